@@ -10,15 +10,16 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from api.codes import BY_NAME
 from api.directory import UNKNOWN_PEOPLE, Naming
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
 from api.parameters import IdempotencyKey, IfMatch, versions_in
 from api.responses import Versioned, also, describe, problems
 from api.rights import needs
+from api.routing import BY_NAME
 from api.sign_in.security import digest_of, request_key
-from api.temporal.client import EntityClient, key_reused
+from api.temporal.client import EntityClient
+from api.temporal.errors import key_reused
 from domain.case.views import Outcome
 from domain.kit.event import ActionBody, AnyAction, Command
 from domain.rights.rights import right_to

@@ -37,12 +37,8 @@ from api.sign_in.security import BearerKey
 from api.sign_in.sessions import CALLBACK, Handshake, OidcClient, OidcSignIn, Session, Sessions, SignIn
 from api.sign_in.tokens import ClaimMap, Issuer, Tokens
 from api.sql import DirectWriter, ProjectionWriter, Reader
-from api.temporal.assessments import AssessmentClient
-from api.temporal.backlog import Backlog
-from api.temporal.clock import ClockCheck, temporal_time
-from api.temporal.complaints import ComplaintClient
-from api.temporal.handovers import HandoverClient
-from api.temporal.incidents import IncidentClient
+from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
+from api.temporal.server import Backlog, ClockCheck, temporal_time
 from api.temporal_ui.dangerous import Confirmation, Dangerous
 from api.temporal_ui.door import Door
 from api.temporal_ui.pages import TemporalPages

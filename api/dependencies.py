@@ -4,7 +4,7 @@ They are coroutines, as FastAPI runs other functions in threads. A subject has i
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
@@ -14,6 +14,31 @@ from api.documents.printer import Printer
 from api.exports.streams import ExportTurn
 from api.sql import DirectWriter, Reader
 from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import Edition
+from domain.shared.codes import CodeKind
+
+
+class CatalogueInForce(Protocol):
+    """Catalogue in force; another one may be put in force at any time."""
+
+    remark: str
+    """Remark for the operator; empty if there is none."""
+    sound: bool
+    """False if an earlier catalogue is used because the one on record cannot be read."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Catalogue that is in force now."""
+
+    @property
+    def edition(self) -> Edition:
+        """Edition of the catalogue that is in force now."""
+
+    def former_code(self, kind: CodeKind, given: str) -> str | None:
+        """Return the code by the last catalogue that knows it, or None if none ever did."""
+
+    def record(self, at: datetime) -> None:
+        """Record that the catalogue is in force from now on, if none is on record."""
 
 
 def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`

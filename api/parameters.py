@@ -10,27 +10,16 @@ from fastapi import Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.directory import Naming
-from api.edge.middleware import BODY_TOO_LARGE, TOO_SLOW
-from api.edge.problems import (
-    BAD_REQUEST,
-    INVALID_REQUEST,
-    MALFORMED_JSON,
-    NO_JSON,
-    OTHER_DEPARTMENT,
-    ProblemError,
-    declare,
-    kind_of,
-)
+from api.edge.problems import ProblemError, declare
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
 from api.sql import bad_cursor
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.clock import CLOCK_OFF
+from api.temporal.errors import TEMPORAL_ERRORS
+from api.temporal.server import CLOCK_OFF
 from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority
 from domain.shared.actors import Actor
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
-from domain.shared.errors import VERSION_CHANGED
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import Instant, Name
 from readmodel.base.paging import BadCursorError
@@ -46,10 +35,6 @@ USUAL_PAGE = 50
 COMPLAINT_NOT_FOUND = declare("complaint-not-found", HTTPStatus.NOT_FOUND, "Complaint not found")
 INVALID_NUMBER = declare("invalid-number", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number")
 INVALID_PERIOD = declare("invalid-period", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid period")
-CASE_ERRORS = (COMPLAINT_NOT_FOUND, INVALID_NUMBER, OTHER_DEPARTMENT)
-"""Problems of every operation on one case."""
-BODY_ERRORS = (MALFORMED_JSON, BAD_REQUEST, BODY_TOO_LARGE, TOO_SLOW, NO_JSON, INVALID_REQUEST)
-"""Problems of every operation that takes a body."""
 POST_ERRORS = (*TEMPORAL_ERRORS, CLOCK_OFF)
 """Problems of every operation by which a workflow changes."""
 
@@ -233,8 +218,6 @@ def after_seq(cursor: str | None) -> int:
 
 
 INVALID_ETAG = declare("invalid-etag", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid entity tag")
-MATCH_ERRORS = (INVALID_ETAG, kind_of(VERSION_CHANGED))
-"""Problems of every operation that takes `If-Match`."""
 _TAG = '(W/)?"([!#-~]*)"'
 _VERSION = re.compile("[1-9][0-9]{0,8}")
 _TAGS = rf"(\*|{_TAG}([ ]*,[ ]*{_TAG})*)"

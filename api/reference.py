@@ -9,12 +9,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from api.codes import BY_NAME
 from api.dependencies import TheCatalogue, ThePeople
 from api.edge.problems import UNKNOWN
 from api.responses import Page, problems
 from api.rights import needs, right_of
-from api.routing import OnceRoute
+from api.routing import BY_NAME, OnceRoute
 from domain.case.actions import ACTIONS
 from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid

@@ -1,17 +1,35 @@
-"""Class of the routes: it refuses what is given several times."""
+"""Class of the routes: it refuses what is given several times, and takes names in place of codes."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from typing import Any, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
-from api.codes import CONTEXT
 from api.edge.problems import MALFORMED_JSON, FieldError, ProblemError, invalid_request
 from api.rights import right_of
+
+CONTEXT: ContextVar[Mapping[str, Any]] = ContextVar("context")
+"""Context in which bodies and parameters of the request are validated: what the application knows."""
+
+
+class ByName:
+    """Annotation of a body or of query parameters: validates it in the context, which has codes for names."""
+
+    def __get_pydantic_core_schema__(self, model: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any, _: Callable[[Any], Any]) -> BaseModel:  # noqa: ANN401 - whatever was sent
+            return model.model_validate(value, from_attributes=True, context=CONTEXT.get())
+
+        return core_schema.no_info_wrap_validator_function(validate, handler(model))
+
+
+BY_NAME = ByName()
 
 
 class OnceRequest(Request):

@@ -27,9 +27,9 @@ from demo.tide import Tide
 from domain.shared.actors import Person as Entry
 from domain.shared.errors import OperatorError
 from hotline import entry
-from hotline.cli.catalogue import RETRY_LATER
 from hotline.cli.main import main
-from hotline.cli.shared import ApiPort, DataDir, TemporalPort, UiPort, open_database, say, settings_with
+from hotline.cli.processes import ApiPort, DataDir, TemporalPort, UiPort, settings_with
+from hotline.cli.shared import RETRY_LATER, open_database, say
 from hotline.local import service
 from hotline.local.service import CLI, LOOPBACK, environment
 from hotline.settings import Settings, variable
@@ -290,7 +290,7 @@ def with_keys(options: Callable[..., DemoOptions], key_file: Path, settings: Set
 
 
 def make_keys(settings: Settings, admin_key: str, everybody: Sequence[Person]) -> dict[str, str]:
-    """Return a new key of each, by name; none if the database is not that of the service. Raises OperatorError."""
+    """Return a new key of each, by name; none if the database is not that of the service. Raises DBAPIError."""
     _, key_id, secret = admin_key.split("_", 2)
     now, made = datetime.now(UTC), {}
     with open_database(settings) as database, writing(database) as connection:

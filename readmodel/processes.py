@@ -3,19 +3,11 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import (
-    Column,
-    Integer,
-    Table,
-    Text,
-    delete,
-    func,
-    select,
-)
+from sqlalchemy import Column, ColumnElement, DateTime, Integer, Table, Text, delete, func, literal, select
 
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.schema import CODE, UtcDateTime, code, metadata
-from readmodel.base.statements import upsert
+from readmodel.base.statements import upsert_one
 
 installation = Table(
     "installation",
@@ -53,20 +45,20 @@ def process_name(program: str, host: str, process: object) -> str:
 
 def keys_by_process(connection: ReadConnection, at: datetime) -> dict[str, frozenset[str]]:
     """Return the ids of the keys of each process that has stated them within LIVE."""
-    since = _by_database(connection, at) - LIVE
+    since = _by_database(connection, at - LIVE)
     found = connection.execute(select(process_keys).where(process_keys.c.renewed_at > since))
     return {row.process: frozenset(row.ids.split()) for row in found}
 
 
 def state(connection: WriteConnection, process: str, ids: Collection[str], at: datetime) -> None:
     """Write which keys a process has; those that count no more are forgotten."""
-    at = _by_database(connection, at)
-    connection.execute(delete(process_keys).where(process_keys.c.renewed_at <= at - LIVE))
-    upsert(connection, process_keys, [{"process": process, "ids": " ".join(ids), "renewed_at": at}])
+    connection.execute(delete(process_keys).where(process_keys.c.renewed_at <= _by_database(connection, at - LIVE)))
+    values = {"process": process, "ids": " ".join(ids), "renewed_at": _by_database(connection, at)}
+    upsert_one(connection, process_keys, values)
 
 
 def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> None:
-    upsert(connection, sealing_keys, [{"id": key_id, "last_at": _by_database(connection, at)}])
+    upsert_one(connection, sealing_keys, {"id": key_id, "last_at": _by_database(connection, at)})
 
 
 def last_sealed(connection: ReadConnection) -> dict[str, datetime]:
@@ -74,12 +66,11 @@ def last_sealed(connection: ReadConnection) -> dict[str, datetime]:
     return {row.id: row.last_at for row in connection.execute(select(sealing_keys))}
 
 
-def _by_database(connection: ReadConnection, at: datetime) -> datetime:
-    """Return what the database's clock shows at this instant of the process: the clocks of machines differ.
+def _by_database(connection: ReadConnection, at: datetime) -> ColumnElement[datetime]:
+    """Return, as SQL, what the database's clock shows at this instant of the process: the clocks of machines differ.
 
     A SQLite file is on one machine.
     """
     if connection.dialect.name == "sqlite":
-        return at
-    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-    return at + (now - datetime.now(UTC))
+        return literal(at, UtcDateTime)
+    return func.clock_timestamp(type_=DateTime(timezone=True)) + (at - datetime.now(UTC))

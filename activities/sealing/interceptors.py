@@ -16,7 +16,7 @@ from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED
-from activities.sealing.envelope import CLEAR, Envelope
+from activities.sealing.envelope import CLEAR, NOT_SEALED, Envelope
 from activities.sealing.stamps import (
     ACTIVITY,
     ASKED,
@@ -32,7 +32,8 @@ from activities.sealing.stamps import (
     Run,
     UndecidedError,
     asked_of,
-    check_answered,
+    check_refusal,
+    check_sealed,
     milliseconds,
     present_run,
     stamp_of,
@@ -91,12 +92,20 @@ class Stamps(client.Interceptor, worker.Interceptor):
 class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
     """Handle of an update, which takes no answer but that of the workflow to this one."""
 
+    wanted: Any
+
     async def result(self, **options: Any) -> Any:  # noqa: ANN401 - as above
-        """See the SDK. Raises UndecidedError as well."""
+        """See the SDK. Raises UndecidedError as well, and RPCError if the workflow has ended before it answered."""
         await self._poll_until_outcome(**options)
-        envelope = cast("Envelope", self._data_converter.payload_codec)
-        check_answered(self.id, cast("Outcome", self._known_outcome), envelope)
-        return await super().result(**options)
+        converter, outcome = self._data_converter, cast("Outcome", self._known_outcome)
+        if outcome.HasField("failure"):
+            check_refusal(self.id, outcome.failure, cast("Envelope", converter.payload_codec))
+        answer = await super().result(**options)
+        payload = answer.payload if answer else NOT_SEALED
+        check_sealed(payload)
+        if stamp_of(payload) != ("", "", self.id):
+            raise UndecidedError("the answer to an update was sealed for another")
+        return converter.payload_converter.from_payload(payload, self.wanted)
 
 
 class _ClientOutbound(client.OutboundInterceptor):
@@ -144,7 +153,9 @@ class _ClientOutbound(client.OutboundInterceptor):
 
 def _checked(handle: client.WorkflowUpdateHandle[Any]) -> client.WorkflowUpdateHandle[Any]:
     handle.__class__ = _SealedUpdateHandle  # the SDK lets nobody else make it, or decode its answer
-    return handle
+    sealed = cast("_SealedUpdateHandle", handle)
+    sealed.wanted, sealed._result_type = sealed._result_type, RawValue  # noqa: SLF001 - as above
+    return sealed
 
 
 class _WorkflowInbound(worker.WorkflowInboundInterceptor):

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.update.v1 import Outcome
 from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import UNSEALED, action_meant
-from activities.sealing.envelope import FOREIGN, NOT_SEALED, Envelope, key_of
+from activities.sealing.envelope import FOREIGN, Envelope, key_of
 
 log = logging.getLogger("hotline.worker")
 
@@ -33,6 +33,8 @@ START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "acti
 QUERY, REFUSAL = "query", "refusal"
 ASKED = "asked"
 """Header of a query: drawn for each, and stamped on its answer, so that nobody gives an earlier one for it."""
+ENDED_FIRST = "AcceptedUpdateCompletedWorkflow"
+"""Type of the failure by which Temporal itself, without a seal, answers an update whose workflow ended before it."""
 NOT_OURS = "the service has not sealed it"
 KIND, NAME, ID, AT = "kind", "name", "id", "at"
 _ACTED_ON_BY = {
@@ -105,14 +107,14 @@ def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:
             failure.encoded_attributes.metadata[part] = text.encode()
 
 
-def check_answered(update_id: str, outcome: Outcome, envelope: Envelope) -> None:
-    """Raise UndecidedError if the service has not answered so to the update of this id."""
-    is_refused = outcome.HasField("failure")
-    sealed = [outcome.failure.encoded_attributes] if is_refused else outcome.success.payloads
-    payload = envelope.open(sealed[0]) if sealed else NOT_SEALED
+def check_refusal(update_id: str, failure: Failure, envelope: Envelope) -> None:
+    """Raise UndecidedError if the service has not refused the update of this id so; RPCError if its run had ended."""
+    if failure.application_failure_info.type == ENDED_FIRST:
+        raise RPCError(failure.message, RPCStatusCode.NOT_FOUND, b"")
+    payload = envelope.open(failure.encoded_attributes)
     check_sealed(payload)
-    if stamp_of(payload) != ((REFUSAL, _said(outcome.failure), update_id) if is_refused else ("", "", update_id)):
-        raise UndecidedError("the answer to an update was sealed for another, or with other words")
+    if stamp_of(payload) != (REFUSAL, _said(failure), update_id):
+        raise UndecidedError("the refusal of an update was sealed for another, or with other words")
 
 
 def _said(failure: Failure) -> str:

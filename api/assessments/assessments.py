@@ -9,14 +9,13 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from api.assessments.answers import NewObjection
-from api.codes import CatalogueInForce
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.sign_in.security import digest_of, request_key
 from api.sql import DirectWriter, Reader
-from api.temporal.assessments import AssessmentClient
-from api.temporal.client import key_reused
+from api.temporal.client import AssessmentClient
+from api.temporal.errors import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.catalogue.figures import FIGURE_OF, Subject

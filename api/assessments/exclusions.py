@@ -14,9 +14,8 @@ from pydantic import Field
 
 from api.assessments.answers import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion
 from api.assessments.assessments import Assessments
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases, TheCases
-from api.dependencies import TheReader, part
+from api.dependencies import CatalogueInForce, TheReader, part
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import CaseNumber, IdempotencyKey, Paging
 from api.responses import problems
@@ -24,7 +23,7 @@ from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
 from api.sql import DirectWriter, Reader
-from api.temporal.client import key_reused
+from api.temporal.errors import key_reused
 from domain.assessment.exclusion import (
     ASSESSMENT_FINAL,
     EVIDENCE_NEEDED,

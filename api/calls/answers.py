@@ -17,9 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.codes import CONTEXT
 from api.edge.problems import ProblemError, declare
 from api.responses import Page, body_like, reads_one_department
+from api.routing import CONTEXT
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.case.case import Case
 from domain.case.lifecycle import ENDED

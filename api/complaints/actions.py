@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from api.actions import Actions, Turn, add_actions
-from api.codes import CatalogueInForce
 from api.complaints.answers import Complaint
 from api.complaints.cases import Cases
 from api.complaints.checks import (
@@ -24,7 +23,7 @@ from api.complaints.checks import (
 )
 from api.complaints.intake import in_catalogue
 from api.complaints.recognition import Recognition
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,
@@ -41,8 +40,7 @@ from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.rights import KEY, require_reach
 from api.routing import OnceRoute
 from api.sql import Reader
-from api.temporal.complaints import ComplaintClient
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction, merged
 from domain.case.actions.decide_credit import DecideCredit

@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from activities.notifications.caller_links import CallerLinks, Link
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.edge.browsers import form_of, is_from_another_site, page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError

@@ -10,7 +10,7 @@ from api.edge.problems import ProblemError
 from api.parameters import not_found
 from api.rights import require_reach
 from api.sql import ProjectionWriter, Reader, away
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.case.case import Case
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, Outcome, view_case

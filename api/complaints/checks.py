@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
+from api.dependencies import CatalogueInForce
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.sql import Reader, away
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.calls.call import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed

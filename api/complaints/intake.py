@@ -14,17 +14,16 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
-from api.codes import CatalogueInForce
 from api.complaints.answers import NewComplaint
 from api.complaints.recognition import Recognition
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
 from api.sign_in.security import digest_of, request_key
 from api.sql import ProjectionWriter, Reader
-from api.temporal.backlog import Backlog
-from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
+from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
+from api.temporal.server import Backlog
 from domain.case.actions.register import Registration
 from domain.case.case import Case
 from domain.case.events import Event

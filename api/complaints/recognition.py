@@ -11,7 +11,7 @@ from datetime import datetime
 
 from api.edge.problems import ProblemError
 from api.sql import ProjectionWriter, Reader
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
 from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised

@@ -15,7 +15,6 @@ from starlette.responses import HTMLResponse, Response
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.codes import BY_NAME
 from api.complaints.answers import (
     Complaint,
     ComplaintPage,
@@ -53,8 +52,8 @@ from api.parameters import (
 )
 from api.responses import NOT_MODIFIED, also, answer_page, describe, etag, formats, problems, timeline_item
 from api.rights import MASKED_SEARCH, department_within, needs, search_within
-from api.routing import OnceRoute
-from api.temporal.client import TEMPORAL_ERRORS
+from api.routing import BY_NAME, OnceRoute
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER

@@ -16,13 +16,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.recovery.reconcile import SWEEP_EVERY
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
-from api.codes import CatalogueInForce
+from api.dependencies import CatalogueInForce
 from api.edge.middleware import Metrics
 from api.health import Component, Readiness, fault, fine
 from api.health.sql import SqlHealth
 from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
-from api.temporal.clock import ClockCheck, describe, is_off
+from api.temporal.server import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery import lost_cases
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule

@@ -8,13 +8,12 @@ from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
 
-from api.codes import CatalogueInForce
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.incidents.answers import IncidentItem, NewIncident
 from api.sql import ProjectionWriter, Reader
-from api.temporal.incidents import IncidentClient
+from api.temporal.client import IncidentClient
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening

@@ -10,9 +10,8 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from api.actions import Actions, add_actions
-from api.codes import BY_NAME, CatalogueInForce
 from api.complaints.cases import Cases
-from api.dependencies import TheReader, part
+from api.dependencies import CatalogueInForce, TheReader, part
 from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,
@@ -36,10 +35,10 @@ from api.incidents.incidents import TOO_MANY_INCIDENTS, Incidents, TheIncidents,
 from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
 from api.responses import also, answer_page, describe, problems, timeline_item
 from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import BY_NAME, OnceRoute
 from api.sign_in.security import digest_of, request_key
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm

@@ -21,8 +21,8 @@ from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
 from api.sql import DirectWriter, Reader
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.handovers import HandoverClient
+from api.temporal.client import HandoverClient
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import RIGHT_TO_HAND_OVER

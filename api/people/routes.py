@@ -16,7 +16,7 @@ from api.parameters import CaseNumber
 from api.responses import body_like, masked_for, problems
 from api.rights import department_within, needs
 from api.routing import OnceRoute
-from api.temporal.client import TEMPORAL_ERRORS
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS

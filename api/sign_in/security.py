@@ -7,17 +7,15 @@ from fastapi import Request
 from fastapi.security import HTTPAuthorizationCredentials
 
 from api.directory import MalformedKeyError, People
-from api.edge.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits, is_reading
+from api.edge.limits import Limits, is_reading
 from api.edge.problems import ProblemError, declare
-from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
-from api.sql import READ_MODEL_UNAVAILABLE
+from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, Tokens
 from domain.shared.actors import Actor
 from readmodel.people.people import ApiKey
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
 WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading alone")
-KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, READ_MODEL_UNAVAILABLE, *TOKEN_ERRORS)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 LONGEST_KEY = 200

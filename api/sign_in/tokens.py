@@ -190,7 +190,6 @@ async def _json(http: httpx.AsyncClient, request: httpx.Request, *accepted: int)
 INVALID_TOKEN = declare("invalid-token", HTTPStatus.UNAUTHORIZED, "Invalid access token")
 NO_ROLE = declare("no-role", HTTPStatus.FORBIDDEN, "No role for this token")
 CHALLENGE = 'Bearer realm="hotline"'
-TOKEN_ERRORS = (INVALID_TOKEN, NO_ROLE, NO_ISSUER)
 LEEWAY_SECONDS = 30
 """Accepted difference between the issuer's clock and this machine's."""
 LONGEST_TOKEN = 16_384

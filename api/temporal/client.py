@@ -1,94 +1,98 @@
-"""Updates and queries of the workflows of complaints and incidents. Temporal's errors become problems here."""
+"""Updates and queries of the workflows of cases, incidents, months and handovers."""
 
 import asyncio
-import logging
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 from temporalio.client import (
     Client,
-    RPCTimeoutOrCancelledError,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from activities.names import NO_HANDLER, UNDECODED, UNSEALED
-from activities.run_status import is_lost, unless_gone
-from activities.sealing.envelope import Envelope
-from activities.sealing.stamps import UndecidedError
+from activities.names import assessment_id, complaint_id, incident_id
+from activities.run_status import is_lost, is_over
+from activities.sealing.envelope import Envelope, context_of
 from api.edge.limits import Limit
-from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
-from api.temporal.clock import ClockCheck
-from domain.kit.event import Command
-from domain.shared.actors import Role
-from domain.shared.errors import OperatorError
-from workflows.clients.start import KeyReusedError
-
-log = logging.getLogger("hotline.api")
-
-TEMPORAL_UNAVAILABLE = declare("temporal-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable")
-PAUSED = declare("workflow-paused", HTTPStatus.SERVICE_UNAVAILABLE, "Workflow paused")
-TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER, PAUSED, OPERATOR_NEEDED)
-KEY_REUSED = declare(
-    "idempotency-key-reused", HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key used for another request"
+from api.edge.problems import ProblemError, declare
+from api.temporal.errors import (
+    QUERY_SECONDS,
+    NotTakenError,
+    answer_unless_gone,
+    answering,
+    other_release,
+    refused_update,
 )
-QUERY_SECONDS = 3.0
-"""Longest wait for the answer to a query."""
-RETRY_SECONDS = 2
-"""Pause before a client tries again: about the time that a worker or server needs to start."""
+from api.temporal.server import ClockCheck
+from domain.case.actions.register import Registration
+from domain.case.automatic.recognise import KNOWN, Recognised
+from domain.case.batch import ProjectionBatch
+from domain.case.bulk import Handover, HandoverProgress
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.views import CaseView, Outcome
+from domain.incident.incident import Incident
+from domain.incident.state import LINKABLE, Opening
+from domain.kit.event import Command
+from domain.shared.actors import Actor, Role
+from domain.shared.numbers import days_around, local_day, time_to_settle
+from domain.shared.text import to_milliseconds
+from workflows.assessment.messages import AssessmentOutcome
+from workflows.assessment.workflow import AssessmentWorkflow
+from workflows.bulk import HandoverStart, HandoverWorkflow
+from workflows.clients.bulk import handover_workflow_id, start_handover
+from workflows.clients.incident import Started, find_incident, start_incident
+from workflows.clients.start import Request, find_started, start_once
+from workflows.complaint.messages import ComplaintStart, options_of
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.words import CatalogueNames
+
 OutcomeT = TypeVar("OutcomeT")
 T = TypeVar("T")
 
 
-class NotTakenError(ProblemError):
-    """Problem of an answer that somebody else has given, or that cannot be opened; the action may have been done."""
-
-
+@dataclass
 class EntityClient(Generic[OutcomeT]):
     """Client of the workflows of one kind of entity, which `noun` names.
 
     Every call ends within its time, with an answer or a ProblemError.
 
-    Args:
-        timeout_seconds: longest wait for an update.
+    Attributes:
+        timeout: longest wait for an update, in seconds.
         limit: limit of the actions on one entity. Refused ones do not count: they could lock out others.
         acknowledged: returns the version that SQL is known to have, if this process writes what an update returns.
     """
 
-    noun: str
-    workflow_id: Callable[[str], str]
-    outcome: type[OutcomeT]
+    noun: ClassVar[str]
+    workflow_id: "ClassVar[staticmethod[[str], str]]"
+    outcome: ClassVar[Any]
 
-    def __init__(
-        self,
-        client: Client,
-        task_queue: str,
-        timeout_seconds: float,
-        clock_check: ClockCheck,
-        limit: Limit,
-        acknowledged: Callable[[str], int | None] = lambda _: None,
-    ) -> None:
-        self._client = client
-        self._acknowledged = acknowledged
-        self._clock_check = clock_check
-        self._limit = limit
-        self._task_queue = task_queue
-        self._timeout = timeout_seconds
-        self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+    client: Client
+    task_queue: str
+    timeout: float
+    clock_check: ClockCheck
+    limit: Limit
+    acknowledged: Callable[[str], int | None] = lambda _: None
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    @property
+    def query_timeout(self) -> float:
+        """Longest wait for the answer to a query, in seconds."""
+        return min(QUERY_SECONDS, self.timeout)
 
     async def act(
         self, number: str, action: str, command: Command[Any], refused: ProblemError | None = None
@@ -99,7 +103,8 @@ class EntityClient(Generic[OutcomeT]):
         command's key: what was carried out is answered again, whatever has changed since. Asking leaves nothing in the
         history.
         """
-        found, problem = None, refused
+        found: OutcomeT | None = None
+        problem = refused
         # Without a key, a later run of the workflow would do a copy of the update again.
         sent = command if command.key else command.model_copy(update={"key": uuid.uuid4().hex})
         if not refused:
@@ -124,12 +129,12 @@ class EntityClient(Generic[OutcomeT]):
 
     @property
     def namespace(self) -> str:
-        return self._client.namespace
+        return self.client.namespace
 
     @property
     def envelope(self) -> Envelope:
         """Codec of the payloads."""
-        return cast("Envelope", self._client.data_converter.payload_codec)
+        return cast("Envelope", self.client.data_converter.payload_codec)
 
     async def present_run(self, number: str) -> str | None:
         """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""
@@ -137,147 +142,209 @@ class EntityClient(Generic[OutcomeT]):
         return found.run_id if found else None
 
     async def _described(self, number: str) -> WorkflowExecutionDescription | None:
-        timeout = timedelta(seconds=self._query_timeout)
-        async with answering(self._query_timeout, "The workflow"):
-            return await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
+        async with answering(self.query_timeout, "The workflow"):
+            return await answer_unless_gone(self._handle(number).describe())
 
     async def count(self, query: str) -> int:
         """Return the number of workflows that a query finds, of whatever type. Raises ProblemError."""
-        timeout = timedelta(seconds=self._query_timeout)
-        async with answering(self._query_timeout, "The count"):
-            return (await self._client.count_workflows(query, rpc_timeout=timeout)).count
+        async with answering(self.query_timeout, "The count"):
+            return (await self.client.count_workflows(query)).count
 
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
-        return self._client.get_workflow_handle(type(self).workflow_id(number))
+        return self.client.get_workflow_handle(self.workflow_id(number))
 
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
-        await self._clock_check.require()
+        await self.clock_check.require()
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
-        async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
+        async with answering(self.timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
             subject = f"{self.noun} {number}"
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
-            self._limit.check(subject)
+            self.limit.check(subject)
             # Known only now: the write of those who acted before may have ended meanwhile.
             update = self._handle(number).execute_update(
                 action,
-                command.model_copy(update={"acknowledged": self._acknowledged(number)}),
+                command.model_copy(update={"acknowledged": self.acknowledged(number)}),
                 id=command.key,
                 result_type=self.outcome,
-                rpc_timeout=timedelta(seconds=self._timeout),
             )
             try:
-                outcome = await answer_unless_gone(update)
+                outcome: OutcomeT | None = await answer_unless_gone(update)
             except WorkflowUpdateFailedError as error:
-                raise _refused_by(error) from None
-            self._limit.count(subject)
+                raise refused_update(error) from None
+            self.limit.count(subject)
             return outcome
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
         """Return the answer to a query; None if there is no such workflow, or its start failed. Raises ProblemError."""
-        timeout = timedelta(seconds=self._query_timeout)
         handle = self._handle(number)
-        asked = handle.query(query, args=arguments, result_type=answer, rpc_timeout=timeout)
-        async with answering(self._query_timeout, what):
+        async with answering(self.query_timeout, what):
             try:
-                return await answer_unless_gone(asked)
+                return await answer_unless_gone(handle.query(query, args=arguments, result_type=answer))
             except WorkflowQueryFailedError:
-                if (await handle.describe(rpc_timeout=timeout)).status is not WorkflowExecutionStatus.FAILED:
+                if (await handle.describe()).status is not WorkflowExecutionStatus.FAILED:
                     raise
                 return None
 
 
-async def answer_unless_gone(call: Awaitable[T]) -> T | None:
-    """Return the answer of a workflow; None if no workflow has the id (any more). Raises ProblemError, RPCError."""
-    try:
-        return await unless_gone(call)
-    except ValidationError as error:
-        # Without what was answered, which may be personal.
-        faults = [(fault["loc"], fault["type"]) for fault in error.errors(include_url=False, include_input=False)]
-        log.error("an answer of a workflow cannot be read: %s", faults)  # noqa: TRY400 - the trace would quote it
-        raise other_release("the API cannot read the answer") from None
-    except UndecidedError as error:
-        log.error("an answer of a workflow is not taken: %s", error)  # noqa: TRY400 - the trace says no more
-        detail = "The answer was not sealed for this request with a key of this API: see the log. Send it again later."
-        raise NotTakenError(TEMPORAL_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_SECONDS)}) from None
+class ComplaintClient(EntityClient[Outcome]):
+    """Client of the workflows of complaints."""
+
+    noun = "case"
+    workflow_id = staticmethod(complaint_id)
+    outcome = Outcome
+
+    async def start(self, registration: Registration, case: Case, request: Request, seconds: float) -> bool:
+        """Make the registration durable, within so many seconds. Returns False if its number is taken."""
+        await self.clock_check.require()
+        within = min(self.timeout, seconds)
+        async with answering(within, "The registration"):
+            if within <= 0:
+                raise TimeoutError
+            return await start_once(
+                self.client,
+                request,
+                ComplaintWorkflow.run,
+                # The caller of this function writes the first version to SQL.
+                ComplaintStart(source=registration, sender_version=case.version),
+                task_queue=self.task_queue,
+                **options_of(case, to_milliseconds(case.registered_at)),
+            )
+
+    async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
+        """Return the first of a day's candidates that this request registered; None if there is none."""
+        async with answering(self.timeout, "The registration"):
+            return await find_started(self.client, request, numbers, complaint_id)
+
+    async def started_as(self, number: str) -> tuple[Case, tuple[Event, ...]]:
+        """Return the case as it was registered, with its first event, from the history: this needs no worker."""
+        async with answering(self.timeout, "The case"):
+            async for event in self._handle(number).fetch_history_events(page_size=1):
+                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                converter = self.client.data_converter.with_context(context_of(self.namespace, complaint_id(number)))
+                if found := await answer_unless_gone(converter.decode(payloads, [ComplaintStart])):
+                    source = found[0].source
+                    return (source, ()) if isinstance(source, Case) else Case.register(source)
+        raise LookupError(f"the history of case {number} is empty")
+
+    async def recognise(self, number: str, known: Recognised, key: str) -> ProjectionBatch | None:
+        """Tell a case what is known of its caller; return the batch to write, None if it is nothing new to the case.
+
+        Of several with this key, the case hears the first. Raises ProblemError.
+        """
+        update = self._handle(number).execute_update(ComplaintWorkflow.recognise, known, id=key)
+        async with answering(self.timeout, "The caller"):
+            try:
+                returned = await answer_unless_gone(update)
+            except WorkflowUpdateFailedError as error:
+                if isinstance(error.cause, ApplicationError) and error.cause.type == KNOWN:
+                    return None
+                raise other_release("the worker does not take what is known of the caller") from None
+        return returned.batch if returned else None
+
+    async def case(self, number: str, actor: Actor) -> CaseView | None:
+        """Return the live case as `actor` sees it; None if there is none. Raises ProblemError."""
+        return await self._query(number, "case", [actor], CaseView, "The case")
 
 
-@asynccontextmanager
-async def answering(seconds: float, what: str) -> AsyncIterator[None]:
-    """End the block within these seconds. Raises a ProblemError that claims no more than is known."""
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except (TimeoutError, RPCTimeoutOrCancelledError):
-        raise _no_answer(what, seconds) from None
-    except WorkflowQueryFailedError as error:
-        log.warning("a query failed: %s", error)
-        raise unavailable(TEMPORAL_UNAVAILABLE, f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
-    except WorkflowQueryRejectedError:
-        raise _paused(what) from None
-    except KeyReusedError:
-        raise _reused(
-            "This Idempotency-Key was sent before with another body. Send a new key with a new body."
-        ) from None
-    except OperatorError as error:
-        raise operator_needed(error) from None
-    except (RPCError, RuntimeError) as error:
-        if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-            raise _no_answer(what, time.monotonic() - began) from None
-        if isinstance(error, RPCError) and error.status is RPCStatusCode.FAILED_PRECONDITION:
-            if "paused" in error.message:  # Temporal has no code of its own for it
-                raise _paused(what) from None
-            log.warning("no worker computes the workflow: %s", error)
-            detail = f"{what} was not taken: no worker has finished the last task of the workflow. Send it again later."
-            raise unavailable(NO_ANSWER, detail, RETRY_SECONDS) from None
-        log.warning("Temporal is not available: %s", error)
-        detail = f"{what} got no answer from Temporal. Send the same again, with the same Idempotency-Key."
-        raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
+UNKNOWN_INCIDENT = declare("unknown-incident", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident")
+INCIDENT_CLOSED = declare("incident-closed", HTTPStatus.CONFLICT, "Incident closed")
 
 
-def key_reused(where: str) -> ProblemError:
-    """Return the problem of a key that was used before for something else, on the entity that `where` begins with."""
-    return _reused(f"This Idempotency-Key was already used on this {where}.")
+class IncidentClient(EntityClient[IncidentOutcome]):
+    """Client of the workflows of incidents."""
+
+    noun = "incident"
+    workflow_id = staticmethod(incident_id)
+    outcome = IncidentOutcome
+
+    async def start(self, opening: Opening, request: Request | None, names: CatalogueNames) -> Started:
+        """Make the incident durable, or find the one that the same request started; without a request, a new one."""
+        await self.clock_check.require()
+        if request:
+            await asyncio.sleep(time_to_settle(opening.at).total_seconds())
+        async with answering(self.timeout, "The incident"):
+            known_by = request or Request(key=uuid.uuid4().hex)
+            return await start_incident(self.client, self.task_queue, opening, known_by, names)
+
+    async def started_by(self, request: Request, at: datetime) -> str | None:
+        """Return the number of the incident that this request has started; None if it has started none."""
+        async with answering(self.timeout, "The incident"):
+            return await find_incident(self.client, request, local_day(at), *days_around(at))
+
+    async def incident(self, number: str, actor: Actor) -> Incident | None:
+        """Return the live incident; None if there is none. Raises ProblemError."""
+        found = await self._query(number, "incident", [actor], IncidentOutcome, "The incident")
+        return found.incident if found else None
+
+    async def require_open(self, number: str, actor: Actor) -> None:
+        """Raise ProblemError if no case can be linked to the incident: it is unknown, or has ended."""
+        found = await self.incident(number, actor)
+        if found is None:
+            accepted = ["one of GET /v1/incidents", "null"]
+            raise ProblemError(UNKNOWN_INCIDENT, f"There is no incident {number}.", accepted=accepted)
+        if found.state not in LINKABLE:
+            detail = f"The incident {number} is {found.state}: no case can be linked to it any more."
+            raise ProblemError(INCIDENT_CLOSED, detail, accepted=sorted(LINKABLE))
 
 
-def _reused(detail: str) -> ProblemError:
-    return ProblemError(KEY_REUSED, detail, accepted=["the same body", "a new Idempotency-Key"])
+class AssessmentClient(EntityClient[AssessmentOutcome]):
+    """Client of the workflows of assessments, by month."""
+
+    noun = "assessment"
+    workflow_id = staticmethod(assessment_id)
+    outcome = AssessmentOutcome
+
+    async def recompute(self, month: str) -> None:
+        """Have the figures computed anew. Raises nothing: the last computation has all that was decided before it."""
+        with suppress(RPCError, RuntimeError):
+            await self._handle(month).signal(AssessmentWorkflow.recompute, rpc_timeout=timedelta(seconds=QUERY_SECONDS))
 
 
-def _no_answer(what: str, seconds: float) -> ProblemError:
-    detail = (
-        f"{what} got no answer within {seconds:.0f} s. Send the same again. A registration or an action may still"
-        " happen: with the same Idempotency-Key, the answer tells what became of it."
-    )
-    return unavailable(NO_ANSWER, detail, RETRY_SECONDS)
+SOON = 1.5
+"""Seconds that a request waits for the end of a handover: few cases are handed over within it."""
 
 
-def _paused(what: str) -> ProblemError:
-    detail = f"{what} was not taken: somebody has paused the workflow in Temporal. An administrator unpauses it there."
-    return unavailable(PAUSED, f"{detail} Send it again then.", RETRY_SECONDS)
+@dataclass(frozen=True, slots=True)
+class HandoverClient:
+    """Client of the workflows of handovers; a start gets its answer within `timeout` seconds."""
 
+    client: Client
+    task_queue: str
+    timeout: float
+    clock_check: ClockCheck
 
-def other_release(why: str) -> ProblemError:
-    detail = (
-        f"API and worker seem to be of different releases, as in an upgrade: {why}. Send the same again later; with the"
-        " same Idempotency-Key, an action is not done twice."
-    )
-    return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
+    async def is_started(self, request: Request) -> bool:
+        """Return True if this request has started a handover. Raises ProblemError, also if its key had another body."""
+        async with answering(self.timeout, "The handover"):
+            return await find_started(self.client, request, [request.key], handover_workflow_id) is not None
 
+    async def start(self, handover: Handover, request: Request) -> None:
+        """Make the handover durable. Raises ProblemError."""
+        await self.clock_check.require()
+        async with answering(self.timeout, "The handover"):
+            await start_handover(self.client, self.task_queue, HandoverStart.of(handover), request)
 
-def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:
-    """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
-    cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.type == UNSEALED:
-        log.error("a worker does not take what this API seals: %s", cause.message)
-        detail = "The worker does not accept what this API seals: see the log. Nothing was done; send it again later."
-        return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
-    if isinstance(cause, ApplicationError) and (UNDECODED in cause.message or NO_HANDLER in cause.message):
-        log.error("a workflow does not take an action: %s", cause.message)
-        return other_release("the worker does not take the action")
-    if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):
-        return error
-    kind, _, code = str(cause.type).partition(":")
-    facts = cause.details[0] if cause.details else {}
-    return refusal(kind, code, cause.message, facts)
+    async def wait(self, handover_id: str) -> HandoverProgress | None:
+        """Return the progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
+        with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError, ValidationError):
+            async with asyncio.timeout(SOON):
+                return await self._handle(handover_id).result()
+        with suppress(ProblemError):
+            return await self.progress(handover_id)
+        return None
+
+    async def progress(self, handover_id: str) -> HandoverProgress | None:
+        """Return the progress; None if there is no such handover. Raises ProblemError."""
+        handle = self._handle(handover_id)
+        async with answering(QUERY_SECONDS, "The handover"):
+            if (found := await answer_unless_gone(handle.describe())) is None:
+                return None
+            if found.status is WorkflowExecutionStatus.COMPLETED:
+                return await answer_unless_gone(handle.result())
+            at = await handle.query(HandoverWorkflow.progress)
+            ended = at and is_over(found.status)
+            return at.model_copy(update={"state": "ended"}) if at and ended else at
+
+    def _handle(self, handover_id: str) -> WorkflowHandle[HandoverWorkflow, HandoverProgress]:
+        return self.client.get_workflow_handle(handover_workflow_id(handover_id), result_type=HandoverProgress)

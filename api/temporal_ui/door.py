@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
+from api.dependencies import CatalogueInForce
 from api.edge.browsers import READING, require_same_origin, source
 from api.edge.limits import TOO_MANY_REQUESTS, Limits, Turns
 from api.edge.problems import ProblemError, declare

@@ -15,9 +15,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from activities.names import complaint_id
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.edge.browsers import page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError

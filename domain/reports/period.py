@@ -117,7 +117,7 @@ class Period(NamedTuple):
         if end > now:
             raise NotEndedError(f"{self.name} has not ended; accepted: {accepted}.", accepted)
         if first_case_at is None:
-            raise BeforeFirstCaseError(f"There is no report of {self.name}: no case has been registered yet.")
+            raise BeforeFirstCaseError(f"{self.name} ended before the first case: none is registered yet.")
         if end <= first_case_at:
             raise BeforeFirstCaseError(f"{self.name} ended before the first case; accepted: {accepted}.", accepted)
 

@@ -1,7 +1,6 @@
 """The commands `hotline assessment`: begin, show and check a month's assessment (月度考核), import points."""
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,21 +17,13 @@ from domain.assessment.score import FigureValue, Item
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
-from domain.reports.period import MONTH, Period, ReportKind, month_of
+from domain.reports.period import Period, ReportKind, month_of
 from domain.shared.errors import OperatorError
-from hotline.cli.shared import (
-    Encoding,
-    catalogue_in_force,
-    open_database,
-    reaching_both,
-    reading_sql,
-    show_table,
-    writing_sql,
-)
-from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.cli import shared
+from hotline.files.catalogue_store import edition_of
 from hotline.files.formats import ColumnFile, LineFault, Row
 from hotline.settings import Settings
-from hotline.telephony.agents import NAME, person_id
+from hotline.telephony.people import NAME, person_id
 from readmodel.assessments import months
 from readmodel.assessments.months import GivenValue
 from readmodel.base.database import ReadConnection, reading
@@ -54,21 +45,24 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
-    zone = ZoneInfo(catalogue_in_force().calendar.timezone)
-    with reading_sql() as connection:
+    catalogue = shared.catalogue_in_force()
+    with shared.reading_sql() as connection:
         first, known = first_case_at(connection), months.get(connection, month)
-    _check(month, first, datetime.now(UTC), zone)
+    zone = ZoneInfo(catalogue.calendar.timezone)
+    Period.parse(ReportKind.MONTHLY, month).check(datetime.now(UTC), zone, first)
     if known and known.over:
         raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
-    with reaching_both("run the command again, a month is begun once"):
-        begun = asyncio.run(_begin(month, known))
+    if catalogue.assessment is None:
+        raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
+    with shared.reaching_both("run the command again, a month is begun once"):
+        begun = asyncio.run(_begin(month, known, catalogue))
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
 
 
 @app.command("show")
 def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subjects.")] = Subject.COMPANY) -> None:
     """Show figures, scores and grades of a month."""
-    with reading_sql() as connection:
+    with shared.reading_sql() as connection:
         found = _assessment(connection, month)
         results = months.items(connection, month, found.serial, by)
     typer.echo(f"{month}: {found.state.zh} {found.state}")
@@ -78,7 +72,7 @@ def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subject
 
 def _show_items(items: Sequence[Item]) -> None:
     names = dict.fromkeys(name for item in items for name in item.figures)
-    show_table(
+    shared.show_table(
         ("figure 指标", *(item.subject for item in items)),
         [
             *([name, *(_shown(item.figures.get(name)) for item in items)] for name in names),
@@ -92,16 +86,15 @@ def _show_items(items: Sequence[Item]) -> None:
 def import_(
     month: Month,
     file: Annotated[Path, typer.Argument(help="The CSV file with the columns figure, subject and value.")],
-    encoding: Encoding = "utf-8",
+    encoding: shared.Encoding = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
-    if not re.fullmatch(MONTH, month):
-        raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
-    catalogue, now = catalogue_in_force(), datetime.now(UTC)
-    if month > (present := month_of(now, ZoneInfo(catalogue.calendar.timezone))):
+    catalogue, now = shared.catalogue_in_force(), datetime.now(UTC)
+    present = month_of(now, ZoneInfo(catalogue.calendar.timezone))
+    if Period.parse(ReportKind.MONTHLY, month).name > present:
         raise OperatorError(f"{month} has not begun; accepted: {present} or earlier")
     given = catalogue.assessment.given if catalogue.assessment else ()
-    with writing_sql() as connection:
+    with shared.writing_sql() as connection:
         found = load_points(file, encoding, given, _subjects(catalogue, directory(connection)))
         known = months.get(connection, month)
         if known and known.is_settled(now):
@@ -135,9 +128,7 @@ def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subje
         source.note_repeated((figure, by, subject), ", subject: line {} has the points of the same subject already")
         return GivenValue(figure, by, subject, value)
 
-    found = source.read(encoding, points)
-    source.check()
-    return [value for _, value in found]
+    return source.read(encoding, points)
 
 
 def _number(text: str) -> float:
@@ -169,7 +160,7 @@ def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
 @app.command("verify")
 def verify(month: Month) -> None:
     """Compute a month again from events and exclusions as of its last computation, and compare every byte."""
-    with open_database() as database:
+    with shared.open_database() as database:
         with reading(database) as connection:
             found = _assessment(connection, month)
         again = asyncio.run(_computed_again(database, found))
@@ -182,37 +173,18 @@ def verify(month: Month) -> None:
     typer.echo(f"{month}: the same, {found.computed.entries} entries, SHA-256 {again}")
 
 
-def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) -> None:
-    """Raise OperatorError for a month that cannot be assessed."""
-    if not re.fullmatch(MONTH, month):
-        raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
-    since, last = month_of(first, zone) if first else None, Period.ended_before(ReportKind.MONTHLY, now, zone).name
-    if since is None:
-        accepted = "none, as there are no cases"
-    else:
-        accepted = f"{since} to {last}" if since <= last else f"{since}, once it is over"
-    if month > last:
-        raise OperatorError(f"{month} is not over; accepted: {accepted}")
-    if since is None or month < since:
-        raise OperatorError(f"{month} is before the first case; accepted: {accepted}")
-
-
-async def _begin(month: str, known: Assessment | None) -> bool:
+async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
     from workflows.clients.periods import begin_assessment, resume_assessment
     from workflows.kit.words import CatalogueNames
 
     settings = Settings()
-    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    if in_force.catalogue.assessment is None:
-        raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
-
     client = await connect_to_own(settings)
     if known:
-        return await resume_assessment(client, settings.task_queue, known, CatalogueNames.of(in_force.catalogue))
+        return await resume_assessment(client, settings.task_queue, known, CatalogueNames.of(catalogue))
     now = datetime.now(UTC)
-    return await begin_assessment(client, settings.task_queue, month, now, in_force.catalogue, in_force.edition)
+    return await begin_assessment(client, settings.task_queue, month, now, catalogue, edition_of(catalogue))
 
 
 def _assessment(connection: ReadConnection, month: str) -> Assessment:

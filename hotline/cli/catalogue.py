@@ -2,24 +2,23 @@
 
 import asyncio
 import getpass
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy.exc import DBAPIError
 
 from domain.case.bulk import RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.diff import changes
 from domain.catalogue.terms import Edition
 from domain.shared.errors import FileError
-from hotline.cli.shared import checked_catalogue, migrated_database, show_table
+from hotline.cli.shared import RetryLaterError, checked_catalogue, open_database, reaching_both, show_table
 from hotline.files.catalogue import load_catalogue
-from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now
+from hotline.files.catalogue_store import CatalogueStore, edition_of, in_force_now
 from hotline.settings import Settings
 from readmodel.base.database import reading
 from readmodel.cases.queries import walk_open_cases
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="catalogue", no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
-RETRY_LATER = 1
-"""Exit code if the same command can succeed later; 2 is for errors that the operator must correct."""
 SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 
@@ -67,7 +64,7 @@ def apply(
         # Cases would be moved, and the API, which looks elsewhere, would go on taking them in under the old one.
         where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
         raise FileError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
-    with _retry_later():
+    with reaching_both("finished work is kept; run the command again", RetryLaterError):
         preview, closed_after = _preview(settings, store, new)
         applied = _is_applied(store, preview.edition)
         if dry_run or (applied and not preview.changed and not preview.unknown):
@@ -81,10 +78,18 @@ def apply(
             cases = preview.changed + preview.same + preview.unknown
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
-    typer.echo(_summary(answers))
+    words = {
+        "changed": "changed",
+        "same": "were the same",
+        "kept": "keep their terms",
+        "gone": "had ended",
+        "refused": "refused",
+        "silent": "did not answer",
+    }
+    said = ", ".join(f"{answers[each]} {text}" for each, text in words.items() if each in answers)
+    typer.echo(f"open cases: {said or 'none'}")
     if answers.get("silent"):
-        typer.echo("hotline: some cases did not answer; run the command again", err=True)
-        raise typer.Exit(RETRY_LATER)
+        raise RetryLaterError("some cases did not answer; run the command again")
 
 
 def _rollout(settings: Settings, edition: Edition, closed_after: datetime) -> "RolloutStart":
@@ -109,7 +114,7 @@ def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple
         typer.echo(f"  {line}")
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     preview = RolloutPreview(RolloutTerms(new), edition, at)
-    with migrated_database(read_only=True) as database, reading(database) as connection:
+    with open_database(read_only=True) as database, reading(database) as connection:
         for case in walk_open_cases(connection, closed_after):
             preview.add(case)
     _show(preview)
@@ -189,40 +194,3 @@ async def _await_round(
                 look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
                 progress.update(task, description=look, completed=sum(at.counts.values()))
     return await result
-
-
-def _summary(answers: dict[str, int]) -> str:
-    words = {
-        "changed": "changed",
-        "same": "were the same",
-        "kept": "keep their terms",
-        "gone": "had ended",
-        "refused": "refused",
-        "silent": "did not answer",
-    }
-    return "open cases: " + (", ".join(f"{answers[one]} {words[one]}" for one in words if one in answers) or "none")
-
-
-@contextmanager
-def _retry_later() -> Iterator[None]:
-    """Turn errors that may pass into a message and the exit code RETRY_LATER."""
-    from temporalio.client import WorkflowFailureError
-    from temporalio.service import RPCError
-
-    try:
-        yield
-    except (typer.Abort, typer.Exit):
-        # Both are RuntimeErrors.
-        raise
-    except DBAPIError as error:
-        reason = f"the database does not answer as it should: {error.orig}"
-    except WorkflowFailureError as error:
-        reason = f"the rollout was stopped: {getattr(error.cause, 'cause', None) or error.cause}"
-    except BusyError as error:
-        reason = str(error)
-    except (RPCError, RuntimeError) as error:
-        reason = f"Temporal does not answer: {error}"
-    else:
-        return
-    typer.echo(f"hotline: {reason}; finished work is kept; run the command again", err=True)
-    raise typer.Exit(RETRY_LATER)

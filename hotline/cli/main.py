@@ -4,23 +4,13 @@ import sys
 from typing import NoReturn
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
+from domain.reports.period import NoReportError, PeriodError
 from domain.shared.errors import OperatorError
 from hotline import entry
-from hotline.cli import (
-    api_keys,
-    assessment,
-    calls,
-    catalogue,
-    customers,
-    notifications,
-    openapi,
-    person,
-    processes,
-    report,
-    sealing_keys,
-    stores,
-)
+from hotline.cli import assessment, catalogue, imports, notifications, people, processes, report, stores
+from hotline.cli.shared import RETRY_LATER, RetryLaterError
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
@@ -28,30 +18,31 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 for group in (
     processes.app,
     stores.app,
-    person.app,
-    api_keys.app,
-    sealing_keys.app,
-    person.handovers,
+    people.persons,
+    people.keys,
+    stores.keys,
+    people.handovers,
     catalogue.app,
-    customers.app,
-    calls.app,
+    imports.customers,
+    imports.calls,
     assessment.app,
     notifications.letters,
     report.app,
-    openapi.app,
+    processes.openapi,
     notifications.channels,
 ):
     app.add_typer(group)
 
 
 def main(command: typer.Typer = app) -> None:
-    """Run a command. An error that the operator can correct is printed and ends it with exit code 2."""
+    """Run a command. An error that the operator can correct is printed, and ends it with exit code 2 or RETRY_LATER."""
     try:
         command()
     # An OSError names the file that cannot be read or written, which the operator can correct as well.
-    except (OperatorError, OSError) as error:
-        typer.echo(f"hotline: {error}", err=True)
-        sys.exit(2)
+    except (OperatorError, OSError, PeriodError, NoReportError, DBAPIError) as error:
+        said = f"the database does not answer as it should: {error.orig}" if isinstance(error, DBAPIError) else error
+        typer.echo(f"hotline: {said}", err=True)
+        sys.exit(RETRY_LATER if isinstance(error, RetryLaterError) else 2)
 
 
 def program() -> NoReturn:

@@ -1,23 +1,27 @@
-"""The commands `hotline up`, `hotline api` and `hotline worker`: the whole service, or one process of it."""
+"""The commands `hotline up`, `api` and `worker`, of the service or one process of it, and `hotline openapi`."""
 
 import asyncio
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from hotline.cli.notifications import check_documents, check_notifications
-from hotline.cli.shared import (
-    ApiPort,
-    CatalogueFile,
-    DataDir,
-    TemporalPort,
-    UiPort,
-    checked_catalogue,
-    say,
-    settings_with,
-)
+from hotline.cli.shared import checked_catalogue, say
 from hotline.settings import Settings
 
 app = typer.Typer()
+openapi = typer.Typer()
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
+ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
+TemporalPort = Annotated[int | None, typer.Option(help="TCP port of Temporal.")]
+UiPort = Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")]
+
+
+def settings_with(**options: object) -> Settings:
+    """Return the settings of the environment; options that are not None take precedence."""
+    return Settings(**{name: value for name, value in options.items() if value is not None})
 
 
 @app.command()
@@ -26,7 +30,7 @@ def up(
     api_port: ApiPort = None,
     temporal_port: TemporalPort = None,
     ui_port: UiPort = None,
-    catalogue: CatalogueFile = None,
+    catalogue: Annotated[Path | None, typer.Option(help="TOML file of services and clocks.")] = None,
 ) -> None:
     """Run the whole service on this machine: Temporal with its UI, worker and API."""
     from hotline.installation import require_keys
@@ -58,3 +62,11 @@ def worker() -> None:
     from worker import main
 
     main()
+
+
+@openapi.command("openapi")
+def print_openapi() -> None:
+    """Print the OpenAPI document of the HTTP interface, for generators of clients; no service need run."""
+    from api.openapi import DOCUMENT
+
+    typer.echo(DOCUMENT.read_text(encoding="utf-8"), nl=False)

@@ -2,36 +2,26 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from pydantic import ValidationError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.errors import OperatorError
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, in_force_now
+from hotline.files.formats import read_json
 from hotline.settings import Settings
 from readmodel.base.database import ReadConnection, WriteConnection, opened, reading, writing
 from readmodel.people.people import Directory, has_people, restore
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
-ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
-TemporalPort = Annotated[int | None, typer.Option(help="TCP port of Temporal.")]
-UiPort = Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")]
 Encoding = Annotated[Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the file; gb18030 includes GBK.")]
-CatalogueFile = Annotated[Path | None, typer.Option(help="TOML file of services and clocks.")]
-
-
-def settings_with(**options: object) -> Settings:
-    """Return the settings of the environment; options that are not None take precedence."""
-    return Settings(**{name: value for name, value in options.items() if value is not None})
 
 
 def checked_catalogue(file: Path) -> Catalogue:
@@ -52,7 +42,7 @@ def catalogue_in_force() -> Catalogue:
 
 
 @contextmanager
-def migrated_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator[Engine]:
+def open_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator[Engine]:
     """Open the database of the settings, or of the environment's, its tables up to date.
 
     Raises DBAPIError, and ForeignStoreError if Temporal answers and is of another installation.
@@ -82,55 +72,55 @@ def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterato
 
 
 def _restore_people(database: Engine, kept: Path) -> None:
-    """Write people and keys again from the API's own copy if SQL has lost them all. Raises OperatorError."""
-    try:
-        with reading(database) as connection:
-            if has_people(connection) or not kept.exists():
-                return
-        with writing(database) as connection:
-            restored = restore(connection, Directory.model_validate_json(kept.read_bytes()))
-    except OSError as error:
-        raise OperatorError(f"{kept} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise OperatorError(f"{kept} is no copy of people and keys; move it away: {error}") from error
+    """Write people and keys again from the API's own copy if SQL has lost them all. Raises FileError."""
+    with reading(database) as connection:
+        if has_people(connection) or not kept.exists():
+            return
+    found = read_json(kept, Directory, "move it away")
+    with writing(database) as connection:
+        restored = restore(connection, found)
     if restored:
         typer.echo(f"{restored} people and their keys were lost, and are written again from {kept}", err=True)
 
 
 @contextmanager
-def open_database(settings: Settings | None = None) -> Iterator[Engine]:
-    """Open the database as `migrated_database` does. Raises OperatorError if it fails, also in the block."""
-    try:
-        with migrated_database(settings) as database:
-            yield database
-    except DBAPIError as error:
-        raise OperatorError(f"the database does not answer as it should: {error.orig}") from error
-
-
-@contextmanager
 def reading_sql() -> Iterator[ReadConnection]:
-    """Open a transaction to read in, of the database of the environment. Raises OperatorError as `open_database`."""
+    """Open a transaction to read in, of the database of the environment. Raises as `open_database`."""
     with open_database() as database, reading(database) as connection:
         yield connection
 
 
 @contextmanager
 def writing_sql() -> Iterator[WriteConnection]:
-    """Open a transaction to write in, of the database of the environment. Raises OperatorError as `open_database`."""
+    """Open a transaction to write in, of the database of the environment. Raises as `open_database`."""
     with open_database() as database, writing(database) as connection:
         yield connection
 
 
+RETRY_LATER = 1
+"""Exit code if the same command can succeed later; 2 is for errors that the operator must correct."""
+
+
+class RetryLaterError(OperatorError):
+    """Error after which the same command can succeed later."""
+
+
 @contextmanager
-def reaching_both(failed: str) -> Iterator[None]:
-    """Raise an OperatorError, which begins with `failed`, if Temporal, a workflow in it, or the database fails."""
+def reaching_both(failed: str, raised: type[OperatorError] = OperatorError) -> Iterator[None]:
+    """Raise an error of `failed` and the first cause if Temporal, a workflow in it, or the database fails."""
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
 
     try:
         yield
-    except (RuntimeError, RPCError, WorkflowFailureError, DBAPIError) as error:
-        raise OperatorError(f"{failed}: {error.orig if isinstance(error, DBAPIError) else error}") from error
+    except (typer.Abort, typer.Exit):  # both are RuntimeErrors
+        raise
+    except (RuntimeError, RPCError, WorkflowFailureError, SQLAlchemyError) as error:
+        cause: BaseException = error
+        # A RuntimeError of ours names the address of Temporal, which its cause does not.
+        while cause.__cause__ and not isinstance(cause, RuntimeError):
+            cause = cause.__cause__
+        raise raised(f"{failed}: {cause}") from error
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
@@ -142,6 +132,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(markup=False, emoji=False).print(table)  # cells are text, also "[/x]"
+
+
+@contextmanager
+def shown_progress(of_what: str) -> Iterator[Callable[..., None]]:
+    """Show the progress of work; what is yielded takes how much is done and, if that is known, of how much."""
+    from rich.progress import Progress
+
+    with Progress() as progress:
+        task = progress.add_task(of_what, total=None)
+        yield lambda done, total=None: progress.update(task, completed=done, total=total)
 
 
 def minute(at: datetime | None) -> str:

@@ -1,18 +1,27 @@
-"""The commands on SQL and Temporal: `hotline migrate`, `rebuild`, `verify` and `temporal-setup`."""
+"""The commands on SQL and Temporal: `hotline migrate`, `rebuild`, `verify`, `temporal-setup` and `keys`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.shared.errors import OperatorError
 from domain.shared.numbers import NumberError, is_incident, parse_number
-from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, tables_up_to_date
+from hotline.cli.shared import (
+    catalogue_in_force,
+    minute,
+    reaching_both,
+    reading_sql,
+    show_table,
+    shown_progress,
+    tables_up_to_date,
+)
+from hotline.keys import ring_of
 from hotline.settings import Settings
 from readmodel.base.database import exists, opened, reading
 from readmodel.cases.queries import has_cases
@@ -24,12 +33,16 @@ if TYPE_CHECKING:
 RETENTION_DAYS = 30
 """Days that Temporal keeps ended histories, unless the operator names another number or has set a larger one."""
 RETENTION_HELP = f"Days that ended histories are kept. Without it, less than {RETENTION_DAYS} is raised to that."
+AT_ONCE = 16
+"""Histories whose beginnings are asked for at the same time."""
 
 app = typer.Typer()
 rebuilds = typer.Typer(
     name="rebuild", no_args_is_help=True, help="Rebuild what one of the two stores has lost from the other one."
 )
 app.add_typer(rebuilds)
+SEALING = "Keys that seal what Temporal stores, callers' links, and sessions."
+keys = typer.Typer(name="keys", no_args_is_help=True, help=SEALING)
 
 
 @app.command()
@@ -37,8 +50,6 @@ def migrate(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal, if its address is known.")] = 0.0,
 ) -> None:
     """Bring the tables of the read model up to date. Repeating it does no harm."""
-    from temporalio.service import RPCError
-
     from hotline.installation import adopt, refuse_foreign
     from hotline.temporal.connection import connect, known_address
 
@@ -47,22 +58,16 @@ def migrate(
 
     settings = Settings()
     refuse_foreign(settings, wait)
-    try:
-        with tables_up_to_date(settings):
-            typer.echo("the read model is up to date")
-        if known_address(settings):
+    with reaching_both("the database does not take the migrations"), tables_up_to_date(settings):
+        typer.echo("the read model is up to date")
+    if known_address(settings):
+        with reaching_both("the stores do not take the id of the installation"):
             asyncio.run(adopted())
-    except DBAPIError as error:
-        raise OperatorError(f"the database does not take the migrations: {error.orig}") from error
-    except RPCError as error:
-        raise OperatorError(f"Temporal does not take the id of the installation: {error}") from error
 
 
 @rebuilds.command("readmodel")
 def rebuild_readmodel() -> None:
     """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
-    from rich.progress import Progress
-
     from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
     from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
@@ -70,12 +75,10 @@ def rebuild_readmodel() -> None:
 
     async def rebuilt() -> tuple[RebuiltRows, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
-            with Progress() as progress:
-                task = progress.add_task("cases", total=None)
-                with reading(database) as sql:
-                    missing = None if has_cases(sql) else await retention_of(client)
-                done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
-                return done, missing
+            with reading(database) as sql:
+                missing = None if has_cases(sql) else await retention_of(client)
+            with shown_progress("cases") as progress:
+                return await apply(client, database, progress), missing
 
     with reaching_both("not rebuilt"):
         found, missing = asyncio.run(rebuilt())
@@ -103,8 +106,6 @@ def rebuild_workflows(
     case: Annotated[str | None, typer.Option(metavar="NUMBER", help="One case or incident; by default all.")] = None,
 ) -> None:
     """Rebuild lost workflows from SQL: of cases and incidents that were terminated, deleted or reset."""
-    from rich.progress import Progress
-
     from hotline.recovery import rebuild_workflows as recovery
     from workflows.kit.words import CatalogueNames
 
@@ -116,9 +117,8 @@ def rebuild_workflows(
             names = lambda: CatalogueNames.of(catalogue_in_force())  # noqa: E731
             rebuild = recovery.WorkflowRebuild(client, database, settings.task_queue, names)
             if number is None:
-                with Progress() as progress:
-                    task = progress.add_task("workflows", total=None)
-                    return await rebuild.all(lambda done, of: progress.update(task, completed=done, total=of))
+                with shown_progress("workflows") as progress:
+                    return await rebuild.all(progress)
             try:
                 return recovery.RebuiltWorkflows({await rebuild.one(number): 1}, {})
             except recovery.NotRebuiltError as error:
@@ -140,8 +140,6 @@ def rebuild_workflows(
 @app.command()
 def verify() -> None:
     """Compare SQL with Temporal, case by case, and print every difference; exit code 1 if there is any."""
-    from rich.progress import Progress
-
     from activities.run_status import UNPAUSE
     from hotline.installation import look
     from hotline.recovery.verify import Verified
@@ -158,11 +156,8 @@ def verify() -> None:
         stores.refuse_foreign()
         stores.require_ids()
         require_tables(settings.database_url)
-        with opened(settings.database_url, read_only=True) as database, Progress() as progress:
-            task = progress.add_task("workflows", total=None)
-            return await compare(
-                client, database, settings.task_queue, lambda done: progress.update(task, completed=done)
-            )
+        with opened(settings.database_url, read_only=True) as database, shown_progress("workflows") as progress:
+            return await compare(client, database, settings.task_queue, progress)
 
     with reaching_both("not compared"):
         found = asyncio.run(verified())
@@ -201,8 +196,6 @@ def temporal_setup(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
-    from temporalio.service import RPCError
-
     from hotline.installation import adopt, look
     from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
@@ -216,7 +209,73 @@ def temporal_setup(
         installation = await adopt(client, settings)
         return f"{done}; installation {installation or 'unknown, as SQL has no tables yet or does not answer'}"
 
-    try:
+    with reaching_both("not set up"):
         typer.echo(asyncio.run(prepared()))
-    except (RuntimeError, ValueError, RPCError, SQLAlchemyError) as error:
-        raise OperatorError(str(error)) from error
+
+
+@keys.command("list")
+def list_() -> None:
+    """Show every key, the newest last; secrets are not shown."""
+    show_table(("id", "created (UTC)"), ((key.id, minute(key.created_at)) for key in ring_of(Settings()).list()))
+
+
+@keys.command("rotate")
+def rotate() -> None:
+    """Add a key, which seals once every process has it. Older ones stay, to open what they sealed."""
+    key = ring_of(Settings()).rotate()
+    typer.echo(f"key {key.id} seals once every process has it: merge it into the file of each other machine")
+
+
+@keys.command("merge")
+def merge(file: Annotated[Path, typer.Argument(help="File of keys, of another machine or a backup.")]) -> None:
+    """Add the keys of a file that are missing, older ones before newer ones."""
+    added = ring_of(Settings()).merge(file)
+    typer.echo(f"added: {', '.join(key.id for key in added)}" if added else "no key was missing")
+
+
+@keys.command("retire")
+def retire(
+    before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
+) -> None:
+    """Remove keys that seal no longer. Links, sessions and ended workflows that they sealed are not opened any more."""
+    from readmodel.processes import LIVE, last_sealed
+
+    settings = Settings()
+    with reading_sql() as connection:
+        last = last_sealed(connection)
+    if not (found := ring_of(settings).replaced(before.replace(tzinfo=UTC), last)):
+        typer.echo(f"no key sealed last before {before:%Y-%m-%d}; the newest one stays")
+        return
+    with reaching_both("not retired"):
+        asyncio.run(_require_unneeded(settings, found, max(found.values()) + LIVE))
+    ring_of(settings).retire(found)
+    typer.echo(f"retired: {', '.join(found)}; retire them on each other machine too")
+
+
+async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datetime) -> None:
+    """Raise OperatorError if runs that are not over began before an instant, or were reset from such."""
+    from activities.case_updates import for_each
+    from activities.run_status import NOT_OVER
+    from hotline.installation import connect_to_own
+    from hotline.recovery.histories import first_event_at
+    from workflows.service import InstallationWorkflow
+
+    # That of the installation has nothing that is sealed.
+    of_runs = f'{NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'
+    query = f'StartTime < "{until.isoformat()}" AND {of_runs}'
+    client = await connect_to_own(settings)
+    if count := (await client.count_workflows(query)).count:
+        raise OperatorError(
+            f"not retired: {count} runs of workflows began before {minute(until)} UTC and are not over, so they"
+            f" need {', '.join(ids)}. Wait for their end, or name an earlier date. They are listed by `temporal"
+            f" workflow list --query '{query}'`; `hotline rebuild workflows` makes a new run of a case that was"
+            " terminated."
+        )
+    others = {run.run_id: run.id async for run in client.list_workflows(of_runs)}
+    begun = await for_each(others, lambda run: first_event_at(client, others[run], run), AT_ONCE)
+    if were_reset := [each for each, at in zip(others.values(), begun, strict=True) if at and at < until]:
+        raise OperatorError(
+            f"not retired: {len(were_reset)} workflows were reset, and the histories of their runs begin before"
+            f" {minute(until)} UTC, so they need {', '.join(ids)}: {', '.join(were_reset[:10])}. Wait for their"
+            " end, name an earlier date, or terminate them; then `hotline rebuild workflows` makes new runs."
+        )

@@ -26,7 +26,6 @@ _MINUTE = timedelta(minutes=1)
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 """Time zone rules are written out for these years; outside them the first and the last one apply."""
 
-
 EXPECTED_YEARS = 3
 """Years after the last published one whose holidays are expected: longer than any promise lasts."""
 _FIXED = ((1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3))
@@ -135,7 +134,7 @@ def build_calendar(rules: CalendarRules) -> WorkCalendar:
         timezone=rules.timezone,
         covers_until=covers_until,
         expected_until=date(covers_until.year + EXPECTED_YEARS, 12, 31) if rules.country == "CN" else None,
-        day_seconds=rules.day_seconds or max(1, *(_length(hours) for hours in week)),
+        day_seconds=rules.day_seconds or max(1, *(60 * sum(end - start for start, end in hours) for hours in week)),
     )
 
 
@@ -163,10 +162,6 @@ def _covers_until(rules: CalendarRules) -> date:
     while year + 1 in known:
         year += 1
     return date(year, 12, 31)
-
-
-def _length(hours: Hours) -> int:
-    return sum(closes - opens for opens, closes in hours) * 60
 
 
 @cache

@@ -6,30 +6,27 @@ Before the first `apply`, the file of the setting is in force, as it was when th
 
 import hashlib
 import logging
-import threading
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
 from filelock import FileLock
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import CodeKind, UnknownCode
 from domain.shared.errors import FileError
-from domain.shared.explain import key_at, message
 from domain.shared.value import Immutable
 from hotline.files.catalogue import load_catalogue
 from hotline.files.data_folder import Stamp, exclusive_lock, file_stamp, write_private
+from hotline.files.formats import read_json
 
 log = logging.getLogger("hotline.catalogue")
 
 DIGITS = 12
 """Digits of the checksum of a catalogue: enough to tell all catalogues of a company apart."""
-
-M = TypeVar("M", bound=BaseModel)
 
 
 class StoreEntry(Immutable):
@@ -53,7 +50,7 @@ def edition_of(catalogue: Catalogue) -> Edition:
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
 
 
-class BusyError(Exception):
+class BusyError(RuntimeError):
     """Error of a second process that puts a catalogue in force."""
 
 
@@ -66,7 +63,7 @@ class CatalogueStore:
 
     def entries(self) -> tuple[StoreEntry, ...]:
         """Return the entries of the record, the present one last; empty without a record. Raises FileError."""
-        return _read(self._record, _Record, "restore it from a backup").entries if self._record.exists() else ()
+        return read_json(self._record, _Record, "restore it from a backup").entries if self._record.exists() else ()
 
     def last(self) -> StoreEntry | None:
         """Return the entry of the catalogue in force; None without a record. Raises FileError."""
@@ -74,7 +71,7 @@ class CatalogueStore:
 
     def load(self, edition: Edition) -> Catalogue:
         """Return the catalogue from its copy. Raises FileError."""
-        return _read(self._copy(edition), Catalogue, "apply its file again")
+        return read_json(self._copy(edition), Catalogue, "apply its file again")
 
     def in_force(self, serial: int) -> Catalogue | None:
         """Return the catalogue in force if its entry is the `serial`-th, from 1 on; None if there are later ones.
@@ -139,27 +136,26 @@ class CatalogueInForce:
         """False if an earlier catalogue is used because the one on record cannot be read."""
         self._store = store
         self._file = file
-        self._stamp = store.stamp()
-        self._catalogue = self._applied() or load_catalogue(file)
-        self._reloading = threading.Lock()
-        self._known: list[Catalogue] = []
-        self._known_at: Stamp | None = None
+        # Stamp and catalogue are replaced together, so that threads need no lock.
+        self._known = store.stamp(), self._applied() or load_catalogue(file)
+        self._catalogues = lru_cache(maxsize=1)(lambda _stamp: store.catalogues())
 
     def record(self, at: datetime) -> None:
         """Record that the file is in force from `at` on, if no catalogue was ever applied."""
         with suppress(FileError):
             last = self._store.last()
-            if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
-                self._store.put(self._catalogue, self._file, at)
-                self._stamp = self._store.stamp()
+            _, catalogue = self._known
+            if last is None or (last.by is None and last.edition != edition_of(catalogue)):
+                self._store.put(catalogue, self._file, at)
+                self._known = self._store.stamp(), catalogue
 
     @property
     def catalogue(self) -> Catalogue:
-        stamp = self._store.stamp()
-        if stamp is not None and stamp != self._stamp:
-            with self._reloading:
-                self._reload(stamp)
-        return self._catalogue
+        stamp, (known_stamp, catalogue) = self._store.stamp(), self._known
+        if stamp is not None and stamp != known_stamp:
+            catalogue = self._applied_since() or catalogue
+            self._known = stamp, catalogue
+        return catalogue
 
     @property
     def edition(self) -> Edition:
@@ -167,10 +163,7 @@ class CatalogueInForce:
 
     def former_code(self, kind: CodeKind, given: str) -> str | None:
         """Return the code in the last catalogue that has it, for older cases; None if no catalogue had it."""
-        stamp = self._store.stamp()
-        if stamp != self._known_at:
-            self._known, self._known_at = self._store.catalogues(), stamp
-        for catalogue in self._known:
+        for catalogue in self._catalogues(self._store.stamp()):
             with suppress(UnknownCode):
                 return catalogue.code(kind, given)
         return None
@@ -188,17 +181,17 @@ class CatalogueInForce:
         self.remark = _remark(last, self._file)
         return found
 
-    def _reload(self, stamp: Stamp) -> None:
-        if stamp == self._stamp:
-            return
+    def _applied_since(self) -> Catalogue | None:
+        """Return the catalogue put on record while the program runs; None if it cannot be read."""
         try:
             entry = self._store.entries()[-1]
-            self._catalogue = self._store.load(entry.edition)
-            self.remark, self.sound = "", True
-            log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
+            found = self._store.load(entry.edition)
         except (FileError, IndexError) as error:
             self._note_fault(f"an earlier catalogue stays in force: {error}")
-        self._stamp = stamp
+            return None
+        self.remark, self.sound = "", True
+        log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
+        return found
 
     def _note_fault(self, remark: str) -> None:
         self.remark, self.sound = remark, False
@@ -219,14 +212,3 @@ def _remark(last: StoreEntry, file: Path) -> str:
     )
     log.warning("%s", remark)
     return remark
-
-
-def _read(path: Path, model: type[M], remedy: str) -> M:
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except OSError as error:
-        reason = error.strerror
-    except ValidationError as error:
-        fault = error.errors()[0]
-        reason = f"{key_at(fault['loc'])}: {message(fault)}"
-    raise FileError([f"{path}: cannot be used: {reason}; {remedy}"])

@@ -1,4 +1,4 @@
-"""Formats of the operator's files: TOML, CSV whose first line names the columns, and local times.
+"""Formats of files: TOML, JSON, CSV whose first line names the columns, and local times.
 
 A CSV file, as spreadsheets save it, is accepted as a whole or not at all. One `FileError` reports every mistake.
 """
@@ -7,11 +7,15 @@ import csv
 import io
 import tomllib
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from domain.shared.errors import FileError
+from domain.shared.explain import key_at, message
 
 UTF_8 = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""
@@ -20,6 +24,7 @@ Encoding = str
 Row = dict[str, str]
 """Cells of one line that are not empty, by column."""
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text of a FileError
@@ -30,50 +35,41 @@ class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text o
         self.torn = torn
 
 
+@dataclass
 class ColumnFile:
     """File with named columns, and the mistakes that were found in it.
 
     `columns` have their Chinese names, and may stand in any order; `required` ones may not be left out. `cells` names
-    in words what no line may leave out of the required columns; None: lines may leave out anything.
+    in words what no line may leave out of the required columns; None: lines may leave out anything. `line` is the
+    number of the line that is read.
     """
 
-    def __init__(
-        self, path: Path, columns: Mapping[str, str], required: Sequence[str], cells: str | None = None
-    ) -> None:
-        self._path = path
-        self._columns = columns
-        self._required = required
-        self._cells = cells
-        self._names = {zh: name for name, zh in columns.items()}
-        self._problems: list[str] = []
-        self._line = 1
-        self._first_lines: dict[Hashable, int] = {}
+    path: Path
+    columns: Mapping[str, str]
+    required: Sequence[str]
+    cells: str | None = None
+    line: int = field(default=1, init=False)
+    _problems: list[str] = field(default_factory=list, init=False)
+    _first_lines: dict[Hashable, int] = field(default_factory=dict, init=False)
 
     def fault(self, what: str, line: int | None = None) -> None:
         """Note a mistake of a line, by default of the present one; `what` follows its number."""
-        self._problems.append(f"{self._path}, line {line or self._line}{what}")
-
-    def check(self) -> None:
-        """Raise FileError if a mistake was noted."""
-        if self._problems:
-            raise FileError(self._problems)
+        self._problems.append(f"{self.path}, line {line or self.line}{what}")
 
     def note_repeated(self, key: Hashable, told: str) -> None:
         """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
-        if (first := self._first_lines.setdefault(key, self._line)) != self._line:
+        if (first := self._first_lines.setdefault(key, self.line)) != self.line:
             self.fault(told.format(first))
 
-    def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[tuple[int, T]]:
-        """Return what `make` makes of each line, with the number of the line; the caller checks for mistakes then.
+    def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[T]:
+        """Return what `make` makes of each line. It raises LineFault, or returns None for mistakes that it has noted.
 
-        A LineFault of `make` is noted; it returns None for a line whose mistakes it has noted itself.
-
-        Raises FileError if the text is not of this encoding, and OSError if the file cannot be read.
+        Raises FileError if there was any mistake, and OSError if the file cannot be read.
         """
-        found: list[tuple[int, T]] = []
+        found: list[T] = []
         for row in self._rows(encoding):
-            if self._cells and (missing := [name for name in self._required if name not in row]):
-                self.fault(f", {missing[0]}: is missing; accepted: {self._cells}")
+            if self.cells and (missing := [name for name in self.required if name not in row]):
+                self.fault(f", {missing[0]}: is missing; accepted: {self.cells}")
                 continue
             try:
                 made = make(row)
@@ -81,7 +77,9 @@ class ColumnFile:
                 self.fault(str(fault))
             else:
                 if made is not None:
-                    found.append((self._line, made))
+                    found.append(made)
+        if self._problems:
+            raise FileError(self._problems)
         return found
 
     def _rows(self, encoding: Encoding) -> Iterator[Row]:
@@ -95,28 +93,29 @@ class ColumnFile:
                         return
                 elif any(cell.strip() for cell in cells) and (row := self._row(columns, cells)) is not None:
                     yield row
-                self._line = rows.line_num + 1
+                self.line = rows.line_num + 1
         except csv.Error as error:
             self.fault(f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
         if not columns:
-            self.fault(f": the file is empty; the first line names the columns: {', '.join(self._columns)}", 1)
+            self.fault(f": the file is empty; the first line names the columns: {', '.join(self.columns)}", 1)
 
     def _text(self, encoding: Encoding) -> str:
-        data = self._path.read_bytes()
+        data = self.path.read_bytes()
         try:
             return data.decode(UTF_8 if encoding == "utf-8" else encoding)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            raise FileError([f"{self._path}, line {line}{wrong_encoding(encoding)}"]) from None
+            raise FileError([f"{self.path}, line {line}{wrong_encoding(encoding)}"]) from None
 
     def _named(self, cells: Sequence[str]) -> list[str]:
-        columns = [self._names.get(cell.strip(), cell.strip()) for cell in cells]
-        unknown = [name for name in columns if name not in self._columns]
-        missing = [name for name in self._required if name not in columns]
+        names = {zh: name for name, zh in self.columns.items()}
+        columns = [names.get(cell.strip(), cell.strip()) for cell in cells]
+        unknown = [name for name in columns if name not in self.columns]
+        missing = [name for name in self.required if name not in columns]
         twice = sorted({name for name in columns if columns.count(name) > 1})
         said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
-        if found := [f"{what}: {', '.join(map(repr, names))}" for what, names in said if names]:
-            accepted = ", ".join(f"{name} ({zh})" for name, zh in self._columns.items())
+        if found := [f"{what}: {', '.join(map(repr, wrong))}" for what, wrong in said if wrong]:
+            accepted = ", ".join(f"{name} ({zh})" for name, zh in self.columns.items())
             self.fault(f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}", 1)
         return columns
 
@@ -145,20 +144,36 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise FileError([f"{path}: is no valid TOML: {error}"]) from error
 
 
+def read_json(path: Path, model: type[M], remedy: str) -> M:
+    """Return the content of a JSON file that the service has written. Raises FileError, with the remedy."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        reason = error.strerror
+    except ValidationError as error:
+        fault = error.errors()[0]
+        reason = f"{key_at(fault['loc']) or 'the whole'}: {message(fault)}"
+    raise FileError([f"{path}: cannot be used: {reason}; {remedy}"])
+
+
 YEARS = range(2000, 3000)
 """Years of instants, as the interface takes them."""
 SHORTEST = len("2026-08-03 08:00")
+TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
-def instant_of(text: str, zone: tzinfo, not_before: datetime | None = None) -> datetime:
-    """Return the instant of a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises ValueError.
+def instant_in(zone: tzinfo, column: str, text: str, not_before: datetime | None = None) -> datetime:
+    """Return the instant of a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises LineFault.
 
     Of the two instants of an hour that is repeated in autumn, the first is meant, unless only the second is not
     earlier than `not_before`.
     """
-    local = datetime.fromisoformat(text)
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise LineFault(column, TIME) from None
     if len(text) < SHORTEST or local.year not in YEARS:
-        raise ValueError(text)
+        raise LineFault(column, TIME)
     if local.tzinfo is None:
         local = datetime.combine(local, local.time(), zone)  # a fourth of the time of `replace`
     instant = local.astimezone(UTC)

@@ -131,19 +131,18 @@ async def _until_ready(api: str, say: Say) -> None:
     tell_at = time.monotonic() + TELL_EVERY_SECONDS
     # The API is on this machine: no proxy is used, and whoever made its certificate need not be known here.
     async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501 - as said
-        while answer := await _unready(client, api):
+        while True:
+            try:
+                response = await client.get(f"{api}/readyz")
+                if response.is_success:
+                    return
+                answer = f"{response.status_code} {response.text[:300]}"
+            except httpx.HTTPError as error:
+                answer = repr(error)
             if time.monotonic() > tell_at:
                 say(f"waiting for the API to be ready; it answers: {answer}")
                 tell_at += TELL_EVERY_SECONDS
             await asyncio.sleep(LOOK_EVERY_SECONDS)
-
-
-async def _unready(client: httpx.AsyncClient, api: str) -> str | None:
-    try:
-        response = await client.get(f"{api}/readyz")
-    except httpx.HTTPError as error:
-        return repr(error)
-    return None if response.is_success else f"{response.status_code} {response.text[:300]}"
 
 
 def _addresses(settings: Settings, api: str, seconds: float) -> str:

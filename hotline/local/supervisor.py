@@ -66,8 +66,7 @@ class Supervisor:
         self._say = say
         self._steady = False
         self._stopping = False
-        self._processes: dict[str, Process] = {}
-        self._addresses: dict[str, dict[str, str]] = {}
+        self._running: dict[str, tuple[Program, Process]] = {}
         self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._keep_logs_small())]
 
     def start(self, program: Program, *, until_success: bool = False, patient: bool = False) -> "asyncio.Task[None]":
@@ -107,7 +106,7 @@ class Supervisor:
             await asyncio.gather(task, return_exceptions=True)
 
     def kill(self) -> None:
-        for process in self._processes.values():
+        for _, process in self._running.values():
             if process.returncode is None:
                 process.kill()
 
@@ -148,15 +147,13 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=lambda: _die_with_parent(parent),
             )
-        self._processes[program.name] = process
-        if program.address:
-            self._addresses[program.name] = {"address": program.address}
+        self._running[program.name] = program, process
         try:
             self._record()
             return await process.wait()
         finally:
             await self._end(program, process)
-            del self._processes[program.name]
+            del self._running[program.name]
             self._record()
 
     async def _end(self, program: Program, process: Process) -> None:
@@ -173,12 +170,12 @@ class Supervisor:
 
     def _record(self) -> None:
         """Write the running programs to `run.json`, for commands, and for a run that comes after a `kill -9`."""
-        of_all = {"folder": self._folder}
-        running = {
-            name: {"pid": each.pid, "started_at": started_at(each.pid), **of_all, **self._addresses.get(name, {})}
-            for name, each in self._processes.items()
+        folder = self._folder
+        records = {
+            name: {"pid": each.pid, "started_at": started_at(each.pid), "folder": folder, "address": program.address}
+            for name, (program, each) in self._running.items()
         }
-        write_private(self._records, json.dumps(running, indent=1))
+        write_private(self._records, json.dumps(records, indent=1))
 
     def _notice(self, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()

@@ -6,16 +6,19 @@ What the lines tell waits in a temporary file, so that the size of a file does n
 import csv
 import os
 import pickle
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 from domain.calls.call import Call
 from domain.shared.errors import FileError
 from hotline.files.formats import LineFault, wrong_encoding
+from hotline.telephony.people import Agents
 
 GROUP = 2000
 """Calls of one transaction: others wait for it."""
@@ -44,19 +47,23 @@ def windows(calls: Iterable[Call]) -> Iterator[list[Call]]:
         yield [*islice(held.values(), start, start + GROUP)]
 
 
-class CallFormat(Protocol):
-    """Format of such a file.
+class CallFormat(ABC):
+    """Format of such a file, which names people as `agents` know them. Nothing in it is later than `latest`.
 
     `dialect` are options of the csv module. `width` is the number of cells of a line; 0: it differs, and only its line
     break shows that a line is whole.
     """
 
-    dialect: ClassVar[Mapping[str, Any]]
-    width: ClassVar[int]
+    dialect: ClassVar[Mapping[str, Any]] = {}
+    width: ClassVar = 0
 
+    def __init__(self, agents: Agents, latest: datetime) -> None:
+        self._agents = agents
+        self._latest = latest
+
+    @abstractmethod
     def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
         """Return what a line tells about a call; None if it tells nothing. Raises LineFault."""
-        ...
 
 
 class CallFile:

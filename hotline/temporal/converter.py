@@ -22,20 +22,10 @@ from temporalio.converter import _data_converter as sdk
 from temporalio.exceptions import ApplicationError
 
 from activities.names import NO_HANDLER, UNDECODED
+from activities.sealing import stamps
 from activities.sealing.envelope import Envelope, as_sent_in_clear
 from activities.sealing.interceptors import Stamps
 from activities.sealing.keys import Keys
-from activities.sealing.stamps import (
-    FAILURE,
-    check_command,
-    check_sealed,
-    check_start,
-    note_asked,
-    own_heartbeats,
-    present_run,
-    stamp_refusal,
-    stamped_answer,
-)
 from domain.shared.value import InClear, Start
 
 # The service stores no payload elsewhere. For one that says so, the SDK raises an error before the codec, so a signal
@@ -79,32 +69,32 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
 
 def _taken_if_sealed(payloads: Sequence[Payload], _: list[type] | None) -> Sequence[Payload]:
     for payload in payloads:
-        check_sealed(payload)
+        stamps.check_sealed(payload)
     return payloads
 
 
 def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
-    run = present_run.get()
+    run = stamps.present_run.get()
     for payload in payloads:
         if run and workflow.in_workflow() and (update := workflow.current_update_info()):
-            check_command(payload, update)
+            stamps.check_command(payload, update)
         # Without types there is another number of arguments than this release takes. They may also be of a signal,
         # which the SDK drops if it cannot be decoded.
         elif run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
-            check_start(payload, run.info)
+            stamps.check_start(payload, run.info)
         else:
-            check_sealed(payload)
+            stamps.check_sealed(payload)
     return payloads
 
 
 def _taken_by_activity(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
     """Check arguments. Heartbeats that are not its own are left out: for an error the SDK would fail it for good."""
-    if present_run.get():  # the answer, in the workflow, where it was checked before
+    if stamps.present_run.get():  # the answer, in the workflow, where it was checked before
         return payloads
     # The SDK says no types for heartbeats, nor for another number of arguments than the activity takes.
     if not type_hints:
-        return own_heartbeats(payloads)
-    note_asked(payloads)
+        return stamps.own_heartbeats(payloads)
+    stamps.note_asked(payloads)
     return _taken_if_sealed(payloads, type_hints)
 
 
@@ -142,10 +132,10 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
         elif not failure.HasField("encoded_attributes"):
             said: object = {"message": failure.message, "stack_trace": failure.stack_trace}
             if isinstance(exception, ApplicationError) and exception.non_retryable:
-                said = stamped_answer(payload_converter, said, FAILURE, exception.type or "")
+                said = stamps.stamped_answer(payload_converter, said, stamps.FAILURE, exception.type or "")
             failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([said])[0])
             failure.message, failure.stack_trace = "Encoded failure", ""
-        stamp_refusal(failure, payload_converter)
+        stamps.stamp_refusal(failure, payload_converter)
 
     def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
         return super().from_failure(failure, _OF_FAILURES)

@@ -58,6 +58,11 @@ def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues])
     return connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0])), rows).rowcount if rows else 0
 
 
+def upsert_one(connection: WriteConnection, table: Table, values: RowValues) -> None:
+    """Insert or update a row as `upsert` does; its values may be SQL expressions."""
+    connection.execute(_upsert(connection.dialect.name, table, tuple(values)).values(values))
+
+
 def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
     """Insert or update whole rows, as `upsert` does; on PostgreSQL by a binary COPY, which takes half the time.
 

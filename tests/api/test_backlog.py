@@ -7,8 +7,8 @@ import pytest
 from temporalio.client import Client
 
 import worker
-from api.temporal import backlog
-from api.temporal.backlog import Backlog
+from api.temporal import server
+from api.temporal.server import Backlog
 from tests.support.api import CALL, running_api
 from tests.support.hotline import until
 
@@ -19,8 +19,8 @@ CASES = 8
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "MANY", 2)
-    monkeypatch.setattr(backlog, "LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(server, "MANY", 2)
+    monkeypatch.setattr(server, "LOOK_EVERY_SECONDS", 0.05)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client
 
 from domain.customers.customer import CallerRecord, Customer
-from hotline.cli.customers import load_customers
+from hotline.cli.imports import load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.calls.call import Call
 from domain.case.views import Outcome
 from readmodel.base.database import engine, writing

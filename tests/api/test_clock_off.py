@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from activities.names import complaint_id
 from api.sign_in.security import request_key
-from api.temporal.clock import CLOCK_OFF, TOLERANCE, ClockCheck, temporal_time
+from api.temporal.server import CLOCK_OFF, TOLERANCE, ClockCheck, temporal_time
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of
 from tests.support.api import Api, Json, further_api, problem, running_api

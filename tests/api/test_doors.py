@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.temporal.incidents import IncidentClient
+from api.temporal.client import IncidentClient
 from domain.incident.state import Opening
 from domain.shared.actors import Role
 from hotline.settings import Settings, hosts_of

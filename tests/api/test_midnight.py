@@ -19,7 +19,7 @@ from api.edge.limits import TOO_MANY_ACTIONS, Limit
 from api.edge.problems import ProblemError
 from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.case.case import Case
 from tests.support.api import CALL, Agreed, Api, api_on_its_day, problem, running_api
 from tests.support.build import registration
@@ -143,7 +143,7 @@ async def test_a_start_that_gets_no_answer_in_its_time_is_not_made_later(tempora
     async with relay(temporal.service_client.config.target_host) as way:
         client = await Client.connect(f"127.0.0.1:{way.port}", **SEALING)
         complaints = ComplaintClient(
-            client, "nobody", timeout_seconds=8, clock_check=Agreed(), limit=Limit(TOO_MANY_ACTIONS, 0, "actions")
+            client, "nobody", timeout=8, clock_check=Agreed(), limit=Limit(TOO_MANY_ACTIONS, 0, "actions")
         )
         late, request = registration(number="2603090000017"), Request(key=uuid.uuid4().hex)
         await way.cut()

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from activities.names import complaint_id
 from api.complaints.recognition import Recognition
 from api.sql import ProjectionWriter, Reader
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.case.actions.correct import Correct
 from domain.case.automatic.recognise import Recognised
 from domain.case.batch import ProjectionBatch

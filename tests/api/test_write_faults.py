@@ -21,7 +21,7 @@ from activities.names import complaint_id, incident_id
 from activities.sealing.keys import Key
 from api.app import create_app
 from api.backend import Backend
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.views import Outcome

@@ -23,7 +23,7 @@ from activities.notifications.caller_links import CallerLinks
 from api.__main__ import server_config
 from api.app import create_app
 from api.backend import Backend
-from api.temporal.clock import ClockCheck
+from api.temporal.server import ClockCheck
 from domain.case.lifecycle import State
 from domain.shared.actors import Actor, Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings

@@ -17,7 +17,7 @@ from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.reports.period import EXAMPLES, ReportKind
 from domain.shared.actors import Role
-from hotline.cli.customers import load_customers
+from hotline.cli.imports import load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing

@@ -14,9 +14,7 @@ from domain.assessment.score import FigureValue, Item
 from domain.assessment.state import AssessmentKind
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Person, Role
-from domain.shared.errors import OperatorError
 from hotline.cli import main as cli
-from hotline.cli.assessment import _check
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.assessments import months
 from readmodel.assessments.tables import figure_entries, given_points
@@ -24,7 +22,7 @@ from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.people.people import add
 from readmodel.projection import write
-from tests.support.assessment import BEIJING, MONTH, UNTIL, computed, opening, results, standard
+from tests.support.assessment import MONTH, UNTIL, computed, opening, results, standard
 from tests.support.batches import call, published
 from tests.support.rows import execute, rows
 
@@ -89,8 +87,8 @@ def points(folder: Path, *lines: str) -> str:
     [
         ("september", "'september' is no month; accepted: a month as 2026-08"),
         ("2026-13", "'2026-13' is no month; accepted: a month as 2026-08"),
-        ("2099-01", f"2099-01 is not over; accepted: {MONTH} to 20"),
-        ("2020-01", f"2020-01 is before the first case; accepted: {MONTH} to 20"),
+        ("2099-01", f"2099-01 has not ended; accepted: {MONTH} to 20"),
+        ("2020-01", f"2020-01 ended before the first case; accepted: {MONTH} to 20"),
     ],
 )
 def test_a_month_that_cannot_begin_is_refused_with_those_that_can(
@@ -102,14 +100,7 @@ def test_a_month_that_cannot_begin_is_refused_with_those_that_can(
 
 def test_without_cases_no_month_begins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("begin", "2020-01", monkeypatch=monkeypatch) == 2
-    assert "2020-01 is before the first case; accepted: none, as there are no cases" in capsys.readouterr().err
-
-
-def test_before_the_first_month_is_over_it_is_named_as_the_one_that_will_be_accepted() -> None:
-    now = datetime(2026, 9, 20, tzinfo=UTC)
-    for month in ("2026-08", "2026-09"):
-        with pytest.raises(OperatorError, match="accepted: 2026-09, once it is over"):
-            _check(month, now, now, BEIJING)
+    assert "2020-01 ended before the first case: none is registered yet" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("database")

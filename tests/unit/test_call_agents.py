@@ -7,7 +7,7 @@ import pytest
 
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
-from hotline.telephony.agents import Agents, load_extensions, stripped
+from hotline.telephony.people import Agents, load_extensions, stripped
 from readmodel.people.people import Directory, Member
 
 ADDED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,24 +46,24 @@ def test_a_channel_names_an_agent_without_technology_and_suffix(channel: str, na
 
 @pytest.mark.parametrize("channel", ["PJSIP/chen", "SIP/Chen-0000001a", "陈美玲", "Local/ｃｈｅｎ@agents/n"])
 def test_an_agent_is_the_person_of_this_id_or_name(channel: str) -> None:
-    assert Agents(PEOPLE).named(channel) == ("chen", True)
+    assert Agents(PEOPLE).named("agent", channel) == ("chen", True)
 
 
 def test_a_person_who_has_left_has_answered_earlier_calls() -> None:
-    assert Agents(PEOPLE).named("PJSIP/he") == ("he", True)
+    assert Agents(PEOPLE).named("agent", "PJSIP/he") == ("he", True)
 
 
 @pytest.mark.parametrize("channel", ["Agent/1001", "Zhang Wei"])
 def test_a_name_of_nobody_or_of_several_stays_as_it_is(channel: str) -> None:
-    assert Agents(PEOPLE).named(channel) == (stripped(channel), False)
+    assert Agents(PEOPLE).named("agent", channel) == (stripped(channel), False)
 
 
 def test_extensions_come_before_the_directory(tmp_path: Path) -> None:
     file = tmp_path / "agents.csv"
     file.write_text("分机,人员\n1001,陈美玲\nSIP/chen,10024\n", encoding="utf-8")
     agents = Agents(PEOPLE, load_extensions(file, "utf-8", PEOPLE))
-    assert agents.named("Agent/1001") == ("chen", True)
-    assert agents.named("PJSIP/chen-0000001a") == ("10024", True)
+    assert agents.named("agent", "Agent/1001") == ("chen", True)
+    assert agents.named("agent", "PJSIP/chen-0000001a") == ("10024", True)
 
 
 def test_a_file_of_extensions_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:

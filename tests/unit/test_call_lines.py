@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.shared.errors import FileError
-from hotline.telephony.agents import Agents
+from hotline.telephony.asterisk import COLUMNS, Cdr, QueueLog
 from hotline.telephony.call_lines import SHOWN, CallFile, CallFormat
-from hotline.telephony.cdr import COLUMNS, Cdr
-from hotline.telephony.queue_log import QueueLog
+from hotline.telephony.people import Agents
 from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG, cdr
 

@@ -7,7 +7,7 @@ import pytest
 
 from domain.customers.customer import Customer
 from domain.shared.errors import FileError
-from hotline.cli.customers import COLUMNS, load_customers
+from hotline.cli.imports import COLUMNS, load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.pages import ROOT

@@ -21,7 +21,7 @@ from domain.case.progress import Satisfaction
 from domain.kit.event import Command
 from domain.shared.actors import Role
 from domain.shared.errors import Refused
-from hotline.cli.customers import load_customers
+from hotline.cli.imports import load_customers
 from tests.support.demo import INCIDENT, STEP, Stage, catalogue, day, districts, offers, staff
 
 LATER = timedelta(seconds=40)

@@ -170,11 +170,11 @@ def test_a_broken_copy_of_people_blocks_no_command_while_sql_has_them(
     for each in sql.parent.glob("hotline.db*"):
         each.unlink()
     assert run("key", "list", monkeypatch=monkeypatch) == 2
-    assert "people.json is no copy of people and keys; move it away" in capsys.readouterr().err
+    assert "people.json: cannot be used: the whole: Invalid JSON" in capsys.readouterr().err
     Settings().people_file.unlink()
     Settings().people_file.mkdir()
     assert run("key", "list", monkeypatch=monkeypatch) == 2
-    assert "people.json cannot be read: Is a directory" in capsys.readouterr().err
+    assert "people.json: cannot be used: Is a directory; move it away" in capsys.readouterr().err
 
 
 def test_a_rotated_key_opens_for_some_hours_beside_the_new_one(

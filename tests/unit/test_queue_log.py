@@ -9,9 +9,9 @@ import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
 from hotline.files.formats import LineFault
-from hotline.telephony.agents import Agents
+from hotline.telephony.asterisk import EVENTS, SILENT, QueueLog, is_queue_log
 from hotline.telephony.call_lines import LeftOutLine
-from hotline.telephony.queue_log import EVENTS, SILENT, QueueLog, is_queue_log
+from hotline.telephony.people import Agents
 from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG
 

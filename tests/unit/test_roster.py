@@ -9,8 +9,8 @@ import pytest
 from domain.calls.call import Duty
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
-from hotline.telephony.agents import NOBODY
-from hotline.telephony.roster import RosterFile, load_roster
+from hotline.files.formats import TIME
+from hotline.telephony.people import NOBODY, RosterFile, load_roster
 from readmodel.people.people import Directory, Member
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -21,8 +21,6 @@ PEOPLE = Directory(
         Member(id="he", name="何", role=Role.AGENT, added_at=ADDED),
     )
 )
-
-TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
 def load(folder: Path, text: str, zone: ZoneInfo = ZONE, encoding: str = "utf-8") -> RosterFile:
@@ -79,8 +77,8 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "line 5, to: is missing; accepted: a person, and when the duty begins and ends",
         "line 6, to: accepted: a time after from, at most 25 hours later",
         "line 7, to: accepted: a time after from, at most 25 hours later",
+        "line 10, from: it overlaps the duty of line 8; accepted: duties one after the other",
         f"line 11, from: {TIME}",
-        "line 8, from: it overlaps the duty of line 10; accepted: duties one after the other",
     ]
 
 

@@ -26,8 +26,7 @@ from activities.names import CATALOGUE_CHANGE, SETTLE
 from activities.sealing.stamps import UndecidedError
 from api.edge.limits import TOO_MANY_ACTIONS, Limit
 from api.edge.problems import ProblemError
-from api.temporal.complaints import ComplaintClient
-from api.temporal.handovers import HandoverClient
+from api.temporal.client import ComplaintClient, HandoverClient
 from domain.case.actions.comment import Comment
 from domain.incident.incident import Absorbed, NamedCases, Settling
 from domain.incident.scope import Scope
@@ -188,6 +187,22 @@ async def test_an_action_that_was_done_is_answered_whatever_somebody_else_answer
     assert found
     assert found.version == 2
     await case.handle.terminate()
+
+
+async def test_an_action_whose_case_ends_before_it_answers_is_taken_by_none(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Temporal itself refuses it then, and nobody has sealed that. The API says that the case has ended."""
+    async with running_hotline(server, tmp_path, task_queue="ended-first", sandbox=False) as at_work:
+        case = await at_work.start()
+        await case.view()
+    limit = Limit(TOO_MANY_ACTIONS, 0, "actions")
+    client = ComplaintClient(at_work.client, at_work.settings.task_queue, 8, Agreed(), limit)
+    command = Command(actor=ADMIN, body=Comment(note="-"))
+    sent = asyncio.ensure_future(client.act(case.number, "comment", command))
+    await accept(at_work, None)
+    await case.handle.terminate()
+    assert await sent is None
 
 
 @pytest.mark.parametrize("answer", ["nothing", "a refusal"])

@@ -243,8 +243,8 @@ def outcome_in(event: HistoryEvent) -> Outcome:
     return event.workflow_execution_update_completed_event_attributes.outcome
 
 
-async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes | None = None) -> None:
-    """Answer the next task of a workflow, in which an update is asked for, in place of the service.
+async def accept(hotline: Hotline, outcome: Outcome | None, shown: SearchAttributes | None = None) -> None:
+    """Answer the next task of a workflow, in which an update is asked for, in place of the service; None: not yet.
 
     The update has changed no more than what the search attributes show.
     """
@@ -261,7 +261,7 @@ async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes | N
             accepted_request_sequencing_event_id=message.event_id,
             accepted_request=request,
         ),
-        Response(meta=request.meta, outcome=outcome),
+        *([Response(meta=request.meta, outcome=outcome)] if outcome else []),
     ]
     answers = [
         Message(id=str(index), protocol_instance_id=message.protocol_instance_id) for index in range(len(bodies))

@@ -9,31 +9,47 @@ from fastapi.routing import APIRoute
 from pydantic_core import to_json
 
 from api.assessments.assessments import ASSESSMENT_NOT_FOUND
-from api.edge.middleware import WRONG_HOST
-from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Problem, ProblemKind
+from api.edge import problems as known
+from api.edge.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS
+from api.edge.middleware import BODY_TOO_LARGE, TOO_SLOW, WRONG_HOST
+from api.edge.problems import INVALID_REQUEST, MEDIA_TYPE, Problem, ProblemKind
 from api.incidents.incidents import INCIDENT_NOT_FOUND
-from api.parameters import BODY_ERRORS, CASE_ERRORS, INVALID_ETAG, MATCH_ERRORS
+from api.parameters import COMPLAINT_NOT_FOUND, INVALID_ETAG, INVALID_NUMBER
 from api.responses import Json, header, problems
 from api.rights import right_of
-from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS
-from api.sql import INVALID_CURSOR
-from api.temporal.client import KEY_REUSED
+from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, MALFORMED_KEY, UNAUTHORIZED
+from api.sign_in.tokens import INVALID_TOKEN, NO_ISSUER, NO_ROLE
+from api.sql import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
+from api.temporal.errors import KEY_REUSED
+from domain.shared.errors import VERSION_CHANGED
 from tools.docs import examples
 from tools.docs.components import SCHEMA, share
 
 RIGHT = "x-right"
 """Field of an operation in the document: the right that it takes, as `GET /v1/roles` names it."""
-KEY_NEEDED = (*KEY_ERRORS, WRONG_ROLE)
+KEY_NEEDED = (
+    UNAUTHORIZED,
+    MALFORMED_KEY,
+    TOO_MANY_GUESSES,
+    TOO_MANY_REQUESTS,
+    READ_MODEL_UNAVAILABLE,
+    INVALID_TOKEN,
+    NO_ROLE,
+    NO_ISSUER,
+    known.WRONG_ROLE,
+)
 """Problems of every operation that takes a right."""
+BODY_TAKEN = (known.MALFORMED_JSON, known.BAD_REQUEST, BODY_TOO_LARGE, TOO_SLOW, known.NO_JSON, INVALID_REQUEST)
+"""Problems of every operation that takes a body."""
 OF_PARAMETERS: Mapping[str, Sequence[ProblemKind]] = {
     IDEMPOTENCY_KEY: (INVALID_IDEMPOTENCY_KEY, KEY_REUSED),
-    "If-Match": MATCH_ERRORS,
+    "If-Match": (INVALID_ETAG, known.kind_of(VERSION_CHANGED)),
     "If-None-Match": (INVALID_ETAG,),
     "cursor": (INVALID_REQUEST, INVALID_CURSOR),
 }
 """Problems of the operations that have these parameters."""
 OF_PATHS: Mapping[str, Sequence[ProblemKind]] = {
-    "/v1/complaints/{number}": CASE_ERRORS,
+    "/v1/complaints/{number}": (COMPLAINT_NOT_FOUND, INVALID_NUMBER, known.OTHER_DEPARTMENT),
     "/v1/incidents/{number}": (INVALID_REQUEST, INCIDENT_NOT_FOUND),
     "/v1/assessments/{month}": (INVALID_REQUEST, ASSESSMENT_NOT_FOUND),
 }
@@ -140,7 +156,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
     right, answers = right_of(route), operation["responses"]
     if MEDIA_TYPE not in answers.get("422", {}).get("content", {MEDIA_TYPE: {}}):
         del answers["422"]  # the framework's own, which is never sent
-    _add_problems(answers, (WRONG_HOST, INTERNAL))
+    _add_problems(answers, (WRONG_HOST, known.INTERNAL))
     for path, kinds in OF_PATHS.items():
         _add_problems(answers, kinds if route.path_format.startswith(path) else ())
     for parameter in operation.get("parameters", ()):
@@ -148,7 +164,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
         if parameter["in"] != "header" and parameter["name"] != "number":
             _add_problems(answers, (INVALID_REQUEST,))
     if "requestBody" in operation:
-        _add_problems(answers, BODY_ERRORS)
+        _add_problems(answers, BODY_TAKEN)
     if right is None:
         return
     operation[RIGHT] = right.name
