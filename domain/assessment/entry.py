@@ -27,8 +27,6 @@ from domain.shared.value import complete
 
 NEVER_EXCLUDED = frozenset({EntryKind.THANKS, EntryKind.MONEY, EntryKind.INSPECTED})
 """Kinds of entries that an exclusion leaves in."""
-VOID = frozenset({State.WITHDRAWN.value, State.REFUSED.value})
-"""States of thanks that do not count."""
 
 
 class Fact(NamedTuple):
@@ -140,7 +138,7 @@ class _Fold:
 
     def result(self) -> list[FigureEntry]:
         """Return the entries; thanks that were withdrawn or refused are none."""
-        if self.state in VOID:
+        if self.state in (State.WITHDRAWN, State.REFUSED):
             return [entry for entry in self.entries if entry.kind is not EntryKind.THANKS]
         return self.entries
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -80,45 +80,41 @@ def assess(
 def _value(figure: Figure, by: Subject, tallies: Mapping[EntryKind, Tally]) -> FigureValue:
     kind = figure.kind_for(by)
     tally = tallies.get(kind, Tally()) if kind else Tally()
-    facts: dict[str, Any] = {"excluded": tally.excluded}
-    if figure.unit is FigureUnit.COUNT:
-        # Excluded cases are work as well; they stand outside the rates alone.
-        count = tally.entries + tally.excluded - tally.objected
-        return FigureValue(value=Decimal(count), numerator=count, **facts)
-    if figure.unit is FigureUnit.MONEY:
-        amount = half_up(tally.amount / HUNDRED) if tally.entries else None
-        return FigureValue(value=amount, numerator=tally.entries, **facts)
-    if figure.unit is FigureUnit.POINTS:
-        mean = half_up(tally.amount / HUNDRED, tally.entries) if tally.entries else None
-        return FigureValue(value=mean, numerator=tally.amount // 100, denominator=tally.entries, **facts)
-    if figure.unit is not FigureUnit.RATE:
-        assert_never(figure.unit)
-    if figure.per_case:
-        cases = tallies.get(CASES_FIGURE.kind_for(by) or EntryKind.REGISTERED, Tally()).entries
-        return FigureValue(value=ratio(tally.entries, cases), numerator=tally.entries, denominator=cases, **facts)
-    value = ratio(tally.favourable, tally.entries)
-    return FigureValue(value=value, numerator=tally.favourable, denominator=tally.entries, **facts)
+    part: int = tally.favourable
+    whole: int | None = tally.entries
+    value: Decimal | None
+    match figure.unit:
+        case FigureUnit.COUNT:
+            # Excluded cases are work as well; they stand outside the rates alone.
+            part, whole = tally.entries + tally.excluded - tally.objected, None
+            value = Decimal(part)
+        case FigureUnit.MONEY:
+            part, whole = tally.entries, None
+            value = half_up(tally.amount / HUNDRED) if tally.entries else None
+        case FigureUnit.POINTS:
+            part = tally.amount // 100
+            value = half_up(tally.amount / HUNDRED, tally.entries) if tally.entries else None
+        case FigureUnit.RATE:
+            cases = tallies.get(CASES_FIGURE.kind_for(by) or EntryKind.REGISTERED, Tally())
+            part, whole = (tally.entries, cases.entries) if figure.per_case else (part, tally.entries)
+            value = ratio(part, whole)
+    return FigureValue(value=value, numerator=part, denominator=whole, excluded=tally.excluded)
 
 
 def _scored(
     figures: Mapping[str, FigureValue], weights: Mapping[str, Weight], left_out: frozenset[str]
 ) -> tuple[dict[str, FigureValue], Decimal | None]:
     """Return the figures with their points, and the score; the weights of those with data are rescaled to 100."""
-    counting = {name: weight for name, weight in weights.items() if _counts(figures[name], name, left_out)}
-    whole = sum(weight.weight for weight in counting.values())
-    scored = dict(figures)
-    points = []
+    counting = {name for name in weights.keys() - left_out if figures[name].value is not None}
+    whole = sum(weights[name].weight for name in counting)
+    scored, points = dict(figures), list[Decimal]()
     for name, weight in weights.items():
-        value = figures[name]
-        if name not in counting:
-            why = "objection" if name in left_out else "no_data"
-            scored[name] = value.model_copy(update={"left_out": why})
-            continue
-        share = Decimal(weight.weight) * HUNDRED / whole
-        points.append(share * weight.share(value.value or Decimal(0)))
-        scored[name] = value.model_copy(update={"weight": half_up(share), "points": half_up(points[-1])})
+        figure = figures[name]
+        if name in counting:
+            share = Decimal(weight.weight) * HUNDRED / whole
+            points.append(share * weight.share(figure.value or Decimal(0)))
+            found: dict[str, Any] = {"weight": half_up(share), "points": half_up(points[-1])}
+        else:
+            found = {"left_out": "objection" if name in left_out else "no_data"}
+        scored[name] = figure.model_copy(update=found)
     return scored, half_up(sum(points, Decimal(0))) if points else None
-
-
-def _counts(value: FigureValue, name: str, left_out: frozenset[str]) -> bool:
-    return value.value is not None and name not in left_out

@@ -1,16 +1,14 @@
 """States, fields and events of an assessment (考核). Its figures are in SQL: the digest tells which they are."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
-from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
+from domain.kit.event import BaseAction, BaseEvent, BaseKind
 from domain.shared.value import Immutable, NamedCode, omit_default
 
 
@@ -135,10 +133,6 @@ class AssessmentFields(BaseModel):
     def objection(self, serial: int) -> Objection | None:
         return next((each for each in self.objections if each.id == serial), None)
 
-    def put_objection(self, objection: Objection, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
-        changed = objection.model_copy(update=changes)
-        self.objections = tuple(changed if each.id == objection.id else each for each in self.objections)
-
     def open_limit(self, name: str, at: datetime, seconds: int) -> TimeLimit:
         limit = TimeLimit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
         self.limits = (*self.limits, limit)
@@ -152,22 +146,15 @@ class AssessmentFields(BaseModel):
         return next((each for each in self.limits if each.name == name), None)
 
 
-class AssessmentEvent(BaseEvent):
+class AssessmentEvent(BaseEvent[AssessmentState]):
     """One fact about one assessment, in the order of `seq`."""
 
-    DATA: ClassVar[dict[str, type[EventData]]] = {}
 
-    from_state: AssessmentState | None = None
-    to_state: AssessmentState
-
-
-@dataclass(frozen=True, kw_only=True)
 class AssessmentKind(BaseKind[AssessmentFields, AssessmentEvent]):
     """Kind of event of an assessment."""
 
     EVENT = AssessmentEvent
 
 
-@dataclass(frozen=True, kw_only=True)
 class AssessmentAction(AssessmentKind, BaseAction[AssessmentFields, AssessmentEvent, AssessmentState]):
     """Action of a person on an assessment."""

@@ -1,7 +1,6 @@
 """Events of a complaint."""
 
 from datetime import datetime
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -36,13 +35,9 @@ class Names(EventData):
     name_zh: str
 
 
-class Event(BaseEvent):
+class Event(BaseEvent[State]):
     """One fact about one case, in the order of `seq`."""
 
-    DATA: ClassVar[dict[str, type[EventData]]] = {}
-
-    from_state: State | None = None
-    to_state: State
     cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
     recipients: tuple[str, ...] = omit_default(
         (), "Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications."

@@ -33,7 +33,7 @@ from domain.catalogue.norms import (
     by_code,
     check_credits,
 )
-from domain.catalogue.standard import AssessmentNorms, Standard
+from domain.catalogue.standard import AssessmentNorms, Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.catalogue.terms import (
     CLOCKS,
     MISS,
@@ -216,14 +216,17 @@ class Catalogue(Value):
         def worth(norm: WorkingDays) -> int:
             return self._scaled(norm.working_days * self.calendar.day_seconds) if norm.working_days else 0
 
-        # The sources of weights, grades and criteria are no fields of the standard: they are not written.
-        return Standard.taken_from(
-            norms,
+        return Standard(
             inspection_seconds=worth(norms.inspections),
             objection_seconds=worth(norms.objections),
             decision_seconds=worth(norms.decisions),
             rungs=tuple(step.percent for step in self.ladder),
+            weights=tuple(Weight.taken_from(each) for each in norms.weights),
+            grades=tuple(Grade.taken_from(each) for each in norms.grades),
+            grounds=tuple(Ground.taken_from(each) for each in norms.grounds),
+            form=tuple(Criterion.taken_from(each) for each in norms.form),
             sample_per_agent=norms.sample_per_agent.count,
+            given=tuple(GivenPoints.taken_from(each) for each in norms.given),
             currency=self.currency,
             calendar=self._slice(at),
         )
@@ -270,17 +273,13 @@ class Catalogue(Value):
             day_seconds=self._scaled(UNIT_SECONDS["days"]),
             urging=UrgingRules(
                 notice_seconds=self._seconds(norms.urge_notice_after),
-                calendar="always" if norms.urge_notice_after.working_days is None else "working",
+                calendar=norms.urge_notice_after.kind(),
                 criticism_days=norms.criticism_when_late.working_days,
             ),
         )
 
     def _approver(self, norm: ApproverNorm) -> Approver:
-        return Approver.taken_from(
-            norm,
-            calendar="always" if norm.within.working_days is None else "working",
-            budget_seconds=self._seconds(norm.within),
-        )
+        return Approver.taken_from(norm, calendar=norm.within.kind(), budget_seconds=self._seconds(norm.within))
 
     def _chart(self) -> Organisation:
         holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}

@@ -80,7 +80,7 @@ class Figure:
 
     @property
     def kinds(self) -> frozenset[EntryKind]:
-        return frozenset({*self.of.values(), *((self.kind,) if self.kind else ())})
+        return frozenset(kind for kind in (self.kind, *self.of.values()) if kind)
 
     def kind_for(self, by: Subject) -> EntryKind | None:
         return self.of.get(by, self.kind)

@@ -99,6 +99,9 @@ class Duration(Value):
         """Its length, where a working day is worth `day_seconds`; 0 where nothing is said."""
         return sum(value * UNIT_SECONDS.get(unit, day_seconds) for unit, value in self.units().items())
 
+    def kind(self) -> CalendarKind:
+        return "always" if self.working_days is None else "working"
+
 
 class ClockNorm(Duration):
     """A clock of a service. `in_call` means that it is done before the caller hangs up: no clock is needed."""
@@ -110,7 +113,7 @@ class ClockNorm(Duration):
     also: tuple[Duration, ...] = Field(default=(), description="Figures of others, kept for comparison.")
 
     def kind(self) -> CalendarKind:
-        return self.calendar or ("always" if self.working_days is None else "working")
+        return self.calendar or super().kind()
 
     def seconds_in(self, zone: Zone, day_seconds: int) -> float:
         if zone == "outskirts" and self.outskirts_minutes is not None:

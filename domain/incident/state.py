@@ -3,9 +3,7 @@
 Its linked cases are no part of it: its workflow keeps them, and each case names it.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -117,22 +115,15 @@ class IncidentFields(BaseModel):
         return self.state if self.over else ENDS.get(self.state)
 
 
-class IncidentEvent(BaseEvent):
+class IncidentEvent(BaseEvent[IncidentState]):
     """One fact about one incident, in the order of `seq`."""
 
-    DATA: ClassVar[dict[str, type[EventData]]] = {}
 
-    from_state: IncidentState | None = None
-    to_state: IncidentState
-
-
-@dataclass(frozen=True, kw_only=True)
 class IncidentKind(BaseKind[IncidentFields, IncidentEvent]):
     """Kind of event of an incident."""
 
     EVENT = IncidentEvent
 
 
-@dataclass(frozen=True, kw_only=True)
 class IncidentAction(IncidentKind, BaseAction[IncidentFields, IncidentEvent, IncidentState]):
     """Action of a person on an incident."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+from typing_extensions import TypeVar
 
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, WRONG_ROLE, ProblemType, Refused
@@ -129,7 +130,10 @@ class CancellationRequested(EventData):
         return cls(reason=reason) if reason else cls()
 
 
-class BaseEvent(Immutable):
+StateT = TypeVar("StateT", bound=str, default=Any)
+
+
+class BaseEvent(Immutable, Generic[StateT]):
     """One fact about one entity."""
 
     DATA: ClassVar[dict[str, type[EventData]]]
@@ -142,8 +146,12 @@ class BaseEvent(Immutable):
     people: dict[str, str] = omit_default({}, "Names of the people in the event, by id, where they differ.")
     action: str = Field(description="Kind of the event: an action, or an automatic one.")
     data: SerializeAsAny[EventData]
-    from_state: str | None = None
-    to_state: str
+    from_state: StateT | None = None
+    to_state: StateT
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:  # noqa: ANN401 - those of the class statement
+        cls.DATA = {}
 
     @field_validator("data", mode="plain")
     @classmethod
@@ -181,7 +189,6 @@ class Evolving(Protocol):
 
 EntityT = TypeVar("EntityT", bound=Evolving)
 EventT = TypeVar("EventT", bound=BaseEvent)
-StateT = TypeVar("StateT", bound=str)
 Addressees = tuple[str, ...]
 """Roles that are notified: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`.
 

@@ -26,9 +26,6 @@ class ColumnKind(NamedCode):
     LINK = "link", "链接"
 
 
-FIGURE_KINDS = frozenset({ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE})
-
-
 class ChartKind(NamedCode):
     """Kind of a chart."""
 
@@ -47,7 +44,7 @@ class Column(Immutable):
 
     @property
     def is_figure(self) -> bool:
-        return self.kind in FIGURE_KINDS
+        return self.kind in {ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE}
 
     def with_names(self) -> tuple["Column", "Column", "Column"]:
         english = Column(name=f"{self.name}_name", title=f"{self.title}: name", title_zh=f"{self.title_zh}英文名")
@@ -123,11 +120,7 @@ class Report(Immutable):
 
     @property
     def path(self) -> str:
-        return report_path(self.kind, self.period)
-
-
-def report_path(kind: ReportKind, period: str) -> str:
-    return f"/v1/reports/{kind.value}?{FORMS[kind].parameter}={period}"
+        return f"/v1/reports/{self.kind.value}?{FORMS[self.kind].parameter}={self.period}"
 
 
 def shown(row: Sequence[Cell], columns: Sequence[Column], report: Report) -> list[str]:

@@ -13,13 +13,12 @@ from domain.case.actions.correct import Correct
 from domain.kit.event import Command
 from domain.shared.actors import Role
 from domain.shared.errors import WRONG_ROLE, Refused
-from domain.shared.text import MOBILE_IN_WORDS
+from domain.shared.text import MOBILE, MOBILE_IN_WORDS
 from domain.shared.value import NamedCode
 
 T = TypeVar("T")
 STAR = "*"
-_MOBILE = "1[3-9][0-9]{9}"
-_DIALLED_MOBILE = re.compile(f"(?:(?:00)?86|0?0?)({_MOBILE})")
+_DIALLED_MOBILE = re.compile(f"(?:(?:00)?86|0?0?)({MOBILE.pattern})")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?Z")
 """Instant of an answer, in which some digits may look like a telephone number: 01:46:24.921570."""
 _TELEPHONE = re.compile(r"[+(]?[0-9](?:[ ()./-]*[0-9]){6,}")

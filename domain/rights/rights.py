@@ -176,15 +176,11 @@ _REACH_OF_ACTIONS = complete(
 def right_to(action: AnyAction) -> Right:
     """Return the right to an action: owners and callers do it to their own case, crews to their department's."""
     roles = [role for role in Role if role in {*action.roles, Role.ADMIN} & _REACH_OF_ACTIONS.keys()]
+    reach, prefix, needs = {role: _REACH_OF_ACTIONS[role] for role in roles}, "", READ_CASES
     if ASSESSMENT_COMMANDS.get(action.name) is action:
-        return _right_to(action, "assessment_", dict.fromkeys(roles, Reach.ANY), READ_ASSESSMENTS)
-    reach = {role: _REACH_OF_ACTIONS[role] for role in roles}
-    if INCIDENT_TABLE.get(action.name) is action:
-        return _right_to(action, "incident_", reach, READ_INCIDENTS)
-    return _right_to(action, "", reach, READ_CASES)
-
-
-def _right_to(action: AnyAction, prefix: str, reach: Mapping[Role, Reach], needs: Right) -> Right:
+        reach, prefix, needs = dict.fromkeys(roles, Reach.ANY), "assessment_", READ_ASSESSMENTS
+    elif INCIDENT_TABLE.get(action.name) is action:
+        prefix, needs = "incident_", READ_INCIDENTS
     name = f"{prefix}{action.name}"
     return Right(name=name, zh=action.zh, description=action.description, reach=reach, needs=needs)
 

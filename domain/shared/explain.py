@@ -68,8 +68,8 @@ def message(fault: ErrorDetails) -> str:
 
 def causes(faults: Sequence[ErrorDetails]) -> list[ErrorDetails]:
     """Return the faults without those of lists that are too short only because faulty items do not count."""
-    places = [fault["loc"] for fault in faults]
-    return [fault for fault in faults if fault["type"] != "too_short" or not _has_inner(fault["loc"], places)]
+    outer = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    return [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in outer]
 
 
 def key_at(location: Location) -> str:
@@ -111,10 +111,6 @@ def explain(fault: ErrorDetails, table: type[BaseModel], hidden: Container[str] 
     text = message(fault).replace("Input should be", "must be")
     given = fault.get("input")
     return f"{text}, not {given!r}" if isinstance(given, str | int | float) and fault["type"] != "value_error" else text
-
-
-def _has_inner(outer: Location, places: Sequence[Location]) -> bool:
-    return any(len(place) > len(outer) and place[: len(outer)] == outer for place in places)
 
 
 def _nested(annotation: object) -> type[BaseModel] | None:

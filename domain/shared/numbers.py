@@ -40,14 +40,10 @@ def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
     return on_the_wall(at, zone).date()
 
 
-def day_before(day: date) -> date:
-    return day - _DAY
-
-
 def days_around(at: datetime, zone: str = USUAL_ZONE) -> tuple[date, ...]:
     """Return the other days whose number a request may have got: yesterday, and tomorrow if a clock may be there."""
     today = local_day(at, zone)
-    return (day_before(today), *({local_day(at + SETTLED, zone)} - {today}))
+    return (today - _DAY, *({local_day(at + SETTLED, zone)} - {today}))
 
 
 def time_to_start(day: date, at: datetime, zone: str = USUAL_ZONE) -> timedelta:

@@ -104,6 +104,9 @@ def rebuild_readmodel() -> None:
 @rebuilds.command("workflows")
 def rebuild_workflows(
     case: Annotated[str | None, typer.Option(metavar="NUMBER", help="One case or incident; by default all.")] = None,
+    drop_unopened: Annotated[
+        bool, typer.Option("--drop-unopened", help="Drop changes that SQL may lack, as their key is unknown.")
+    ] = False,
 ) -> None:
     """Rebuild lost workflows from SQL: of cases and incidents that were terminated, deleted or reset."""
     from hotline.recovery import rebuild_workflows as recovery
@@ -115,7 +118,9 @@ def rebuild_workflows(
         settings = Settings()
         async with adopted_stores(settings) as (client, database):
             names = lambda: CatalogueNames.of(catalogue_in_force())  # noqa: E731
-            rebuild = recovery.WorkflowRebuild(client, database, settings.task_queue, names)
+            rebuild = recovery.WorkflowRebuild(
+                client, database, settings.task_queue, names, drop_unopened=drop_unopened
+            )
             if number is None:
                 with shown_progress("workflows") as progress:
                     return await rebuild.all(progress)

@@ -7,7 +7,7 @@ one follows from the start message. So the histories hold every row except the r
 import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -37,6 +37,7 @@ from workflows.incident.messages import IncidentOutcome
 from workflows.kit.entity import Done
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
+_NEVER = datetime.min.replace(tzinfo=UTC)
 T = TypeVar("T")
 _foreign = deque[str](maxlen=10_000)
 """Ids of runs that were found foreign lately, which they stay: the first event of a run does not change."""
@@ -47,6 +48,9 @@ class CaseHistory(NamedTuple):
 
     `rebuilt` is the version with which a rebuild from SQL started the workflow anew, after `before` of the batches; 0
     if none did. `hidden`: its `ChangedAt`, by which the reconciler sees what SQL lacks, was set back.
+
+    `unopened` is the error for what an unknown key has sealed since that rebuild, `changed_at` the latest `ChangedAt`
+    since then, which is in clear.
     """
 
     batches: list[ProjectionBatch]
@@ -55,6 +59,8 @@ class CaseHistory(NamedTuple):
     rebuilt: int = 0
     before: int = 0
     hidden: bool = False
+    unopened: UnopenedError | None = None
+    changed_at: datetime = _NEVER
 
     def beyond(self, version: int) -> "CaseHistory":
         """Return the history without the runs before a rebuild, if SQL has this version and so what they had.
@@ -157,41 +163,51 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
 
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
-    """Return what these runs of a case hold. Raises UnreadableError."""
+    """Return what these runs of a case hold. Raises UnreadableError; for an unknown key only of a case that runs."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, Request]()
-    rebuilt = before = 0
-    changed_at, hidden = datetime.min.replace(tzinfo=UTC), False
+    rebuilt, rebuilt_run, before = 0, "", 0
+    changes, since, unopened = list[datetime](), 0, None
     async for origin, event in _events(client, runs):
-        shown = (
-            event.workflow_execution_started_event_attributes,
-            event.upsert_workflow_search_attributes_event_attributes,
-        )
-        for given in (each.search_attributes.indexed_fields.get(CHANGED_AT) for each in shown):
-            if given is not None:
-                before_it, changed_at = changed_at, instant(from_json(given.data or b"null"))
-                hidden |= changed_at < before_it
-        start = await _first_start(origin, event)
-        # A reset copies the start: the run before it goes on with the same version.
-        if start and isinstance(start.source, Case) and start.source.version > rebuilt:
-            rebuilt, before = start.source.version, len(batches)
-        batches += await returned(origin, event)
-        if request := await requested(origin, event):
-            batches.append(request.argument)
-            under_way[event.event_id] = request
-        done = under_way.get(event.activity_task_completed_event_attributes.scheduled_event_id)
-        if done and await done.is_done(origin, event):
-            acknowledged = max(acknowledged, done.argument.case.version)
-        if told := await _sent(origin, event):
-            acknowledged = max(acknowledged, told.acknowledged or 0)
-    return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before, hidden)
+        changes += _changes_shown(event)
+        try:
+            start = await _first_start(origin, event, ComplaintStart)
+            run = event.workflow_execution_started_event_attributes.original_execution_run_id
+            # A reset copies the start, with this id: the run before it goes on with the same version.
+            if start and isinstance(start.source, Case) and start.source.version >= rebuilt and run != rebuilt_run:
+                rebuilt, rebuilt_run, before = start.source.version, run, len(batches)
+                since, unopened = len(changes), None
+            batches += await returned(origin, event)
+            if request := await requested(origin, event):
+                batches.append(request.argument)
+                under_way[event.event_id] = request
+            done = under_way.get(event.activity_task_completed_event_attributes.scheduled_event_id)
+            if done and await done.is_done(origin, event):
+                acknowledged = max(acknowledged, done.argument.case.version)
+            if told := await _sent(origin, event):
+                acknowledged = max(acknowledged, told.acknowledged or 0)
+        except UnopenedError as error:
+            unopened = error
+    if unopened and _still_runs(runs):
+        raise unopened
+    hidden, changed_at = changes != sorted(changes), max(changes[since:], default=_NEVER)
+    return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before, hidden, unopened, changed_at)
+
+
+def _changes_shown(event: HistoryEvent) -> list[datetime]:
+    """Return the `ChangedAt` that this event gives the run, in clear; none if it gives none."""
+    shown = (
+        event.workflow_execution_started_event_attributes,
+        event.upsert_workflow_search_attributes_event_attributes,
+    )
+    given = (each.search_attributes.indexed_fields.get(CHANGED_AT) for each in shown)
+    return [instant(from_json(each.data or b"null")) for each in given if each is not None]
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
     pending, written = dict[int, Request](), list[IncidentBatch | News]()
     async for origin, event in _events(client, runs):
-        started = event.workflow_execution_started_event_attributes
-        if started.workflow_type.name and not started.continued_execution_run_id:
+        if await _first_start(origin, event, _IncidentStarted):
             pending.clear()  # a reset or rebuilt run does not go on with it
         if request := await requested(origin, event):
             pending[event.event_id] = request
@@ -249,7 +265,7 @@ async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]
 
     A rebuilt case has no first batch. Raises UnreadableError.
     """
-    if start := await _first_start(origin, event):
+    if start := await _first_start(origin, event, ComplaintStart):
         if isinstance(start.source, Case):
             return []
         case, events = Case.register(start.source)
@@ -270,18 +286,17 @@ async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | Non
     return await read(origin, ended.outcome.success.payloads, ANSWER, kind, ended.meta.update_id)
 
 
-async def _first_start(origin: Origin, event: HistoryEvent) -> ComplaintStart | None:
-    """Return the start message of a case's run that continues no other; None for any other event."""
+async def _first_start(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
+    """Return the start message of a run that continues no other; None for any other event."""
     start = event.workflow_execution_started_event_attributes
-    if start.workflow_type.name != ComplaintWorkflow.__name__ or start.continued_execution_run_id:
-        return None
-    return await read(origin, start.input.payloads, START, ComplaintStart)
+    return None if start.continued_execution_run_id else await read(origin, start.input.payloads, START, kind)
 
 
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Origin, HistoryEvent]]:
     """Yield the events of these runs, in order, with their origin; none of a run that Temporal has deleted.
 
-    Raises ForeignError if the service has started none of them, or not the one that runs.
+    Raises ForeignError if the service has started none of them, or not the one that runs; UnopenedError if that cannot
+    be told of the one that runs.
     """
     ours, foreign = False, None
     for run in sorted(runs, key=attrgetter("start_time")):
@@ -290,7 +305,9 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
             if (first := await anext(events, None)) is None:
                 continue
             origin = Origin(client.data_converter, client.namespace, run.id, first.event_time.ToDatetime(UTC))
-            await _check_start(origin, first)
+            # What an unknown key has sealed of a run that is over, SQL may have.
+            with suppress(UnopenedError) if is_over(run.status) else nullcontext():
+                await _check_start(origin, first)
         except ForeignError as error:
             if not is_over(run.status):
                 raise

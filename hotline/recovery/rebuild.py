@@ -28,7 +28,7 @@ from temporalio.service import RPCError
 from activities.incidents import SLICE
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.history_errors import UnreadableError
+from activities.recovery.history_errors import UnopenedError, UnreadableError
 from activities.recovery.report import STARTED_AGAIN, is_ahead
 from activities.run_status import described, is_over, is_undecodable, unless_gone
 from domain.case.batch import ProjectionBatch
@@ -38,9 +38,10 @@ from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, rea
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
 from readmodel.callers import note_recognised
-from readmodel.cases.queries import has_cases, states, versions
+from readmodel.cases.queries import has_cases, states
 from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
+from readmodel.recovery import Held, held
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.singletons import last_report
@@ -64,9 +65,10 @@ class RebuiltRows(NamedTuple):
 
     `failed` are the errors of the workflows that could not be written: NotRegisteredError if Temporal has deleted the
     beginning, and SQL does not know it; DivergedError if SQL has other events; UnreadableError if another release has
-    written the history; ForeignError if the service has not started it; UnopenedError if it is sealed with a key that
-    is not in the ring. `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that
-    of the open ones among them.
+    written the history; ForeignError if the service has not started it; UnopenedError if SQL may lack what a key that
+    is not in the ring has sealed.
+
+    `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
     """
 
     cases: int
@@ -272,12 +274,13 @@ class _Written(NamedTuple):
 async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: datetime | None) -> _Written:
     """Write these cases. What SQL never had is left to a case that runs; it once had every change `until` then."""
     histories, unreadable = await _histories(client, runs)
-    there = await read_in_thread(engine, lambda connection: _versions(connection, runs))
+    there = {one: found.version for one, found in (await read_in_thread(engine, partial(_held, ids=runs))).items()}
     histories = {one: history.beyond(there.get(one, 0)) for one, history in histories.items()}
     plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
     failed = unreadable | await asyncio.to_thread(_write, engine, plans)
     empty = [one for one, history in histories.items() if not (history.batches or one in there)]
     failed |= {one: NotRegisteredError(f"the beginning of {one} is missing") for one in empty}
+    failed |= await read_in_thread(engine, partial(_unopened, histories=histories))
     for one, plan in plans.items():
         if len(plan.batches) < len(histories[one].batches):
             with suppress(RPCError):  # it has ended meanwhile
@@ -323,9 +326,21 @@ def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     return _Plan(history.batches, sent, looked_up)
 
 
-def _versions(connection: ReadConnection, ids: Iterable[str]) -> dict[str, int]:
-    found = versions(connection, [one.removeprefix(complaint_id("")) for one in ids])
-    return {complaint_id(number): version for number, version in found.items()}
+def _held(connection: ReadConnection, ids: Iterable[str]) -> dict[str, Held]:
+    found = held(connection, [one.removeprefix(complaint_id("")) for one in ids])
+    return {complaint_id(number): case for number, case in found.items()}
+
+
+def _unopened(connection: ReadConnection, histories: Mapping[str, CaseHistory]) -> dict[str, UnopenedError]:
+    """Return the errors of the histories in which an unknown key may have sealed changes that SQL lacks.
+
+    The task that changes a case gives its workflow a later `ChangedAt`. If SQL has the latest, it lacks nothing, and
+    somebody else has written what the key is said to have sealed.
+    """
+    errors = {one: history.unopened for one, history in histories.items() if history.unopened}
+    there = _held(connection, errors)
+    whole = {one for one, case in there.items() if case.is_whole and case.changed_at >= histories[one].changed_at}
+    return {one: error for one, error in errors.items() if one not in whole}
 
 
 def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:

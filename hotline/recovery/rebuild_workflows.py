@@ -60,7 +60,10 @@ REPLACED = "hotline rebuild workflows: it was reset, and SQL has more or other e
 """Reason with which a reset run is terminated."""
 FOREIGN = "a workflow that the service has not started runs under its id: terminate it, and run the command again"
 """Reason for which a case is not rebuilt that somebody else has replaced."""
-KEY_LOST = "Add the key by `hotline keys merge`; if it is lost for good, delete the workflow and run the command again."
+KEY_LOST = (
+    "Add the key by `hotline keys merge`. If it is lost for good, or nobody has had it, terminate the workflow if it"
+    " runs, and run the command again; if it still says so, with --drop-unopened, which drops what SQL lacks."
+)
 """Remedy of a case whose history is sealed with an unknown key."""
 STARTED, RUNS, OVER = "started", "runs", "over"
 """Results for a case or incident: its workflow was started, ran already, or is not needed any more."""
@@ -80,13 +83,30 @@ class RebuiltWorkflows(NamedTuple):
 
 
 class WorkflowRebuild:
-    """Rebuild of workflows. `names` returns those of the catalogue in force, which an incident shows."""
+    """Rebuild of workflows.
 
-    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], CatalogueNames]) -> None:
+    Args:
+        client: client of Temporal.
+        engine: engine of the read model.
+        task_queue: queue of the workers.
+        names: returns the names of the catalogue in force, which an incident shows.
+        drop_unopened: drop changes that SQL may lack of ended workflows, as an unknown key has sealed them.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        engine: Engine,
+        task_queue: str,
+        names: Callable[[], CatalogueNames],
+        *,
+        drop_unopened: bool = False,
+    ) -> None:
         self._client = client
         self._engine = engine
         self._task_queue = task_queue
         self._names = names
+        self._drop_unopened = drop_unopened
         self._workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
         self._until: datetime | None = None
 
@@ -224,9 +244,11 @@ class WorkflowRebuild:
         except ForeignError:
             if runs:
                 raise NotRebuiltError(FOREIGN) from None
+        except UnopenedError as error:
+            if runs or not self._drop_unopened:
+                raise NotRebuiltError(f"SQL may lack what its workflow holds: {error}. {KEY_LOST}") from None
         except UnreadableError as error:
-            lost = f". {KEY_LOST}" if isinstance(error, UnopenedError) else ""
-            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}{lost}") from None
+            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:

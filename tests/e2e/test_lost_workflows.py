@@ -100,8 +100,15 @@ def test_after_the_loss_of_all_keys_every_open_case_comes_back(tmp_path: Path) -
             service.run("keys", "rotate")
             service.start()
             found = 'ExecutionStatus = "Running" AND WorkflowType != "InstallationWorkflow"'
-            deletes = [str(Path(sys.executable).parent / "temporal"), "workflow", "delete", "--yes", "--query", found]
-            subprocess.run([*deletes, "--address", service.temporal], check=True)
+            terminates = [
+                str(Path(sys.executable).parent / "temporal"),
+                "workflow",
+                "terminate",
+                "--yes",
+                "--query",
+                found,
+            ]
+            subprocess.run([*terminates, "--address", service.temporal], check=True)
             wait_until(lambda: running(service) == 0, service.said)
             service.run("rebuild", "workflows")
             wait_until(lambda: running(service) == len(numbers), service.said)

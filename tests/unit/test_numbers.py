@@ -12,7 +12,6 @@ from domain.shared.numbers import (
     SETTLED,
     STARTS_END,
     NumberError,
-    day_before,
     days_around,
     local_day,
     number_of,
@@ -79,10 +78,6 @@ def test_the_day_is_that_of_the_city(hour: int, day: date) -> None:
     assert local_day(datetime(2026, 8, 3, hour, 30, tzinfo=UTC)) == day
 
 
-def test_the_day_before_the_first_of_a_month() -> None:
-    assert day_before(date(2026, 3, 1)) == date(2026, 2, 28)
-
-
 ZONES = st.sampled_from(["Asia/Shanghai", "Europe/London", "Africa/Cairo", "Asia/Beirut", "America/St_Johns"])
 """In two of them the clocks of summer are set at midnight."""
 
@@ -95,7 +90,7 @@ def test_a_day_is_settled_after_the_last_start_of_the_day_before(seconds: int, z
     today = local_day(at, zone)
     midnight = at + time_to_start(today, at, zone) - STARTS_END
     assert local_day(midnight - timedelta(microseconds=1), zone) == today
-    assert day_before(local_day(midnight, zone)) == today
+    assert local_day(midnight, zone) - timedelta(days=1) == today
     assert time_to_settle(midnight, zone) == SETTLED > STARTS_END
 
 

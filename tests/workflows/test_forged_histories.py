@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from pydantic_core import to_json
 from sqlalchemy import Engine
 from temporalio.api.command.v1 import Command as WorkflowCommand
 from temporalio.api.command.v1 import UpsertWorkflowSearchAttributesCommandAttributes
@@ -52,6 +53,10 @@ from workflows.service import ReconcilerWorkflow
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
+UNOPENED = Payload(metadata={"encoding": b"binary/sealed", "key": b"abababab", "for": b"[]"}, data=b"x")
+"""Payload that names a key of the ring that nobody has had."""
+
+
 async def shown(handle: WorkflowHandle[Any, Any]) -> SearchAttributes:
     """Return the search attributes of a workflow, as anybody can copy them."""
     found = (await handle.describe()).raw_info.search_attributes.indexed_fields
@@ -78,7 +83,7 @@ async def copied(hotline: Hotline, complaint: Complaint, what: str) -> Payload:
         case "null" | "object":  # a memo, or the answer to another update
             value = None if what == "null" else {"batch": "-"}
             return await sealed_here(hotline, complaint, Stamped("", "", "another"), value)
-    return PLAIN
+    return UNOPENED if what == "unknown key" else PLAIN
 
 
 async def sealed_here(hotline: Hotline, complaint: Complaint, stamp: Stamped, value: object) -> Payload:
@@ -99,12 +104,17 @@ async def request(hotline: Hotline, complaint: Complaint, *arguments: Payload) -
     await hijack(hotline.client, queue, schedule(queue, "publish", 9, *arguments))
 
 
-async def answer(hotline: Hotline, complaint: Complaint, sent: object, *answers: Payload) -> None:
-    """Accept and answer an update, as somebody else's worker."""
+async def answer(
+    hotline: Hotline, complaint: Complaint, sent: object, *answers: Payload, changed_at: datetime | None = None
+) -> None:
+    """Accept and answer an update, as somebody else's worker, who may say that it changed the case."""
     theirs = stranger(hotline.client).get_workflow_handle(complaint.handle.id)
     accepted = WorkflowUpdateStage.ACCEPTED
     sending = asyncio.ensure_future(theirs.start_update("comment", sent, id="x", wait_for_stage=accepted))
-    await accept(hotline, Outcome(success=Payloads(payloads=answers)), await shown(complaint.handle))
+    attributes = await shown(complaint.handle)
+    if changed_at:
+        attributes.indexed_fields["ChangedAt"].data = to_json(changed_at)
+    await accept(hotline, Outcome(success=Payloads(payloads=answers)), attributes)
     await sending
 
 
@@ -113,15 +123,19 @@ FORGERIES = [
     ("activity", []),
     ("activity", ["argument", "argument"]),
     ("activity", ["result"]),
+    ("activity", ["unknown key"]),
     ("update", ["plain"]),
     ("update", ["answer", "answer"]),
     ("update", ["text"]),
     ("update", ["object"]),
+    ("update", ["unknown key"]),
+    ("unknown key", ["unknown key"]),
     ("command", ["plain"]),
     ("command", ["null"]),
     ("command", ["answer"]),
 ]
-"""Kind of event that is written into the history, and the payloads in it. A command is sealed; its sender died."""
+"""Kind of event that is written into the history, and the payloads in it. A command is sealed; its sender died. The
+last update names an unknown key itself."""
 
 
 @pytest.mark.parametrize(("what", "payloads"), FORGERIES)
@@ -142,8 +156,9 @@ async def test_a_case_comes_back_whatever_somebody_has_written_into_its_history(
         await request(served, case, *copies)
     else:
         command = Command(actor=ADMIN, body=Comment(note="-"), key="lost", digest="other")
-        sent = await sealed_here(served, case, Stamped("command", "comment", "x"), command)
-        await answer(served, case, RawValue(sent) if what == "command" else 1, *copies)
+        sealed = await sealed_here(served, case, Stamped("command", "comment", "x"), command)
+        sent = {"command": RawValue(sealed), "unknown key": RawValue(UNOPENED)}.get(what, 1)
+        await answer(served, case, sent, *copies)
     await case.handle.terminate()
     owner = engine_of(served.settings.database_url)
     assert await rebuilder(served, owner).one(case.number) == STARTED
@@ -183,7 +198,7 @@ async def answer_next(hotline: Hotline, name: str, result: str) -> None:
     if result == "its argument":
         payload = task.input.payloads[0]
     elif result == "sealed with an unknown key":
-        payload = Payload(metadata={"encoding": b"binary/sealed", "key": b"abababab", "for": b"[]"}, data=b"x")
+        payload = UNOPENED
     elif stamp := stamped.get(result):
         payload = (await stamp.seal(client, context, None)).payload
     handle = client.get_workflow_handle(task.workflow_execution.workflow_id)

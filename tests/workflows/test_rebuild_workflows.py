@@ -60,9 +60,10 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
         yield running
 
 
-def rebuilder(hotline: Hotline, owner: Engine) -> WorkflowRebuild:
+def rebuilder(hotline: Hotline, owner: Engine, *, drop_unopened: bool = False) -> WorkflowRebuild:
     names = CatalogueNames.of(hotline.catalogue)
-    return WorkflowRebuild(hotline.client, owner, hotline.settings.task_queue, lambda: names)
+    queue = hotline.settings.task_queue
+    return WorkflowRebuild(hotline.client, owner, queue, lambda: names, drop_unopened=drop_unopened)
 
 
 def again(hotline: Hotline, complaint: Complaint) -> Complaint:

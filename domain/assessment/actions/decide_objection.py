@@ -11,7 +11,7 @@ from domain.assessment.state import (
     Objection,
 )
 from domain.catalogue.figures import QUALITY_FIGURE, Subject
-from domain.kit.event import ActionBody, Addressees, Decision
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import ShortText
@@ -50,14 +50,11 @@ class ObjectionDecided(DecideObjection):
 
     def evolve(self, month: AssessmentFields, event: AssessmentEvent) -> None:
         month.close_limit(f"decision-{self.objection}")
-        if objection := month.objection(self.objection):
-            month.put_objection(
-                objection,
-                accepted=self.accepted,
-                decided_by=event.actor,
-                decided_at=event.at,
-                decision_reason=self.reason,
-            )
+        decided = {"decided_by": event.actor, "decided_at": event.at, "decision_reason": self.reason}
+        month.objections = tuple(
+            each.model_copy(update={"accepted": self.accepted, **decided}) if each.id == self.objection else each
+            for each in month.objections
+        )
 
 
 def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:
@@ -83,11 +80,6 @@ def _is_about(objection: Objection, inspection: Inspection) -> bool:
     return objection.by is not Subject.AGENT or inspection.agent == objection.subject
 
 
-def notifies(_: AssessmentFields, data: ObjectionDecided, __: AssessmentEvent) -> Addressees:
-    """Return the author, who is reached as the owner of a case is."""
-    return (f"owner:{data.raised_by}",)
-
-
 ACTION = AssessmentAction(
     name="decide_objection",
     zh="申诉裁决",
@@ -97,5 +89,5 @@ ACTION = AssessmentAction(
     example=DecideObjection(objection=1, accepted=True, reason="The recording says so. 录音属实"),
     problems=(NO_SUCH_OBJECTION, OBJECTION_DECIDED, OWN_OBJECTION),
     data=ObjectionDecided,
-    notifies=notifies,
+    notifies=("owner:{raised_by}",),  # the author, who is reached as the owner of a case is
 )
