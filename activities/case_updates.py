@@ -25,7 +25,7 @@ from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
 from activities.projection import Projection
 from activities.sealing.stamps import UndecidedError
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 
 ANSWER_SECONDS = 8.0
 """Longest wait for a case or an incident; another worker takes over from one that died sooner."""

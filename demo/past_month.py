@@ -24,9 +24,9 @@ from domain.calls.call import Call as ReportedCall
 from domain.calls.call import Duty
 from domain.case.actions import COMMANDS
 from domain.case.actions.register import Registration
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, IntakeFlag
+from domain.case.state import ProjectionBatch
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.kit.event import Command

@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.bulk_throttle import BulkThrottle
 from activities.case_updates import GONE, REFUSED, TRIES, Answers, CaseAnswer, CaseUpdates, FanOut, Left, for_each
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 from tests.support.batches import published
 from tests.support.build import registration
 

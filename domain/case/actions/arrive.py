@@ -2,7 +2,7 @@
 
 from domain.case.kind import Action, CaseState, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, PartBody, PartData, PartState
-from domain.case.permission import while_incomplete
+from domain.case.state import while_incomplete
 
 
 class Arrive(PartBody):

@@ -4,8 +4,8 @@ from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import OfIncident
 from domain.case.kind import Action, CaseState, Decision, Event, NotPossible, Objection, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
-from domain.case.permission import while_incomplete
 from domain.case.progress import Finding
+from domain.case.state import while_incomplete
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text

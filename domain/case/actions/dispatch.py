@@ -5,7 +5,7 @@ from domain.case.events import Names, OfDepartment, text_of
 from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH
 from domain.case.parts import UNFINISHED
-from domain.case.permission import while_incomplete
+from domain.case.state import while_incomplete
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Name

@@ -4,8 +4,8 @@ from domain.case.kind import Action, Addressees, CaseState, Decision, Event, Not
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import hold_to_present
 from domain.case.parts import departments_of
-from domain.case.permission import while_active
 from domain.case.progress import Urging
+from domain.case.state import while_active
 
 
 class Reinstate(Reasoned):

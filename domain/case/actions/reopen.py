@@ -3,7 +3,7 @@
 from domain.case.actions.follow_up import begin_rework, department_for_rework
 from domain.case.events import OfDepartment
 from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role, State
-from domain.case.permission import while_active
+from domain.case.state import while_active
 
 
 class Reopen(Reasoned):

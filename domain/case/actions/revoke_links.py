@@ -2,7 +2,7 @@
 
 from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
 from domain.case.lifecycle import OPEN
-from domain.case.permission import while_active
+from domain.case.state import while_active
 
 
 class RevokeLinks(ActionBody):
