@@ -1,5 +1,6 @@
 """Actions on complaints and incidents: one operation for each action of a table."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -145,11 +146,13 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
 def operation_id(action: str, noun: str) -> str:
     """Return the id of an action's operation, which reads alone: `complete_complaint`, `decide_credit_of_complaint`."""
     _, _, rest = action.partition("_")
-    return f"{action}_of_{noun}" if rest not in _OF_VERBS else f"{action}_{noun}"
+    return f"{action}_of_{noun}" if rest and not _PARTICLES.fullmatch(rest) else f"{action}_{noun}"
 
 
-_OF_VERBS = ("", "back", "for", "over", "up")
-"""Second words of actions that are no objects."""
+_PARTICLES = re.compile(
+    "across|after|ahead|along|apart|aside|away|back|by|down|for|forth|in|into|off|on|out|over|to|under|up"
+)
+"""Second words of English verbs such as `hand_over`, all of them; any other second word of an action is its object."""
 
 
 def endpoint_of(

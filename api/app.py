@@ -102,7 +102,7 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
         await backend.clock_check.close()
         await backend.recognition.close()
         await backend.people.close()
-        await backend.door.close()
+        await backend.door.ui.close()
     backend.reader.close()
     backend.direct.close()
 

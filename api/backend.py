@@ -34,13 +34,13 @@ from api.incidents.incidents import Incidents
 from api.incidents.routes import IncidentActions
 from api.people.handovers import Handovers
 from api.sign_in.security import BearerKey
-from api.sign_in.sessions import CALLBACK, Handshake, OidcClient, OidcSignIn, Session, Sessions, SignIn
+from api.sign_in.sessions import CALLBACK, Handshake, OidcSignIn, Session, Sessions
 from api.sign_in.tokens import ClaimMap, Issuer, Tokens
 from api.sql import DirectWriter, ProjectionWriter, Reader
 from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
 from api.temporal.server import Backlog, ClockCheck, temporal_time
 from api.temporal_ui.dangerous import Confirmation, Dangerous
-from api.temporal_ui.door import Door
+from api.temporal_ui.door import Door, UiServer
 from api.temporal_ui.pages import TemporalPages
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import CodeKind, UnknownCode
@@ -142,12 +142,11 @@ class Backend:
         self.oidc: OidcSignIn | None = None
         if tokens and settings.oidc_client_id:
             callback = f"{settings.public_url}{CALLBACK}"
-            service = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, callback)
+            client_id, secret = settings.oidc_client_id, settings.oidc_client_secret
             handshake = SealedCookie("hotline-oidc", self._seal("oidc"), Handshake, clock, secure=self.secure)
-            self.oidc = OidcSignIn(tokens, service, handshake, clock)
+            self.oidc = OidcSignIn(tokens, client_id, secret, callback, handshake, clock)
         session = SealedCookie("hotline", self._seal("session"), Session, clock, secure=self.secure)
         self.sessions = Sessions(session, self.people, clock, settings.oidc_issuer if self.oidc else None)
-        self.sign_in = SignIn(self.sessions, self.bearer, self.limits, self.people, self.direct)
 
     def _tokens(self, issuer: Issuer) -> Tokens:
         settings = self.settings
@@ -195,8 +194,8 @@ class Backend:
             "hotline-grant", self._seal("confirmation"), Confirmation, self.clock, secure=self.secure, strict=True
         )
         self.dangerous = Dangerous(cases, confirmation)
-        url = self.settings.temporal_ui_url
-        self.door = Door(url, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        ui = UiServer(self.settings.temporal_ui_url, self.turns)
+        self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
 
     def _readiness(self, client: Client) -> ReadinessCheck:

@@ -21,27 +21,13 @@ from api.edge.problems import ProblemError, declare
 from api.sql import Reader, away
 from domain.shared.actors import SYSTEM, Actor, shown_name
 from readmodel.base.database import write_in_thread
-from readmodel.people.people import (
-    TOKEN,
-    TOKEN_SHAPE,
-    ApiKey,
-    Directory,
-    Member,
-    NamingFault,
-    directory,
-    folded,
-    has_people,
-    note_used,
-)
+from readmodel.people import people as stored
+from readmodel.people.people import ApiKey, Directory, Member, NamingFault, folded
 
 log = logging.getLogger("hotline.api")
 
 NOTED_SECONDS = 60.0
 """Time between two notes of when keys were used last."""
-
-
-class MalformedKeyError(ValueError):
-    """Error of a text that does not have the form of a key."""
 
 
 class People:
@@ -100,18 +86,12 @@ class People:
             await asyncio.wait({self._noting})
         await self._note_used()
 
-    async def verify(self, token: str, before_read: Callable[[], None]) -> tuple[Actor, ApiKey] | None:
+    async def verify(self, key_id: str, secret: str, before_read: Callable[[], None]) -> tuple[Actor, ApiKey] | None:
         """Return who acts with this key, and the key; None if unknown, wrong, expired or revoked.
 
-        `before_read` is called before SQL is asked for a key that is not known, and may raise.
-
-        Raises:
-            MalformedKeyError: the text does not have the form of a key.
-            ProblemError: the key is not known, and SQL does not answer.
+        `before_read` is called before SQL is asked for a key that is not known, and may raise. Raises ProblemError if
+        SQL does not answer then.
         """
-        if (match := TOKEN.fullmatch(token)) is None:
-            raise MalformedKeyError(f"An API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape")
-        key_id, secret = match.groups()
         if key_id not in self._keys:
             before_read()
             await self.read_anew()
@@ -163,12 +143,12 @@ class People:
         """Return True if SQL has answered."""
         began_at = time.monotonic()
         try:
-            found = await self._reader.ask(directory)
+            found = await self._reader.ask(stored.directory)
         except ProblemError:
             return False
         self._read_at = began_at
         # Without anybody, as in a database that was lost, what is known is worth more, and so is its copy.
-        is_lost = not found.people and not await self._reader.ask(has_people)
+        is_lost = not found.people and not await self._reader.ask(stored.has_people)
         if found != self._directory and not is_lost:
             self._take(found)
             self._unkept = bool(found.people)
@@ -194,7 +174,7 @@ class People:
             return
         self._used = {}
         try:
-            await write_in_thread(self._engine, partial(note_used, used=used))
+            await write_in_thread(self._engine, partial(stored.note_used, used=used))
         except SQLAlchemyError as error:
             log.warning("SQL does not take when keys were used last: %s", type(error).__name__)
             self._used = used | self._used
@@ -240,11 +220,11 @@ class Naming:
 
     def first_owner(self, text: str) -> PersonMeant:
         """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
-        return self._owner(text, takes_unknown=self._takes_unknown)
+        return self._find("owner", text, takes_unknown=self._takes_unknown)
 
     def new_owner(self, text: str) -> PersonMeant:
         """Return the person of no crew who is to own cases. Raises ProblemError 422."""
-        return self._owner(text, takes_unknown=False)
+        return self._find("owner", text, takes_unknown=False)
 
     def former_owner(self, text: str) -> PersonMeant:
         """Return the person who owns cases, also one who has left, or else the text."""
@@ -255,7 +235,7 @@ class Naming:
         """Return the person who answered a call, also one who has left, by the id. Raises ProblemError 422."""
         if person := self._people.get(text):
             return _named(person)
-        return self._named("agent", text, self._people.directory.one, takes_unknown=self._takes_unknown)
+        return self._find("agent", text, takes_unknown=self._takes_unknown)
 
     def known(self, text: str) -> PersonMeant:
         """Return the one person who is meant, or else the text."""
@@ -269,40 +249,25 @@ class Naming:
             body = body.model_copy(update={"previous_owner": self.former_owner(text).id})
         for field in UNKNOWN_PEOPLE.keys() & body.model_fields_set:
             if text := getattr(body, field):
-                is_owner = field == "owner"
-                named = self._owner(text, takes_unknown=False) if is_owner else self._assignee(text, body, actor)
+                # An actor who names no department acts for their own.
+                department = getattr(body, "department", None) or actor.department
+                takes_unknown = self._takes_unknown and field != "owner"
+                named = self._find(field, text, department, takes_unknown=takes_unknown)
                 body, people = body.model_copy(update={field: named.id}), people | named.people
                 # If nobody tells the department, it is that of the assignee: the case knows if it has work there.
                 if getattr(body, "department", "") is None and actor.department is None and named.department:
                     body = body.model_copy(update={"department": named.department})
         return body, people
 
-    def _owner(self, text: str, *, takes_unknown: bool) -> PersonMeant:
-        return self._named("owner", text, self._people.directory.owner, takes_unknown=takes_unknown)
-
-    def _assignee(self, text: str, body: BaseModel, actor: Actor) -> PersonMeant:
-        # An actor who names no department acts for their own.
-        department = getattr(body, "department", None) or actor.department
-
-        def find(wanted: str) -> Member:
-            return self._people.directory.assignee(wanted, department)
-
-        return self._named("assignee", text, find, department, takes_unknown=self._takes_unknown)
-
-    def _named(
-        self,
-        field: str,
-        text: str,
-        find: Callable[[str], Member],
-        department: str | None = None,
-        *,
-        takes_unknown: bool,
-    ) -> PersonMeant:
-        """Return the person whom `find` finds, or the text if it may be taken as it is. Raises ProblemError 422."""
+    def _find(self, field: str, text: str, department: str | None = None, *, takes_unknown: bool) -> PersonMeant:
+        """Return the person whom the field names, or the text if it may be taken as it is. Raises ProblemError 422."""
+        directory = self._people.directory
         try:
-            return _named(find(text))
+            if field == "owner":
+                return _named(directory.owner(text))
+            return _named(directory.assignee(text, department) if field == "assignee" else directory.one(text))
         except NamingFault as fault:
-            if fault.kind == "nobody" and takes_unknown and not self._people.directory.has_had(text):
+            if fault.kind == "nobody" and takes_unknown and not directory.has_had(text):
                 return PersonMeant(text)
             raise _problem(field, text, fault, department) from None
 

@@ -24,8 +24,7 @@ from domain.shared.actors import Actor
 from readmodel.callers import links_sent
 from readmodel.calls.contacts import link_goes_nowhere
 from readmodel.calls.withdrawals import call_mismatch
-from readmodel.cases.decisions import PastCredit, credited
-from readmodel.cases.queries import get_case
+from readmodel.cases.queries import PastCredit, credited, get_case
 from readmodel.cases.search_terms import phone_term
 
 CREDIT_LIMIT_REACHED = declare("credit-limit-reached", HTTPStatus.CONFLICT, "Credit limit of the account reached")

@@ -61,10 +61,9 @@ from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
 from readmodel.base.paging import RowPage
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows
+from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
+from readmodel.cases.queries import documents as documents_of
 from readmodel.cases.queries import list_parts as parts_of
-from readmodel.timelines import documents as documents_of
-from readmodel.timelines import timeline
 
 
 class Counts(BaseModel):

@@ -25,8 +25,15 @@ from api.health.temporal import TemporalHealth
 from api.temporal.server import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery import lost_cases
-from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule
-from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
+from workflows.clients.service import (
+    COURIER,
+    RECONCILER,
+    SCHEDULE,
+    SURGE_WATCH,
+    WORKFLOW,
+    describe_schedule,
+    last_report,
+)
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""

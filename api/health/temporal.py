@@ -24,8 +24,7 @@ from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
-from workflows.clients.singletons import RECONCILER, Singleton
-from workflows.clients.task_queue import deployments_in, described
+from workflows.clients.service import RECONCILER, Singleton, deployments_in, describe_queue
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import STATE
 
@@ -79,7 +78,7 @@ class TemporalHealth:
 
     async def worker(self) -> Component:
         """Report if a worker has lately asked for workflow tasks, and gets those of the service."""
-        of_workflows, _ = found = await described(self.client, self.task_queue)
+        of_workflows, _ = found = await describe_queue(self.client, self.task_queue)
         if others := deployments_in(found):
             detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"
             return fault(detail, _TAKE_BACK)

@@ -50,8 +50,7 @@ from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor
 from readmodel import incidents as stored
-from readmodel.incidents import IncidentCounts
-from readmodel.timelines import incident_timeline
+from readmodel.incidents import IncidentCounts, incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 

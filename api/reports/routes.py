@@ -42,7 +42,7 @@ from domain.shared.actors import Actor
 from domain.shared.amounts import ZERO, rate
 from domain.shared.text import Name
 from readmodel.callers import thanks_between
-from readmodel.cases.decisions import MoneyTotal, totals
+from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
 from readmodel.reports.reports import first_case_at, get_report
 

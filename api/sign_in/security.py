@@ -6,12 +6,12 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from api.directory import MalformedKeyError, People
+from api.directory import People
 from api.edge.limits import Limits, is_reading
 from api.edge.problems import ProblemError, declare
 from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, Tokens
 from domain.shared.actors import Actor
-from readmodel.people.people import ApiKey
+from readmodel.people.people import TOKEN, TOKEN_SHAPE, ApiKey
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
@@ -60,11 +60,11 @@ class BearerKey:
     async def holder_of_key(self, request: Request, token: str) -> tuple[Actor, ApiKey]:
         """Return who acts with the key of this text, and the key. Raises ProblemError 401, 503, or 429 after many."""
         headers = {"WWW-Authenticate": INVALID}
-        try:
-            found = await self._people.verify(token, lambda: self._limits.check_guesses(request))
-        except MalformedKeyError as error:
+        if (form := TOKEN.fullmatch(token)) is None:
             self._limits.guessed(request, "malformed keys")
-            raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
+            detail = f"An API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape."
+            raise ProblemError(MALFORMED_KEY, detail, headers=headers)
+        found = await self._people.verify(form[1], form[2], lambda: self._limits.check_guesses(request))
         if found is None:
             self._limits.guessed(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)

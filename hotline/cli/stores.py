@@ -71,7 +71,7 @@ def rebuild_readmodel() -> None:
     from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
     from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
-    from hotline.temporal.setup import retention_of
+    from hotline.temporal.connection import retention_of
 
     async def rebuilt() -> tuple[RebuiltRows, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
@@ -157,9 +157,7 @@ def verify() -> None:
         if not exists(settings.database_url):
             raise OperatorError(f"not compared: there is no database {settings.database_url.partition(':///')[2]}")
         client = await connect(settings)
-        stores = await look(client, settings)
-        stores.refuse_foreign()
-        stores.require_ids()
+        (await look(client, settings)).require_ids()
         require_tables(settings.database_url)
         with opened(settings.database_url, read_only=True) as database, shown_progress("workflows") as progress:
             return await compare(client, database, settings.task_queue, progress)
@@ -202,13 +200,12 @@ def temporal_setup(
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
     from hotline.installation import adopt, look
-    from hotline.temporal.connection import connect
-    from hotline.temporal.setup import prepare
+    from hotline.temporal.connection import connect, prepare
 
     async def prepared() -> str:
         settings = Settings()
         client = await connect(settings, wait_seconds=wait)
-        (await look(client, settings)).refuse_foreign()
+        await look(client, settings)
         days = timedelta(days=retention_days or RETENTION_DAYS)
         done = await prepare(client, days, shorten=retention_days is not None)
         installation = await adopt(client, settings)

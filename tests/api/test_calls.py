@@ -14,8 +14,7 @@ from temporalio.client import Client
 
 from api.calls.answers import CALLS, MOST_CALLS, NEW_CALL, CallItem, CallPage
 from domain.shared.actors import Role
-from readmodel.base.database import engine
-from readmodel.base.statements import Imported
+from readmodel.base.database import Imported, engine
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import calls
 from tests.support.api import Api, Json, further_api, problem, running_api

@@ -31,8 +31,8 @@ from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
 from readmodel.projection import write
-from readmodel.reports.promises import STAGES
 from readmodel.reports.reports import first_case_at, get_report, keep_report, make
+from readmodel.reports.work import STAGES
 from tests.support.batches import batch, call, number, published
 from tests.support.build import BODIES, MONDAY, OTHER_CREW, days, do, hours, minutes
 

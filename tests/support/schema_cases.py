@@ -20,8 +20,7 @@ from domain.shared.actors import Role
 from hotline.cli.imports import load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.base.database import engine, writing
-from readmodel.base.statements import event_row, insert_missing
+from readmodel.base.database import engine, event_row, insert_missing, writing
 from readmodel.cases.tables import events
 from readmodel.customers import keep
 from readmodel.notifications.notifications import DEAD, notifications

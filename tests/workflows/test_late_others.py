@@ -50,7 +50,7 @@ from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.periods import report_workflow_id, start_report
-from workflows.clients.singletons import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
+from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow

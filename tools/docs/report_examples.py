@@ -11,7 +11,7 @@ from domain.reports.period import EXAMPLES as PERIODS
 from domain.reports.period import ReportKind
 from domain.reports.report import Column, ColumnKind, Report, Table
 from readmodel.calls.report import DutyFigures, Grouping
-from readmodel.cases.decisions import MoneyTotal
+from readmodel.reports.causes import MoneyTotal
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
 
 THANKS = Thanks(
