@@ -12,7 +12,7 @@ from domain.case.automatic import AUTOMATIC, left_out, notice
 from domain.case.events import Event
 from domain.case.kind import Action, EventKind, Objection, PartAction
 from domain.case.lifecycle import ENDED, State
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, PartData
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, PartBody, PartData
 from domain.case.state import CaseState
 from domain.kit.entity import receive
 from domain.kit.event import ActionBody, Command, Decision, NotPossible, by_name
@@ -142,7 +142,7 @@ class Attempt(NamedTuple):
         if rules is None or part is None:
             return self.action.decision(self.case, body, self.actor, self.at)
         state = State.PENDING_REPLY if rules.completes_the_work(self.case, part) else rules.leads_to
-        facts = rules.facts(part, body)
+        facts = body.facts_of_part(part) if isinstance(body, PartBody) else {}
         return Decision(self.action.data.of(body, part=part.serial, department=self.department, **facts), state)
 
     def _is_foreign(self) -> bool:

@@ -1,6 +1,6 @@
 """Shape of an action and of every other kind of event. Each is one module in `actions` or `automatic`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,13 +100,11 @@ class EventKind(BaseKind[CaseState, Event]):
 class PartAction:
     """Effect of an action on a part of a case: from which of its states, to which, and in which states of the case.
 
-    Without `target` the state of the part stays. `facts` returns further facts of the event; it raises Refused for a
-    body that is wrong for the part. `always` is set if the action is never one on the case itself.
+    Without `target` the state of the part stays. `always` is set if the action is never one on the case itself.
     """
 
     sources: AbstractSet[PartState]
     target: PartState | None = None
-    facts: Callable[[Part, Any], Mapping[str, Any]] = lambda *_: {}
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None
     guard: Callable[[CaseState, Part, datetime], Objection] = lambda *_: None

@@ -46,21 +46,18 @@ def _address(who: str, case: CaseState, event: Event) -> str:
     if who in ("manager", "approver", "deputy"):
         who, name = "manager", _approver(who, case, event)
     else:
-        name = case.terms.persons(case.department).get(who) or _known(case).get(who)
+        known = {
+            "owner": case.owner,
+            "caller": case.number,
+            "former_caller": case.number,
+            "assignee": case.assignee,
+            "department": case.department,
+            "lead": case.department,
+        }
+        name = case.terms.persons(case.department).get(who) or known.get(who)
     if name is None and who in _STAND_INS:
         return _address(_STAND_INS[who], case, event)
     return f"{who}:{name}" if name else who
-
-
-def _known(case: CaseState) -> dict[str, str | None]:
-    return {
-        "owner": case.owner,
-        "caller": case.number,
-        "former_caller": case.number,
-        "assignee": case.assignee,
-        "department": case.department,
-        "lead": case.department,
-    }
 
 
 def _approver(who: str, case: CaseState, event: Event) -> str | None:

@@ -62,6 +62,10 @@ class PartBody(ActionBody):
         default=None, description="Whose part it is (协办), where it is not your own department's."
     )
 
+    def facts_of_part(self, part: Part, /) -> dict[str, Any]:  # noqa: ARG002 - for bodies that need it
+        """Return further facts of the event on a part. Raises Refused if the body is wrong for it."""
+        return {}
+
 
 class PartData(OfDepartment):
     """Facts about the case, or about one part of it: the serial of the part; None for the case itself."""

@@ -45,12 +45,21 @@ class Completed(PartData, OfIncident, Complete):
         else:
             case.arrived_at = event.at  # Who has done the work was there.
             case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
-        _finish(case, self, event)
+        self._finish(case, event)
 
     def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
         case.put_part(part, state=PartState.COMPLETED, result=self.result)
         case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
-        _finish(case, self, event)
+        self._finish(case, event)
+
+    def _finish(self, case: CaseState, event: Event) -> None:
+        """Add each finding once in a cycle, and stop `resolve` if the reply is due now."""
+        for code in self.findings:
+            if all((each.code, each.cycle) != (code, event.cycle) for each in case.findings):
+                found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
+                case.findings = (*case.findings, found)
+        if event.to_state is State.PENDING_REPLY:
+            case.stop_clocks(event.at, "resolve")
 
 
 def guard(case: CaseState, *_: object) -> Objection:
@@ -58,16 +67,6 @@ def guard(case: CaseState, *_: object) -> Objection:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return NotPossible(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
     return while_incomplete(case)
-
-
-def _finish(case: CaseState, data: Completed, event: Event) -> None:
-    """Add each finding once in a cycle, and stop `resolve` if the reply is due now."""
-    for code in data.findings:
-        if all((each.code, each.cycle) != (code, event.cycle) for each in case.findings):
-            found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
-            case.findings = (*case.findings, found)
-    if event.to_state is State.PENDING_REPLY:
-        case.stop_clocks(event.at, "resolve")
 
 
 ACTION = Action(

@@ -49,7 +49,7 @@ class Correct(Reasoned):
             raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
         intake = case.intake
         service, location = self.service_code or intake.service_code, _located(intake.location, self.location)
-        terms = _terms(case, self, in_force, service, location.district)
+        terms = self._terms(case, in_force, service, location.district)
         if case.completed and case.model_copy(update={"terms": terms}).needs_decision:
             why = f"its work is completed in cycle {case.cycle}, and {terms.name} is completed once management has"
             return NotPossible(NOT_APPROVED, f"{why} decided; send it back first (审核退回)")
@@ -69,6 +69,18 @@ class Correct(Reasoned):
             more |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
             more["moved"] = moved_promises(case, terms, at)
         return Decision(Corrected.of(self, before=before, after=after, **more))
+
+    def _terms(self, case: CaseState, in_force: "CatalogueTerms | None", service: str, district: str | None) -> Terms:
+        """Return the terms of the corrected case. Raises Refused if another service has come without its own."""
+        if in_force and (in_force.terms.service_code, in_force.district) != (service, district):
+            message = f"The case {case.number} was corrected meanwhile. Send it again."
+            raise Refused(TERMS_NOT_SENT, message, ("the same request again",))
+        if in_force is None and service != case.intake.service_code:
+            path = f"/v1/complaints/{case.number}/actions/correct"
+            message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
+            raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
+        terms = held_to(case.terms, in_force.terms) if in_force else case.terms
+        return with_priority(terms, self.priority) if self.priority and self.priority != terms.priority else terms
 
 
 class CatalogueTerms(Value):
@@ -160,21 +172,6 @@ def _located(location: Location, given: Location | None) -> Location:
     if given is None or place.address == location.address or {"lat", "lng"} & given.model_fields_set:
         return place
     return place.model_copy(update={"lat": None, "lng": None})
-
-
-def _terms(
-    case: CaseState, body: Correct, in_force: CatalogueTerms | None, service: str, district: str | None
-) -> Terms:
-    """Return the terms of the corrected case. Raises Refused if another service has come without its own."""
-    if in_force and (in_force.terms.service_code, in_force.district) != (service, district):
-        message = f"The case {case.number} was corrected meanwhile. Send it again."
-        raise Refused(TERMS_NOT_SENT, message, ("the same request again",))
-    if in_force is None and service != case.intake.service_code:
-        path = f"/v1/complaints/{case.number}/actions/correct"
-        message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
-        raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
-    terms = held_to(case.terms, in_force.terms) if in_force else case.terms
-    return with_priority(terms, body.priority) if body.priority and body.priority != terms.priority else terms
 
 
 def notifies(case: CaseState, data: Corrected, _: Event) -> Addressees:

@@ -32,13 +32,12 @@ class ExtensionDecided(DecideExtension):
 
     def evolve(self, case: CaseState, _: Event) -> None:
         case.extension = None
-        if not self.approved:
-            return
-        case.extensions += 1
-        case.extended_days += self.working_days
-        case.add_flags("extended")
-        day = case.terms.day_seconds
-        case.change_clocks(lambda clock: clock.extend(self.working_days * day(clock.calendar)), EXTENDED_CLOCKS)
+        if self.approved:
+            case.extensions += 1
+            case.extended_days += self.working_days
+            case.add_flags("extended")
+            day = case.terms.day_seconds
+            case.change_clocks(lambda clock: clock.extend(self.working_days * day(clock.calendar)), EXTENDED_CLOCKS)
 
 
 def guard(case: CaseState, *_: object) -> str | None:

@@ -26,12 +26,11 @@ class Involve(ActionBody):
     def decide(self, case: CaseState, *_: object) -> Decision:
         """Refuse a department that is at work on the case, and taking over a part that is not open."""
         if self.department == case.department:
-            message = f"{self.department} has the case itself."
-            raise Refused(ALREADY_INVOLVED, message, ("another department",))
+            raise Refused(ALREADY_INVOLVED, f"{self.department} has the case itself.", ("another department",))
         there = case.part_of(self.department)
         if there and there.state in PART_AT_WORK:
-            message = f"{self.department} has an open part already: {there.task}"
-            raise Refused(ALREADY_INVOLVED, message, ("another department", "a comment"))
+            accepted = ("another department", "a comment")
+            raise Refused(ALREADY_INVOLVED, f"{self.department} has an open part already: {there.task}", accepted)
         if self.takes_over is not None and not _replaced(case, self.department, self.takes_over):
             message = f"{self.takes_over} has no open part in the case {case.number} that could be taken over."
             raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takes_over"))
