@@ -69,9 +69,8 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
 class EventKind(BaseKind[CaseState, Event]):
     """Kind of event of a complaint.
 
-    `text` returns a notification in Chinese and in English, if the default, which names the action and the state, does
-    not do. `flags` are those that the event raises. `by_time`: nobody has acted on the case.
-    `notifies_by_incident` are told in place of others if an incident brings the event.
+    `flags` are those that the event raises. `by_time`: nobody has acted on the case. `notifies_by_incident` are told in
+    place of others if an incident brings the event.
     """
 
     EVENT = Event
@@ -80,7 +79,6 @@ class EventKind(BaseKind[CaseState, Event]):
     notifies_by_incident: Addressees | None = None
     flags: tuple[str, ...] = ()
     holders: Callable[[CaseState, Any], Sequence[Holder]] = holders_of
-    text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
 
     def more_facts(self, case: CaseState, decision: Decision) -> dict[str, Any]:
         return {"cycle": decision.cycle or case.cycle}

@@ -22,8 +22,7 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
     if not event.recipients:
         return ()
     kind = CASE_KINDS[event.action]
-    special = kind.text(number, event.data, event) if kind.text else None
-    texts = special or text_of(number, event, kind.zh, kind.name)
+    texts = event.data.text(number, event) or text_of(number, event, kind.zh, kind.name)
     return notifications_of(number, event, event.recipients, event.action, texts)
 
 

@@ -35,6 +35,9 @@ class EventData(Value):
     def evolve(self, entity: Any, event: Any, /) -> None:  # noqa: ANN401 - any entity, and the event with these facts
         """Change the entity as the event does, beyond the fields of the same names (`BaseKind.sets`)."""
 
+    def text(self, number: str, event: Any, /) -> tuple[str, str] | None:  # noqa: ANN401 - the event with these facts
+        """Return what a notification says, in Chinese and in English; None: the usual, the kind and the state."""
+
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in write(self).items() if name in self.model_fields_set}

@@ -158,6 +158,12 @@ class Corrected(Reasoned):
         as_before = (each for each in case.filled if attrgetter(each)(case.intake) == attrgetter(each)(intake))
         case.filled = tuple(dict.fromkeys((*as_before, *self.filled)))
 
+    def text(self, number: str, event: Event) -> tuple[str, str]:
+        """Name what was corrected, and not from what to what: that is personal."""
+        names = [name for name in _CORRECTED_ZH if name in self.after.model_fields_set]
+        words = "、".join(_CORRECTED_ZH[name] for name in names), ", ".join(names)
+        return text_of(number, event, f"更正{words[0]}", f"correct ({words[1]})")
+
 
 def merged(value: V, given: V | None) -> V:
     """Return the value with the fields that are given."""
@@ -179,13 +185,6 @@ def notifies(case: CaseState, data: Corrected, _: Event) -> Addressees:
     return ("assignee", *(f"department:{part.department}" for part in case.unfinished), "owner", *former)
 
 
-def text(number: str, data: Corrected, event: Event) -> tuple[str, str]:
-    """Name what was corrected, and not from what to what: that is personal."""
-    names = [name for name in _CORRECTED_ZH if name in data.after.model_fields_set]
-    words = "、".join(_CORRECTED_ZH[name] for name in names), ", ".join(names)
-    return text_of(number, event, f"更正{words[0]}", f"correct ({words[1]})")
-
-
 ACTION = Action(
     name="correct",
     zh="更正",
@@ -197,5 +196,4 @@ ACTION = Action(
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,
     notifies=notifies,
-    text=text,
 )

@@ -99,6 +99,17 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
         if self.final:
             case.decisions += (result(self, event, before.approved_by),)
 
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        owed = f"{self.amount} {self.currency}"
+        if not self.final:
+            return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+        if self.approved:
+            return (
+                f"工单{number}:补偿{owed}已批准,将予支付",
+                f"Case {number}: a credit of {owed} is approved, to be paid",
+            )
+        return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
+
 
 def guard(case: CaseState, *_: object) -> NotPossible | None:
     """Refuse if no credit waits. It is decided on however long the case has been closed."""
@@ -126,15 +137,6 @@ def notifies(_: CaseState, data: CreditDecided, __: Event) -> Addressees:
     return ("owner", *data.notify) if data.final else ("manager",)
 
 
-def text(number: str, data: CreditDecided, _: Event) -> tuple[str, str]:
-    owed = f"{data.amount} {data.currency}"
-    if not data.final:
-        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
-    if data.approved:
-        return f"工单{number}:补偿{owed}已批准,将予支付", f"Case {number}: a credit of {owed} is approved, to be paid"
-    return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
-
-
 ACTION = Action(
     name="decide_credit",
     zh="补偿审批",
@@ -147,5 +149,4 @@ ACTION = Action(
     guard=guard,
     offers=offers,
     notifies=notifies,
-    text=text,
 )

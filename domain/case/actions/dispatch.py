@@ -48,6 +48,12 @@ class Dispatched(Dispatch, OfDepartment):
         moves = self.department != case.department or event.from_state is not State.DISPATCHED
         hand_to(case, self.department, event, self.assignee, anew=moves)
 
+    def text(self, number: str, event: Event) -> tuple[str, str] | None:
+        left = self.previous_unit
+        if left is None:
+            return None
+        return text_of(number, event, f"改派,不再由{left.name_zh}处理", f"redirected from {left.name}")
+
 
 def guard(case: CaseState, *_: object) -> str | None:
     return while_incomplete(case) if case.state is State.IN_PROGRESS else None
@@ -88,13 +94,6 @@ def notifies(_: CaseState, data: Dispatched, __: Event) -> Addressees:
     return ("department", f"department:{left}") if left else ("department",)
 
 
-def text(number: str, data: Dispatched, event: Event) -> tuple[str, str] | None:
-    left = data.previous_unit
-    if left is None:
-        return None
-    return text_of(number, event, f"改派,不再由{left.name_zh}处理", f"redirected from {left.name}")
-
-
 ACTION = Action(
     name="dispatch",
     zh="派单",
@@ -108,5 +107,4 @@ ACTION = Action(
     guard=guard,
     objection=objection,
     notifies=notifies,
-    text=text,
 )

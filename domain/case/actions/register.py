@@ -26,6 +26,10 @@ class Registered(EventData):
         case.incident = self.incident
         open_cycle(case, event)
 
+    def text(self, number: str, _: Event) -> tuple[str, str] | None:
+        name = self.intake.thanked
+        return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
+
 
 class Registration(Registered):
     """Everything that a case starts from: the data of its first event, when it was taken and by whom."""
@@ -58,11 +62,6 @@ def holders(case: CaseState, data: Registered) -> tuple[Holder, ...]:
     return tuple(each._replace(assignee=data.intake.thanked or each.assignee) for each in holders_of(case, data))
 
 
-def text(number: str, data: Registered, _: Event) -> tuple[str, str] | None:
-    name = data.intake.thanked
-    return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
-
-
 ACTION = Action(
     name="register",
     zh="受理",
@@ -74,5 +73,4 @@ ACTION = Action(
     data=Registered,
     notifies=notifies,
     holders=holders,
-    text=text,
 )

@@ -48,6 +48,10 @@ class Credited(EventData):
         )
         case.put_credit(owed)
 
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        owed = f"{self.amount} {self.currency}"
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+
 
 class _Raise(NamedTuple):
     """Credit to be raised: when, by which promise of the catalogue, for which clock or finding, and how much.
@@ -145,11 +149,6 @@ def _approvers(case: CaseState, amount: Decimal) -> tuple[Approver, ...]:
         return case.terms.approvers
 
 
-def text(number: str, data: Credited, _: Event) -> tuple[str, str]:
-    owed = f"{data.amount} {data.currency}"
-    return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
-
-
 KIND = EventKind(
     name="credit",
     zh="自动补偿",
@@ -157,5 +156,4 @@ KIND = EventKind(
     data=Credited,
     by_time=True,
     notifies=("manager", "owner"),
-    text=text,
 )

@@ -25,6 +25,13 @@ class Escalated(EventData):
             part=None,
         )
 
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        verb_zh, verb_en = ("已超时", "missed") if self.percent >= MISS else ("即将到期", "running out")
+        return (
+            f"工单{number}:{CLOCK_ZH[self.clock]}时限{verb_zh}({self.percent}%)",
+            f"Case {number}: the {self.clock} promise is {verb_en} ({self.percent} % of its time used)",
+        )
+
 
 def next_due(case: CaseState) -> Due | None:
     """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
@@ -61,14 +68,6 @@ def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
     return (Holder(part.department, part.assignee),)
 
 
-def text(number: str, data: Escalated, _: Event) -> tuple[str, str]:
-    verb_zh, verb_en = ("已超时", "missed") if data.percent >= MISS else ("即将到期", "running out")
-    return (
-        f"工单{number}:{CLOCK_ZH[data.clock]}时限{verb_zh}({data.percent}%)",
-        f"Case {number}: the {data.clock} promise is {verb_en} ({data.percent} % of its time used)",
-    )
-
-
 KIND = EventKind(
     name="escalate",
     zh="升级",
@@ -77,5 +76,4 @@ KIND = EventKind(
     by_time=True,
     notifies=notifies,
     holders=holders,
-    text=text,
 )

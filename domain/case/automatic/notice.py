@@ -47,6 +47,14 @@ class Document(EventData):
     issuer: Names | None
     timezone: str = omit_default(USUAL_ZONE)
 
+    def text(self, number: str, event: Event) -> tuple[str, str]:
+        due = f"{on_the_wall(self.due_at, self.timezone):%Y-%m-%d %H:%M}"
+        kind, done = DOCUMENTS[event.action], URGED[self.clock].done_en
+        return (
+            f"工单{number}:{CLOCK_ZH[self.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
+            f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
+        )
+
 
 class Noticed(Document):
     """Notice; `deadline_at` is when the criticism follows, None if the rules have none."""
@@ -130,15 +138,6 @@ def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
     return late or (Holder(),)
 
 
-def text(number: str, data: Document, event: Event) -> tuple[str, str]:
-    due = f"{on_the_wall(data.due_at, data.timezone):%Y-%m-%d %H:%M}"
-    kind, done = DOCUMENTS[event.action], URGED[data.clock].done_en
-    return (
-        f"工单{number}:{CLOCK_ZH[data.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
-        f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
-    )
-
-
 def run_countdown(case: CaseState, at: datetime) -> None:
     rules, clock, urging = case.terms.process.urging, case.urged_clock(), case.urging
     mine = [each for each in case.clocks if each.cycle == case.cycle]
@@ -184,7 +183,6 @@ NOTICE = EventKind(
     by_time=True,
     notifies=("assignee", "lead", "owner"),
     holders=holders,
-    text=text,
 )
 CRITICISE = EventKind(
     name="criticise",
@@ -194,7 +192,6 @@ CRITICISE = EventKind(
     by_time=True,
     notifies=("lead", "director", "general_manager", "owner", "supervisor"),
     holders=holders,
-    text=text,
 )
 
 

@@ -30,6 +30,9 @@ class Recognised(EventData):
         if is_other or self.customer_class != USUAL_CLASS:
             case.customer_class = self.customer_class
 
+    def text(self, number: str, __: Event) -> tuple[str, str]:
+        return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
+
 
 def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
     """Return True if the case does not know it of its present caller, and people can still act on the case."""
@@ -42,15 +45,10 @@ def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
     return not flags <= {*case.flags} or known.customer_class not in (USUAL_CLASS, case.customer_class)
 
 
-def text(number: str, _: Recognised, __: Event) -> tuple[str, str]:
-    return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
-
-
 KIND = EventKind(
     name="recognise",
     zh="补充识别",
     description="The caller was recognised after the intake or a correction; the event lists possible duplicates.",
     data=Recognised,
     notifies=("assignee", "owner"),
-    text=text,
 )
