@@ -43,11 +43,6 @@ from domain.kit.event import Command, Decision, EventData
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import INVALID_RESULT, Refused
 
-_INVALID_RESULT = (
-    "The action would leave the case {number} (version {version}) in an invalid state ({faults}). Nothing was done."
-    " Report it to the operators: a rule or the catalogue is wrong."
-)
-
 
 class Case(CaseState, EntityRules[Event]):
     """One complaint from the call to the end of its reopen window."""
@@ -115,8 +110,11 @@ class Case(CaseState, EntityRules[Event]):
         try:
             return super().preview(command, at)
         except ValidationError as error:
-            faults = left_out.faults(error)
-            message = _INVALID_RESULT.format(number=self.number, version=self.version, faults=faults)
+            what = f"the case {self.number} (version {self.version}) in an invalid state ({left_out.faults(error)})"
+            message = (
+                f"The action would leave {what}. Nothing was done. Report it to the operators: a rule or the catalogue"
+                " is wrong."
+            )
             raise Refused(INVALID_RESULT, message) from None
 
     def decide(self, command: Command[Any], at: datetime) -> Event:

@@ -58,10 +58,11 @@ def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str,
 
 @cache
 def _possible_actions(state: State, *, has_parts: bool) -> tuple[Action, ...]:
-    def possible(action: Action) -> bool:
-        return state in action.sources or (has_parts and action.part is not None and state in action.part.states)
-
-    return tuple(filter(possible, COMMANDS.values()))
+    return tuple(
+        action
+        for action in COMMANDS.values()
+        if state in action.sources or (has_parts and action.part and state in action.part.states)
+    )
 
 
 def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:

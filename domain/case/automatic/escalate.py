@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import partial
 
-from domain.case.clocks import APPROVE, CLOCK_ZH, Clock
+from domain.case.clocks import APPROVE, CLOCK_ZH
 from domain.case.kind import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, holders_of
 from domain.catalogue.terms import MISS
 from domain.shared.value import omit_default
@@ -40,18 +40,16 @@ def next_due(case: CaseState) -> Due | None:
     if not ahead:
         return None
     falls_at, percent, clock = min(ahead, key=lambda step: (step[0], step[2].serial))
-    return Due(falls_at, KIND, partial(_data, case, clock, percent, falls_at))
-
-
-def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Escalated:
-    return Escalated(
+    data = partial(
+        Escalated,
         clock=clock.name,
         serial=clock.serial,
         percent=percent,
         fell_at=falls_at,
-        notify=next((each.notify for each in case.terms.ladder if each.percent == percent), ()),
+        notify=next((each.notify for each in ladder if each.percent == percent), ()),
         part=clock.part or None,
     )
+    return Due(falls_at, KIND, data)
 
 
 def notifies(_: CaseState, data: Escalated, __: Event) -> Addressees:
