@@ -14,11 +14,11 @@ from starlette.responses import Response
 from api.directory import UNKNOWN_PEOPLE, Naming
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
-from api.parameters import IdempotencyKey, IfMatch, versions_in
+from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
 from api.rights import needs
 from api.routing import BY_NAME
-from api.sign_in.security import digest_of, request_key
+from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
 from api.temporal.errors import key_reused
 from domain.case.views import Outcome
@@ -64,7 +64,7 @@ class Actions(ABC, Generic[OutcomeT]):
         """Return the entity as it is now, and True if lists show it."""
 
     async def act(
-        self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str | None, if_match: str | None
+        self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str, if_match: str | None
     ) -> tuple[Versioned, bool]:
         """Have the workflow act once, however often the request is sent with this key; return as `answer` does.
 
@@ -80,7 +80,6 @@ class Actions(ABC, Generic[OutcomeT]):
             meant = await self.look_up(number, meant, actor)
 
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
-        sent = "" if key is None else request_key(actor, key)
         digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude_unset=True)}")
         async with await self.turn(action.name, number, actor):
             # The entity refuses all others, who are told nothing else.
@@ -88,7 +87,7 @@ class Actions(ABC, Generic[OutcomeT]):
                 refused = await self.forbidden(number, body, actor) or refused
             # Built of parts that have been validated already.
             command = _command_of(action).model_construct(
-                actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions
+                actor=actor, body=meant, people=people, key=key, digest=digest, if_versions=if_versions
             )
             outcome = await self.client.act(number, action.name, command, refused)
             if outcome is None:
@@ -175,12 +174,12 @@ def endpoint_of(
         actor: Annotated[Actor, right],
         actions: the_actions,
         response: Response,
+        key: RequestKey,
         body: Annotated[body_type, described, BY_NAME] = default,
-        idempotency_key: IdempotencyKey = None,
         if_match: IfMatch = None,
     ) -> Versioned:
         item: Versioned
-        item, shown = await actions.act(number_in(number), action, body, actor, idempotency_key, if_match)
+        item, shown = await actions.act(number_in(number), action, body, actor, key, if_match)
         describe(response, item, shown=shown)
         return item
 

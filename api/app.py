@@ -18,14 +18,13 @@ from api.assessments import exclusions
 from api.assessments import routes as assessments
 from api.backend import Backend
 from api.calls import routes as calls
-from api.calls.answers import LARGER_BODIES
 from api.complaints import actions as complaint_actions
 from api.complaints import caller_page
 from api.complaints import routes as complaints
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS, on_invalid
 from api.exports.files import XLSX
-from api.health import routes as health
+from api.health import readiness as health
 from api.incidents import routes as incidents
 from api.people import handovers
 from api.people import routes as people
@@ -108,7 +107,7 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
 
 
 def _middleware(backend: Backend) -> list[Middleware]:
-    settings, larger = backend.settings, {**LARGER_BODIES, **codec.LARGER_BODIES}
+    settings, larger = backend.settings, {**calls.LARGER_BODIES, **codec.LARGER_BODIES}
     return [
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
         Middleware(watch, metrics=backend.metrics),

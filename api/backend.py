@@ -16,22 +16,19 @@ from api.assessments.exclusions import Exclusions
 from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
-from api.complaints.checks import Checks
-from api.complaints.intake import IntakeService
-from api.complaints.recognition import Recognition
+from api.complaints.intake import IntakeService, Recognition
 from api.directory import Naming, People
 from api.documents.documents import Documents
 from api.documents.printer import printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
 from api.edge.middleware import Metrics
-from api.exports.streams import ExportTurn
+from api.exports.files import ExportTurn
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
-from api.incidents.routes import IncidentActions
 from api.people.handovers import Handovers
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import CALLBACK, Handshake, OidcSignIn, Session, Sessions
@@ -176,14 +173,12 @@ class Backend:
         backlog = Backlog(client, settings.task_queue)
         self.intake = IntakeService(complaints, backlog, in_force, reader, projection, recognition, naming, clock)
         texts_callers = load_channels(settings.channels).texts_callers
-        case_checks = Checks(complaints, cases, in_force, reader, self.turns, texts_callers, clock)
+        turns, most = self.turns, settings.incidents_per_hour
         self.complaint_actions = ComplaintActions(
-            complaints, naming, cases, case_checks, incidents, in_force, reader, recognition, clock
+            complaints, naming, cases, incidents, in_force, reader, recognition, turns, texts_callers, clock
         )
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
-        most = settings.incidents_per_hour
-        self.incidents = Incidents(incidents, reader, projection, in_force, self.turns, most, clock)
-        self.incident_actions = IncidentActions(incidents, naming, self.incidents, cases, in_force)
+        self.incidents = Incidents(incidents, naming, reader, projection, cases, in_force, turns, most, clock)
         self.handovers = Handovers(HandoverClient(*temporal), reader, self.direct, naming, people, clock)
         self.assessments = Assessments(assessments, reader, self.direct, people, in_force, clock)
         self.exclusions = Exclusions(cases, reader, self.direct, self.assessments, in_force, clock)

@@ -33,6 +33,9 @@ class _Key(HTTPBearer):
 
 KEY = _Key(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
 
+TheActor = Annotated[Actor, Depends(KEY)]
+"""Person who acts, where another dependency asks for the right."""
+
 
 class Needs:
     """Dependency on a person whose role has the right; for an action, also the right to read its answer."""
@@ -40,7 +43,7 @@ class Needs:
     def __init__(self, right: Right) -> None:
         self.right = right
 
-    async def __call__(self, actor: Annotated[Actor, Depends(KEY)]) -> Actor:
+    async def __call__(self, actor: TheActor) -> Actor:
         """Return who acts. Raises ProblemError 401, 403, or 429 after many."""
         require_role(self.right.needs or self.right, actor)
         return actor

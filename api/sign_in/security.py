@@ -82,9 +82,9 @@ class BearerKey:
         return actor.model_copy(update={"id": person.id, "name": person.actor.name})
 
 
-def request_key(actor: Actor, given: str | None) -> str:
+def request_key(actor: Actor, given: str) -> str:
     """Return the id of a request: its Idempotency-Key belongs to the person who sent it. Raises ProblemError 422."""
-    if given is None or not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
+    if not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
         detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
         raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])
     return digest_of(f"{actor.id}\0{given}")

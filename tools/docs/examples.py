@@ -15,8 +15,7 @@ from api.assessments.answers import (
     ObjectionItem,
     StandardItem,
 )
-from api.calls.answers import NEW_CALL, CallItem, KeptCalls, NewCall
-from api.calls.routes import CallBackItem, CallBackPage
+from api.calls.routes import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
 from api.complaints.answers import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
@@ -27,7 +26,7 @@ from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import Candidate, IncidentItem
 from api.people.handovers import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
-from api.responses import timeline_item
+from api.responses import Page, timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
@@ -322,7 +321,7 @@ EXAMPLES: dict[str, Any] = {
     "Services": SERVICES,
     "Counts": summed([CaseCount("registered", None, "on_time", 2), CaseCount("in_progress", "repair", "at_risk", 3)]),
     "KeptCalls": KeptCalls(added=1, changed=0, unchanged=0),
-    "CallBackPage": CallBackPage(items=[CALL_BACK], next_cursor=None),
+    "CallBackPage": Page[CallBackItem](items=[CALL_BACK], next_cursor=None),
     "CallBackItem": CALL_BACK,
     "CallReport": CALL_REPORT,
     "Money": MONEY,

@@ -1,6 +1,7 @@
 """The OpenAPI document: the framework's, with what the routes do not say."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import getdoc
 from typing import Any
 
 from fastapi import FastAPI
@@ -179,7 +180,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
         int(status): answer for status, answer in answers.items() if "application/json" in answer.get("content", ())
     }
     for status, answer in good.items():
-        answer["description"] = DONE[status] if len(good) > 1 else model.__doc__
+        answer["description"] = DONE[status] if len(good) > 1 else getdoc(model)
         answer["content"]["application/json"]["examples"] = {name: {"$ref": f"#/components/examples/{name}"}}
 
 
