@@ -32,7 +32,7 @@ from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import PeriodEnd, ReportActivities
 from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.state import Opening
-from domain.reports.period import ReportKind, due_periods
+from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels

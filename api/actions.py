@@ -16,8 +16,7 @@ from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
 from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
-from api.rights import needs
-from api.routing import BY_NAME
+from api.routing import BY_NAME, needs
 from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
 from api.temporal.errors import key_reused

@@ -126,8 +126,8 @@ class Backend:
         )
         projection = Projection(self.writer, client, settings.sql_wait_seconds)
         self.projection = ProjectionWriter(projection, self.reader, self.metrics)
-        kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
-        self.people = People(self.reader, writing, settings.people_seconds, self.clock, kept, keep)
+        files = settings.people_file, write_private
+        self.people = People(self.reader, writing, settings.people_seconds, self.clock, *files)
         self.naming = Naming(self.people, takes_unknown=settings.unknown_people == "allow")
 
     def _add_sign_in(self) -> None:
@@ -199,10 +199,6 @@ class Backend:
         health = TemporalHealth(client, self.settings.task_queue, storage.temporal_unwritable)
         sql = SqlHealth(self.reader, self.direct.engine, health.count_open_cases, self._ring.ids)
         return ReadinessCheck(checks(health, self.clock_check, sql, storage, self.in_force, self.clock), self.metrics)
-
-
-def _read(file: Path) -> bytes | None:
-    return file.read_bytes() if file.exists() else None
 
 
 def _files(settings: Settings) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from api.edge.problems import (
     ProblemError,
     declare,
 )
-from api.rights import TheActor
+from api.routing import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
 from api.temporal.errors import TEMPORAL_ERRORS

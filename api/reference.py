@@ -12,8 +12,7 @@ from starlette.routing import BaseRoute
 from api.dependencies import TheCatalogue, ThePeople
 from api.edge.problems import UNKNOWN
 from api.responses import Page, problems
-from api.rights import needs, right_of
-from api.routing import BY_NAME, OnceRoute
+from api.routing import BY_NAME, OnceRoute, needs, right_of
 from domain.case.actions import ACTIONS
 from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.reports import MadeReport, PeriodEnd, ReportActivities, ReportOrder
     from activities.sealing.stamps import UndecidedError
     from activities.surge_watch import SurgeWatch
-    from domain.reports.period import ReportKind
+    from domain.reports.report import ReportKind
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY, execute
 

@@ -23,11 +23,16 @@ from domain.catalogue.figures import (
     CONNECTED_RATE,
     FIGURE_OF,
     OF_CALLS,
+    Criterion,
     Figure,
     FigureUnit,
+    GivenPoints,
+    Grade,
+    Ground,
+    Standard,
     Subject,
+    Weight,
 )
-from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text

@@ -22,7 +22,7 @@ from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.catalogue.figures import FIGURE_OF, Subject
 from domain.kit.event import ActionBody, Command
-from domain.reports.period import month_bounds, month_of
+from domain.reports.report import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
 from readmodel.assessments.months import Number

@@ -19,8 +19,7 @@ from api.dependencies import CatalogueInForce, TheReader, part
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import CaseNumber, Paging, RequestKey
 from api.responses import Page, problems
-from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, needs
 from api.sign_in.security import digest_of
 from api.sql import DirectWriter, Reader
 from api.temporal.errors import key_reused

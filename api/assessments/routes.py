@@ -27,12 +27,11 @@ from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKin
 from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import Subject
-from domain.reports.period import MONTH as MONTH_PATTERN
+from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
 from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor

@@ -26,12 +26,11 @@ from api.edge.problems import (
     WORKFLOW_LOST,
     ProblemError,
     declare,
-    refused_by,
+    problem_of,
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.rights import KEY, require_reach
-from api.routing import OnceRoute
+from api.routing import KEY, OnceRoute, require_reach
 from api.sql import Reader, away
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
@@ -114,7 +113,7 @@ class ComplaintActions(Actions[Outcome]):
             if case := await self.reader.ask(get_case, number):
                 action = ACTION_OF[type(body)]
                 against = Attempt.of(action, case, actor, self.clock(), body).forbidden()
-                return refused_by(against) if against else None
+                return problem_of(against) if against else None
         return None
 
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:

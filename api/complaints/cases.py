@@ -8,7 +8,7 @@ from typing import Annotated
 from api.dependencies import part
 from api.edge.problems import ProblemError
 from api.parameters import not_found
-from api.rights import require_reach
+from api.routing import require_reach
 from api.sql import ProjectionWriter, Reader, away
 from api.temporal.client import ComplaintClient
 from domain.case.case import Case

@@ -46,8 +46,7 @@ from api.parameters import (
     person,
 )
 from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
-from api.rights import MASKED_SEARCH, department_within, needs, search_within
-from api.routing import BY_NAME, OnceRoute
+from api.routing import BY_NAME, MASKED_SEARCH, OnceRoute, department_within, needs, search_within
 from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import State
 from domain.case.parts import PartState

@@ -13,8 +13,7 @@ from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, New
 from api.incidents.incidents import CASES_OVER, TOO_MANY_INCIDENTS, UNKNOWN_CASES, TheIncidents, no_incident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.rights import needs
-from api.routing import BY_NAME, OnceRoute
+from api.routing import BY_NAME, OnceRoute, needs
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.incident.actions import INCIDENT_COMMANDS

@@ -16,8 +16,7 @@ from api.directory import ACCEPTED, UNKNOWN_OWNER, Naming, People
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import POST_ERRORS, RequestKey
 from api.responses import also, body_like, problems
-from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, needs
 from api.sql import DirectWriter, Reader
 from api.temporal.client import HandoverClient
 from api.temporal.errors import TEMPORAL_ERRORS, request_of

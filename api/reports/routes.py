@@ -20,11 +20,10 @@ from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.rights import TheActor, needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, TheActor, needs
 from api.sql import Reader
 from domain.customers.customer import Thanks
-from domain.reports.period import (
+from domain.reports.report import (
     MONTH,
     PATTERNS,
     BeforeFirstCaseError,
@@ -32,13 +31,13 @@ from domain.reports.period import (
     NotEndedError,
     Period,
     PeriodError,
+    Report,
     ReportKind,
     month_bounds,
 )
-from domain.reports.report import Report
 from domain.rights.rights import READ_REPORTS
-from domain.shared.amounts import ZERO, rate
 from domain.shared.text import Name
+from domain.shared.value import ZERO, rate
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts

@@ -23,10 +23,9 @@ from api.edge.problems import ProblemError, declare
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
-from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.pages import not_shown
-from api.temporal_ui.reading import admit
+from api.temporal_ui.reading import SETTINGS, admit, answer_codec
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Match, RequestKind, refused, rule_of, shown
 
 RENDER = f"{PREFIX}/render"

@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="catalogue", no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
+ANSWERS = {
+    "changed": "changed",
+    "same": "were the same",
+    "kept": "keep their terms",
+    "gone": "had ended",
+    "refused": "refused",
+    "silent": "did not answer",
+}
+"""Answers of cases to a rollout, in words."""
 SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 
@@ -76,15 +85,7 @@ def apply(
         with store.exclusive():
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(settings, store, put, preview, closed_after))
-    words = {
-        "changed": "changed",
-        "same": "were the same",
-        "kept": "keep their terms",
-        "gone": "had ended",
-        "refused": "refused",
-        "silent": "did not answer",
-    }
-    said = ", ".join(f"{answers[each]} {text}" for each, text in words.items() if each in answers)
+    said = ", ".join(f"{answers[each]} {words}" for each, words in ANSWERS.items() if each in answers)
     typer.echo(f"open cases: {said or 'none'}")
     if answers.get("silent"):
         raise RetryLaterError("some cases did not answer; run the command again")

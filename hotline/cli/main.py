@@ -6,7 +6,7 @@ from typing import NoReturn
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from domain.reports.period import NoReportError, PeriodError
+from domain.reports.report import NoReportError, PeriodError
 from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli import catalogue, imports, notifications, people, periods, processes, stores

@@ -15,10 +15,8 @@ from sqlalchemy import Engine
 from domain.assessment.assessment import Assessment
 from domain.assessment.score import FigureValue, Item
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import GivenPoints
-from domain.reports.period import Period, ReportKind, month_of
-from domain.reports.report import Report, Table, shown
+from domain.catalogue.figures import GivenPoints, Subject
+from domain.reports.report import Period, Report, ReportKind, Table, month_of, shown
 from domain.shared.errors import OperatorError
 from hotline.cli import shared
 from hotline.files.catalogue_store import edition_of

@@ -42,16 +42,12 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class ConnectionSettingsError(OperatorError):
-    """Error of the variables or the file that say how to connect to Temporal; the text names the fault."""
-
-
 async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
     """Connect to Temporal with the data converter and the interceptor that every part of the service uses.
 
     `lazy`: return at once, the first call connects; for the API, which must start while Temporal is down. Otherwise
     Temporal may take `wait_seconds` to answer, or for ever with `inf`; then RuntimeError is raised. Raises
-    ConnectionSettingsError if the connection is configured wrongly.
+    OperatorError if the connection is configured wrongly.
     """
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
@@ -64,7 +60,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
         try:
             return await Client.connect(**config)
         except ValueError as error:
-            raise ConnectionSettingsError(
+            raise OperatorError(
                 f"Temporal at {address!r} cannot be connected to; check TEMPORAL_ADDRESS and TEMPORAL_TLS_*: {error}"
             ) from error
         except RuntimeError as error:
@@ -81,7 +77,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
 def known_address(settings: Settings) -> str | None:
     """Return the address of Temporal that the operator named, or at which `hotline up` runs it; None if neither.
 
-    Raises ConnectionSettingsError.
+    Raises OperatorError.
     """
     if named := _configured().get("target_host"):
         return named
@@ -91,12 +87,12 @@ def known_address(settings: Settings) -> str | None:
 
 
 def _configured() -> ClientConnectConfig:
-    """Return what the operator has configured. Raises ConnectionSettingsError."""
+    """Return what the operator has configured. Raises OperatorError."""
     try:
         # The SDK describes the same mapping by two types, of which the client's has more keys.
         return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
     except (RuntimeError, ValueError) as error:
-        raise ConnectionSettingsError(
+        raise OperatorError(
             "the connection to Temporal is configured wrongly (TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE and the other"
             f" variables TEMPORAL_*): {error}"
         ) from error

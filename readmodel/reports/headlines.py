@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, func, select
 from domain.calls.call import CallFigures, CallOutcome
 from domain.case.clocks import ClockStatus
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.amounts import half_up, rate
+from domain.shared.value import half_up, rate
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import Grouping, call_report
 from readmodel.cases.tables import cases, clocks

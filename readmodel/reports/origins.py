@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, case, func, literal, select
 
 from domain.case.intake import IntakeFlag
-from domain.reports.period import ReportKind
-from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.amounts import rate
+from domain.reports.report import Chart, ChartKind, Column, ColumnKind, ReportKind, Table
+from domain.shared.value import rate
 from readmodel.base.database import ReadConnection
 from readmodel.callers import REPEATS
 from readmodel.calls.report import start_of

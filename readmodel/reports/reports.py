@@ -6,8 +6,7 @@ from datetime import datetime
 from sqlalchemy import Column, Table, func, select
 
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import Period, ReportKind
-from domain.reports.report import Report
+from domain.reports.report import Period, Report, ReportKind
 from domain.reports.report import Table as ReportTable
 from domain.shared.text import to_milliseconds
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row

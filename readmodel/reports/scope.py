@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_
 
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import Period
-from domain.reports.report import Cell, Column, ColumnKind
+from domain.reports.report import Cell, Column, ColumnKind, Period
 from domain.shared.value import Coded
 
 Codes = TypeVar("Codes", bound=tuple[str | None, ...])

@@ -20,7 +20,7 @@ from api.assessments.answers import (
 )
 from api.responses import Page
 from domain.assessment.assessment import draw
-from domain.shared.amounts import rate
+from domain.shared.value import rate
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until

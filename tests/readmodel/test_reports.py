@@ -23,8 +23,7 @@ from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import MISS, Promise
-from domain.reports.period import Period, ReportKind
-from domain.reports.report import Cell, Report, Table
+from domain.reports.report import Cell, Period, Report, ReportKind, Table
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import reading, writing

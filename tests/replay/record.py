@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 
-from domain.reports.period import ReportKind
+from domain.reports.report import ReportKind
 from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
 from tests.replay.change_paths import CHANGE_PATHS
 from tests.replay.follow_up_paths import FOLLOW_UP_PATHS

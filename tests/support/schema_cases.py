@@ -15,7 +15,7 @@ from api.documents.documents import SAMPLE
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS
-from domain.reports.period import EXAMPLES, ReportKind
+from domain.reports.report import EXAMPLES, ReportKind
 from domain.shared.actors import Role
 from hotline.cli.imports import load_customers
 from hotline.files.catalogue import load_catalogue

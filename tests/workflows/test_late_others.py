@@ -32,7 +32,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.withdraw import Withdraw
-from domain.reports.period import ReportKind
+from domain.reports.report import ReportKind
 from hotline.recovery.rebuild_workflows import STARTED
 from hotline.temporal.runner import runner
 from readmodel.base.database import engine

@@ -36,7 +36,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.names import assessment_id
 from activities.sealing.envelope import context_of
 from domain.assessment.assessment import Assessment, AssessmentBatch
-from domain.reports.period import Period, ReportKind, month_bounds
+from domain.reports.report import Period, ReportKind, month_bounds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments import months

@@ -42,8 +42,7 @@ from domain.case.case import Case
 from domain.case.intake import Intake
 from domain.case.lifecycle import State
 from domain.case.views import view_case
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import Standard
+from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Terms
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident
 from domain.incident.actions import confirm
@@ -51,7 +50,7 @@ from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState, Opening
 from domain.kit.event import Command
-from domain.reports.period import ReportKind
+from domain.reports.report import ReportKind
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase

@@ -17,7 +17,7 @@ from api.edge.problems import INVALID_REQUEST, MEDIA_TYPE, Problem, ProblemKind
 from api.incidents.incidents import INCIDENT_NOT_FOUND
 from api.parameters import COMPLAINT_NOT_FOUND, INVALID_ETAG, INVALID_NUMBER
 from api.responses import Json, header, problems
-from api.rights import right_of
+from api.routing import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, MALFORMED_KEY, UNAUTHORIZED
 from api.sign_in.tokens import INVALID_TOKEN, NO_ISSUER, NO_ROLE
 from api.sql import INVALID_CURSOR, READ_MODEL_UNAVAILABLE

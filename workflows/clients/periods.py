@@ -12,7 +12,7 @@ from activities.names import REPORT, assessment_id
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.reports.period import ReportKind, month_bounds
+from domain.reports.report import ReportKind, month_bounds
 from domain.shared.text import to_milliseconds
 from workflows.assessment.messages import AssessmentStart, search_attributes, summary
 from workflows.assessment.workflow import AssessmentWorkflow
