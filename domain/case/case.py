@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.actions.register import Registered, Registration
 from domain.case.automatic import (
-    CASE_CANCELLATION,
     catalogue_change,
     credit,
     escalate,
@@ -47,7 +46,7 @@ from domain.shared.errors import INVALID_RESULT, Refused
 class Case(CaseState, EntityRules[Event]):
     """One complaint from the call to the end of its reopen window."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("case", CASE_KINDS, ACTION_OF, CASE_CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable("case", CASE_KINDS, ACTION_OF)
 
     @classmethod
     def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:
