@@ -1,7 +1,5 @@
 """decide_objection 申诉裁决: somebody who has no part in it accepts an objection, or does not."""
 
-from datetime import datetime
-
 from domain.assessment.state import (
     AssessmentAction,
     AssessmentEvent,
@@ -28,7 +26,7 @@ class DecideObjection(ActionBody):
     accepted: bool
     reason: ShortText
 
-    def decide(self, month: AssessmentFields, actor: Actor, _: datetime) -> Decision:
+    def decide(self, month: AssessmentFields, actor: Actor, *_: object) -> Decision:
         """Return the decision. Raises Refused for an unknown or decided objection, and a person who is a party."""
         objection = month.objection(self.objection)
         undecided = tuple(str(each.id) for each in month.undecided)

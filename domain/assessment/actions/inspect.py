@@ -1,6 +1,5 @@
 """inspect 质检: a case of the sample is given points by the form of the catalogue."""
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -23,7 +22,7 @@ class Inspect(ActionBody):
     complaint: str
     scores: dict[Code, Annotated[int, Field(ge=0, le=100, strict=True)]]
 
-    def decide(self, month: AssessmentFields, actor: Actor, _: datetime) -> Decision:
+    def decide(self, month: AssessmentFields, actor: Actor, *_: object) -> Decision:
         """Return the inspection. Raises Refused if not drawn, inspected before, by its agent, or not by the form."""
         drawn = {each.complaint: each.agent for each in month.sample}
         waiting = tuple(each.complaint for each in month.uninspected)

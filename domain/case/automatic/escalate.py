@@ -69,7 +69,7 @@ def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
 KIND = EventKind(
     name="escalate",
     zh="升级",
-    description="A rung of the ladder was reached, and people were notified.",
+    description="An escalation step was reached, and people were notified.",
     data=Escalated,
     by_time=True,
     notifies=notifies,

@@ -1,13 +1,10 @@
 """confirm 确认: it is one cause. It may be wider than the suspicion, or narrowed to a circle or to streets."""
 
-from datetime import datetime
-
 from pydantic import Field
 
 from domain.incident.scope import Around, Scope
-from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentEvent, IncidentFields, IncidentState
+from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.numbers import CaseNumber
 from domain.shared.text import Instant, Name
@@ -26,7 +23,7 @@ class Confirm(Around, ActionBody):
     )
     expected_at: Instant | None = Field(default=None, description="When water is expected back.")
 
-    def decide(self, incident: IncidentFields, _: Actor, __: datetime) -> Decision:
+    def decide(self, incident: IncidentFields, *_: object) -> Decision:
         services, districts = self.services, self.districts
         scope = incident.scope.widened(services, districts).narrowed(self)
         title = self.title or incident.title
@@ -40,7 +37,7 @@ class Confirmed(Confirm):
     title: str
     scope: Scope
 
-    def evolve(self, incident: IncidentFields, _: IncidentEvent) -> None:
+    def evolve(self, incident: IncidentFields, *_: object) -> None:
         if self.expected_at:
             incident.expected_at = self.expected_at
 

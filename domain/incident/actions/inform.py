@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentEvent, IncidentFields
+from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentFields
 from domain.kit.event import ActionBody
 from domain.shared.text import Instant, Text
 
@@ -14,7 +14,7 @@ class Inform(ActionBody):
     message_en: Text | None = None
     expected_at: Instant | None = Field(default=None, description="When water is expected back.")
 
-    def evolve(self, incident: IncidentFields, _: IncidentEvent) -> None:
+    def evolve(self, incident: IncidentFields, *_: object) -> None:
         incident.news = self.message
         if self.expected_at:
             incident.expected_at = self.expected_at

@@ -1,13 +1,6 @@
 """resolve 解决: the cause is gone."""
 
-from domain.incident.state import (
-    CONTROL_ROOM,
-    LINKS_NEW_CASES,
-    IncidentAction,
-    IncidentEvent,
-    IncidentFields,
-    IncidentState,
-)
+from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.actors import Role
 from domain.shared.text import Text
@@ -19,7 +12,7 @@ class Resolve(ActionBody):
     result: Text
     message: Text
 
-    def evolve(self, incident: IncidentFields, _: IncidentEvent) -> None:
+    def evolve(self, incident: IncidentFields, *_: object) -> None:
         incident.result, incident.reply = self.result, self.message
 
 

@@ -1,7 +1,5 @@
 """sign_for 签收: the department takes it."""
 
-from datetime import datetime
-
 from domain.incident.state import IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
@@ -13,7 +11,7 @@ class SignForIncident(ActionBody):
 
     assignee: Name | None = None
 
-    def decide(self, _: IncidentFields, actor: Actor, __: datetime) -> Decision:
+    def decide(self, _: IncidentFields, actor: Actor, *__: object) -> Decision:
         return Decision(SignForIncident.of(self, assignee=self.assignee or actor.id), IncidentState.IN_PROGRESS)
 
 
