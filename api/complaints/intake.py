@@ -22,10 +22,11 @@ from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
 from api.temporal.server import Backlog
+from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Contact, Intake, Registration
+from domain.case.intake import Contact, Intake
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
