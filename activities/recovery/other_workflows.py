@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from activities.bulk_throttle import BulkThrottle
+from activities.case_updates import BulkThrottle
 from activities.names import (
     COMPLAINT_WORKFLOW,
     INSTALLATION,
