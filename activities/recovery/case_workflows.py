@@ -10,13 +10,12 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
 from activities.recovery.other_workflows import OtherWorkflows, is_left, stuck_runs
 from activities.recovery.report import STARTED_AGAIN
-from activities.run_status import NOT_OVER, described, instant, is_listed, is_over, is_undecodable, unless_gone
+from activities.run_status import NOT_OVER, UndecodableError, described, instant, is_listed, is_over, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500
@@ -112,9 +111,7 @@ class CaseWorkflows:
         one = complaint_id(number)
         try:
             found = await described(self._client, one)
-        except RPCError as error:
-            if not is_undecodable(error):
-                raise
+        except UndecodableError:
             # The list does not have the failure.
             return next(iter([chunk[number] async for chunk in self._chunks(f'WorkflowId = "{one}"')]), None)
         if found is None:
@@ -131,10 +128,8 @@ class CaseWorkflows:
         await self._throttle.wait()
         try:
             found = await described(self._client, complaint_id(number))
-        except RPCError as error:
-            if is_undecodable(error):  # somebody has given it a failure, and may keep its tasks as well
-                return await is_listed(self._client, complaint_id(number)) or None
-            raise
+        except UndecodableError:  # somebody has given it a failure, and may keep its tasks as well
+            return await is_listed(self._client, complaint_id(number)) or None
         if found is None or not self._seen(found.workflow_execution_info).runs:
             return None
         run = found.workflow_execution_info

@@ -2,16 +2,16 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 
 from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import (
@@ -26,10 +26,8 @@ from activities.names import (
 )
 from activities.poller import RUN_TIMEOUT
 from activities.projection import read
-from activities.recovery.history_errors import ForeignError
-from activities.recovery.history_events import read_events
-from activities.recovery.watched import Watched
-from activities.run_status import NOT_OVER, STUCK, described, is_listed, is_over, is_undecodable
+from activities.recovery.history import ForeignError, read_events
+from activities.run_status import NOT_OVER, STUCK, UndecodableError, described, is_listed, is_over
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
@@ -45,9 +43,35 @@ LONGEST_HISTORY = 16_000_000
 """Bytes of a history that is not read: a run of the service ends at a quarter of that."""
 MOST_LISTED = 5000
 """Workflows that one question to Temporal's list returns at most: somebody can start any number."""
+ASKED_AGAIN = 100
+"""Workflows that one look asks again: somebody can have thousands stand still."""
 _OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in OTHER_IDS)
 
 logger = logging.getLogger(__name__)
+
+
+class Watched:
+    """Workflows, by id or number, of which each look asks some again, in turn."""
+
+    def __init__(self) -> None:
+        self._ids = dict[str, None]()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, each: str) -> None:
+        self._ids.setdefault(each)
+
+    async def ask_again(self, stands_still: Callable[[str], Awaitable[bool]]) -> list[str]:
+        """Return what is left when those that go on are dropped. Raises what `stands_still` raises."""
+        if len(self._ids) > ASKED_AGAIN:
+            logger.warning("%d workflows stand still, of which %d are asked again", len(self._ids), ASKED_AGAIN)
+        for each in [*islice(self._ids, ASKED_AGAIN)]:
+            stands = await stands_still(each)
+            del self._ids[each]
+            if stands:
+                self._ids[each] = None
+        return [*self._ids]
 
 
 class OtherWorkflows:
@@ -66,7 +90,7 @@ class OtherWorkflows:
         self._condition = f'TaskQueue = "{task_queue}" AND WorkflowId NOT STARTS_WITH "{complaint_id("")}"'
         self._watched = Watched()
         self.unreadable: dict[str, str] = {}
-        """Assessments that this release cannot read in SQL, by id, with the reason, as the last look found them."""
+        """Assessments that this release cannot read in SQL, by id, with the reason, as the last sweep found them."""
 
     async def stuck(self, engine: Engine, at: datetime) -> list[str]:
         """Return the ids of those that do not go on, by Temporal's list or the last sweep, those in SQL first.
@@ -74,9 +98,10 @@ class OtherWorkflows:
         See `sweep`.
         """
         listed = await self._listed(f'{self._condition} AND (ExecutionStatus = "Paused" OR {stuck_runs()})')
+        if not (listed or self._watched):
+            return []
         in_sql = await self._in_sql(engine, at)
         watched = await self._watched.ask_again(lambda each: self._is_stuck(each, in_sql))
-        self.unreadable = dict(in_sql.unreadable)
         ranks = in_sql.incidents, in_sql.assessments
         return sorted({*listed, *watched}, key=lambda each: ([each not in known for known in ranks], each))
 
@@ -87,6 +112,7 @@ class OtherWorkflows:
         Raises RPCError and ApplicationError.
         """
         in_sql = await self._in_sql(engine, at)
+        self.unreadable = dict(in_sql.unreadable)
         # First what the service has named: anybody can start others. What has moved to another queue counts as well.
         running = [*await self._listed(f"{NOT_OVER} AND ({_OF_SERVICE})")]
         # The one with the id of the installation waits for ever.
@@ -130,10 +156,8 @@ class OtherWorkflows:
             due_at, worked_at = await _times(read_events(self._client, run.execution))
         except ForeignError:  # no worker can read it either
             return True
-        except RPCError as error:
-            if is_undecodable(error):  # Temporal keeps the failure after the run's end
-                return workflow_id in known or await is_listed(self._client, workflow_id)
-            raise
+        except UndecodableError:  # Temporal keeps the failure after the run's end
+            return workflow_id in known or await is_listed(self._client, workflow_id)
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
         return is_idle or (workflow_id not in in_sql.assessments and _is_far(due_at))
 

@@ -30,10 +30,9 @@ from temporalio.service import RPCError
 from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
-from activities.recovery.foreign_runs import ForeignRuns
-from activities.recovery.history_errors import UnreadableError
+from activities.recovery.history import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
-from activities.recovery.stuck import StuckWorkflows
+from activities.recovery.stuck import ForeignRuns, StuckWorkflows
 from activities.run_status import is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -345,7 +344,8 @@ class Reconciler:
         self._done["repaired"] += await self._repairs.others()
         ended_too = self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY)
         running = await self._compare_all(self._workflows.running(), current)
-        await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None)
+        pause = partial(current.pause, PAUSE_SECONDS)
+        await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None, pause)
         if ended_too:
             await self._compare_all(self._workflows.ended(), current)
             self._swept_ended_at = began_at

@@ -12,7 +12,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter, PayloadCodec
 
-from activities.recovery.history_errors import UnopenedError, UnreadableError
+from activities.recovery.history import UnopenedError, UnreadableError
 from activities.sealing.envelope import FOREIGN, context_of
 from activities.sealing.stamps import ACTIVITY, RESULT, UnknownKeyError, answer_fault, check_sealed, stamp_of
 from domain.case.batch import ProjectionBatch

@@ -26,8 +26,8 @@ from activities.case_updates import for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows
-from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
-from activities.run_status import PAUSED, UNPAUSE, described, is_over, is_undecodable, unless_gone
+from activities.recovery.history import ForeignError, UnopenedError, UnreadableError
+from activities.run_status import PAUSED, UNPAUSE, UndecodableError, described, is_over, unless_gone
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
@@ -211,9 +211,7 @@ class WorkflowRebuild:
         try:
             await described(self._client, one)  # which fails at once for what cannot be decoded
             found: WorkflowExecution | None = await unless_gone(self._client.get_workflow_handle(one).describe())
-        except RPCError as error:
-            if not is_undecodable(error):
-                raise
+        except UndecodableError:
             # Temporal keeps a failure that nests too deep, also when the run has ended. The list does not have it.
             listed = await self._listed(one)
             found = next(iter(listed), None)

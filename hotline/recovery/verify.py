@@ -24,7 +24,7 @@ from activities.case_updates import for_each
 from activities.names import incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
-from activities.recovery.history_errors import UnreadableError
+from activities.recovery.history import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.text import to_milliseconds

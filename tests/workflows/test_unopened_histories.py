@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine
 
-from activities.recovery.history_errors import UnopenedError
+from activities.recovery.history import UnopenedError
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from activities import names
 from activities.recovery.report import ReconcilerReport
-from activities.run_status import described, is_over, is_undecodable, unless_gone
+from activities.run_status import UndecodableError, described, is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
@@ -122,9 +122,7 @@ async def _goes_on(client: Client, singleton: Singleton, task_queue: str) -> boo
     """Return True if the workflow runs and its tasks do not fail; terminate one that does not go on."""
     try:
         seen = await described(client, singleton.id)
-    except RPCError as error:
-        if not is_undecodable(error):
-            raise
+    except UndecodableError:
         run_id, fault = None, "a failure of its activity cannot be decoded"
     else:
         if seen is None or is_over(WorkflowExecutionStatus(seen.workflow_execution_info.status)):
