@@ -146,11 +146,12 @@ class Reconciler:
         report of the last run.
         """
         # The heartbeat is that of the attempt before, whose worker died.
-        reports = [before, *map(ReconcilerReport.model_validate, activity.info().heartbeat_details)]
+        beats = activity.info().heartbeat_details[1:]
+        reports = [before, *map(ReconcilerReport.model_validate, beats)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
         # A worker that begins has an hour for its first sweep, however long none ran; not if the one before it died.
-        begun_at = None if activity.info().heartbeat_details else now() - SWEEP_EVERY
+        begun_at = None if beats else now() - SWEEP_EVERY
         known = [self._unswept_since or begun_at, *(each.unswept_since for each in reports)]
         self._unswept_since = max(filter(None, known), default=now() - SWEEP_EVERY)
         self._done.clear()

@@ -203,7 +203,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     environment = ActivityEnvironment()
     earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
     beat = ReconcilerReport(in_sql_until=last).model_dump(mode="json")
-    environment.info = replace(environment.info, heartbeat_details=[beat])
+    environment.info = replace(environment.info, heartbeat_details=[last, beat])
 
     class Ending(CaseWorkflows):
         async def running(self) -> AsyncIterator[dict[str, Seen]]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -164,7 +165,7 @@ async def last_report(client: Client) -> ReconcilerReport | None:
     )
     beats = [each.heartbeat_details.payloads for each in seen.pending_activities]
     try:
-        reports = [report for beat in beats if beat for report in await converter.decode(beat, [ReconcilerReport])]
+        told = [await converter.decode(beat, [datetime, ReconcilerReport]) for beat in beats]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
         return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
-    return next(iter(reports), None)
+    return next((report for _, *reports in filter(None, told) for report in reports), None)
