@@ -13,17 +13,8 @@ from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInf
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from activities import names
 from activities.bulk_throttle import BulkThrottle
-from activities.names import (
-    COMPLAINT_WORKFLOW,
-    INSTALLATION,
-    OTHER_IDS,
-    UNDECODED,
-    UNSEALED,
-    assessment_id,
-    complaint_id,
-    incident_id,
-)
 from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history import ForeignError, read_events
@@ -35,7 +26,7 @@ LONGEST_PAUSE_SECONDS = 900
 (`settle_seconds` of `hotline catalogue apply`, by the largest settings)."""
 LONGEST_RETRY_SECONDS = 60
 """Time that no activity waits for its next try: the service waits for ten seconds at most."""
-REFUSED = UNSEALED, "NotFoundError"
+REFUSED = names.UNSEALED, "NotFoundError"
 """Types of failures of an activity that the run has not asked for, or that no worker has (of the SDK)."""
 REFUSALS = 20
 """Tries after which an activity counts as refused for good: they take three minutes."""
@@ -45,7 +36,7 @@ MOST_LISTED = 5000
 """Workflows that one question to Temporal's list returns at most: somebody can start any number."""
 ASKED_AGAIN = 100
 """Workflows that one look asks again: somebody can have thousands stand still."""
-_OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in OTHER_IDS)
+_OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in names.OTHER_IDS)
 
 logger = logging.getLogger(__name__)
 
@@ -75,19 +66,13 @@ class Watched:
 
 
 class OtherWorkflows:
-    """List of the workflows of the service that are no cases.
-
-    Args:
-        client: client of Temporal.
-        throttle: throttle that every question waits for.
-        task_queue: queue of the workers.
-    """
+    """List of the workflows of the service that are no cases. Every question waits for people."""
 
     def __init__(self, client: Client, throttle: BulkThrottle, task_queue: str) -> None:
         self._client = client
         self._throttle = throttle
         self._task_queue = task_queue
-        self._condition = f'TaskQueue = "{task_queue}" AND WorkflowId NOT STARTS_WITH "{complaint_id("")}"'
+        self._condition = f'TaskQueue = "{task_queue}" AND WorkflowId NOT STARTS_WITH "{names.complaint_id("")}"'
         self._watched = Watched()
         self.unreadable: dict[str, str] = {}
         """Assessments that this release cannot read in SQL, by id, with the reason, as the last sweep found them."""
@@ -116,7 +101,7 @@ class OtherWorkflows:
         # First what the service has named: anybody can start others. What has moved to another queue counts as well.
         running = [*await self._listed(f"{NOT_OVER} AND ({_OF_SERVICE})")]
         # The one with the id of the installation waits for ever.
-        running += await self._listed(f'{NOT_OVER} AND {self._condition} AND WorkflowId != "{INSTALLATION}"')
+        running += await self._listed(f'{NOT_OVER} AND {self._condition} AND WorkflowId != "{names.INSTALLATION}"')
         for each in dict.fromkeys([*in_sql.incidents, *in_sql.assessments, *running]):
             if await self._is_stuck(each, in_sql):
                 self._watched.add(each)
@@ -130,9 +115,9 @@ class OtherWorkflows:
     async def _in_sql(self, engine: Engine, at: datetime) -> NotOver:
         """Return what SQL has, by workflow id."""
         found = await read(engine, partial(others_not_over, at=at))
-        incidents = {incident_id(number): waits for number, waits in found.incidents.items()}
-        months = {assessment_id(month): waits for month, waits in found.assessments.items()}
-        return NotOver(incidents, months, {assessment_id(month): why for month, why in found.unreadable.items()})
+        incidents = {names.incident_id(number): waits for number, waits in found.incidents.items()}
+        months = {names.assessment_id(month): waits for month, waits in found.assessments.items()}
+        return NotOver(incidents, months, {names.assessment_id(month): why for month, why in found.unreadable.items()})
 
     async def _is_stuck(self, workflow_id: str, in_sql: NotOver) -> bool:
         # Of an assessment that cannot be read nobody knows if it waits for people.
@@ -147,7 +132,9 @@ class OtherWorkflows:
             if not found or is_over(WorkflowExecutionStatus(found.workflow_execution_info.status)):
                 return workflow_id in known
             run = found.workflow_execution_info
-            is_another = run.type.name == COMPLAINT_WORKFLOW or (workflow_id in known and run.type.name != own_type)
+            is_another = run.type.name == names.COMPLAINT_WORKFLOW or (
+                workflow_id in known and run.type.name != own_type
+            )
             if is_another or run.task_queue != self._task_queue:
                 return workflow_id in known or await self._has_moved(run)
             pending, is_long = found.pending_activities, run.history_size_bytes > LONGEST_HISTORY
@@ -174,7 +161,7 @@ class OtherWorkflows:
     def _waits(self, pending: PendingActivityInfo) -> bool:
         is_far = _is_far(pending.next_attempt_schedule_time.seconds, LONGEST_RETRY_SECONDS)
         failure, options = pending.last_failure, pending.activity_options
-        is_refusal = failure.application_failure_info.type in REFUSED or UNDECODED in failure.message
+        is_refusal = failure.application_failure_info.type in REFUSED or names.UNDECODED in failure.message
         is_refused = is_refusal and pending.attempt > REFUSALS
         is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
         is_slow = options.retry_policy.maximum_interval.seconds > LONGEST_RETRY_SECONDS

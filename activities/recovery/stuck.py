@@ -21,12 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class StuckWorkflows:
-    """Workflows of the service that do not go on.
-
-    Args:
-        engine: engine of the read model, to read.
-        workflows: list of the workflows of cases, and of all others.
-    """
+    """Workflows of the service that do not go on."""
 
     def __init__(self, engine: Engine, workflows: CaseWorkflows) -> None:
         self._engine = engine
@@ -86,9 +81,7 @@ class StuckWorkflows:
 class ForeignRuns:
     """Cases whose present runs were put off, and that the service has not started: Temporal lists them as sound.
 
-    Args:
-        workflows: list of the workflows of cases.
-        repair: writes a case from its history, as `Repairs.case`; raises ForeignError for one of somebody else.
+    `repair` is `Repairs.case`: it raises ForeignError for a case of somebody else.
     """
 
     def __init__(self, workflows: CaseWorkflows, repair: Callable[[str, datetime | None], Awaitable[bool]]) -> None:
