@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 RUNNING = WorkflowExecutionStatus.RUNNING
 NOT_OVER = 'ExecutionStatus IN ("Running", "Paused")'
 """Condition of Temporal's lists for runs that are not over."""
+IS_PAUSED = 'ExecutionStatus = "Paused"'
 _PROBLEMS = '"category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut"'
 STUCK = (
     f'(ExecutionStatus = "Running" AND (TemporalReportedProblems IN ({_PROBLEMS}) OR TemporalPauseInfo IS NOT NULL'

@@ -18,7 +18,7 @@ from activities.bulk_throttle import BulkThrottle
 from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history import ForeignError, read_events
-from activities.run_status import NOT_OVER, STUCK, UndecodableError, described, is_listed, is_over
+from activities.run_status import IS_PAUSED, NOT_OVER, STUCK, UndecodableError, described, is_listed, is_over
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
@@ -82,7 +82,7 @@ class OtherWorkflows:
 
         See `sweep`.
         """
-        listed = await self._listed(f'{self._condition} AND (ExecutionStatus = "Paused" OR {stuck_runs()})')
+        listed = await self._listed(f"{self._condition} AND ({IS_PAUSED} OR {stuck_runs()})")
         if not (listed or self._watched):
             return []
         in_sql = await self._in_sql(engine, at)
@@ -169,7 +169,10 @@ class OtherWorkflows:
 
 
 def stuck_runs() -> str:
-    """Return the condition of Temporal's lists for runs that do not go on, or that somebody has begin in years."""
+    """Return the condition of Temporal's lists for runs that do not go on, or that somebody has begin in years.
+
+    Their tasks fail again and again, or somebody has paused an activity, pinned a worker's version, or put off a run.
+    """
     latest = datetime.fromtimestamp(time.time() + LONGEST_PAUSE_SECONDS, UTC)
     return f'({STUCK} OR (ExecutionStatus = "Running" AND ExecutionTime > "{latest.isoformat()}"))'
 

@@ -29,11 +29,11 @@ from temporalio.service import RPCError
 
 from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.projection import Projection, read
-from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
+from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
 from activities.recovery.history import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
-from activities.run_status import is_lost
+from activities.run_status import IS_PAUSED, NOT_OVER, is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.recovery import Held, Lost
@@ -210,7 +210,7 @@ class Reconciler:
             await current.pause(PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
-        self._paused = {number async for chunk in self._workflows.paused() for number in chunk}
+        self._paused = {number async for chunk in self._workflows.chunks(IS_PAUSED) for number in chunk}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, recovery.lost_cases)
         silent = {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
@@ -344,11 +344,11 @@ class Reconciler:
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
         ended_too = self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY)
-        running = await self._compare_all(self._workflows.running(), current)
+        running = await self._compare_all(self._workflows.chunks(NOT_OVER), current)
         pause = partial(current.pause, PAUSE_SECONDS)
         await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None, pause)
         if ended_too:
-            await self._compare_all(self._workflows.ended(), current)
+            await self._compare_all(self._workflows.chunks(ENDED), current)
             self._swept_ended_at = began_at
         lost: dict[str, Lost] = {}
         unreadable: dict[str, str] = {}

@@ -13,7 +13,7 @@ from activities.poller import now
 from activities.projection import read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows
 from activities.recovery.history import ForeignError, UnreadableError
-from activities.recovery.other_workflows import Watched
+from activities.recovery.other_workflows import Watched, stuck_runs
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
 
@@ -41,7 +41,7 @@ class StuckWorkflows:
             told: cases that are reported as lost or paused.
         """
         listed, in_sql = set[str](), set[str]()
-        async for chunk in self._workflows.stuck():
+        async for chunk in self._workflows.chunks(stuck_runs()):
             listed |= chunk.keys()
             in_sql |= (await read(self._engine, partial(recovery.held, numbers=chunk.keys()))).keys()
         # If somebody else has answered for it, a case waits for years for its timer, or to publish.

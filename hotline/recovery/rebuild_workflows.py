@@ -27,7 +27,7 @@ from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history import ForeignError, UnopenedError, UnreadableError
-from activities.run_status import PAUSED, UNPAUSE, UndecodableError, described, is_over, unless_gone
+from activities.run_status import NOT_OVER, PAUSED, UNPAUSE, UndecodableError, described, is_over, unless_gone
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
@@ -109,7 +109,7 @@ class WorkflowRebuild:
         await repair_incidents(self._client, self._engine)
         found = await read_in_thread(self._engine, recovery.incidents_not_over)
         not_over = await read_in_thread(self._engine, partial(recovery.cases_not_over, at=now()))
-        running = {number: seen async for chunk in self._workflows.running() for number, seen in chunk.items()}
+        running = {number: seen async for chunk in self._workflows.chunks(NOT_OVER) for number, seen in chunk.items()}
         lost = [
             number
             for number, known in not_over.items()

@@ -23,7 +23,7 @@ from activities.bulk_throttle import BulkThrottle
 from activities.case_updates import for_each
 from activities.names import incident_id
 from activities.poller import now
-from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
+from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
 from activities.recovery.history import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
@@ -82,7 +82,7 @@ async def verify(
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
     workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
     there = dict[str, _InTemporal]()
-    for chunks in (workflows.running(), workflows.ended()):
+    for chunks in (workflows.chunks(NOT_OVER), workflows.chunks(ENDED)):
         async for chunk in chunks:
             for number, seen in chunk.items():
                 run = _in_temporal(seen)
