@@ -39,18 +39,18 @@ class Stamps(client.Interceptor, worker.Interceptor):
         self._endless = set[tuple[client.Client, str]]()
         """Activities without an end that are under way in this process: the client of the worker, and the type."""
 
-    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002 - the SDK's name
+    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:
         """Return the interceptor that stamps what is sent."""
         return _ClientOutbound(next, self)
 
     def workflow_interceptor_class(
         self,
-        input: worker.WorkflowInterceptorClassInput,  # noqa: A002, ARG002 - the SDK's name
+        input: worker.WorkflowInterceptorClassInput,  # noqa: ARG002 - the SDK's name
     ) -> type[worker.WorkflowInboundInterceptor]:
         """Return the interceptor of each run."""
         return _WorkflowInbound
 
-    def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:  # noqa: A002 - as above
+    def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:
         """Return the interceptor of each activity."""
         return _ActivityInbound(next, self._endless)
 
@@ -58,7 +58,7 @@ class Stamps(client.Interceptor, worker.Interceptor):
         """Return the arguments of a start or an update with their stamp."""
         return Stamp(kind, name, message_id, stamps.milliseconds(self._clock())).stamped(self._converter, arguments)
 
-    def read(self, payload: Payload, kind: type | None) -> Any:  # noqa: ANN401 - of this type
+    def read(self, payload: Payload, kind: type | None) -> Any:
         """Return the value of an opened payload."""
         return self._converter.from_payloads([payload], [kind] if kind else None)[0]
 
@@ -75,7 +75,7 @@ class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
 
     wanted: Any
 
-    async def result(self, **options: Any) -> Any:  # noqa: ANN401 - as above
+    async def result(self, **options: Any) -> Any:
         """See the SDK. Raises UndecidedError as well, and RPCError if the workflow has ended before it answered."""
         await self._poll_until_outcome(**options)
         converter, outcome = self._data_converter, cast("Outcome", self._known_outcome)
@@ -92,25 +92,21 @@ class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
 class _ClientOutbound(client.OutboundInterceptor):
     """Stamps every start and update, and takes no answer to an update or query but that of the workflow to this one."""
 
-    def __init__(self, next: client.OutboundInterceptor, own: Stamps) -> None:  # noqa: A002 - as above
+    def __init__(self, next: client.OutboundInterceptor, interceptor: Stamps) -> None:
         super().__init__(next)
-        self._stamps = own
+        self._stamps = interceptor
 
-    async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
+    async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:
         input.args = self._stamps.sent(input.args, stamps.START, input.workflow)
         return await super().start_workflow(input)
 
-    async def start_workflow_update(
-        self,
-        input: client.StartWorkflowUpdateInput,  # noqa: A002 - as above
-    ) -> client.WorkflowUpdateHandle[Any]:
+    async def start_workflow_update(self, input: client.StartWorkflowUpdateInput) -> client.WorkflowUpdateHandle[Any]:
         input.update_id = input.update_id or str(uuid.uuid4())
         input.args = self._stamps.sent(input.args, stamps.COMMAND, input.update, input.update_id)
         return _checked(await super().start_workflow_update(input))
 
     async def start_update_with_start_workflow(
-        self,
-        input: client.StartWorkflowUpdateWithStartInput,  # noqa: A002 - as above
+        self, input: client.StartWorkflowUpdateWithStartInput
     ) -> client.WorkflowUpdateHandle[Any]:
         start, update = input.start_workflow_input, input.update_workflow_input
         update.update_id = update.update_id or str(uuid.uuid4())
@@ -118,7 +114,7 @@ class _ClientOutbound(client.OutboundInterceptor):
         update.args = self._stamps.sent(update.args, stamps.COMMAND, update.update, update.update_id)
         return _checked(await super().start_update_with_start_workflow(input))
 
-    async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:
         asked, wanted = uuid.uuid4().hex, input.ret_type
         input.headers, input.ret_type = {**input.headers, stamps.ASKED: Payload(data=asked.encode())}, RawValue
         answer = (await super().query_workflow(input)).payload
@@ -126,7 +122,7 @@ class _ClientOutbound(client.OutboundInterceptor):
             raise UndecidedError(f"the answer to the query {input.query} was sealed for another")
         return self._stamps.read(answer, wanted)
 
-    async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:  # noqa: A002 - as above
+    async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:
         # A signal that cannot be opened is lost, so it carries nothing that must be.
         input.args = self._stamps.in_clear(input.args)
         await super().signal_workflow(input)
@@ -145,12 +141,12 @@ class _WorkflowInbound(worker.WorkflowInboundInterceptor):
     def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
         super().init(_WorkflowOutbound(outbound))
 
-    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:
         answer = await super().handle_update_handler(input)
         # No more than the id, as every answer stays in the history.
         return Stamp(id=input.id).stamped(workflow.payload_converter(), [answer])[0]
 
-    async def handle_query(self, input: worker.HandleQueryInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def handle_query(self, input: worker.HandleQueryInput) -> Any:
         answer = await super().handle_query(input)
         if (asked := input.headers.get(stamps.ASKED)) is None:
             return answer
@@ -161,15 +157,15 @@ class _WorkflowInbound(worker.WorkflowInboundInterceptor):
 class _WorkflowOutbound(worker.WorkflowOutboundInterceptor):
     """Stamps what a run asks of activities, and the start of the next run."""
 
-    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:
         input.args = self._of_next_activity(input.args, input.activity)
         return super().start_activity(input)
 
-    def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+    def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
         input.args = self._of_next_activity(input.args, input.activity)
         return super().start_local_activity(input)
 
-    def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
+    def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:
         input.args = self._of_this_run(input.args, stamps.START, input.workflow or workflow.info().workflow_type)
         super().continue_as_new(input)
 
@@ -189,14 +185,14 @@ class _WorkflowOutbound(worker.WorkflowOutboundInterceptor):
 class _ActivityInbound(worker.ActivityInboundInterceptor):
     """Does nothing with arguments that a run of the service has not stamped for this activity; stamps the result."""
 
-    def __init__(self, next: worker.ActivityInboundInterceptor, endless: set[tuple[client.Client, str]]) -> None:  # noqa: A002 - as above
+    def __init__(self, next: worker.ActivityInboundInterceptor, endless: set[tuple[client.Client, str]]) -> None:
         super().__init__(next)
         self._endless = endless
 
     def init(self, outbound: worker.ActivityOutboundInterceptor) -> None:
         super().init(_ActivityOutbound(outbound))
 
-    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
         info = activity.info()
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
         # Without arguments an activity does what is due anyway, whoever asks for it; so does one without an end, which
@@ -231,6 +227,6 @@ class _ActivityInbound(worker.ActivityInboundInterceptor):
 class _ActivityOutbound(worker.ActivityOutboundInterceptor):
     """Stamps the heartbeats of an activity."""
 
-    def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above
+    def heartbeat(self, *details: Any) -> None:
         stamp = Stamp(stamps.HEARTBEAT, id=stamps.asked_of.get().id)
         super().heartbeat(*stamp.stamped(activity.payload_converter(), details))

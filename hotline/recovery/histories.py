@@ -324,14 +324,13 @@ async def _check_start(origin: Origin, event: HistoryEvent) -> None:
     """Raise ForeignError if a run was started past the service, UnopenedError if that cannot be told."""
     start = event.workflow_execution_started_event_attributes
     kind, before, at = start.workflow_type.name, start.continued_execution_run_id, event.event_time.ToDatetime(UTC)
-    codec = origin.of().payload_codec
-    opened = await codec.decode(start.input.payloads) if codec else []
+    opened = await origin.opened(start.input.payloads)
     try:
-        fault = next(filter(None, (start_fault(each, kind, before, at) for each in opened)), None)
+        fault = start_fault(opened, kind, before, at) if opened else "it has no start message of the service"
     except UnknownKeyError as error:
         raise UnopenedError(str(error)) from None
-    if fault or len(opened) != 1:
-        raise ForeignError(f"it was started past the service: {fault or 'it has no start message'}")
+    if fault:
+        raise ForeignError(f"it was started past the service: {fault}")
 
 
 async def first_event_at(client: Client, workflow: str, run_id: str) -> datetime | None:
