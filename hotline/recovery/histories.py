@@ -4,6 +4,7 @@ A batch is in the history before it is written to SQL: in the result of an updat
 one follows from the start message. So the histories hold every row except the result of deliveries.
 """
 
+import logging
 import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,6 +35,8 @@ from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.entity import Done
+
+logger = logging.getLogger(__name__)
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -203,13 +206,19 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
-    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
+    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError.
+
+    What an unknown key has sealed is left out.
+    """
     pending, written = dict[int, Request](), list[IncidentBatch | News]()
     async for origin, event in _events(client, runs):
-        if await _first_start(origin, event, _IncidentStarted):
-            pending.clear()  # a reset or rebuilt run does not go on with it
-        if request := await requested(origin, event):
-            pending[event.event_id] = request
+        try:
+            if await _first_start(origin, event, _IncidentStarted):
+                pending.clear()  # a reset or rebuilt run does not go on with it
+            if request := await requested(origin, event):
+                pending[event.event_id] = request
+        except UnopenedError as error:
+            logger.warning("event %d of %s is left out: %s", event.event_id, origin.workflow_id, error)
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         if (done := pending.get(completed)) and await done.is_done(origin, event):
             written.append(pending.pop(completed).argument)
