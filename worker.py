@@ -4,10 +4,11 @@ import asyncio
 import logging
 import math
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from inspect import getmembers
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,7 @@ from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import PeriodEnd, ReportActivities
 from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.state import Opening
-from domain.reports.period import ReportKind, due_periods
+from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
@@ -47,27 +48,16 @@ from readmodel.base.database import engine
 from readmodel.notifications.deliveries import Delivery
 from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
+from workflows import bulk, service
 from workflows.assessment.workflow import AssessmentWorkflow
-from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
 from workflows.clients.incident import NoNumberError, start_incident, suspected_by
 from workflows.clients.periods import begin_assessment, report_workflow_id, start_report
-from workflows.clients.schedule import SCHEDULE, keep_schedule
-from workflows.clients.singletons import log_failures, start_ended
+from workflows.clients.service import SCHEDULE, keep_schedule, log_failures, start_ended, take_back
 from workflows.clients.start import Request
-from workflows.clients.task_queue import take_back
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.interceptor import EntityInterceptor
 from workflows.kit.words import CatalogueNames, WorkerNames
-from workflows.service import (
-    CourierWorkflow,
-    InstallationWorkflow,
-    PeriodEndWorkflow,
-    ReconcilerWorkflow,
-    ReportWorkflow,
-    SurgeWatchWorkflow,
-    UnknownWorkflow,
-)
 
 log = logging.getLogger("hotline.worker")
 
@@ -89,15 +79,15 @@ PROGRAM = "worker"
 WORKFLOWS = (
     AssessmentWorkflow,
     ComplaintWorkflow,
-    CourierWorkflow,
-    CatalogueRolloutWorkflow,
-    HandoverWorkflow,
+    service.CourierWorkflow,
+    bulk.CatalogueRolloutWorkflow,
+    bulk.HandoverWorkflow,
     IncidentWorkflow,
-    InstallationWorkflow,
-    PeriodEndWorkflow,
-    ReconcilerWorkflow,
-    ReportWorkflow,
-    SurgeWatchWorkflow,
+    service.InstallationWorkflow,
+    service.PeriodEndWorkflow,
+    service.ReconcilerWorkflow,
+    service.ReportWorkflow,
+    service.SurgeWatchWorkflow,
 )
 
 
@@ -131,7 +121,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[*WORKFLOWS, UnknownWorkflow],
+            workflows=[*WORKFLOWS, service.UnknownWorkflow],
             activities=[sender.deliver_notifications, *activities(client, settings, in_force, throttle, sql)],
             interceptors=[EntityInterceptor(names, throttle.note_action)],
             workflow_runner=runner(sandbox=settings.sandbox),
@@ -149,42 +139,32 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
 
 def activities(
     client: Client, settings: Settings, in_force: CatalogueInForce, throttle: BulkThrottle, sql: Sql
-) -> Sequence[Callable[..., Any]]:
+) -> list[Callable[..., Any]]:
     """Return all activities but the courier's."""
     database, reader, writer = sql
     projection = Projection(writer, client, WRITE_SECONDS)
     updates = CaseUpdates(projection, throttle, client)
-    incidents = IncidentActivities(writer, reader, updates)
-    incident_messages = IncidentMessages(client)
-    bulk = BulkActivities(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
-    assessments = AssessmentActivities(writer, reader)
     workflows = CaseWorkflows(client, throttle, settings.task_queue)
     others = partial(repair_others, client, database, settings.task_queue)
     repairs = Repairs(partial(repair_case, client, database), others)
     suspect = _suspect(client, settings.task_queue, in_force)
-    return (
-        projection.publish,
-        bulk.list_open_cases,
-        bulk.change_catalogue,
-        bulk.list_owned_cases,
-        bulk.hand_over_cases,
-        ReportActivities(reader, database, lambda: in_force.catalogue).make_report,
-        SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds).watch_surges,  # noqa: PLW0108 - read anew every time
-        assessments.publish,
-        assessments.compute,
-        assessments.draw_sample,
-        PeriodEnd(partial(begin_due, client, settings.task_queue, in_force, reader)).begin_due_periods,
-        incidents.publish,
-        incidents.inform,
-        incidents.gather,
-        incidents.link_named,
-        incidents.settle,
-        incidents.relink,
-        incidents.find_unlinked,
-        incident_messages.signal,
-        incident_messages.merge,
-        Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds).reconcile,
+    parts = (
+        projection,
+        IncidentActivities(writer, reader, updates),
+        IncidentMessages(client),
+        BulkActivities(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force),
+        AssessmentActivities(writer, reader),
+        ReportActivities(reader, database, lambda: in_force.catalogue),
+        PeriodEnd(partial(begin_due, client, settings.task_queue, in_force, reader)),
+        SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds),  # noqa: PLW0108 - read anew every time
+        Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds),
     )
+    return [method for part in parts for _, method in getmembers(part, _is_activity)]
+
+
+def _is_activity(member: object) -> bool:
+    # The SDK's own mark; it has no public way to ask for it.
+    return hasattr(member, "__temporal_activity_definition")
 
 
 async def begin_due(

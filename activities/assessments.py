@@ -21,19 +21,7 @@ from domain.calls.call import CallFigures, CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, OF_CALLS, Figure, Subject
 from domain.shared.errors import BEHIND_SQL
 from domain.shared.value import complete
-from readmodel.assessments import months
-from readmodel.assessments.computation import (
-    CHECK,
-    EntryRow,
-    candidates,
-    entry_rows,
-    excluded,
-    forget,
-    inspection_rows,
-    items_of,
-    write_entries,
-    write_items,
-)
+from readmodel.assessments import computation, months
 from readmodel.base.database import read_in_thread
 from readmodel.calls.report import Grouping, ReportItem, call_report
 from readmodel.writer import GroupWriter
@@ -72,7 +60,7 @@ class AssessmentActivities:
             raise ApplicationError(message, type=BEHIND_SQL.error_type, non_retryable=True)
         with plain_errors():
             await keep_calls(self._engine, self._writer, month)
-            await self._writer.run(partial(forget, month=month.number, keep=kept.serial if kept else None))
+            await self._writer.run(partial(computation.forget, month=month.number, keep=kept.serial if kept else None))
             return await compute(
                 self._engine, self._writer, month, computing.as_of, computing.serial, activity.heartbeat
             )
@@ -97,23 +85,23 @@ async def compute(
     `beat` is called after each slice of cases. The next ones are read while one is written.
     """
     digest, entries = hashlib.sha256(), 0
-    left_out = await read_in_thread(engine, partial(excluded, month=month, as_of=as_of))
-    found = await read_in_thread(engine, partial(candidates, since=month.since, until=month.until))
+    left_out = await read_in_thread(engine, partial(computation.excluded, month=month, as_of=as_of))
+    found = await read_in_thread(engine, partial(computation.candidates, since=month.since, until=month.until))
 
-    async def write(rows: list[EntryRow]) -> None:
+    async def write(rows: list[computation.EntryRow]) -> None:
         nonlocal entries
         if rows:
             # As one array, whichever cases are read together.
             digest.update(to_json(rows)[1:-1] + b",")
             entries += len(rows)
-            await writer.run(partial(write_entries, month=month.number, computation=serial, rows=rows))
+            await writer.run(partial(computation.write_entries, month=month.number, computation=serial, rows=rows))
         beat()
 
-    await write(inspection_rows(month, left_out))
-    reading = deque[asyncio.Task[list[EntryRow]]]()
+    await write(computation.inspection_rows(month, left_out))
+    reading = deque[asyncio.Task[list[computation.EntryRow]]]()
     for start in range(0, len(found), SLICE):
         part = found[start : start + SLICE]
-        read_part = partial(entry_rows, month=month, candidates=part, left_out=left_out)
+        read_part = partial(computation.entry_rows, month=month, candidates=part, left_out=left_out)
         reading.append(asyncio.create_task(read_in_thread(engine, read_part)))
         if len(reading) > AHEAD:
             await write(await reading.popleft())
@@ -121,14 +109,14 @@ async def compute(
         await write(await reading.popleft())
     items = await _items(engine, month, serial)
     digest.update(to_json(items))
-    await writer.run(partial(write_items, month=month.number, computation=serial, items=items))
+    await writer.run(partial(computation.write_items, month=month.number, computation=serial, items=items))
     results = tuple(Result.taken_from(item) for item in items if item.score is not None)
     return Computation(serial=serial, as_of=as_of, digest=digest.hexdigest(), entries=entries, results=results)
 
 
 async def _items(engine: Engine, month: Assessment, serial: int) -> list[Item]:
     """Return the results that follow from the entries under the number `serial`, by kind of subject."""
-    queries = (partial(items_of, month=month, computation=serial, by=by) for by in Subject)
+    queries = (partial(computation.items_of, month=month, computation=serial, by=by) for by in Subject)
     counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
     return [item for of_kind in counted for item in of_kind]
 
@@ -184,10 +172,10 @@ async def verify(engine: Engine, writer: GroupWriter, month: Assessment) -> Comp
     """
     if month.computed is None:
         return None
-    clear = partial(forget, month=month.number, only=CHECK)
+    clear = partial(computation.forget, month=month.number, only=computation.CHECK)
     # A comparison that was broken off has left its rows.
     await writer.run(clear)
     try:
-        return await compute(engine, writer, month, month.computed.as_of, CHECK)
+        return await compute(engine, writer, month, month.computed.as_of, computation.CHECK)
     finally:
         await writer.run(clear)

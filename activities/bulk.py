@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -79,6 +80,7 @@ class HandoverPage(Immutable):
     refused: dict[str, str]
 
 
+@dataclass(frozen=True)
 class BulkActivities:
     """The activities of rollouts and handovers.
 
@@ -87,23 +89,16 @@ class BulkActivities:
             FileError if this worker has not got it yet.
     """
 
-    def __init__(
-        self,
-        writer: GroupWriter,
-        engine: Engine,
-        cases: CaseUpdates,
-        catalogue_of: Callable[[int], Catalogue | None],
-    ) -> None:
-        self._writer = writer
-        self._engine = engine
-        self._cases = cases
-        self._catalogue_of = catalogue_of
+    writer: GroupWriter
+    engine: Engine
+    cases: CaseUpdates
+    catalogue_of: Callable[[int], Catalogue | None]
 
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Return the next numbers in order; none after the last."""
         return await read(
-            self._engine,
+            self.engine,
             lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
         )
 
@@ -113,12 +108,12 @@ class BulkActivities:
 
         Raises ApplicationError if it is not in force any more, and FileError as `catalogue_of`: Temporal tries again.
         """
-        catalogue = await asyncio.to_thread(self._catalogue_of, change.serial)
+        catalogue = await asyncio.to_thread(self.catalogue_of, change.serial)
         if catalogue is None:
             edition = f"{change.edition.name} ({change.edition.digest})"
             message = f"No case is moved to {edition}: another catalogue was put in force since, or it names none."
             raise ApplicationError(message, type="CatalogueReplaced", non_retryable=True)
-        known = await read(self._engine, lambda connection: get_cases(connection, change.numbers))
+        known = await read(self.engine, lambda connection: get_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
         rollout = RolloutTerms(catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
@@ -139,17 +134,17 @@ class BulkActivities:
                 return CaseAnswer(SAME)
             return await self._ask(number, new, update_id)
 
-        counts, left = await self._cases.ask_all(change.numbers, ask, BRISK)
+        counts, left = await self.cases.ask_all(change.numbers, ask, BRISK)
         counts[SILENT] = len(left)
         return dict(+counts)
 
     @activity.defn(name="list_owned_cases")
     async def list_owned_cases(self, query: OwnedQuery) -> list[str]:
         """Return the next numbers in order; none after the last: the handover has ended then."""
-        numbers = await read(self._engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
+        numbers = await read(self.engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
         if not numbers:
             with plain_errors():
-                await self._writer.run(lambda sql: end_handover(sql, query.handover_id, now()))
+                await self.writer.run(lambda sql: end_handover(sql, query.handover_id, now()))
         return numbers
 
     @activity.defn(name="hand_over_cases")
@@ -159,11 +154,11 @@ class BulkActivities:
         A handover that is not under way, as one that was done and is started again, changes no case.
         """
         handover = page.handover
-        given = await read(self._engine, lambda sql: given_by(sql, handover, page.numbers))
+        given = await read(self.engine, lambda sql: given_by(sql, handover, page.numbers))
         if given is None:
             reason = "This handover was done before, or SQL has lost it: order another one."
             return HandoverPage(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
-        known = await read(self._engine, lambda sql: owners(sql, page.numbers))
+        known = await read(self.engine, lambda sql: owners(sql, page.numbers))
 
         async def ask(number: str) -> CaseAnswer | Left:
             if number not in known:
@@ -175,7 +170,7 @@ class BulkActivities:
                 return Left(f"It belongs to {owner} now.")
             return await self._hand_over(handover, number, version)
 
-        counts, left = await self._cases.ask_all(page.numbers, ask, BRISK)
+        counts, left = await self.cases.ask_all(page.numbers, ask, BRISK)
         return HandoverPage(handed_over=counts[HANDED_OVER], refused=left)
 
     async def _hand_over(self, handover: Handover, number: str, version: int) -> CaseAnswer | Left:
@@ -191,7 +186,7 @@ class BulkActivities:
             acknowledged=version,
         )
         try:
-            update = self._cases.send(number, ACTION.name, command, Outcome, key)
+            update = self.cases.send(number, ACTION.name, command, Outcome, key)
             outcome: Outcome | None = await unless_gone(update)
         except WorkflowUpdateFailedError as failed:
             if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
@@ -203,7 +198,7 @@ class BulkActivities:
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> CaseAnswer:
         try:
-            returned: BatchAnswer = await self._cases.send(number, CATALOGUE_CHANGE, new, BatchAnswer, update_id)
+            returned: BatchAnswer = await self.cases.send(number, CATALOGUE_CHANGE, new, BatchAnswer, update_id)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
                 return CaseAnswer(SAME)

@@ -12,8 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.poller import now
 from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
-from domain.reports.report import Report, Table, shown
+from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, write_in_thread
 from readmodel.reports.reports import first_case_at, get_report, keep_report, make

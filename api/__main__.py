@@ -41,7 +41,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     backend = Backend(settings, client)
     app = create_app(backend)
     server = _Server(server_config(app, settings))
-    server.end_waiting = backend.door.close
+    server.end_waiting = backend.door.ui.close
     if address:
         app.user_middleware.append(Middleware(lead_from_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port

@@ -1,5 +1,6 @@
 """Actions on complaints and incidents: one operation for each action of a table."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -13,11 +14,10 @@ from starlette.responses import Response
 from api.directory import UNKNOWN_PEOPLE, Naming
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
-from api.parameters import IdempotencyKey, IfMatch, versions_in
+from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
-from api.rights import needs
-from api.routing import BY_NAME
-from api.sign_in.security import digest_of, request_key
+from api.routing import BY_NAME, needs
+from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
 from api.temporal.errors import key_reused
 from domain.case.views import Outcome
@@ -63,7 +63,7 @@ class Actions(ABC, Generic[OutcomeT]):
         """Return the entity as it is now, and True if lists show it."""
 
     async def act(
-        self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str | None, if_match: str | None
+        self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str, if_match: str | None
     ) -> tuple[Versioned, bool]:
         """Have the workflow act once, however often the request is sent with this key; return as `answer` does.
 
@@ -79,7 +79,6 @@ class Actions(ABC, Generic[OutcomeT]):
             meant = await self.look_up(number, meant, actor)
 
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
-        sent = "" if key is None else request_key(actor, key)
         digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude_unset=True)}")
         async with await self.turn(action.name, number, actor):
             # The entity refuses all others, who are told nothing else.
@@ -87,7 +86,7 @@ class Actions(ABC, Generic[OutcomeT]):
                 refused = await self.forbidden(number, body, actor) or refused
             # Built of parts that have been validated already.
             command = _command_of(action).model_construct(
-                actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions
+                actor=actor, body=meant, people=people, key=key, digest=digest, if_versions=if_versions
             )
             outcome = await self.client.act(number, action.name, command, refused)
             if outcome is None:
@@ -145,11 +144,13 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
 def operation_id(action: str, noun: str) -> str:
     """Return the id of an action's operation, which reads alone: `complete_complaint`, `decide_credit_of_complaint`."""
     _, _, rest = action.partition("_")
-    return f"{action}_of_{noun}" if rest not in _OF_VERBS else f"{action}_{noun}"
+    return f"{action}_of_{noun}" if rest and not _PARTICLES.fullmatch(rest) else f"{action}_{noun}"
 
 
-_OF_VERBS = ("", "back", "for", "over", "up")
-"""Second words of actions that are no objects."""
+_PARTICLES = re.compile(
+    "across|after|ahead|along|apart|aside|away|back|by|down|for|forth|in|into|off|on|out|over|to|under|up"
+)
+"""Second words of English verbs such as `hand_over`, all of them; any other second word of an action is its object."""
 
 
 def endpoint_of(
@@ -172,12 +173,12 @@ def endpoint_of(
         actor: Annotated[Actor, right],
         actions: the_actions,
         response: Response,
+        key: RequestKey,
         body: Annotated[body_type, described, BY_NAME] = default,
-        idempotency_key: IdempotencyKey = None,
         if_match: IfMatch = None,
     ) -> Versioned:
         item: Versioned
-        item, shown = await actions.act(number_in(number), action, body, actor, idempotency_key, if_match)
+        item, shown = await actions.act(number_in(number), action, body, actor, key, if_match)
         describe(response, item, shown=shown)
         return item
 

@@ -7,7 +7,6 @@ from importlib.metadata import version
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
@@ -18,21 +17,20 @@ from api.assessments import exclusions
 from api.assessments import routes as assessments
 from api.backend import Backend
 from api.calls import routes as calls
-from api.calls.answers import LARGER_BODIES
 from api.complaints import actions as complaint_actions
 from api.complaints import caller_page
 from api.complaints import routes as complaints
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
-from api.edge.problems import HANDLERS, PROBLEM_KINDS, on_invalid
+from api.edge.problems import HANDLERS, PROBLEM_KINDS
 from api.exports.files import XLSX
-from api.health import routes as health
+from api.health import readiness as health
 from api.incidents import routes as incidents
 from api.people import handovers
 from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import routes as reports
 from api.sign_in import sessions
-from api.temporal_ui import acting, codec, pages
+from api.temporal_ui import acting, pages, reading
 from api.temporal_ui.door import Door
 
 ROUTERS = [
@@ -74,10 +72,7 @@ def create_app(backend: Backend) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         middleware=_middleware(backend),
-        exception_handlers={
-            **HANDLERS,
-            RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
-        },
+        exception_handlers=HANDLERS,
     )
     app.state.backend = backend
     for router in (*ROUTERS, *([sessions.oidc_router] if backend.oidc else [])):
@@ -102,13 +97,13 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
         await backend.clock_check.close()
         await backend.recognition.close()
         await backend.people.close()
-        await backend.door.close()
+        await backend.door.ui.close()
     backend.reader.close()
-    backend.direct.close()
+    backend.direct.engine.dispose()
 
 
 def _middleware(backend: Backend) -> list[Middleware]:
-    settings, larger = backend.settings, {**LARGER_BODIES, **codec.LARGER_BODIES}
+    settings, larger = backend.settings, {**calls.LARGER_BODIES, **reading.LARGER_BODIES}
     return [
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
         Middleware(watch, metrics=backend.metrics),

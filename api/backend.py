@@ -16,31 +16,28 @@ from api.assessments.exclusions import Exclusions
 from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
-from api.complaints.checks import Checks
-from api.complaints.intake import IntakeService
-from api.complaints.recognition import Recognition
+from api.complaints.intake import IntakeService, Recognition
 from api.directory import Naming, People
 from api.documents.documents import Documents
 from api.documents.printer import printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
 from api.edge.middleware import Metrics
-from api.exports.streams import ExportTurn
+from api.exports.files import ExportTurn
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
-from api.incidents.routes import IncidentActions
 from api.people.handovers import Handovers
 from api.sign_in.security import BearerKey
-from api.sign_in.sessions import CALLBACK, Handshake, OidcClient, OidcSignIn, Session, Sessions, SignIn
+from api.sign_in.sessions import CALLBACK, Handshake, OidcSignIn, Session, Sessions
 from api.sign_in.tokens import ClaimMap, Issuer, Tokens
 from api.sql import DirectWriter, ProjectionWriter, Reader
 from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
 from api.temporal.server import Backlog, ClockCheck, temporal_time
 from api.temporal_ui.dangerous import Confirmation, Dangerous
-from api.temporal_ui.door import Door
+from api.temporal_ui.door import Door, UiServer
 from api.temporal_ui.pages import TemporalPages
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import CodeKind, UnknownCode
@@ -129,8 +126,8 @@ class Backend:
         )
         projection = Projection(self.writer, client, settings.sql_wait_seconds)
         self.projection = ProjectionWriter(projection, self.reader, self.metrics)
-        kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
-        self.people = People(self.reader, writing, settings.people_seconds, self.clock, kept, keep)
+        files = settings.people_file, write_private
+        self.people = People(self.reader, writing, settings.people_seconds, self.clock, *files)
         self.naming = Naming(self.people, takes_unknown=settings.unknown_people == "allow")
 
     def _add_sign_in(self) -> None:
@@ -142,12 +139,11 @@ class Backend:
         self.oidc: OidcSignIn | None = None
         if tokens and settings.oidc_client_id:
             callback = f"{settings.public_url}{CALLBACK}"
-            service = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, callback)
+            client_id, secret = settings.oidc_client_id, settings.oidc_client_secret
             handshake = SealedCookie("hotline-oidc", self._seal("oidc"), Handshake, clock, secure=self.secure)
-            self.oidc = OidcSignIn(tokens, service, handshake, clock)
+            self.oidc = OidcSignIn(tokens, client_id, secret, callback, handshake, clock)
         session = SealedCookie("hotline", self._seal("session"), Session, clock, secure=self.secure)
         self.sessions = Sessions(session, self.people, clock, settings.oidc_issuer if self.oidc else None)
-        self.sign_in = SignIn(self.sessions, self.bearer, self.limits, self.people, self.direct)
 
     def _tokens(self, issuer: Issuer) -> Tokens:
         settings = self.settings
@@ -177,14 +173,12 @@ class Backend:
         backlog = Backlog(client, settings.task_queue)
         self.intake = IntakeService(complaints, backlog, in_force, reader, projection, recognition, naming, clock)
         texts_callers = load_channels(settings.channels).texts_callers
-        case_checks = Checks(complaints, cases, in_force, reader, self.turns, texts_callers, clock)
+        turns, most = self.turns, settings.incidents_per_hour
         self.complaint_actions = ComplaintActions(
-            complaints, naming, cases, case_checks, incidents, in_force, reader, recognition, clock
+            complaints, naming, cases, incidents, in_force, reader, recognition, turns, texts_callers, clock
         )
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
-        most = settings.incidents_per_hour
-        self.incidents = Incidents(incidents, reader, projection, in_force, self.turns, most, clock)
-        self.incident_actions = IncidentActions(incidents, naming, self.incidents, cases, in_force)
+        self.incidents = Incidents(incidents, naming, reader, projection, cases, in_force, turns, most, clock)
         self.handovers = Handovers(HandoverClient(*temporal), reader, self.direct, naming, people, clock)
         self.assessments = Assessments(assessments, reader, self.direct, people, in_force, clock)
         self.exclusions = Exclusions(cases, reader, self.direct, self.assessments, in_force, clock)
@@ -195,8 +189,8 @@ class Backend:
             "hotline-grant", self._seal("confirmation"), Confirmation, self.clock, secure=self.secure, strict=True
         )
         self.dangerous = Dangerous(cases, confirmation)
-        url = self.settings.temporal_ui_url
-        self.door = Door(url, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        ui = UiServer(self.settings.temporal_ui_url, self.turns)
+        self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
 
     def _readiness(self, client: Client) -> ReadinessCheck:
@@ -205,10 +199,6 @@ class Backend:
         health = TemporalHealth(client, self.settings.task_queue, storage.temporal_unwritable)
         sql = SqlHealth(self.reader, self.direct.engine, health.count_open_cases, self._ring.ids)
         return ReadinessCheck(checks(health, self.clock_check, sql, storage, self.in_force, self.clock), self.metrics)
-
-
-def _read(file: Path) -> bytes | None:
-    return file.read_bytes() if file.exists() else None
 
 
 def _files(settings: Settings) -> dict[str, Path]:

@@ -10,8 +10,7 @@ from api.dependencies import Now, TheReader, TheWriter
 from api.edge.problems import ProblemError, declare
 from api.parameters import LongPaging
 from api.responses import Page, masked_for, problems
-from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, needs
 from domain.rights.rights import RESEND_LETTERS
 from domain.shared.actors import Actor
 from readmodel.notifications.notifications import DeadLetter, dead_letters, resend

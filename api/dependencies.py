@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from api.directory import Naming, People
 from api.documents.printer import Printer
-from api.exports.streams import ExportTurn
+from api.exports.files import ExportTurn
 from api.sql import DirectWriter, Reader
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition

@@ -6,11 +6,14 @@ SQL at once; a change counts in this process after `seconds` at the latest.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import NamedTuple, TypeVar, assert_never
 
 from pydantic import BaseModel, ValidationError
@@ -21,18 +24,8 @@ from api.edge.problems import ProblemError, declare
 from api.sql import Reader, away
 from domain.shared.actors import SYSTEM, Actor, shown_name
 from readmodel.base.database import write_in_thread
-from readmodel.people.people import (
-    TOKEN,
-    TOKEN_SHAPE,
-    ApiKey,
-    Directory,
-    Member,
-    NamingFault,
-    directory,
-    folded,
-    has_people,
-    note_used,
-)
+from readmodel.people import people as stored
+from readmodel.people.people import ApiKey, Directory, Member, NamingFault, folded
 
 log = logging.getLogger("hotline.api")
 
@@ -40,53 +33,40 @@ NOTED_SECONDS = 60.0
 """Time between two notes of when keys were used last."""
 
 
-class MalformedKeyError(ValueError):
-    """Error of a text that does not have the form of a key."""
-
-
+@dataclass(eq=False)
 class People:
     """Directory of people and keys.
 
-    Args:
-        reader: reads SQL.
+    Attributes:
         engine: engine to note the use of keys with.
         seconds: time after which a change counts, while SQL answers.
-        clock: returns the present instant.
-        kept: returns the copy of an earlier process, for a start while SQL is down; None if there is none.
-        keep: keeps a copy, in a private file.
+        copy: private file with the copy of an earlier process, for a start while SQL is down; there may be none.
+        write: replaces a private file by one with a text.
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        engine: Engine,
-        seconds: float,
-        clock: Callable[[], datetime],
-        kept: Callable[[], bytes | None],
-        keep: Callable[[str], None],
-    ) -> None:
-        self._reader = reader
-        self._engine = engine
-        self._seconds = seconds
-        self._clock = clock
-        self._kept = kept
-        self._keep = keep
-        self._directory: Directory | None = None
-        self._unkept = False
-        self._keys: dict[str, tuple[ApiKey, Actor]] = {}
-        self._people: dict[str, Member] = {}
-        self._read_at = self._noted_at = float("-inf")
-        self._reading: asyncio.Task[bool] | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._noting: asyncio.Task[None] | None = None
-        self._used: dict[str, datetime] = {}
+    reader: Reader
+    engine: Engine
+    seconds: float
+    clock: Callable[[], datetime]
+    copy: Path
+    write: Callable[[Path, str], None]
+    _directory: Directory | None = None
+    _unkept: bool = False
+    _keys: dict[str, tuple[ApiKey, Actor]] = field(default_factory=dict)
+    _people: dict[str, Member] = field(default_factory=dict)
+    _read_at: float = -math.inf
+    _noted_at: float = -math.inf
+    _reading: asyncio.Task[bool] | None = None
+    _watching: asyncio.Task[None] | None = None
+    _noting: asyncio.Task[None] | None = None
+    _used: dict[str, datetime] = field(default_factory=dict)
 
     async def begin(self) -> None:
         """Read the directory, from the copy if SQL does not answer, and go on reading it."""
         await asyncio.shield(self._read())
         if self._directory is None:
             try:
-                self._take(Directory.model_validate_json(self._kept() or b"{}"))
+                self._take(Directory.model_validate_json(self.copy.read_bytes() if self.copy.exists() else b"{}"))
             except (OSError, ValidationError) as error:
                 log.error("the copy of people and keys cannot be read: %s", type(error).__name__)  # noqa: TRY400 - one line will do
         self._watching = asyncio.create_task(self._watch())
@@ -100,23 +80,17 @@ class People:
             await asyncio.wait({self._noting})
         await self._note_used()
 
-    async def verify(self, token: str, before_read: Callable[[], None]) -> tuple[Actor, ApiKey] | None:
+    async def verify(self, key_id: str, secret: str, before_read: Callable[[], None]) -> tuple[Actor, ApiKey] | None:
         """Return who acts with this key, and the key; None if unknown, wrong, expired or revoked.
 
-        `before_read` is called before SQL is asked for a key that is not known, and may raise.
-
-        Raises:
-            MalformedKeyError: the text does not have the form of a key.
-            ProblemError: the key is not known, and SQL does not answer.
+        `before_read` is called before SQL is asked for a key that is not known, and may raise. Raises ProblemError if
+        SQL does not answer then.
         """
-        if (match := TOKEN.fullmatch(token)) is None:
-            raise MalformedKeyError(f"An API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape")
-        key_id, secret = match.groups()
         if key_id not in self._keys:
             before_read()
             await self.read_anew()
         key, actor = self._keys.get(key_id, _NOBODYS)
-        now = self._clock()
+        now = self.clock()
         if not key.opens_with(secret) or not key.is_live(now):
             return None
         self._used[key.id] = now
@@ -136,7 +110,7 @@ class People:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self.seconds)
             try:
                 await asyncio.shield(self._read())
             except Exception:
@@ -163,18 +137,18 @@ class People:
         """Return True if SQL has answered."""
         began_at = time.monotonic()
         try:
-            found = await self._reader.ask(directory)
+            found = await self.reader.ask(stored.directory)
         except ProblemError:
             return False
         self._read_at = began_at
         # Without anybody, as in a database that was lost, what is known is worth more, and so is its copy.
-        is_lost = not found.people and not await self._reader.ask(has_people)
+        is_lost = not found.people and not await self.reader.ask(stored.has_people)
         if found != self._directory and not is_lost:
             self._take(found)
             self._unkept = bool(found.people)
         if self._unkept and self._directory:
             try:
-                await asyncio.to_thread(self._keep, self._directory.model_dump_json(indent=1) + "\n")
+                await asyncio.to_thread(self.write, self.copy, self._directory.model_dump_json(indent=1) + "\n")
                 self._unkept = False
             except OSError as error:
                 log.error("the copy of people and keys cannot be written: %s", error.strerror)  # noqa: TRY400 - one line will do
@@ -194,7 +168,7 @@ class People:
             return
         self._used = {}
         try:
-            await write_in_thread(self._engine, partial(note_used, used=used))
+            await write_in_thread(self.engine, partial(stored.note_used, used=used))
         except SQLAlchemyError as error:
             log.warning("SQL does not take when keys were used last: %s", type(error).__name__)
             self._used = used | self._used
@@ -225,41 +199,40 @@ class PersonMeant(NamedTuple):
         return {self.id: self.name} if self.name else {}
 
 
+@dataclass(frozen=True)
 class Naming:
     """Finds the people whom requests name.
 
-    Args:
-        people: the directory.
+    Attributes:
         takes_unknown: at a registration, of assignees and of agents on calls, a name that nobody in the directory has
             is taken as it is.
     """
 
-    def __init__(self, people: People, *, takes_unknown: bool) -> None:
-        self._people = people
-        self._takes_unknown = takes_unknown
+    people: People
+    takes_unknown: bool
 
     def first_owner(self, text: str) -> PersonMeant:
         """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
-        return self._owner(text, takes_unknown=self._takes_unknown)
+        return self._find("owner", text, takes_unknown=self.takes_unknown)
 
     def new_owner(self, text: str) -> PersonMeant:
         """Return the person of no crew who is to own cases. Raises ProblemError 422."""
-        return self._owner(text, takes_unknown=False)
+        return self._find("owner", text, takes_unknown=False)
 
     def former_owner(self, text: str) -> PersonMeant:
         """Return the person who owns cases, also one who has left, or else the text."""
-        person = self._people.get(text)
+        person = self.people.get(text)
         return _named(person) if person else self.known(text)
 
     def agent(self, text: str) -> PersonMeant:
         """Return the person who answered a call, also one who has left, by the id. Raises ProblemError 422."""
-        if person := self._people.get(text):
+        if person := self.people.get(text):
             return _named(person)
-        return self._named("agent", text, self._people.directory.one, takes_unknown=self._takes_unknown)
+        return self._find("agent", text, takes_unknown=self.takes_unknown)
 
     def known(self, text: str) -> PersonMeant:
         """Return the one person who is meant, or else the text."""
-        found = self._people.directory.named(text)
+        found = self.people.directory.named(text)
         return _named(found[0]) if len(found) == 1 else PersonMeant(text)
 
     def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
@@ -267,47 +240,32 @@ class Naming:
         people: dict[str, str] = {}
         if text := getattr(body, "previous_owner", None):
             body = body.model_copy(update={"previous_owner": self.former_owner(text).id})
-        for field in UNKNOWN_PEOPLE.keys() & body.model_fields_set:
-            if text := getattr(body, field):
-                is_owner = field == "owner"
-                named = self._owner(text, takes_unknown=False) if is_owner else self._assignee(text, body, actor)
-                body, people = body.model_copy(update={field: named.id}), people | named.people
+        for role in UNKNOWN_PEOPLE.keys() & body.model_fields_set:
+            if text := getattr(body, role):
+                # An actor who names no department acts for their own.
+                department = getattr(body, "department", None) or actor.department
+                takes_unknown = self.takes_unknown and role != "owner"
+                named = self._find(role, text, department, takes_unknown=takes_unknown)
+                body, people = body.model_copy(update={role: named.id}), people | named.people
                 # If nobody tells the department, it is that of the assignee: the case knows if it has work there.
                 if getattr(body, "department", "") is None and actor.department is None and named.department:
                     body = body.model_copy(update={"department": named.department})
         return body, people
 
-    def _owner(self, text: str, *, takes_unknown: bool) -> PersonMeant:
-        return self._named("owner", text, self._people.directory.owner, takes_unknown=takes_unknown)
-
-    def _assignee(self, text: str, body: BaseModel, actor: Actor) -> PersonMeant:
-        # An actor who names no department acts for their own.
-        department = getattr(body, "department", None) or actor.department
-
-        def find(wanted: str) -> Member:
-            return self._people.directory.assignee(wanted, department)
-
-        return self._named("assignee", text, find, department, takes_unknown=self._takes_unknown)
-
-    def _named(
-        self,
-        field: str,
-        text: str,
-        find: Callable[[str], Member],
-        department: str | None = None,
-        *,
-        takes_unknown: bool,
-    ) -> PersonMeant:
-        """Return the person whom `find` finds, or the text if it may be taken as it is. Raises ProblemError 422."""
+    def _find(self, role: str, text: str, department: str | None = None, *, takes_unknown: bool) -> PersonMeant:
+        """Return who is named in this role, or the text if it may be taken as it is. Raises ProblemError 422."""
+        directory = self.people.directory
         try:
-            return _named(find(text))
+            if role == "owner":
+                return _named(directory.owner(text))
+            return _named(directory.assignee(text, department) if role == "assignee" else directory.one(text))
         except NamingFault as fault:
-            if fault.kind == "nobody" and takes_unknown and not self._people.directory.has_had(text):
+            if fault.kind == "nobody" and takes_unknown and not directory.has_had(text):
                 return PersonMeant(text)
-            raise _problem(field, text, fault, department) from None
+            raise _problem(role, text, fault, department) from None
 
 
-def _problem(field: str, text: str, fault: NamingFault, department: str | None) -> ProblemError:
+def _problem(role: str, text: str, fault: NamingFault, department: str | None) -> ProblemError:
     match fault.kind:
         case "nobody":
             detail, accepted = f"{text!r} is nobody in the directory.", ACCEPTED
@@ -324,7 +282,7 @@ def _problem(field: str, text: str, fault: NamingFault, department: str | None) 
             accepted = [f"a person of {department or 'the department'}"]
         case _:
             assert_never(fault.kind)
-    return ProblemError(UNKNOWN_PEOPLE[field], detail, accepted=accepted)
+    return ProblemError(UNKNOWN_PEOPLE[role], detail, accepted=accepted)
 
 
 def _named(person: Member) -> PersonMeant:

@@ -6,12 +6,16 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, Path
+from fastapi import Depends, Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.directory import Naming
-from api.edge.problems import ProblemError, declare
-from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
+from api.edge.problems import (
+    ProblemError,
+    declare,
+)
+from api.routing import TheActor
+from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
 from api.temporal.errors import TEMPORAL_ERRORS
 from api.temporal.server import CLOCK_OFF
@@ -75,6 +79,14 @@ IdempotencyKey = Annotated[
         json_schema_extra={"pattern": rf"^{_VISIBLE}([ {_VISIBLE[1:-1]}]{{0,{LONGEST_KEY - 2}}}{_VISIBLE})?$"},
     ),
 ]
+
+
+async def _request_key(actor: TheActor, given: IdempotencyKey = None) -> str:
+    return "" if given is None else request_key(actor, given)
+
+
+RequestKey = Annotated[str, Depends(_request_key)]
+"""Id of the request by its Idempotency-Key; empty if it is sent without one."""
 
 
 def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`

@@ -12,8 +12,7 @@ from starlette.routing import BaseRoute
 from api.dependencies import TheCatalogue, ThePeople
 from api.edge.problems import UNKNOWN
 from api.responses import Page, problems
-from api.rights import needs, right_of
-from api.routing import BY_NAME, OnceRoute
+from api.routing import BY_NAME, OnceRoute, needs, right_of
 from domain.case.actions import ACTIONS
 from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid
@@ -37,8 +36,8 @@ class ServiceItem(BaseModel):
     priority: Priority
     answer_needs_follow_up: bool = Field(description="True if a direct answer (直接答复) is followed up.")
     needs_approval: bool = Field(description="True if management decides (报批) before it can be completed.")
-    clocks: list[Promise]
-    credits: list[Credit] = Field(description="Credits that the company owes without being asked (自动补偿).")
+    clocks: tuple[Promise, ...]
+    credits: tuple[Credit, ...] = Field(description="Credits that the company owes without being asked (自动补偿).")
 
 
 class Services(BaseModel):
@@ -61,7 +60,10 @@ class Named(BaseModel):
     name_zh: str
 
 
-class LifecycleRow(BaseModel):
+ROLES = [Named(code=role, name_zh=role.zh) for role in Role]
+
+
+class LifecycleRow(BaseModel, validate_by_name=True):
     """Row of the lifecycle table: an action, its roles, its states before and after."""
 
     action: ActionName
@@ -69,7 +71,7 @@ class LifecycleRow(BaseModel):
     description: str
     roles: list[Role]
     sources: list[State] = Field(alias="from", description="Empty: this is how a case begins.")
-    targets: list[State] = Field(alias="to", description="Empty: the state stays.")
+    targets: tuple[State, ...] = Field(alias="to", description="Empty: the state stays.")
     offered: bool = Field(description="False for what comes with a later version.")
 
 
@@ -140,7 +142,7 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
         for kind in PERSONAL_DATA
     ]
     return Roles(
-        roles=[Named(code=role, name_zh=role.zh) for role in Role],
+        roles=ROLES,
         rights=[*map(row, RIGHTS)],
         actions=[*map(row, ACTION_RIGHTS)],
         personal_data=fields,
@@ -149,41 +151,34 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
 
 def services(catalogue: Catalogue) -> Services:
     items = [
-        {
+        ServiceItem(
             **dict(service),
-            "service_code": service.code,
-            "clocks": catalogue.promises(service.code, None),
-            "credits": catalogue.credits_of(service.code),
-        }
+            service_code=service.code,
+            clocks=catalogue.promises(service.code, None),
+            credits=catalogue.credits_of(service.code),
+        )
         for service in catalogue.services
     ]
-    names = ("departments", "districts", "groups", "findings", "exemptions")
-    lists = {name: getattr(catalogue, name) for name in names}
-    found = {"items": items, "currency": catalogue.currency, **lists}
+    lists = ("departments", "districts", "groups", "findings", "exemptions", "currency")
+    found = {"items": items, **{name: getattr(catalogue, name) for name in lists}}
     return Services.model_validate(found, from_attributes=True)
 
 
 def lifecycle() -> Lifecycle:
     actions = [
-        LifecycleRow.model_validate(
-            {
-                "action": row.name,
-                "name_zh": row.zh,
-                "description": row.description,
-                "roles": [role for role in Role if role in row.roles],
-                "from": [state for state in State if state in row.sources],
-                "to": row.targets,
-                "offered": True,
-            }
+        LifecycleRow(
+            action=row.name,
+            name_zh=row.zh,
+            description=row.description,
+            roles=[role for role in Role if role in row.roles],
+            sources=[state for state in State if state in row.sources],
+            targets=row.targets,
+            offered=True,
         )
         for row in ACTIONS
     ]
-    return Lifecycle(
-        states=[Named(code=state, name_zh=state.zh) for state in State],
-        roles=[Named(code=role, name_zh=role.zh) for role in Role],
-        actions=actions,
-        mermaid=mermaid(),
-    )
+    states = [Named(code=state, name_zh=state.zh) for state in State]
+    return Lifecycle(states=states, roles=ROLES, actions=actions, mermaid=mermaid())
 
 
 class PeoplePage(Page[Person]):

@@ -34,11 +34,25 @@ def shown_as(kind: Any) -> WithJsonSchema:  # noqa: ANN401 - a type
     return WithJsonSchema(TypeAdapter(kind).json_schema())
 
 
+WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
+"""Configuration of an answer that has also what has its default."""
+
+
 class Page(BaseModel, Generic[T]):
-    """Page of a list."""
+    """Page of a list, in the order that the operation tells."""
+
+    model_config = WHOLE
 
     items: list[T]
-    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+    next_cursor: str | None = Field(
+        default=None, description="Give it as `cursor` to get the next page; null on the last one."
+    )
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Return the name in the document: `CallPage` of `CallItem`."""
+        name: str = getattr(params[0], "__name__", "")
+        return f"{name.removesuffix('Item').removesuffix('Summary')}Page"
 
 
 class EventItem(BaseModel, Generic[T]):
@@ -57,8 +71,6 @@ class EventItem(BaseModel, Generic[T]):
 
 HIDDEN: Any = Annotated[SkipJsonSchema[Any], Field(exclude=True)]  # type: ignore[misc]  # mypy takes it for a class that is not generic
 """Type of a field of the domain that no answer has."""
-WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
-"""Configuration of an answer that is of the domain: it has also what has its default."""
 
 
 def _shown(data: type[EventData]) -> type[EventData]:
@@ -166,11 +178,6 @@ def etag(version: int) -> dict[str, str]:
 def describe(response: Response, item: Versioned, *, shown: bool) -> None:
     """Give the response the tag of the item's version, and status 202 if lists do not show that version yet."""
     response.headers.update(etag(item.version))
-    set_status(response, shown=shown)
-
-
-def set_status(response: Response, *, shown: bool) -> None:
-    """Give the response status 202 if lists do not show yet what was done."""
     if not shown:
         response.status_code = HTTPStatus.ACCEPTED
 

@@ -181,9 +181,6 @@ class DirectWriter:
     engine: Engine
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def close(self) -> None:
-        self.engine.dispose()
-
     async def write(self, work: Callable[[WriteConnection], T]) -> T:
         """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
         try:

@@ -33,7 +33,7 @@ from domain.assessment.assessment import Assessment, AssessmentOpening, Computin
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import EntryKind, Subject
 from domain.catalogue.terms import Edition
-from domain.reports.period import month_bounds, month_of, next_month
+from domain.reports.report import month_bounds, month_of, next_month
 from hotline.files.catalogue import load_catalogue
 from hotline.process import collect_less
 from hotline.settings import DEFAULT_CATALOGUE

@@ -26,7 +26,7 @@ from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import tell
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import Period, ReportKind
+from domain.reports.report import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, reading

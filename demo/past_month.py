@@ -29,7 +29,7 @@ from domain.case.intake import Intake, IntakeFlag, Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.kit.event import Command
-from domain.reports.period import month_bounds, month_of
+from domain.reports.report import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.numbers import number_of

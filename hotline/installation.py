@@ -22,12 +22,11 @@ from domain.shared.errors import OperatorError
 from hotline.keys import KeysError, renew, ring_of
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
-from readmodel.base.database import ReadConnection, exists, lock, opened, reading, writing
-from readmodel.base.statements import insert_missing
+from readmodel.base.database import ReadConnection, exists, insert_missing, lock, opened, reading, writing
 from readmodel.cases.queries import has_cases
 from readmodel.migrate import require_tables
 from readmodel.processes import installation, last_sealed
-from workflows.clients.singletons import claim, installation_of
+from workflows.clients.service import claim, installation_of
 
 ID_BYTES = 8
 ANSWER_SECONDS = 2.0
@@ -74,11 +73,6 @@ class Stores(NamedTuple):
         """Return True if both have the same id, False if one does not answer or has none."""
         return self.sql.id is not None and self.sql.id == self.temporal.id
 
-    def refuse_foreign(self) -> None:
-        """Raise ForeignStoreError if the stores have two ids."""
-        if self.sql.id and self.temporal.id and self.sql.id != self.temporal.id:
-            raise ForeignStoreError(f"{self.sql}, and {self.temporal}. Nothing was changed. {_CHOOSE}")
-
     def require_ids(self) -> None:
         """Raise ForeignStoreError if both answer and one has no id."""
         if self.answer and not (self.sql.id and self.temporal.id):
@@ -87,8 +81,11 @@ class Stores(NamedTuple):
 
 
 async def look(client: Client, settings: Settings) -> Stores:
-    """Return both stores as they are; nothing is made or changed."""
-    return Stores(*await asyncio.gather(asyncio.to_thread(_sql, settings.database_url), _temporal(client)))
+    """Return both stores as they are; nothing is made or changed. Raises ForeignStoreError if they have two ids."""
+    sql, temporal = await asyncio.gather(asyncio.to_thread(_sql, settings.database_url), _temporal(client))
+    if sql.id and temporal.id and sql.id != temporal.id:
+        raise ForeignStoreError(f"{sql}, and {temporal}. Nothing was changed. {_CHOOSE}")
+    return Stores(sql, temporal)
 
 
 async def connect_to_own(settings: Settings) -> Client:
@@ -105,7 +102,6 @@ async def require_own(client: Client, settings: Settings, program: str = "") -> 
     to SQL also if they are lost, so that others say what is missing.
     """
     stores = await look(client, settings)
-    stores.refuse_foreign()
     if program:
         stores.require_ids()
         if stores.sql.answers:
@@ -145,7 +141,7 @@ def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
                 client = await connect(settings, wait_seconds=wait_seconds)
         except (RuntimeError, TimeoutError):
             return
-        (await look(client, settings)).refuse_foreign()
+        await look(client, settings)
 
     if known_address(settings):
         asyncio.run(compare())
@@ -157,20 +153,16 @@ async def adopt(client: Client, settings: Settings) -> str | None:
     Raises OperatorError, RPCError and SQLAlchemyError.
     """
     stores = await look(client, settings)
-    stores.refuse_foreign()
     if not stores.answer or (found := await asyncio.to_thread(_kept, settings, stores.temporal.id)) is None:
         return None
     await unless_gone(claim(client, settings.task_queue, found))
-    stores = await look(client, settings)
-    stores.refuse_foreign()
-    return stores.temporal.id
+    return (await look(client, settings)).temporal.id
 
 
 async def until_compared(client: Client, settings: Settings) -> None:
     """Return when both stores answer and have one id. Raises ForeignStoreError, and KeysError if the keys are lost."""
     for tries in count():
         stores = await look(client, settings)
-        stores.refuse_foreign()
         if stores.are_of_one_installation:
             require_keys(settings, *stores)
             return

@@ -201,10 +201,7 @@ class Ring:
 
     def _read(self) -> dict[bytes, KeyEntry]:
         """Return the keys of the ring, read again if the file has changed. A look at each seal would cost as much."""
-        try:
-            stamp = _NO_FILE if self._given else file_stamp(self._path)
-        except OSError:  # the file cannot be reached
-            stamp = None
+        stamp = _NO_FILE if self._given else file_stamp(self._path)
         known_stamp, keys = self._known
         # A process that has read the file goes on without it.
         if stamp != known_stamp and not (stamp is None and keys):

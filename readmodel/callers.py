@@ -11,23 +11,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Row,
-    Select,
-    String,
-    bindparam,
-    case,
-    exists,
-    func,
-    literal,
-    select,
-    true,
-    tuple_,
-    update,
-)
+import sqlalchemy as sa
 
 from domain.case.actions.correct import Corrected
 from domain.case.intake import THANKS_SERVICE, Caller, Contact, Intake, IntakeFlag, Registered
@@ -35,13 +19,12 @@ from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from domain.shared.text import PHONE
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import ReadConnection, WriteConnection, is_one_of
 from readmodel.base.paging import Place, in_order
 from readmodel.base.schema import UtcDateTime
-from readmodel.base.statements import is_one_of
 from readmodel.cases.search_terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.cases.tables import IS_OPEN, cases, events, search_words
-from readmodel.customers import CallerIdentity, customer_of, customers, get_customer, shares_phone
+from readmodel.customers import CallerIdentity, customer_of, customers, shares_phone
 from readmodel.incidents import open_in
 
 REPEATS = timedelta(days=30)
@@ -74,50 +57,52 @@ UNKNOWN_CALLER = CallerLookup()
 
 _PHONE = [f"phone_{place}" for place in range(FORMS)]
 """Parameters for the telephone given, in each form that cases and customers may have."""
-_by_account = customers.c.account_no == bindparam("account_no")
+_by_account = customers.c.account_no == sa.bindparam("account_no")
 _matched = (
-    select(customers, _by_account.label("by_account"))
-    .where(_by_account | customers.c.phone_term.in_([bindparam(name) for name in _PHONE]))
+    sa.select(customers, _by_account.label("by_account"))
+    .where(_by_account | customers.c.phone_term.in_([sa.bindparam(name) for name in _PHONE]))
     .order_by(_by_account.desc())
     .limit(1)
     .subquery()
 )
 """Customer of the account, or else one of the telephone."""
 _others = customers.alias()
-_shared = exists().where(_others.c.phone_term == _matched.c.phone_term, _others.c.account_no != _matched.c.account_no)
-_area: BindParameter[str] = bindparam("area_code", type_=String())
-_without_area = case(
+_shared = sa.exists().where(
+    _others.c.phone_term == _matched.c.phone_term, _others.c.account_no != _matched.c.account_no
+)
+_area: sa.BindParameter[str] = sa.bindparam("area_code", type_=sa.String())
+_without_area = sa.case(
     (
-        func.substr(_matched.c.phone_term, 1, func.length(_area)) == _area,
-        func.substr(_matched.c.phone_term, func.length(_area) + 1),
+        sa.func.substr(_matched.c.phone_term, 1, sa.func.length(_area)) == _area,
+        sa.func.substr(_matched.c.phone_term, sa.func.length(_area) + 1),
     )
 )
 """Telephone of the customer without the area code."""
 _customer = (
-    select(
+    sa.select(
         _matched.c.account_no.label("customer"),
         *(_matched.c[name] for name in ("hardship", "customer_class", "name", "district")),
         _matched.c.address.label("home"),
-        case((~_shared, _matched.c.phone)).label("phone"),
-        func.lower(func.replace(_matched.c.account_no, "-", "")).label("account_term"),
-        case((~_shared, _matched.c.phone_term)).label("customers_phone"),
-        case((~_shared, _without_area)).label("local_term"),
+        sa.case((~_shared, _matched.c.phone)).label("phone"),
+        sa.func.lower(sa.func.replace(_matched.c.account_no, "-", "")).label("account_term"),
+        sa.case((~_shared, _matched.c.phone_term)).label("customers_phone"),
+        sa.case((~_shared, _without_area)).label("local_term"),
     )
     .where(_matched.c.by_account | ~_shared)
     .subquery()
 )
 """Customer who calls, if the registry has one; without a telephone that another account has as well."""
-_call = select(literal(1).label("call")).subquery()
-_terms: list[ColumnElement[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
+_call = sa.select(sa.literal(1).label("call")).subquery()
+_terms: list[sa.ColumnElement[str]] = [sa.bindparam(name) for name in (*_PHONE, "account", "address")]
 _terms += [_customer.c.customers_phone, _customer.c.local_term, _customer.c.account_term]
 _CASE = ("number", "registered_at", "service_code", "caller_phone", "caller_account_no", "address")
 _STATEMENT = (
-    select(_customer, *(cases.c[name] for name in _CASE))
+    sa.select(_customer, *(cases.c[name] for name in _CASE))
     .select_from(_call)
-    .outerjoin(_customer, true())
+    .outerjoin(_customer, sa.true())
     .outerjoin(
         search_words,
-        search_words.c.word.in_(_terms) & (search_words.c.registered_at >= bindparam("since", type_=UtcDateTime)),
+        search_words.c.word.in_(_terms) & (search_words.c.registered_at >= sa.bindparam("since", type_=UtcDateTime)),
     )
     .outerjoin(cases, cases.c.number == search_words.c.number)
     .order_by(search_words.c.registered_at.desc(), search_words.c.number.desc())
@@ -127,8 +112,8 @@ _STATEMENT = (
 
 
 UNRECOGNISED = (
-    select(cases.c.number)
-    .where(cases.c.caller_version > cases.c.recognised_version, cases.c.number > bindparam("after"))
+    sa.select(cases.c.number)
+    .where(cases.c.caller_version > cases.c.recognised_version, cases.c.number > sa.bindparam("after"))
     .order_by(cases.c.number)
     .limit(UNRECOGNISED_PAGE)
 )
@@ -142,7 +127,9 @@ def unrecognised(connection: ReadConnection, after: str = "") -> list[str]:
 def note_recognised(connection: WriteConnection, number: str, caller_version: int) -> None:
     """Note that the caller whom this version of the case names was looked up."""
     earlier = cases.c.recognised_version < caller_version
-    connection.execute(update(cases).where(cases.c.number == number, earlier).values(recognised_version=caller_version))
+    connection.execute(
+        sa.update(cases).where(cases.c.number == number, earlier).values(recognised_version=caller_version)
+    )
 
 
 def recognise(
@@ -207,17 +194,15 @@ def caller_record(
 
     If a department is given, only cases that it has are in it.
     """
-    customer = customer_of(connection, caller, area_code)
-    earlier = tuple_(cases.c.registered_at, cases.c.number) < before.bound()
+    customer, theirs = _known(connection, caller, area_code)
+    earlier = sa.tuple_(cases.c.registered_at, cases.c.number) < before.bound()
     conditions = [earlier] if department is None else [earlier, cases.c.department == department]
-    theirs = _Cases(connection, _identity(connection, caller, customer, area_code))
     return _record(customer, theirs, *conditions)
 
 
 def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
     """Return what is known of a caller who has no case yet. `area_code` is that of telephones without one."""
-    customer = customer_of(connection, caller, area_code)
-    theirs = _Cases(connection, _identity(connection, caller, customer, area_code))
+    customer, theirs = _known(connection, caller, area_code)
     record = _record(customer, theirs)
     at_home = customer.district if customer else None
     district = at_home or next((case.district for case in record.earlier_cases if case.district), None)
@@ -238,9 +223,9 @@ def links_sent(connection: ReadConnection, phone: str, area_code: str, since: da
     """
     later, key = events.alias("later"), (events.c.at, events.c.number, events.c.seq)
     is_correction = (later.c.number == events.c.number) & (later.c.seq > events.c.seq) & (later.c.action == "correct")
-    has_term = select(search_words.c.number).where(search_words.c.word.in_(phone_terms(phone, area_code)))
+    has_term = sa.select(search_words.c.number).where(search_words.c.word.in_(phone_terms(phone, area_code)))
     statement = (
-        select(*key, cases.c.caller_phone, later.c.data)
+        sa.select(*key, cases.c.caller_phone, later.c.data)
         .join(cases, cases.c.number == events.c.number)
         .outerjoin(later, is_correction)
         .where(events.c.action == "send_link", events.c.at > since)
@@ -258,12 +243,8 @@ def links_sent(connection: ReadConnection, phone: str, area_code: str, since: da
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:
-    customer = get_customer(connection, account_no)
-    if customer is None:
-        return None
-    return _record(
-        customer, _Cases(connection, CallerIdentity(area_code, _registered(connection, customer, area_code)))
-    )
+    customer, theirs = _known(connection, Caller.model_construct(account_no=account_no), area_code)
+    return _record(customer, theirs) if customer else None
 
 
 def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -> tuple[Thanks, ...]:
@@ -277,18 +258,17 @@ def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -
     return tuple(map(_thanks, connection.execute(statement)))
 
 
-def _identity(connection: ReadConnection, caller: Caller, customer: Customer | None, area_code: str) -> CallerIdentity:
-    callers = [caller] if customer is None else [caller, _registered(connection, customer, area_code)]
-    return CallerIdentity(area_code, *callers)
+def _known(connection: ReadConnection, caller: Caller, area_code: str) -> tuple[Customer | None, "_Cases"]:
+    """Return the customer who calls, if the registry has one, and the cases of the caller."""
+    customer, callers = customer_of(connection, caller, area_code), [caller]
+    if customer:
+        # A telephone that another account has as well finds the cases of others.
+        phone = None if shares_phone(connection, customer, area_code) else customer.phone
+        callers.append(Caller.model_construct(account_no=customer.account_no, phone=phone))
+    return customer, _Cases(connection, CallerIdentity(area_code, *callers))
 
 
-def _registered(connection: ReadConnection, customer: Customer, area_code: str) -> Caller:
-    """Return the customer's account, and the telephone if no other account has it."""
-    phone = None if shares_phone(connection, customer, area_code) else customer.phone
-    return Caller.model_construct(account_no=customer.account_no, phone=phone)
-
-
-def _record(customer: Customer | None, theirs: "_Cases", *conditions: ColumnElement[bool]) -> CallerRecord:
+def _record(customer: Customer | None, theirs: "_Cases", *conditions: sa.ColumnElement[bool]) -> CallerRecord:
     earlier, thanks = theirs.newest(*conditions), theirs.newest(*conditions, cases.c.service_code == THANKS_SERVICE)
     return CallerRecord(customer=customer, earlier_cases=tuple(map(_case, earlier)), thanks=tuple(map(_thanks, thanks)))
 
@@ -297,13 +277,13 @@ class _Cases:
     """Cases of one caller. Their numbers are read first: PostgreSQL would join the terms with all open cases."""
 
     def __init__(self, connection: ReadConnection, identity: CallerIdentity) -> None:
-        found = select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_NUMBERS)
+        found = sa.select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_NUMBERS)
         ordered = in_order(found, search_words.c.registered_at, search_words.c.number, None)
         self._numbers = dict.fromkeys(connection.scalars(ordered))
         self._connection = connection
         self._identity = identity
 
-    def newest(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
+    def newest(self, *conditions: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
         if not self._numbers:
             return []
         theirs = is_one_of(self._connection, cases.c.number, self._numbers)
@@ -312,15 +292,15 @@ class _Cases:
         return [row for row in rows if self._identity.has(row)][:MOST]
 
 
-def _registered_cases() -> Select[Any]:
+def _registered_cases() -> sa.Select[Any]:
     registration = (events.c.number == cases.c.number) & (events.c.seq == 1)
-    return select(cases, events.c.data.label("registration")).join(events, registration)
+    return sa.select(cases, events.c.data.label("registration")).join(events, registration)
 
 
-def _case(row: Row[Any]) -> EarlierCase:
-    return EarlierCase.model_validate({**row._mapping, "flags": from_json(row.flags)})  # noqa: SLF001 - public, by its docs
+def _case(row: sa.Row[Any]) -> EarlierCase:
+    return EarlierCase.model_validate(row._mapping)  # noqa: SLF001 - public, by its docs
 
 
-def _thanks(row: Row[Any]) -> Thanks:
+def _thanks(row: sa.Row[Any]) -> Thanks:
     thanked = Registered.model_validate_json(row.registration).intake.thanked
     return Thanks(number=row.number, at=row.registered_at, thanked=thanked, message=row.description)

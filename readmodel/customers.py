@@ -3,23 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Row,
-    Select,
-    String,
-    Table,
-    Text,
-    exists,
-    select,
-)
+from sqlalchemy import Boolean, Column, Row, Select, String, Table, Text, exists, select
 
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import Imported, ReadConnection, RowValues, WriteConnection, row, upsert
 from readmodel.base.schema import CODE, Exact, code, metadata
-from readmodel.base.statements import Imported, RowValues, row, upsert
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
 
 customers = Table(

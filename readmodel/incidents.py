@@ -3,26 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic_core import from_json, to_json
-from sqlalchemy import (
-    JSON,
-    Column,
-    ColumnElement,
-    Index,
-    Integer,
-    Row,
-    Table,
-    and_,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-    true,
-    type_coerce,
-)
+from sqlalchemy import Column, ColumnElement, Index, Integer, Table, and_, false, func, not_, or_, select, true
 
 from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
@@ -38,12 +21,13 @@ from domain.incident.incident import (
     news_notifications,
 )
 from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
-from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentState
-from readmodel.base.database import ReadConnection, WriteConnection
+from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.paging import RowPage, read_page
 from readmodel.base.schema import (
     CODE,
     NUMBER,
+    JsonOf,
     JsonText,
     UtcDateTime,
     event_columns,
@@ -51,8 +35,7 @@ from readmodel.base.schema import (
     metadata,
     number_column,
 )
-from readmodel.base.statements import insert_missing, row
-from readmodel.cases.queries import get_cases, had
+from readmodel.cases.queries import Timeline, get_cases, had, read_events
 from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
 from readmodel.notifications.notifications import notification_row, notifications
 from readmodel.projection import write_entity
@@ -66,8 +49,8 @@ incidents = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("version", Integer, nullable=False),
-    Column("document", JsonText, nullable=False, comment="domain.incident.incident.Incident"),
-    Column("counts", JsonText, nullable=False, comment="How its cases came out, once it is over."),
+    Column("document", JsonOf(Incident), nullable=False, comment="domain.incident.incident.Incident"),
+    Column("counts", JsonOf(dict[str, int]), nullable=False, comment="How its cases came out, once it is over."),
     Index("ix_incidents_opened_at", "opened_at", "number"),
     index_where("closed_at IS NULL", "opened_at", name="ix_incidents_open"),
 )
@@ -97,7 +80,7 @@ class Surge(NamedTuple):
 def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> int | None:
     """Write an incident as `write_entity` does."""
     incident = batch.incident
-    values = row(incidents, incident, document=incident.model_dump_json(), counts=to_json(batch.counts).decode())
+    values = row(incidents, incident, document=incident, counts=batch.counts)
     told = [(event, incident_notifications(incident, event)) for event in batch.events]
     return write_entity(connection, (incidents, incident_events), values, told, sent=sent)
 
@@ -155,13 +138,14 @@ def surges(connection: ReadConnection, since: datetime, services: Collection[str
 def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
     """Return the incidents that are open, or have ended since then."""
     statement = select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
-    return [Incident.model_validate_json(document) for document in connection.scalars(statement)]
+    return list(connection.scalars(statement))
 
 
 def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
     """Return the titles, by number, of the incidents that are open, or have ended since then."""
-    title = type_coerce(_row.document, JSON)["title"].as_string()
-    statement = select(_row.number, title).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
+    statement = select(_row.number, _row.document["title"].as_string()).where(
+        _row.closed_at.is_(None) | (_row.closed_at >= since)
+    )
     return {number: each for number, each in connection.execute(statement)}  # noqa: C416 - a row is no pair to mypy
 
 
@@ -178,12 +162,18 @@ def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, t
 
 def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:
     statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(states)).order_by(_row.opened_at)
-    return map(Incident.model_validate_json, connection.scalars(statement))
+    return connection.scalars(statement)
 
 
 def get(connection: ReadConnection, number: str) -> Incident | None:
-    document = connection.scalar(select(_row.document).where(_row.number == number))
-    return None if document is None else Incident.model_validate_json(document)
+    return connection.scalar(select(_row.document).where(_row.number == number))
+
+
+def incident_timeline(
+    connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None
+) -> Timeline[IncidentEvent]:
+    statement = select(incident_events).where(incident_events.c.number == number)
+    return read_events(connection, IncidentEvent, statement, after_seq, limit)
 
 
 class Standing(NamedTuple):
@@ -232,11 +222,9 @@ def page(
     statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:
         statement = statement.where(_row.state.in_(states))
-    return read_page(connection, statement, (_row.opened_at, _row.number), cursor, limit, _ended)
-
-
-def _ended(found: Row[Any]) -> Ended:
-    return Ended(Incident.model_validate_json(found.document), from_json(found.counts))
+    return read_page(
+        connection, statement, (_row.opened_at, _row.number), cursor, limit, lambda row: Ended(row.document, row.counts)
+    )
 
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Column, ColumnElement, DateTime, Integer, Table, Text, delete, func, literal, select
 
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import ReadConnection, WriteConnection, upsert_one
 from readmodel.base.schema import CODE, UtcDateTime, code, metadata
-from readmodel.base.statements import upsert_one
 
 installation = Table(
     "installation",

@@ -9,11 +9,11 @@ has are compared, and a case row is written only over one that changed when the 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 from sqlalchemy import Row, Table, bindparam, func, select, update
 
 from domain.case.actions.correct import Corrected
@@ -29,16 +29,25 @@ from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from domain.incident.scope import street_words
 from domain.kit.event import BaseEvent, Notification
-from readmodel.base.database import WriteConnection
-from readmodel.base.statements import RowValues, event_row, insert_missing, row, upsert
+from readmodel.base.database import RowValues, WriteConnection, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before
-from readmodel.cases.decisions import HUNDREDTHS
 from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql
 from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts, search_words, withdrawals
 from readmodel.notifications.notifications import notification_row, notifications
 
 _PROGRESS = TypeAdapter(Progress)
-_OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "caller_version", "closed_at")
+_OF_CASE = (
+    "state",
+    "owner",
+    "department",
+    "assignee",
+    "incident",
+    "cycle",
+    "version",
+    "caller_version",
+    "closed_at",
+    "flags",
+)
 """Columns of `cases` that change, and are attributes of the case."""
 
 
@@ -82,15 +91,14 @@ def write(
     if changed := corrected | late:
         replace_terms(connection, before, terms_in_sql(connection, changed))
     plain = [batch for batch in first if batch.number not in changed]
-    insert_missing(connection, search_words, [found for batch in plain for found in _search_rows(batch)])
+    terms = (term_rows(batch.number, batch.events[0].at, _registration(batch).intake) for batch in plain)
+    insert_missing(connection, search_words, [*chain.from_iterable(terms)])
     insert_events(connection, events, occurred)
-    upsert(connection, clocks, [changed for batch in batches for changed in _clock_rows(batch)])
-    upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
-    insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
-    insert_missing(connection, follow_ups, [ended for each in occurred for ended in _follow_up_rows(*each)])
-    insert_missing(
-        connection, withdrawals, [by_call for each in occurred for by_call in _withdrawal_rows(connection, *each)]
-    )
+    upsert(connection, clocks, [changed for batch in batches for changed in _changed_rows(batch, clocks)])
+    upsert(connection, parts, [changed for batch in batches for changed in _changed_rows(batch, parts)])
+    counted = [found for each in occurred if (found := _counted_row(connection, *each))]
+    for table in (decisions, follow_ups, withdrawals):
+        insert_missing(connection, table, [values for of_table, values in counted if of_table is table])
     insert_missing(connection, notifications, told)
     return len(told)
 
@@ -113,9 +121,9 @@ _UPDATE = (
 def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> None:
     """Update existing rows. A row that did not change is newer already, or earlier events are missing."""
     rows = [
-        _state_row(batch)
-        | _corrected_row(batch)
-        | {
+        {
+            **_state_row(batch),
+            **(_facts_row(batch.case.corrected) if batch.case.corrected else {}),
             "the_number": batch.number,
             "since_version": batch.since_version,
             "since_changed_at": batch.since_changed_at,
@@ -204,25 +212,18 @@ def _is_same(event: BaseEvent, there: Row[Any]) -> bool:
 
 
 def _registered_row(batch: ProjectionBatch) -> RowValues:
-    registered, data = _registration(batch)
-    intake = data.intake
-    facts = _facts_row(intake) | _corrected_row(batch)
-    return (
-        _state_row(batch)
-        | facts
-        | {
-            "number": batch.number,
-            "priority": batch.priority or data.terms.priority,
-            "registered_at": registered.at,
-            "channel": intake.channel,
-            "call_id": intake.call_id,
-            "description": intake.description,
-        }
-    )
-
-
-def _corrected_row(batch: ProjectionBatch) -> RowValues:
-    return _facts_row(batch.case.corrected) if batch.case.corrected else {}
+    registered = _registration(batch)
+    intake = registered.intake
+    return {
+        **_state_row(batch),
+        **_facts_row(batch.case.corrected or intake),
+        "number": batch.number,
+        "priority": batch.priority or registered.terms.priority,
+        "registered_at": batch.events[0].at,
+        "channel": intake.channel,
+        "call_id": intake.call_id,
+        "description": intake.description,
+    }
 
 
 def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
@@ -239,17 +240,16 @@ def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
     }
 
 
-def _registration(batch: ProjectionBatch) -> tuple[Event, Registered]:
-    """Return the first event, and its data. Raises TypeError if it is no registration."""
+def _registration(batch: ProjectionBatch) -> Registered:
+    """Return the data of the first event. Raises TypeError if it is no registration."""
     first = batch.events[0]
     if not isinstance(first.data, Registered):
         raise TypeError(f"the first batch of case {batch.number} starts with {first.action}, not with its registration")
-    return first, first.data
+    return first.data
 
 
 def _state_row(batch: ProjectionBatch) -> RowValues:
     return {name: getattr(batch.case, name) for name in _OF_CASE} | {
-        "flags": to_json(batch.case.flags).decode(),
         "sla": batch.sla,
         "overdue": batch.overdue,
         "next_due_at": batch.next_due_at,
@@ -259,50 +259,31 @@ def _state_row(batch: ProjectionBatch) -> RowValues:
     }
 
 
-def _clock_rows(batch: ProjectionBatch) -> list[RowValues]:
-    changed = (clock for clock in batch.case.clocks if clock.version > batch.since_version)
-    return [row(clocks, clock, number=batch.number) for clock in changed]
+def _changed_rows(batch: ProjectionBatch, table: Table) -> list[RowValues]:
+    """Return the rows of the clocks or parts that changed in a batch."""
+    each = batch.case.clocks if table is clocks else batch.case.parts
+    return [row(table, one, number=batch.number, document=one) for one in each if one.version > batch.since_version]
 
 
-def _part_rows(batch: ProjectionBatch) -> list[RowValues]:
-    changed = (part for part in batch.case.parts if part.version > batch.since_version)
-    return [row(parts, part, number=batch.number, document=part.model_dump_json()) for part in changed]
+def _counted_row(connection: WriteConnection, number: str, event: Event) -> tuple[Table, RowValues] | None:
+    """Return the row of a decision, a follow-up, or a withdrawal to which only a call gave the right, and its table.
 
-
-def _decision_rows(number: str, event: Event) -> list[RowValues]:
-    """Return the row of a final decision on an approval or credit; none if the next approver has yet to decide."""
+    None for other events, for a decision after which a further approver has yet to decide, and for a follow-up after
+    which the caller is to be called again.
+    """
+    place = {"number": number, "seq": event.seq}
     match event.data:
         case ApprovalDecided() as data if event.to_state is not State.AWAITING_APPROVAL:
-            pass
+            return decisions, row(decisions, data, **place, decided_at=event.at)
         case CreditDecided(final=True) as data:
-            pass
-        case _:
-            return []
-    amount = None if data.amount is None else int(data.amount * HUNDREDTHS)
-    return [row(decisions, data, number=number, seq=event.seq, decided_at=event.at, amount_hundredths=amount)]
-
-
-def _follow_up_rows(number: str, event: Event) -> list[RowValues]:
-    """Return the row of a finished follow-up; none if the caller is to be called again."""
-    data = event.data
-    if not isinstance(data, FollowedUp) or event.to_state is State.PENDING_FOLLOW_UP:
-        return []
-    # The event of a dissatisfied follow-up is the first of the next cycle.
-    cycle = event.cycle - (event.to_state is State.DISPATCHED)
-    facts = {"number": number, "seq": event.seq, "followed_up_at": event.at, "cycle": cycle}
-    return [row(follow_ups, data, **facts, contacted=data.outcome != "unreachable")]
-
-
-def _withdrawal_rows(connection: WriteConnection, number: str, event: Event) -> list[RowValues]:
-    """Return the row of a withdrawal to which nothing but a call gave the right; none of any other event."""
-    data = event.data
-    if not isinstance(data, Withdrawn) or not data.by_call:
-        return []
-    phone = telephone_before(connection, number, event.actor, event.seq)
-    facts = {"number": number, "seq": event.seq, "withdrawn_at": event.at, "withdrawn_by": event.actor}
-    return [{**facts, "named_call": data.call_id, "phone_term": phone and phone_term(phone)}]
-
-
-def _search_rows(batch: ProjectionBatch) -> list[RowValues]:
-    registered, data = _registration(batch)
-    return term_rows(batch.number, registered.at, data.intake)
+            return decisions, row(decisions, data, **place, decided_at=event.at)
+        case FollowedUp() as data if event.to_state is not State.PENDING_FOLLOW_UP:
+            # The event of a dissatisfied follow-up is the first of the next cycle.
+            cycle = event.cycle - (event.to_state is State.DISPATCHED)
+            facts = {"followed_up_at": event.at, "cycle": cycle, "contacted": data.outcome != "unreachable"}
+            return follow_ups, row(follow_ups, data, **place, **facts)
+        case Withdrawn(by_call=True) as data:
+            phone = telephone_before(connection, number, event.actor, event.seq)
+            facts = {"withdrawn_at": event.at, "withdrawn_by": event.actor, "named_call": data.call_id}
+            return withdrawals, {**place, **facts, "phone_term": phone and phone_term(phone)}
+    return None

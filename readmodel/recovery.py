@@ -4,11 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
-from pydantic_core import from_json
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, type_coerce, update
 
 from domain.assessment.assessment import Assessment
 from domain.case.actions.comment import ACTION as COMMENT
@@ -24,22 +23,16 @@ from domain.incident.incident import ABSORPTION, Incident, Widened
 from domain.incident.state import ENDS, IncidentEvent
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.cases.queries import PAGE, get_cases
+from readmodel.base.schema import JsonText
+from readmodel.cases.queries import PAGE, get_cases, timeline
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, is_not_over, parts
 from readmodel.incidents import get as get_incident
-from readmodel.incidents import incident_events, incidents
-from readmodel.timelines import incident_timeline, timeline
+from readmodel.incidents import incident_events, incident_timeline, incidents
 
 Lost = Literal["ended", "missing", "reset"]
 """Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
-_MARK = update(cases).where(cases.c.number == bindparam("the_number")).values(lost=bindparam("the_reason"))
-_HELD = select(
-    cases.c.number,
-    cases.c.changed_at,
-    cases.c.version,
-    select(func.count()).where(events.c.number == cases.c.number).scalar_subquery().label("events"),
-    IS_OPEN.label("is_open"),
-).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
+_EVENTS = select(func.count()).where(events.c.number == cases.c.number).scalar_subquery().label("events")
+"""Number of the events of a case."""
 
 
 class Held(NamedTuple):
@@ -58,8 +51,9 @@ class Held(NamedTuple):
 
 def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held]:
     """Return what SQL has of these cases; one without a row is left out."""
-    rows = connection.execute(_HELD, {"numbers": list(numbers)})
-    return {row.number: Held(row.changed_at, row.version, row.events, bool(row.is_open)) for row in rows}
+    statement = select(cases.c.number, cases.c.changed_at, cases.c.version, _EVENTS, IS_OPEN)
+    rows = connection.execute(statement.where(cases.c.number.in_(numbers)))
+    return {number: Held(*facts) for number, *facts in rows}
 
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
@@ -134,7 +128,9 @@ def others_not_over(connection: ReadConnection, at: datetime) -> NotOver:
     opened = select(incidents.c.number, incidents.c.state).where(incidents.c.closed_at.is_(None))
     waits = {number: state not in ENDS for number, state in connection.execute(opened)}
     months, unreadable = dict[str, bool](), dict[str, str]()
-    begun = select(assessments.c.number, assessments.c.document).where(assessments.c.closed_at.is_(None))
+    begun = select(assessments.c.number, type_coerce(assessments.c.document, JsonText)).where(
+        assessments.c.closed_at.is_(None)
+    )
     for number, document in connection.execute(begun):
         try:
             month = Assessment.model_validate_json(document)
@@ -166,7 +162,8 @@ def lost_cases(connection: ReadConnection) -> dict[str, Lost]:
 def mark(connection: WriteConnection, reasons: Mapping[str, Lost | None]) -> None:
     """Mark these cases as lost, or with None as found again."""
     if reasons:
-        connection.execute(_MARK, [{"the_number": each, "the_reason": why} for each, why in reasons.items()])
+        marked = update(cases).where(cases.c.number == bindparam("the_number")).values(lost=bindparam("the_reason"))
+        connection.execute(marked, [{"the_number": each, "the_reason": why} for each, why in reasons.items()])
 
 
 class RecordedCase(NamedTuple):
@@ -273,39 +270,22 @@ class CaseFacts(NamedTuple):
     over: bool
 
 
-def all_facts(connection: ReadConnection, at: datetime) -> Iterator[tuple[str, CaseFacts]]:
-    """Yield number and facts of every case at `at`, in order, without holding all of them in memory."""
+def all_facts(
+    connection: ReadConnection, at: datetime, *conditions: ColumnElement[bool]
+) -> Iterator[tuple[str, CaseFacts]]:
+    """Yield number and facts at `at` of the cases that meet conditions, in order, without holding all in memory."""
     involved = defaultdict[str, list[str]](list)
-    for part in connection.execute(_PARTS):
-        involved[part.number].append(part.department)
-    rows = connection.execute(_statement(at).order_by(cases.c.number).execution_options(yield_per=PAGE))
-    return ((row.number, _facts(row, involved.get(row.number, ()))) for row in rows)
+    unfinished = select(parts.c.number, parts.c.department).join(cases, cases.c.number == parts.c.number)
+    unfinished = unfinished.where(parts.c.state.in_(sorted(UNFINISHED)), *conditions)
+    for number, department in connection.execute(unfinished.order_by(parts.c.number, parts.c.serial)):
+        involved[number].append(department)
+    named = [cases.c[name] for name in CaseFacts._fields if name in cases.c]
+    others = cases.c.service_code.label("service"), _EVENTS, is_not_over(at).label("not_over")
+    statement = select(cases.c.number, *named, *others).where(*conditions).order_by(cases.c.number)
+    for row in connection.execute(statement.execution_options(yield_per=PAGE)).mappings():
+        facts = {name: row[name] for name in CaseFacts._fields if name in row}
+        yield row["number"], CaseFacts(**facts, involved=tuple(involved[row["number"]]), over=not row["not_over"])
 
 
 def facts_of(connection: ReadConnection, at: datetime, number: str) -> CaseFacts | None:
-    row = connection.execute(_statement(at).where(cases.c.number == number)).first()
-    involved = [part.department for part in connection.execute(_PARTS.where(parts.c.number == number))]
-    return _facts(row, involved) if row else None
-
-
-_PARTS = (
-    select(parts.c.number, parts.c.department)
-    .where(parts.c.state.in_(sorted(UNFINISHED)))
-    .order_by(parts.c.number, parts.c.serial)
-)
-
-
-def _statement(at: datetime) -> Select[Any]:
-    counted = select(func.count()).where(events.c.number == cases.c.number).scalar_subquery()
-    return select(
-        cases.c.number,
-        cases.c.service_code.label("service"),
-        *(cases.c[name] for name in CaseFacts._fields if name in cases.c),
-        counted.label("events"),
-        is_not_over(at).label("not_over"),
-    )
-
-
-def _facts(row: Row[Any], involved: Sequence[str]) -> CaseFacts:
-    given = {name: getattr(row, name) for name in CaseFacts._fields if name not in ("flags", "involved", "over")}
-    return CaseFacts(**given, flags=tuple(from_json(row.flags)), involved=tuple(involved), over=not row.not_over)
+    return dict(all_facts(connection, at, cases.c.number == number)).get(number)

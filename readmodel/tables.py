@@ -11,7 +11,8 @@ import readmodel.cases.tables
 import readmodel.customers
 import readmodel.incidents
 import readmodel.notifications.notifications
-import readmodel.people.tables
+import readmodel.people.people
+import readmodel.people.workload
 import readmodel.processes
 import readmodel.reports.reports  # noqa: F401 - for the metadata
 from readmodel.base.schema import metadata as metadata  # noqa: PLC0414 - exported

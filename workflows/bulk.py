@@ -4,9 +4,9 @@ Each lists the numbers that come next, and has an activity ask these cases.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import AwareDatetime, Field
 from temporalio import workflow
@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
     from readmodel.people.workload import CLOCK_MARGIN
-    from workflows.kit.entity import LOWEST, RETRY
+    from workflows.kit.entity import execute
     from workflows.kit.words import plain
 
 ROLLOUT_PAGE = 500
@@ -29,37 +29,22 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
 DAY = timedelta(days=1)
 """Difference of local days at most: numbers begin with one."""
-Argument = TypeVar("Argument")
-Query = TypeVar("Query", OpenCasesQuery, OwnedQuery)
-Result = TypeVar("Result")
 
 
-async def _next_numbers(activity: Callable[[Any, Query], Awaitable[list[str]]], query: Query) -> list[str]:
+async def _next_numbers(activity: Callable[..., Any], query: OpenCasesQuery | OwnedQuery) -> list[str]:
     """Return the numbers of the next page; none after the last."""
-    return await workflow.execute_activity_method(
-        activity,
-        query,
-        start_to_close_timeout=LIST_TIMEOUT,
-        retry_policy=RETRY,
-        priority=LOWEST,
-        summary=f"which cases come after {query.after or 'the first'} 后续工单",
-    )
+    summary = f"which cases come after {query.after or 'the first'} 后续工单"
+    numbers: list[str] = await execute(activity, query, LIST_TIMEOUT, summary)
+    return numbers
 
 
-async def _ask_page(
-    activity: Callable[[Any, Argument], Awaitable[Result]], page: Argument, numbers: list[str], what: str
-) -> Result:
+async def _ask_page(activity: Callable[..., Any], page: TermsChange | CasesOfHandover, what: str) -> Any:  # noqa: ANN401 - the activity's own
     """Ask the cases of a page by an activity that fans out; `what` is done to them, in Chinese, in its summary."""
-    return await workflow.execute_activity_method(
-        activity,
-        page,
-        start_to_close_timeout=PAGE_TIMEOUT,
-        heartbeat_timeout=HEARTBEAT_TIMEOUT,
-        retry_policy=RETRY,
-        priority=LOWEST,
-        # After the workflow was ended, it changes no case any more.
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=f"{len(numbers)} cases to {numbers[-1]} {what}",
+    summary = f"{len(page.numbers)} cases to {page.numbers[-1]} {what}"
+    # After the workflow was ended, it changes no case any more.
+    until_cancelled = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+    return await execute(
+        activity, page, PAGE_TIMEOUT, summary, heartbeat_timeout=HEARTBEAT_TIMEOUT, cancellation_type=until_cancelled
     )
 
 
@@ -116,14 +101,19 @@ class CatalogueRolloutWorkflow:
 
     @workflow.query(description="How far the rollout is. 进度")
     def progress(self) -> RolloutProgress:
-        """Return the progress."""
         return self._progress
 
     async def _pass(self, since: datetime | None = None) -> None:
         """Ask the cases that were registered from `since` on, and were not asked before."""
         while numbers := await self._next_page(since):
             if new := [number for number in numbers if number not in self._asked]:
-                self._counts.update(await self._change(new))
+                change = TermsChange(
+                    edition=self._start.edition,
+                    serial=self._start.serial,
+                    numbers=new,
+                    second_pass=self._progress.second_pass,
+                )
+                self._counts.update(await _ask_page(BulkActivities.change_catalogue, change, "逐单改用"))
                 self._asked |= dict.fromkeys(number for number in new if number >= self._late_numbers)
             self._note(after=numbers[-1], counts=dict(self._counts))
             if workflow.info().is_continue_as_new_suggested():
@@ -134,15 +124,6 @@ class CatalogueRolloutWorkflow:
         start, after = self._start, self._progress.after
         query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page)
         return await _next_numbers(BulkActivities.list_open_cases, query)
-
-    async def _change(self, numbers: list[str]) -> dict[str, int]:
-        change = TermsChange(
-            edition=self._start.edition,
-            serial=self._start.serial,
-            numbers=numbers,
-            second_pass=self._progress.second_pass,
-        )
-        return await _ask_page(BulkActivities.change_catalogue, change, numbers, "逐单改用")
 
     def _note(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
@@ -198,7 +179,7 @@ class HandoverWorkflow:
         query = OwnedQuery(handover_id=handover.id, owner=handover.previous_owner, after=start.after, limit=start.page)
         while numbers := await _next_numbers(BulkActivities.list_owned_cases, query):
             cases = CasesOfHandover(handover=handover, numbers=numbers)
-            page = await _ask_page(BulkActivities.hand_over_cases, cases, numbers, "逐单移交")
+            page = await _ask_page(BulkActivities.hand_over_cases, cases, "逐单移交")
             handed_over, refused = progress.handed_over + page.handed_over, progress.refused | page.refused
             progress = progress.model_copy(update={"handed_over": handed_over, "refused": refused})
             query = query.model_copy(update={"after": numbers[-1]})

@@ -14,12 +14,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import ReconcilerReport
-    from activities.reports import PeriodEnd, ReportActivities, ReportOrder
+    from activities.reports import MadeReport, PeriodEnd, ReportActivities, ReportOrder
     from activities.sealing.stamps import UndecidedError
     from activities.surge_watch import SurgeWatch
-    from domain.reports.period import ReportKind
+    from domain.reports.report import ReportKind
     from domain.shared.value import Start
-    from workflows.kit.entity import LOWEST, RETRY
+    from workflows.kit.entity import RETRY, execute
 
 MAKE_TIMEOUT = timedelta(minutes=2)
 """Longest duration of one attempt: a month is a dozen statements of at most four seconds each."""
@@ -112,14 +112,8 @@ class ReportWorkflow:
     @workflow.run
     async def run(self, start: ReportStart) -> str:
         """Return the path of the report in the API, once it is made."""
-        made = await workflow.execute_activity_method(
-            ReportActivities.make_report,
-            ReportOrder(kind=start.kind, period=start.period),
-            start_to_close_timeout=MAKE_TIMEOUT,
-            retry_policy=RETRY,
-            priority=LOWEST,
-            summary=f"{start.period} 编制{start.kind.zh}",
-        )
+        order, summary = ReportOrder(kind=start.kind, period=start.period), f"{start.period} 编制{start.kind.zh}"
+        made: MadeReport = await execute(ReportActivities.make_report, order, MAKE_TIMEOUT, summary)
         workflow.set_current_details(made.details)
         return made.path
 

@@ -9,6 +9,7 @@ import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -52,17 +53,13 @@ class Polling(NamedTuple):
 
 
 class Loop(ABC):
-    """A loop that polls SQL. No loop waits for another.
+    """A loop that polls SQL. No loop waits for another."""
 
-    Args:
-        writer: writer of this process; the loop takes turns with its other users.
-        rows_written: event that is set when there may be rows to take.
-    """
-
-    def __init__(self, writer: GroupWriter, rows_written: asyncio.Event, polling: Polling) -> None:
-        self.writer = writer
-        self.rows_written = rows_written
-        self.polling = polling
+    writer: GroupWriter
+    """Writer of this process; the loop takes turns with its other users."""
+    rows_written: asyncio.Event
+    """Event that is set when there may be rows to take."""
+    polling: Polling
 
     async def run(self, poller: PollerRun) -> None:
         """Poll until the run is over. While SQL is down, wait for ever longer times."""
@@ -105,6 +102,7 @@ class Loop(ABC):
                 await poller.wait(started + min(GATHER_SECONDS, self.polling.poll_seconds) - clock())
 
 
+@dataclass(eq=False)
 class DeliveryLoop(Loop):
     """The deliveries of one channel, with tries, pauses and dead letters.
 
@@ -116,35 +114,24 @@ class DeliveryLoop(Loop):
         area_code: returns that of telephones without one.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of one loop
-        self,
-        writer: GroupWriter,
-        name: str,
-        channel: Channel,
-        quiet_until: QuietUntil,
-        give_up: GiveUp,
-        polling: Polling,
-        *,
-        singly: bool = False,
-        clock: Callable[[], datetime] = now,
-        area_code: Callable[[], str] = str,
-    ) -> None:
-        super().__init__(writer, asyncio.Event(), polling)
-        self._area_code = area_code
-        self.name = name
-        self.sent = 0
-        """Deliveries that were sent in this run."""
-        self._channel = channel
-        self._quiet_until = quiet_until
-        self._give_up = give_up
-        self._clock = clock
-        self._singly = singly
-        self._under_way: dict[asyncio.Task[None], int] = {}
-        """Tasks that deliver, each with the number of its deliveries."""
-        self._sent: list[str] = []
-        self._failed: list[Failure] = []
-        self._told: set[str] = set()
-        """Keys of late notifications of which their cases know."""
+    writer: GroupWriter
+    name: str
+    channel: Channel
+    quiet_until: QuietUntil
+    give_up: GiveUp
+    polling: Polling
+    singly: bool = False
+    clock: Callable[[], datetime] = now
+    area_code: Callable[[], str] = str
+    rows_written: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    sent: int = field(default=0, init=False)
+    """Deliveries that were sent in this run."""
+    _under_way: dict[asyncio.Task[None], int] = field(default_factory=dict, init=False)
+    """Tasks that deliver, each with the number of its deliveries."""
+    _sent: list[str] = field(default_factory=list, init=False)
+    _failed: list[Failure] = field(default_factory=list, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+    """Keys of late notifications of which their cases know."""
 
     async def run(self, poller: PollerRun) -> None:
         """See Loop."""
@@ -160,8 +147,8 @@ class DeliveryLoop(Loop):
         """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
         await self.finish()
         while keys := await self.writer.run(partial(deliveries.in_doubt, channel=self.name, limit=self.polling.batch)):
-            delivered = await self._channel.delivered(keys) & set(keys)
-            settle = partial(deliveries.settle, channel=self.name, keys=keys, delivered=delivered, at=self._clock())
+            delivered = await self.channel.delivered(keys) & set(keys)
+            settle = partial(deliveries.settle, channel=self.name, keys=keys, delivered=delivered, at=self.clock())
             await self.writer.run(settle)
 
     async def round(self) -> bool:
@@ -170,11 +157,11 @@ class DeliveryLoop(Loop):
         If more may be due than the channel has room for, wait until some are done.
         """
         busy = sum(self._under_way.values())
-        room = self.polling.batch - busy if self._singly or not busy else 0
+        room = self.polling.batch - busy if self.singly or not busy else 0
         results = Results(tuple(self._sent), tuple(self._failed))
         taken = await self.writer.run(partial(self._record_and_take, results=results, room=room))
         self._forget(results)
-        for batch in [[each] for each in taken] if self._singly else [taken] * bool(taken):
+        for batch in [[each] for each in taken] if self.singly else [taken] * bool(taken):
             task = asyncio.create_task(self._deliver(batch))
             self._under_way[task] = len(batch)
             task.add_done_callback(self._under_way.pop)
@@ -191,15 +178,15 @@ class DeliveryLoop(Loop):
             await asyncio.wait(self._under_way)
         if self._sent or self._failed:
             results = Results(tuple(self._sent), tuple(self._failed))
-            record = partial(deliveries.record, channel=self.name, results=results, at=self._clock())
+            record = partial(deliveries.record, channel=self.name, results=results, at=self.clock())
             await self.writer.run(record)
             self._forget(results)
 
     def _record_and_take(self, connection: WriteConnection, results: Results, room: int) -> list[Delivery]:
-        at = self._clock()
+        at = self.clock()
         deliveries.record(connection, self.name, results, at)
         return deliveries.take(
-            connection, self.name, self._quiet_until, at, room, self._area_code(), in_batch=not self._singly
+            connection, self.name, self.quiet_until, at, room, self.area_code(), in_batch=not self.singly
         )
 
     def _forget(self, results: Results) -> None:
@@ -208,7 +195,7 @@ class DeliveryLoop(Loop):
 
     async def _deliver(self, taken: list[Delivery]) -> None:
         try:
-            reasons = dict(await self._channel.deliver(taken))
+            reasons = dict(await self.channel.deliver(taken))
         except Exception as error:  # noqa: BLE001 - a channel may fail in any way; the deliveries are tried again
             logger.warning("the channel failed: %s", type(error).__name__)
             reasons = dict.fromkeys((delivery.key for delivery in taken), type(error).__name__)
@@ -226,7 +213,7 @@ class DeliveryLoop(Loop):
         # A case that could not be told is told at the next try: the last one may be a day away.
         if is_last or (delivery.tries >= deliveries.LATE_TRIES and delivery.key not in self._told):
             try:
-                await self._give_up(delivery.number, Undelivered(key=delivery.key, channel=self.name, error=error))
+                await self.give_up(delivery.number, Undelivered(key=delivery.key, channel=self.name, error=error))
                 self._told.add(delivery.key)
             except Exception as refusal:  # noqa: BLE001 - no notification is dead before its case is told
                 reason = type(refusal).__name__
@@ -237,6 +224,7 @@ class DeliveryLoop(Loop):
         return Failure(delivery.key, error, None if is_last else next_try_at)
 
 
+@dataclass(eq=False)
 class RoutingLoop(Loop):
     """The routing of notifications: one transaction creates their deliveries, so a crash leaves nothing in doubt.
 
@@ -245,24 +233,25 @@ class RoutingLoop(Loop):
         channels: loops of the channels, woken when there are deliveries.
     """
 
-    def __init__(
-        self, writer: GroupWriter, channels_to: ChannelsTo, channels: Sequence[DeliveryLoop], polling: Polling
-    ) -> None:
-        super().__init__(writer, writer.notifications_written, polling)
-        self._channels_to = channels_to
-        self._channels = channels
+    writer: GroupWriter
+    channels_to: ChannelsTo
+    channels: Sequence[DeliveryLoop]
+    polling: Polling
+
+    def __post_init__(self) -> None:
+        self.rows_written = self.writer.notifications_written
 
     async def recover(self) -> None:
         """Route anew what waits for channels that the operator removed."""
-        names = [channel.name for channel in self._channels]
+        names = [channel.name for channel in self.channels]
         await self.writer.run(partial(deliveries.reroute, channels=names, at=now()))
 
     async def round(self) -> bool:
         """Route notifications that are due; return True if none is left."""
-        route = partial(deliveries.route, channels_to=self._channels_to, at=now(), limit=self.polling.batch)
+        route = partial(deliveries.route, channels_to=self.channels_to, at=now(), limit=self.polling.batch)
         routed = await self.writer.run(route)
         if routed:
-            for channel in self._channels:
+            for channel in self.channels:
                 channel.rows_written.set()
         return routed < self.polling.batch
 

@@ -11,17 +11,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import (
-    ChoiceLoader,
-    Environment,
-    FileSystemLoader,
-    StrictUndefined,
-    TemplateError,
-    TemplateSyntaxError,
-    meta,
-    nodes,
-)
-from jinja2.exceptions import SecurityError
+import jinja2
+from jinja2 import meta, nodes
 
 from activities.notifications.channels.base import DeliveryError, RenderedNotification
 from activities.notifications.limited_templates import LimitedEnvironment
@@ -82,10 +73,10 @@ class Templates:
         self._link = link
         self._hotline = hotline
         self._zone = ZoneInfo(time_zone)
-        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN_TEMPLATES) if place is not None]
+        places = [place for place in (folder, OWN_TEMPLATES) if place is not None]
         # Plain text has nothing to escape.
         self._environment = LimitedEnvironment(
-            loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
+            loader=jinja2.FileSystemLoader(places), undefined=jinja2.StrictUndefined, auto_reload=False
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
         sample = self._fields(_SAMPLE, "")
@@ -117,7 +108,7 @@ class Templates:
         found = (self._environment.select_template([f"{stem}.{each}.txt" for stem in stems]) for each in languages)
         try:
             return "\n".join(template.render(fields).strip() for template in found)
-        except SecurityError as error:
+        except jinja2.exceptions.SecurityError as error:
             raise DeliveryError(f"its template {error}") from None
 
     def _fields(self, delivery: Delivery, link: str) -> Mapping[str, str]:
@@ -142,7 +133,7 @@ class Templates:
 
 
 def template_problems(
-    environment: Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
+    environment: jinja2.Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
 ) -> Iterator[str]:
     """Yield the problems of a template with fields like those of the sample.
 
@@ -165,9 +156,9 @@ def template_problems(
             environment.get_template(name).render(sample)
     except UnicodeDecodeError as error:
         yield f"{name}: is no UTF-8 text ({error.reason}); accepted: a template in UTF-8"
-    except TemplateSyntaxError as error:
+    except jinja2.TemplateSyntaxError as error:
         yield f"{file}: line {error.lineno}: {error.message}"
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         yield f"{file}: cannot be filled in: {error}"
 
 

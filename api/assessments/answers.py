@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
-from api.responses import HIDDEN, WHOLE, Page, body_like
+from api.responses import HIDDEN, WHOLE, body_like
 from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
@@ -23,11 +23,16 @@ from domain.catalogue.figures import (
     CONNECTED_RATE,
     FIGURE_OF,
     OF_CALLS,
+    Criterion,
     Figure,
     FigureUnit,
+    GivenPoints,
+    Grade,
+    Ground,
+    Standard,
     Subject,
+    Weight,
 )
-from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
@@ -175,10 +180,6 @@ class AssessedMonth(MonthSummary):
     items: list[AssessedItem] = Field(description="By subject.")
 
 
-class MonthPage(Page[MonthSummary]):
-    """Assessed months, the latest first."""
-
-
 class CountedCaseItem(BaseModel):
     """Case behind a number."""
 
@@ -191,12 +192,7 @@ class CountedCaseItem(BaseModel):
 
     @classmethod
     def of(cls, counted: CountedCase) -> Self:
-        facts = {name: value for name, value in counted._asdict().items() if name != "serial"}
-        return cls(**facts | {"amount": amount_text(counted)}, links=_case_link(counted.number))
-
-
-class CountedCasePage(Page[CountedCaseItem]):
-    """Cases behind a number, by case number."""
+        return cls(**counted._asdict() | {"amount": amount_text(counted)}, links=_case_link(counted.number))
 
 
 class NewObjection(BaseModel):
@@ -236,10 +232,6 @@ class ObjectionItem(Objection):
         return cls(**dict(objection), month=month, links={"decision": decision, **_case_link(objection.complaint)})
 
 
-class ObjectionPage(Page[ObjectionItem]):
-    """Objections of a month, the oldest first, all on one page."""
-
-
 class NewInspection(BaseModel):
     """Inspection (质检) of one case of the sample."""
 
@@ -272,10 +264,6 @@ class InspectionItem(BaseModel):
             cls(**{**nothing, **dict(made.get(each.complaint, each))}, links=_case_link(each.complaint))
             for each in month.sample
         ]
-
-
-class InspectionPage(Page[InspectionItem]):
-    """Sample of a month, by agent, all on one page."""
 
 
 class NewExclusion(BaseModel):
@@ -317,10 +305,6 @@ class ExclusionItem(BaseModel):
     def of(cls, exclusion: Exclusion) -> Self:
         decision = f"/v1/complaints/{exclusion.number}/exclusions/{exclusion.id}/decision"
         return cls(**exclusion._asdict(), links={"decision": decision, **_case_link(exclusion.number)})
-
-
-class ExclusionPage(Page[ExclusionItem]):
-    """Exclusions, the oldest first."""
 
 
 def amount_text(counted: CountedCase) -> str | None:

@@ -8,11 +8,13 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from starlette.responses import Response
+
 from api.assessments.answers import NewObjection
 from api.dependencies import CatalogueInForce, part
 from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
-from api.sign_in.security import digest_of, request_key
+from api.sign_in.security import digest_of
 from api.sql import DirectWriter, Reader
 from api.temporal.client import AssessmentClient
 from api.temporal.errors import key_reused
@@ -20,12 +22,11 @@ from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.catalogue.figures import FIGURE_OF, Subject
 from domain.kit.event import ActionBody, Command
-from domain.reports.period import month_bounds, month_of
+from domain.reports.report import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
 from readmodel.assessments.months import Number
 from readmodel.reports.reports import first_case_at
-from workflows.assessment.messages import AssessmentOutcome
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
@@ -92,15 +93,18 @@ class Assessments:
         month: str,
         body: ActionBody,
         actor: Actor,
-        idempotency_key: str | None,
+        key: str,
+        response: Response,
         refused: ProblemError | None = None,
-    ) -> tuple[AssessmentOutcome, bool]:
-        """Send the action; return its outcome, and True once SQL has it. Raises ProblemError."""
+    ) -> Assessment:
+        """Send the action; return the assessment after it. The response is a 202 if SQL does not show it yet.
+
+        Raises ProblemError.
+        """
         action = ASSESSMENT_ACTION_OF[type(body)]
         if actor.role not in {*action.roles, Role.ADMIN}:
             raise action.wrong_role(actor)
         name = action.name
-        key = "" if idempotency_key is None else request_key(actor, idempotency_key)
         digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by', 'parties'})}")
         command = Command(actor=actor, body=body, key=key, digest=digest)
         outcome = await self.client.act(month, name, command, refused)
@@ -112,18 +116,13 @@ class Assessments:
             raise ProblemError(OUT_OF_TURN, detail, accepted=[], version=found.version)
         if (outcome.action, outcome.digest) != (name, digest):
             raise key_reused(f"month, for {outcome.action} or with another body")
-        return outcome, await self._written(outcome)
-
-    async def _written(self, outcome: AssessmentOutcome) -> bool:
-        """Write what the action returned, which the workflow publishes as well; return True once SQL has it."""
-        if not outcome.events:
-            return True
-        batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
-        try:
-            await self.writer.write(partial(months.write, batch=batch))
-        except ProblemError:
-            return False
-        return True
+        if outcome.events:
+            batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
+            try:
+                await self.writer.write(partial(months.write, batch=batch))
+            except ProblemError:  # the workflow publishes it as well
+                response.status_code = HTTPStatus.ACCEPTED
+        return outcome.assessment
 
     def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
         if by in (Subject.AGENT, Subject.CREW):

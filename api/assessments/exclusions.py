@@ -12,16 +12,15 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from api.assessments.answers import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion
+from api.assessments.answers import ExclusionDecision, ExclusionItem, NewExclusion
 from api.assessments.assessments import Assessments
 from api.complaints.cases import Cases, TheCases
 from api.dependencies import CatalogueInForce, TheReader, part
 from api.edge.problems import ProblemError, declare, kind_of
-from api.parameters import CaseNumber, IdempotencyKey, Paging
-from api.responses import problems
-from api.rights import needs
-from api.routing import OnceRoute
-from api.sign_in.security import digest_of, request_key
+from api.parameters import CaseNumber, Paging, RequestKey
+from api.responses import Page, problems
+from api.routing import OnceRoute, needs
+from api.sign_in.security import digest_of
 from api.sql import DirectWriter, Reader
 from api.temporal.errors import key_reused
 from domain.assessment.exclusion import (
@@ -62,13 +61,11 @@ class Exclusions:
     in_force: CatalogueInForce
     clock: Callable[[], datetime]
 
-    async def request(self, number: str, body: NewExclusion, actor: Actor, sent_key: str | None) -> Exclusion:
+    async def request(self, number: str, body: NewExclusion, actor: Actor, key: str) -> Exclusion:
         """Return the exclusion that this request asks for, now or before. Raises ProblemError and Refused."""
         case, now = await self.cases.in_sql(number, actor, REQUEST_EXCLUSIONS), self.clock()
-        key = uuid.uuid4().hex if sent_key is None else request_key(actor, sent_key)
-        wanted = Exclusion(
-            id=digest_of(f"{key}\0{number}")[:32], number=number, requested_by=actor.id, requested_at=now, **dict(body)
-        )
+        its_id = digest_of(f"{key or uuid.uuid4().hex}\0{number}")
+        wanted = Exclusion(id=its_id, number=number, requested_by=actor.id, requested_at=now, **dict(body))
 
         def request(sql: WriteConnection) -> Exclusion:
             check_ground(self.in_force.catalogue.standard(case.registered_at), wanted.ground, wanted.evidence)
@@ -117,21 +114,21 @@ router = APIRouter(tags=["assessments"], route_class=OnceRoute)
     summary="List exclusions 剔除",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: TheReader) -> ExclusionPage:
+async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: TheReader) -> Page[ExclusionItem]:
     """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
     asked = partial(exclusions.page_of_exclusions, decided=wanted.decided)
     page = await reader.ask(asked, wanted.cursor, wanted.limit)
-    return ExclusionPage(items=[*map(ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
+    return Page[ExclusionItem](items=[*map(ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
 
 
 @router.get(_OF_CASE, summary="List the exclusions of a complaint")
 async def list_exclusions_of_complaint(
     number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
-) -> ExclusionPage:
+) -> Page[ExclusionItem]:
     """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
     await cases.in_sql(number, actor, READ_CASES)
     found = await reader.ask(exclusions.exclusions_of, number)
-    return ExclusionPage(items=[*map(ExclusionItem.of, found)], next_cursor=None)
+    return Page[ExclusionItem](items=[*map(ExclusionItem.of, found)])
 
 
 @router.post(
@@ -144,10 +141,10 @@ async def request_exclusion(
     body: NewExclusion,
     actor: Annotated[Actor, needs(REQUEST_EXCLUSIONS)],
     excluded: TheExclusions,
-    idempotency_key: IdempotencyKey = None,
+    key: RequestKey,
 ) -> ExclusionItem:
     """Ask that the complaint does not count in the months that are not final; it counts until that is approved."""
-    return ExclusionItem.of(await excluded.request(number, body, actor, idempotency_key))
+    return ExclusionItem.of(await excluded.request(number, body, actor, key))
 
 
 @router.post(

@@ -12,32 +12,26 @@ from api.assessments.answers import (
     AssessedItem,
     AssessedMonth,
     CountedCaseItem,
-    CountedCasePage,
     InspectionItem,
-    InspectionPage,
-    MonthPage,
     MonthSummary,
     NewInspection,
     NewObjection,
     ObjectionDecision,
     ObjectionItem,
-    ObjectionPage,
     StandardItem,
 )
 from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
 from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
-from api.exports.files import CSV, XLSX
-from api.exports.streams import STREAMS, Pages, pages_of
-from api.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, Paging, number_in
-from api.responses import also, formats, problems, set_status
-from api.rights import needs
-from api.routing import OnceRoute
+from api.exports.files import CSV, XLSX, Pages
+from api.parameters import INVALID_NUMBER, POST_ERRORS, Paging, RequestKey, number_in
+from api.responses import Page, also, formats, problems
+from api.routing import OnceRoute, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import Subject
-from domain.reports.period import MONTH as MONTH_PATTERN
+from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
 from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor
@@ -89,10 +83,10 @@ router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 
 
 @router.get(ASSESSMENTS, summary="List assessed months 考核月份")
-async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> MonthPage:
+async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> Page[MonthSummary]:
     """List the months that are or were assessed, the latest first, all on one page."""
     found = await reader.ask(months.all_months)
-    return MonthPage(items=[MonthSummary.of(each, actor) for each in found], next_cursor=None)
+    return Page[MonthSummary](items=[MonthSummary.of(each, actor) for each in found])
 
 
 @router.get(
@@ -114,8 +108,8 @@ async def get_assessment(
     names = assessments.names(wanted.by)
     shown = [AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
-        pages, name = _one_page(exported.score_cells(shown)), f"{month}-{wanted.by}"
-        return await STREAMS[wanted.format](name, exported.SCORE_COLUMNS, pages, export_turn)
+        pages = _one_page(exported.score_cells(shown))
+        return await export_turn.answer(wanted.format, f"{month}-{wanted.by}", exported.SCORE_COLUMNS, pages)
     standard = StandardItem.of(found.standard, wanted.by)
     return AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
 
@@ -123,25 +117,24 @@ async def get_assessment(
 @router.get(
     f"{ASSESSMENTS}/{{month}}/cases",
     summary="List the cases behind a number",
-    response_model=CountedCasePage,
+    response_model=Page[CountedCaseItem],
     dependencies=[needs(READ_ASSESSMENTS)],
     responses=formats(CSV, XLSX) | problems(UNKNOWN_FIGURE),
 )
 async def list_counted_cases(
     month: Month, wanted: Annotated[CaseListing, Query()], assessments: TheAssessments, export_turn: TheExportTurn
-) -> CountedCasePage | Response:
+) -> Page[CountedCaseItem] | Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
-        turn, name = export_turn, f"{month}-{wanted.figure}"
 
         async def read(cursor: str | None) -> RowPage[CountedCase]:
             return await assessments.reader.ask(months.cases_behind, number, cursor, exported.PAGE)
 
-        pages = await pages_of(turn, read, exported.case_cells, wanted.cursor)
-        return await STREAMS[wanted.format](name, exported.CASE_COLUMNS, pages, turn)
+        pages = await export_turn.pages(read, exported.case_cells, wanted.cursor)
+        return await export_turn.answer(wanted.format, f"{month}-{wanted.figure}", exported.CASE_COLUMNS, pages)
     page = await assessments.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
-    return CountedCasePage(items=[*map(CountedCaseItem.of, page.items)], next_cursor=page.next_cursor)
+    return Page[CountedCaseItem](items=[*map(CountedCaseItem.of, page.items)], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -149,9 +142,9 @@ async def list_counted_cases(
     summary="List the sample of a month 质检样本",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_inspections(month: Month, assessments: TheAssessments) -> InspectionPage:
+async def list_inspections(month: Month, assessments: TheAssessments) -> Page[InspectionItem]:
     """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
-    return InspectionPage(items=InspectionItem.all_of(await assessments.of(month)), next_cursor=None)
+    return Page[InspectionItem](items=InspectionItem.all_of(await assessments.of(month)))
 
 
 async def _one_page(page: list[list[Cell]]) -> Pages:
@@ -167,17 +160,16 @@ async def inspect_case(
     month: Month,
     body: NewInspection,
     actor: Annotated[Actor, needs(right_to(inspect.ACTION))],
+    key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> InspectionItem:
     """Give the points of each criterion of the form; nobody inspects a case of their own."""
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
     meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
-    outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
-    set_status(response, shown=shown)
-    return next(each for each in InspectionItem.all_of(outcome.assessment) if each.complaint == number)
+    after = await assessments.act(month, meant, actor, key, response)
+    return next(each for each in InspectionItem.all_of(after) if each.complaint == number)
 
 
 @router.get(
@@ -185,10 +177,10 @@ async def inspect_case(
     summary="List the objections of a month 申诉",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_objections(month: Month, assessments: TheAssessments) -> ObjectionPage:
+async def list_objections(month: Month, assessments: TheAssessments) -> Page[ObjectionItem]:
     """List the objections with their decisions, the oldest first, all on one page."""
     found = await assessments.of(month)
-    return ObjectionPage(items=[ObjectionItem.of(month, each) for each in found.objections], next_cursor=None)
+    return Page[ObjectionItem](items=[ObjectionItem.of(month, each) for each in found.objections])
 
 
 @router.post(
@@ -201,9 +193,9 @@ async def object_to_figure(
     month: Month,
     body: NewObjection,
     actor: Annotated[Actor, needs(right_to(object_.ACTION))],
+    key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> ObjectionItem:
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
@@ -215,9 +207,8 @@ async def object_to_figure(
         meant = meant.model_copy(update=await assessments.objected(month, body, complaint))
 
     refused = await refusal_of(check())
-    outcome, shown = await assessments.act(month, meant, actor, idempotency_key, refused)
-    set_status(response, shown=shown)
-    return ObjectionItem.of(month, _objection_like(outcome.assessment, body, complaint))
+    after = await assessments.act(month, meant, actor, key, response, refused)
+    return ObjectionItem.of(month, _objection_like(after, body, complaint))
 
 
 @router.post(
@@ -230,16 +221,14 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
     objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
     body: ObjectionDecision,
     actor: Annotated[Actor, needs(right_to(decide_objection.ACTION))],
+    key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
     meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
-    outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
-    found = outcome.assessment.objection(objection_id)
+    found = (await assessments.act(month, meant, actor, key, response)).objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
-    set_status(response, shown=shown)
     return ObjectionItem.of(month, found)
 
 

@@ -1,9 +1,10 @@
 """The actions on complaints: one operation for each action of the lifecycle table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,18 +14,10 @@ from starlette.responses import Response
 from api.actions import Actions, Turn, add_actions
 from api.complaints.answers import Complaint
 from api.complaints.cases import Cases
-from api.complaints.checks import (
-    CALL_MISMATCH,
-    CONTACT_WITHOUT_WITNESS,
-    CREDIT_LIMIT_REACHED,
-    NO_TEXT_MESSAGES,
-    TOO_MANY_LINKS,
-    Checks,
-)
-from api.complaints.intake import in_catalogue
-from api.complaints.recognition import Recognition
+from api.complaints.intake import Recognition, in_catalogue
 from api.dependencies import CatalogueInForce, part
 from api.directory import Naming
+from api.edge.limits import Turns, too_soon
 from api.edge.problems import (
     BEHIND_SQL,
     INVALID_RESULT,
@@ -33,14 +26,14 @@ from api.edge.problems import (
     WORKFLOW_LOST,
     ProblemError,
     declare,
-    refused_by,
+    problem_of,
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.rights import KEY, require_reach
-from api.routing import OnceRoute
-from api.sql import Reader
+from api.routing import KEY, OnceRoute, require_reach
+from api.sql import Reader, away
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
+from domain.calls.call import CallMismatch
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction, merged
 from domain.case.actions.decide_credit import DecideCredit
@@ -48,22 +41,39 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
-from domain.case.actions.withdraw import Withdraw
+from domain.case.actions.withdraw import Withdraw, needs_call
 from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.lifecycle import OPEN, State
 from domain.case.permission import Attempt
-from domain.case.progress import Progress
+from domain.case.progress import Owed, Progress
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Value
-from readmodel.cases.queries import get_case
+from readmodel.callers import links_sent
+from readmodel.calls.contacts import link_goes_nowhere
+from readmodel.calls.withdrawals import call_mismatch
+from readmodel.cases.queries import PastCredit, credited, get_case
 from readmodel.cases.search_terms import phone_term
 
 PREFIX = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
+CREDIT_LIMIT_REACHED = declare("credit-limit-reached", HTTPStatus.CONFLICT, "Credit limit of the account reached")
+NO_TEXT_MESSAGES = declare("no-text-messages", HTTPStatus.CONFLICT, "No channel to callers' telephones")
+CONTACT_WITHOUT_WITNESS = declare("contact-without-witness", HTTPStatus.CONFLICT, "Telephone without a witness")
+TOO_MANY_LINKS = declare("too-many-links", HTTPStatus.TOO_MANY_REQUESTS, "Too many links to one telephone")
+CALL_MISMATCH = declare("call-mismatch", HTTPStatus.FORBIDDEN, "Call of another agent, telephone or time")
+DAY = timedelta(days=1)
+LINK_PAUSE, LINKS_A_DAY = timedelta(hours=1), 5
+"""Pause after a link to a telephone, and most links within 24 hours."""
+_WHY = {
+    CallMismatch.AGENT: "{call_id} was answered by another agent.",
+    CallMismatch.TELEPHONE: "{call_id} came from another telephone than that of the case {number}.",
+    CallMismatch.EARLIER: "{call_id} was over before the case {number} was registered.",
+}
+"""Details of the mismatches that refuse a withdrawal."""
 _CHECKED_HERE = {
     "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
     "correct": (UNKNOWN["service"], UNKNOWN["district"]),
@@ -76,16 +86,25 @@ _CHECKED_HERE = {
 
 @dataclass(frozen=True)
 class ComplaintActions(Actions[Outcome]):
-    """Actions on complaints."""
+    """Actions on complaints, with the checks of what a case cannot know.
+
+    What is compared is in SQL. If SQL is down or behind, an approval is refused until it is up again. A call that is
+    not known yet, or not completely, is compared when `GET /v1/unconfirmed-withdrawals` is read.
+
+    Args:
+        turns: held by the one request that sends a link to a telephone.
+        texts_callers: True if a channel sends to the telephones of callers.
+    """
 
     client: ComplaintClient
     naming: Naming
     cases: Cases
-    checks: Checks
     incidents: IncidentClient
     in_force: CatalogueInForce
     reader: Reader
     recognition: Recognition
+    turns: Turns
+    texts_callers: bool
     clock: Callable[[], datetime]
 
     async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:
@@ -94,48 +113,121 @@ class ComplaintActions(Actions[Outcome]):
             if case := await self.reader.ask(get_case, number):
                 action = ACTION_OF[type(body)]
                 against = Attempt.of(action, case, actor, self.clock(), body).forbidden()
-                return refused_by(against) if against else None
+                return problem_of(against) if against else None
         return None
 
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
         """Check what the case cannot know: catalogue codes, incidents, other cases of its account, channels, calls."""
-        if isinstance(body, LinkIncident) and body.incident is not None:
-            await self.incidents.require_open(body.incident, actor)
-        if isinstance(body, DecideCredit) and body.approved:
-            await self.checks.credit(number, body.credit, actor)
-        if isinstance(body, SendLink):
-            await self.checks.link(number, actor)
-        if isinstance(body, Withdraw) and body.call_id:
-            await self.checks.call(number, body.call_id, actor)
-        if isinstance(body, (Dispatch, Involve)):
-            self.in_force.catalogue.department(body.department)
-        if isinstance(body, Correct):
-            self._check_codes(body)
+        catalogue = self.in_force.catalogue
+        match body:
+            case LinkIncident(incident=str(incident)):
+                await self.incidents.require_open(incident, actor)
+            case DecideCredit(approved=True, credit=serial):
+                await self._check_credit(number, serial, actor)
+            case SendLink():
+                await self._check_contact(number)
+                await self._check_pause(number, actor)
+            case Withdraw(call_id=str(call_id)):
+                await self._check_call(number, call_id, actor)
+            case Dispatch(department=department) | Involve(department=department):
+                catalogue.department(department)
+            case Correct(service_code=service, location=location):
+                if service:
+                    catalogue.service(service)
+                if location and location.district:
+                    catalogue.district(location.district)
+
+    async def _check_credit(self, number: str, serial: int, actor: Actor) -> None:
+        """Raise ProblemError if approving this credit exceeds the limit of its account. The case checks all else."""
+        view = await self.client.case(number, actor)
+        if view is None or "decide_credit" not in view.available_actions or not view.caller.account_no:
+            return
+        owed = next((owed for owed in view.credits if owed.serial == serial and owed.approved is None), None)
+        if owed is None:
+            return
+        case = await self.reader.ask(get_case, number)
+        if case is None:
+            raise away("SQL does not show the case yet, so the credits of its account are unknown.")
+        limit = next((credit for credit in case.terms.credits if credit.name == owed.name), None)
+        if limit and limit.at_most and limit.at_most_seconds:
+            time = timedelta(seconds=limit.at_most_seconds)
+            found = await self.reader.ask(credited, view.caller.account_no, self.clock() - time)
+            approved = [one for one in found if one.name == owed.name]
+            if sum((one.amount for one in approved), owed.amount) > limit.at_most:
+                raise _too_much(owed, limit.at_most, time, approved, view.currency)
 
     async def turn(self, name: str, number: str, actor: Actor) -> Turn:
-        """Return the turn of the telephone to which a link is sent: it gets few of them."""
-        return await self.checks.link_turn(number, actor) if name == "send_link" else nullcontext()
+        """Return the turn of the telephone to which a link is sent: it gets few of them.
 
-    def _check_codes(self, body: Correct) -> None:
-        """Check that a corrected service and district are in the catalogue in force. Raises UnknownCode."""
-        if body.service_code:
-            self.in_force.catalogue.service(body.service_code)
-        if body.location and body.location.district:
-            self.in_force.catalogue.district(body.location.district)
+        Others need not wait for a case that does not answer.
+        """
+        if name != "send_link":
+            return nullcontext()
+        view = None
+        with suppress(ProblemError):  # the check says it
+            view = await self.cases.find(number, actor)
+        phone = view.caller.phone if view else None
+        return self.turns.of("send_link", phone_term(phone, self.in_force.catalogue.area_code) if phone else number)
+
+    async def _check_contact(self, number: str) -> None:
+        """Raise ProblemError if no link may go to the caller's telephone. The courier checks it again when it sends."""
+        if not self.texts_callers:
+            detail = (
+                "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
+            )
+            raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
+        area_code = self.in_force.catalogue.area_code
+        if await self.reader.ask(link_goes_nowhere, number, area_code):
+            detail = (
+                f"The telephone of the case {number} is one of the staff, or its owner put it in after the"
+                " registration; no link goes there. 该号码属于工作人员或由责任人更改,不能发送链接。"
+            )
+            accepted = [
+                "the telephone of the registration",
+                "one that the registry or a call of the case has",
+                "a correction by somebody else than the owner",
+            ]
+            raise ProblemError(CONTACT_WITHOUT_WITNESS, detail, accepted=accepted)
+
+    async def _check_pause(self, number: str, actor: Actor) -> None:
+        """Raise ProblemError 429 if the telephone was sent as many links as it gets, for all of its cases together."""
+        view = await self.cases.find(number, actor)
+        if view is None or view.caller.phone is None:
+            return
+        at = self.clock()
+        sent = await self.reader.ask(links_sent, view.caller.phone, self.in_force.catalogue.area_code, at - DAY)
+        busy = [sent[-1] + LINK_PAUSE] if sent else []
+        if len(sent) >= LINKS_A_DAY:
+            busy.append(sent[-LINKS_A_DAY] + DAY)
+        free_at = max(busy, default=at)
+        if free_at <= at:
+            return
+        rule = f"This telephone gets one link an hour and {LINKS_A_DAY} within 24 hours, for all of its cases together."
+        raise too_soon(TOO_MANY_LINKS, rule, at, free_at, self.in_force.catalogue.calendar.timezone)
+
+    async def _check_call(self, number: str, call_id: str, actor: Actor) -> None:
+        """Raise ProblemError if the call is known, and gives no right to withdraw the case."""
+        view = await self.cases.find(number, actor)
+        if view is None or "withdraw" not in view.available_actions or not needs_call(actor, view.owner):
+            return
+        area_code = self.in_force.catalogue.area_code
+        found = await self.reader.ask(call_mismatch, call_id, actor.id, view, area_code)
+        if found in _WHY:
+            accepted = ["call_id: a call of its caller that you took", f"its owner, {view.owner}", "supervisor"]
+            raise ProblemError(CALL_MISMATCH, _WHY[found].format(call_id=call_id, number=number), accepted=accepted)
 
     async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:
         """Return a correction with facts of the registry, and with the terms of another service or district."""
-        if not isinstance(body, Correct):
+        if not isinstance(body, Correct) or not (body.service_code or body.caller or body.location):
             return body
-        view = await self.cases.find(number, actor) if body.service_code or body.caller or body.location else None
+        view = await self.cases.find(number, actor)
         if view is None:
             return body
         body = await self._refilled(view, body)
-        moves = body.location is not None and "district" in body.location.model_fields_set
-        if not (body.service_code or moves):
+        moved = body.location if body.location and "district" in body.location.model_fields_set else None
+        if not (body.service_code or moved):
             return body
-        service = body.service_code or view.service_code
-        district = body.location.district if body.location and moves else view.location.district
+        service, district = body.service_code or view.service_code, (moved or view.location).district
         try:
             terms = self.in_force.catalogue.terms(service, district, view.registered_at)
         except UnknownCode:
@@ -200,6 +292,16 @@ class ComplaintActions(Actions[Outcome]):
         if any(isinstance(each.data, Corrected) and each.data.needs_recognition for each in events):
             self.recognition.note_correction()
         return Complaint.of(view, actor), shown
+
+
+def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[PastCredit], currency: str) -> ProblemError:
+    had = ", ".join(f"{one.amount} by case {one.number}" for one in before) or "nothing yet"
+    detail = (
+        f"{owed.name}: an account gets {most} {currency} at most in {time / DAY:g} days. It has had {had};"
+        f" {owed.amount} more is too much. Reject this credit for that ground, and say why."
+    )
+    accepted = ["approved: false, ground: limit_reached, with a reason"]
+    return ProblemError(CREDIT_LIMIT_REACHED, detail, accepted=accepted)
 
 
 def _given(part: str, value: Value | None) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, StrictBool
 
 from api.parameters import Flag, Sla
-from api.responses import EventItem, Page, body_like, masked_for, reads_one_department, shown_as, timeline_of
+from api.responses import EventItem, body_like, masked_for, reads_one_department, shown_as, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
@@ -18,6 +18,7 @@ from domain.catalogue.terms import Priority
 from domain.rights.masking import masked, masks_for
 from domain.shared.actors import Actor
 from domain.shared.text import Name
+from domain.shared.value import Immutable
 from readmodel.cases.queries import PartOfCase
 
 NEW_COMPLAINT: dict[str, Any] = {
@@ -75,18 +76,15 @@ class Complaint(CaseView):
     links: Links
 
     @classmethod
-    def of(cls, view: CaseView, reader: Actor) -> Self:
+    def of(cls, view: CaseView, reader: Actor) -> "Complaint":
         """Return a case as the reader may see it."""
         shown, names = masked(view, masks_for(reader.role, ended=view.state in ENDED))
         facts = dict(shown)
         if reads_one_department(reader) and view.possible_duplicates:
             facts["possible_duplicates"] = ()
             names.append("possible_duplicates")
-        return cls(**facts, masked=names, links=Links.of(view.number))
-
-
-class ComplaintPage(Page[Complaint]):
-    """Complaints, the newest registration first unless another order is asked for."""
+        # Built of parts that have been validated already.
+        return cls.model_construct(**facts, masked=names, links=Links.of(view.number))
 
 
 class PartItem(Part):
@@ -103,13 +101,8 @@ class PartItem(Part):
     @classmethod
     def of(cls, item: PartOfCase, reader: Actor) -> Self:
         """Return a part as the reader may see it."""
-        case = {name: value for name, value in item._asdict().items() if name != "part"}
-        found = cls(**dict(item.part), **case, links=Links.of(item.number))
+        found = cls(**dict(item.part), **item._asdict(), links=Links.of(item.number))
         return masked_for(reader, found, found.case_state)
-
-
-class PartPage(Page[PartItem]):
-    """Parts, the latest involvement first."""
 
 
 class TimelineItem(EventItem[State]):
@@ -122,7 +115,7 @@ Timeline = timeline_of("Timeline", TimelineItem, CASE_KINDS)
 """Events of a case."""
 
 
-class NoticeItem(BaseModel):
+class NoticeItem(Immutable):
     """Notice of urging (催办通知书) or public criticism (通报批评)."""
 
     seq: int = Field(description="Of its event in the timeline; with the case's number, the number of the document.")
@@ -140,20 +133,12 @@ class NoticeItem(BaseModel):
     @classmethod
     def of(cls, number: str, event: Event) -> Self:
         data, here = document_of(event), f"/v1/complaints/{number}"
-        return cls(
-            seq=event.seq,
-            at=event.at,
-            cycle=event.cycle,
+        return cls.taken_from(
+            event,
+            data,
             kind=event.action,
             title=DOCUMENT_EN[event.action],
             title_zh=DOCUMENTS[event.action].zh,
-            due_at=data.due_at,
             departments=[each.department for each in data.addressees],
             links={"self": f"{here}/notices/{event.seq}", "complaint": here},
         )
-
-
-class NoticePage(Page[NoticeItem]):
-    """Documents of a case, the oldest first, all on one page."""
-
-    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")

@@ -8,7 +8,7 @@ from typing import Annotated
 from api.dependencies import part
 from api.edge.problems import ProblemError
 from api.parameters import not_found
-from api.rights import require_reach
+from api.routing import require_reach
 from api.sql import ProjectionWriter, Reader, away
 from api.temporal.client import ComplaintClient
 from domain.case.case import Case
@@ -58,14 +58,14 @@ class Cases:
 
     async def in_sql(self, number: str, actor: Actor, right: Right) -> Case:
         """Return the case from SQL. Raises ProblemError, also if SQL does not show it yet."""
-        if case := await self.reader.ask(get_case, number):
-            require_reach(right, actor, number, case)
-            return case
-        view = await self.client.case(number, actor)
-        if view is None:
+        case = await self.reader.ask(get_case, number)
+        found = case or await self.client.case(number, actor)
+        if found is None:
             raise not_found(number)
-        require_reach(right, actor, number, view)
-        raise away(f"The complaint {number} is there, but SQL does not show it yet.")
+        require_reach(right, actor, number, found)
+        if case is None:
+            raise away(f"The complaint {number} is there, but SQL does not show it yet.")
+        return case
 
     async def write(self, number: str, outcome: Outcome, actor: Actor) -> tuple[CaseView, bool]:
         """Write what an update returned; return the case as the actor sees it, and True if SQL has it.

@@ -5,25 +5,24 @@ it made. That holds on the day of the first use (in the catalogue's time zone) a
 """
 
 import asyncio
+import logging
 import math
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 from api.complaints.answers import NewComplaint
-from api.complaints.recognition import Recognition
 from api.dependencies import CatalogueInForce, part
 from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
-from api.sign_in.security import digest_of, request_key
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
-from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
+from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
 from api.temporal.server import Backlog
+from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Contact, Intake, Registration
@@ -32,9 +31,109 @@ from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
-from readmodel.callers import UNKNOWN_CALLER
+from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
 from readmodel.cases.queries import get_case
 from workflows.clients.start import Request
+
+log = logging.getLogger("hotline.api")
+
+PAUSES = (1.0, 5.0, 25.0, 125.0, 600.0)
+"""Seconds before each look: most of what is slow is over by then, and an outage of ten minutes."""
+EVERY_SECONDS = 15.0
+"""Time between two rounds of corrected callers. A correction over HTTP begins one at once."""
+AGAIN_SECONDS = 0.1
+"""Time after which what was cancelled, and goes on, is cancelled again."""
+_UNKNOWN = "SQL did not tell who called about %s: the flags of the case, and the class of its credits, may be wrong"
+
+
+@dataclass(eq=False)
+class Recognition:
+    """Lookups that nobody waits for: of intakes that could not wait for them, and of corrected callers.
+
+    Those of intakes are in memory only. Of corrected callers SQL tells which were not looked up yet, whoever corrected
+    them and whichever API process has ended since.
+    """
+
+    _reader: Reader
+    _complaints: ComplaintClient
+    _projection: ProjectionWriter
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _corrected: asyncio.Event = field(default_factory=asyncio.Event)
+    _rounds: asyncio.Task[None] | None = None
+    _after: str = ""
+
+    def start(self) -> None:
+        """Look corrected callers up until `close`."""
+        self._rounds = asyncio.create_task(self._look_up_corrected())
+
+    def begin(self, number: str, intake: Intake, at: datetime) -> None:
+        """Look the caller of an intake up in the background, as known at this instant."""
+        task = asyncio.create_task(self._look_up(number, intake, at), name=number)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def note_correction(self) -> None:
+        """Begin a round soon: SQL has a corrected caller."""
+        self._corrected.set()
+
+    async def close(self) -> None:
+        """Cancel all lookups, and log whose are lost."""
+        for task in self._tasks:
+            log.warning(_UNKNOWN, task.get_name())
+        ending = {*self._tasks, *([self._rounds] if self._rounds else [])}
+        while ending:
+            # Temporal's client makes an error of a cancellation, after which the next round would begin.
+            for task in ending:
+                task.cancel()
+            _, ending = await asyncio.wait(ending, timeout=AGAIN_SECONDS)
+
+    async def _look_up(self, number: str, intake: Intake, at: datetime) -> None:
+        for pause in PAUSES:
+            await asyncio.sleep(pause)
+            with suppress(ProblemError):
+                await self._tell(number, intake, at)
+                return
+        log.warning(_UNKNOWN, number)
+
+    async def _look_up_corrected(self) -> None:
+        while True:
+            # `wait_for` of Python 3.11 loses a cancellation that comes with the event, and `close` would wait for ever.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_SECONDS):
+                    await self._corrected.wait()
+            self._corrected.clear()
+            await asyncio.sleep(PAUSES[0])
+            try:
+                await self._round()
+            except ProblemError:
+                continue  # SQL does not answer, which is logged
+            except Exception:
+                log.exception("corrected callers are not looked up; the next round tries again")
+
+    async def _round(self) -> None:
+        """Look the next corrected callers up, those that failed after all others. Raises ProblemError without SQL."""
+        numbers = await self._reader.ask(unrecognised, self._after)
+        self._after = numbers[-1] if len(numbers) == UNRECOGNISED_PAGE else ""
+        for number in numbers:
+            await self._recognise(number)
+
+    async def _recognise(self, number: str) -> None:
+        """Look up the corrected caller of a case. What fails is tried again by the next round."""
+        try:
+            if case := await self._reader.ask(get_case, number):
+                await self._tell(number, case.intake, case.registered_at, case.caller_version)
+                await self._projection.note_recognised(number, case.caller_version)
+        except (ProblemError, ValueError) as error:
+            log.warning("the corrected caller of %s is not looked up yet: %s", number, type(error).__name__)
+
+    async def _tell(self, number: str, intake: Intake, at: datetime, caller_version: int = 1) -> None:
+        """Tell the case what was known of its caller, whom it names since this version. Raises ProblemError."""
+        known = await self._reader.known_late(intake, at, number)
+        if known != UNKNOWN_CALLER.facts or caller_version > 1:
+            said = Recognised(**known._asdict(), caller_version=caller_version)
+            if batch := await self._complaints.recognise(number, said, f"recognise-{caller_version}"):
+                await self._projection.write(batch)
+
 
 OTHER_OWNER = declare("other-owner", HTTPStatus.FORBIDDEN, "Cases of another owner")
 EMERGENCY = "P1"
@@ -64,15 +163,11 @@ class IntakeService:
     naming: Naming
     clock: Callable[[], datetime]
 
-    async def register(self, actor: Actor, body: NewComplaint, idempotency_key: str | None) -> NewlyRegistered:
-        """Make a case, or find the one that the same request made. Raises ProblemError and UnknownCode."""
+    async def register(self, actor: Actor, body: NewComplaint, key: str) -> NewlyRegistered:
+        """Make a case, or find the one that the request of this key made. Raises ProblemError and UnknownCode."""
         at = self.clock()
         zone = self.in_force.catalogue.calendar.timezone
-        sent = idempotency_key is not None
-        request = Request(
-            key=request_key(actor, idempotency_key) if sent else uuid.uuid4().hex,
-            digest=digest_of(body.model_dump_json()),
-        )
+        sent, request = bool(key), request_of(key, body)
         try:
             owner, terms = self._owner(actor, body), self._terms(body, body.location.district, at)
         except (ProblemError, UnknownCode):

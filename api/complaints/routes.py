@@ -1,6 +1,5 @@
 """Complaints: registration, lists, one complaint, its timeline, its parts and its notices."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,12 +16,9 @@ from werkzeug.http import parse_accept_header
 
 from api.complaints.answers import (
     Complaint,
-    ComplaintPage,
     NewComplaint,
     NoticeItem,
-    NoticePage,
     PartItem,
-    PartPage,
     Timeline,
 )
 from api.complaints.cases import TheCases
@@ -30,29 +26,27 @@ from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
 from api.directory import Naming
 from api.documents.documents import Documents
-from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF
+from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX
-from api.exports.streams import STREAMS, pages_of
 from api.parameters import (
     INVALID_PERIOD,
     POST_ERRORS,
     CaseNumber,
     Filters,
-    IdempotencyKey,
     IfNoneMatch,
     Listing,
     Paging,
+    RequestKey,
     Sla,
     TimelinePaging,
     after_seq,
     is_known,
     person,
 )
-from api.responses import NOT_MODIFIED, also, answer_page, describe, etag, formats, problems, timeline_item
-from api.rights import MASKED_SEARCH, department_within, needs, search_within
-from api.routing import BY_NAME, OnceRoute
+from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
+from api.routing import BY_NAME, MASKED_SEARCH, OnceRoute, department_within, needs, search_within
 from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
@@ -61,10 +55,9 @@ from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
 from readmodel.base.paging import RowPage
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows
+from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
+from readmodel.cases.queries import documents as documents_of
 from readmodel.cases.queries import list_parts as parts_of
-from readmodel.timelines import documents as documents_of
-from readmodel.timelines import timeline
 
 
 class Counts(BaseModel):
@@ -122,17 +115,17 @@ router = APIRouter(tags=["complaints"], route_class=OnceRoute)
 async def register_complaint(
     body: Annotated[NewComplaint, BY_NAME],
     actor: Annotated[Actor, needs(RIGHT_TO_REGISTER)],
+    key: RequestKey,
     intake: TheIntake,
     cases: TheCases,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> Complaint:
     """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
 
     Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
     case; with SQL down it is 202, the number good.
     """
-    case, shown = await intake.write(await intake.register(actor, body, idempotency_key))
+    case, shown = await intake.write(await intake.register(actor, body, key))
     complaint = Complaint.of(cases.view(case, actor), actor)
     describe(response, complaint, shown=shown)
     response.headers["Location"] = complaint.links.self
@@ -150,7 +143,7 @@ def _narrowed(wanted: Filters, actor: Actor, naming: Naming) -> CaseFilters:
 @router.get(
     "/v1/complaints",
     summary="List and search complaints",
-    response_model=ComplaintPage,
+    response_model=Page[Complaint],
     responses=formats(CSV, XLSX) | problems(*FILTER_ERRORS),
 )
 async def list_complaints(
@@ -160,7 +153,7 @@ async def list_complaints(
     catalogue: TheCatalogue,
     naming: TheNaming,
     export_turn: TheExportTurn,
-) -> ComplaintPage | Response:
+) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
     By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
@@ -169,20 +162,20 @@ async def list_complaints(
     """
     filters = _narrowed(wanted, actor, naming)
     area_code = catalogue.area_code
-    if wanted.format in STREAMS:
+    if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
         async def read(cursor: str | None) -> RowPage[RowMapping]:
             return await cases.reader.ask(list_rows, filters, cursor, limit or exported.PAGE, area_code, wanted.sort)
 
         cells = partial(exported.cells, reader=actor)
-        pages = await pages_of(export_turn, read, cells, wanted.cursor, only_first=limit is not None)
-        return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages, export_turn)
+        pages = await export_turn.pages(read, cells, wanted.cursor, only_first=limit is not None)
+        return await export_turn.answer(wanted.format, exported.NAME, exported.COLUMNS, pages)
     page = await cases.reader.ask(
         list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
     )
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
-    return ComplaintPage(items=items, next_cursor=page.next_cursor)
+    return Page[Complaint](items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/counts", summary="Count complaints", responses=problems(*FILTER_ERRORS))
@@ -232,9 +225,8 @@ async def get_timeline(
     cases: TheCases,
 ) -> Response:
     """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
-    after = after_seq(paging.cursor)
     case = await cases.in_sql(number, actor, READ_CASES)
-    page = await reader.ask(timeline, number, after, paging.limit)
+    page = await reader.ask(timeline, number, after_seq(paging.cursor), paging.limit)
     return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
 
 
@@ -248,24 +240,27 @@ async def list_parts(
     actor: Annotated[Actor, needs(READ_PARTS)],
     reader: TheReader,
     catalogue: TheCatalogue,
-) -> PartPage:
-    """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
+) -> Page[PartItem]:
+    """List the parts of a department in cases of others, the latest involvement first.
+
+    `GET /v1/complaints` lists its own cases.
+    """
     department = department_within(READ_PARTS, actor, wanted.department) or actor.department
     if department is None:
         detail = "Your key has no department: name one with the parameter `department`."
         raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
     page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
-    return PartPage(items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
+    return Page[PartItem](items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
     number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
-) -> NoticePage:
-    """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
+) -> Page[NoticeItem]:
+    """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
     found = await reader.ask(documents_of, number)
-    return NoticePage(items=[NoticeItem.of(number, event) for event in found])
+    return Page[NoticeItem](items=[NoticeItem.of(number, event) for event in found])
 
 
 @router.get(
@@ -300,9 +295,7 @@ async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the doc
     html = documents.html(number, there[seq])
     if not prefers_pdf(accept) or (print_pdf is None and quality(accept, HTML)):
         return HTMLResponse(html, headers=PAGE_HEADERS)
-    if print_pdf is None:
-        raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[HTML])
-    printed = await asyncio.to_thread(print_pdf, html, there[seq].at)
+    printed = await printed_with(print_pdf, html, there[seq].at, accepted=[HTML])
     return Response(printed, media_type=PDF, headers=HEADERS)
 
 

@@ -1,12 +1,13 @@
 """Printer of pages as PDF, if the optional extra `pdf` is installed, and what pages that are printed have in common."""
 
+import asyncio
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
-from api.edge.problems import declare
+from api.edge.problems import ProblemError, declare
 
 HTML, PDF = "text/html", "application/pdf"
 CONTENT_SECURITY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
@@ -17,6 +18,13 @@ Printer = Callable[[str, datetime], bytes]
 """Returns an HTML page as PDF, dated as given. Fonts are the machine's; used glyphs are embedded."""
 _LOCK = threading.Lock()
 """One at a time: a page takes 50 ms and its fonts take memory, so parallel printing gains nothing."""
+
+
+async def printed_with(print_pdf: Printer | None, html: str, issued_at: datetime, accepted: Sequence[str]) -> bytes:
+    """Return the page as PDF. Raises ProblemError, with what is accepted instead, if there is no printer."""
+    if print_pdf is None:
+        raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[*accepted])
+    return await asyncio.to_thread(print_pdf, html, issued_at)
 
 
 def printer() -> Printer | None:

@@ -137,8 +137,8 @@ async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
 
 def problem_of(error: ProblemError | Refused | UnknownCode | OperatorError) -> ProblemError:
     match error:
-        case Refused():
-            return refused_by(error)
+        case Refused():  # by a rule that no workflow keeps
+            return refusal(error.kind, error.code, error.message, {"accepted": error.accepted})
         case UnknownCode():
             return ProblemError(UNKNOWN[error.kind], f"{_capitalised(str(error))}.", accepted=error.accepted)
         case OperatorError():
@@ -162,11 +162,6 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
         accepted=accepted,
         available_actions=accepted if kind == "conflict" else None,
     )
-
-
-def refused_by(refused: Refused) -> ProblemError:
-    """Return the refusal of the domain by a rule that no workflow keeps."""
-    return refusal(refused.kind, refused.code, refused.message, {"accepted": refused.accepted})
 
 
 def workflow_lost(
@@ -210,32 +205,18 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
         detail = f"There is nothing at {path}. /docs lists the paths."
         return ProblemError(NOT_FOUND, detail, headers=error.headers).response()
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = _methods(request)
+        # The framework names the methods of its first operation only.
+        scopes = {method: {**request.scope, "method": method} for method in ("GET", "POST")}
+        matching = {name: [route.matches(scope)[0] for route in request.app.routes] for name, scope in scopes.items()}
+        allowed = [name for name, found in matching.items() if Match.FULL in found]
         detail = f"{path} does not support {request.method}; accepted: {', '.join(allowed)}."
         return ProblemError(NO_METHOD, detail, accepted=allowed, headers={"Allow": ", ".join(allowed)}).response()
     kind = BAD_REQUEST._replace(status=HTTPStatus(error.status_code))
     return ProblemError(kind, str(error.detail), headers=error.headers).response()
 
 
-HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
-    **dict.fromkeys((ProblemError, Refused, UnknownCode, OperatorError), _on_known_error),
-    HTTPException: _on_http_error,
-}
-"""Answers to errors by type, as the application takes them."""
-
-
-def _methods(request: Request) -> list[str]:
-    """Return the methods of the path; the framework names those of its first operation only."""
-    scopes = {method: {**request.scope, "method": method} for method in ("GET", "POST")}
-    routes = request.app.routes
-    return [method for method, each in scopes.items() if any(one.matches(each)[0] is Match.FULL for one in routes)]
-
-
-async def on_invalid(timezone: Callable[[], str], request: Request, error: RequestValidationError) -> Response:
-    """Answer an invalid body or parameter. What was sent is not repeated: it may be personal.
-
-    Examples of instants are in the time zone, by its IANA name.
-    """
+async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+    """Answer an invalid body or parameter. What was sent is not repeated: it may be personal."""
     found = error.errors()
     if fault := next((fault for fault in found if fault["type"] == "json_invalid"), None):
         detail = f"At character {fault['loc'][-1]}: {fault['ctx']['error']}. Send one JSON object."
@@ -245,7 +226,15 @@ async def on_invalid(timezone: Callable[[], str], request: Request, error: Reque
     found = causes(found)
     kinds = [_kind_of_fault(fault) for fault in found]
     kind = INVALID_REQUEST if INVALID_REQUEST in kinds else kinds[0]
-    return invalid_request([_field_error(request, fault, timezone()) for fault in found], kind).response()
+    return invalid_request([_field_error(request, fault) for fault in found], kind).response()
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    **dict.fromkeys((ProblemError, Refused, UnknownCode, OperatorError), _on_known_error),
+    HTTPException: _on_http_error,
+    RequestValidationError: _on_invalid,
+}
+"""Answers to errors by type, as the application takes them."""
 
 
 def _kind_of_fault(fault: ErrorDetails) -> ProblemKind:
@@ -270,12 +259,12 @@ def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def _field_error(request: Request, fault: ErrorDetails, timezone: str) -> FieldError:
+def _field_error(request: Request, fault: ErrorDetails) -> FieldError:
     # The values of a repeated parameter have no names.
     place = fault["loc"][:2] if fault["loc"][0] == "query" else fault["loc"]
     field = ".".join(map(str, place))
     if fault["type"] == "instant":
-        example = instant_like(fault["input"], timezone)
+        example = instant_like(fault["input"], request.app.state.backend.catalogue.calendar.timezone)
         return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example])
     if _kind_of_fault(fault) is not INVALID_REQUEST:
         return FieldError(field=field, message=_capitalised(fault["msg"]), accepted=fault["ctx"]["accepted"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic_core import from_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from domain.case.lifecycle import ENDED
 from domain.reports.report import Cell
@@ -44,7 +44,7 @@ def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
 
 def _cells(row: Mapping[Any, Any], reader: Actor) -> list[Cell]:
     values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in COLUMNS}
-    values["flags"] = " ".join(from_json(row["flags"]))
+    values["flags"] = " ".join(row["flags"])
     nested = {name: {of: {field: values[name]}} for name, (of, field) in _PERSONAL.items()}
     shown, _ = masked(values | nested, masks_for(reader.role, ended=row["state"] in ENDED))
     shown |= {name: shown[name][of][field] for name, (of, field) in _PERSONAL.items()}

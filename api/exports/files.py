@@ -1,27 +1,36 @@
-"""Files that Excel opens: CSV in which no program finds a formula, and workbooks, written row by row in flat memory."""
+"""Files that Excel opens, written row by row in flat memory: CSV in which no program finds a formula, and workbooks.
 
+Long lists are read from SQL while their file is written. A step of such an export (a page that is read, its rows that
+are rendered) holds the turn of the process: there is one step at a time, however many exports there are, and a pause
+after it while others are served, so they leave threads and processor to other requests.
+"""
+
+import asyncio
 import csv
+import fcntl
 import io
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
-from typing import BinaryIO
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
+from typing import BinaryIO, TypeVar
 
-import psutil
+from starlette.responses import Response, StreamingResponse
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from domain.reports.report import Cell, ColumnKind
+from readmodel.base.paging import RowPage
 
+T = TypeVar("T")
+Rows = list[list[Cell]]
+Pages = AsyncIterator[Rows]
 CSV = "text/csv"
 BOM = b"\xef\xbb\xbf"
 """Byte order mark, without which Excel in China reads GBK."""
-_WAITING = "hotline-workbook-"
-"""Beginning of the names of folders in which rows wait for their workbook; the id of the process follows."""
 _FORMULA = re.compile(r'(?<![^,;|\t\r\n])((?:"|[^\S\t\r\n])*)(?=[-=+@＝＋－＠])')
 """Beginning of a formula, in the whole cell or in what a program makes a cell of that divides lines at another sign."""
 
@@ -52,6 +61,8 @@ def defused(text: str) -> str:
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LONGEST = 32_767
 """Characters that Excel takes in one cell."""
+_WAITING = "hotline-workbook-"
+"""Beginning of the names of folders in which rows wait for their workbook."""
 _FORMATS: Mapping[ColumnKind, Mapping[str, object]] = {
     ColumnKind.RATE: {"num_format": "0.0%"},
     ColumnKind.AMOUNT: {"num_format": "#,##0.00"},
@@ -66,18 +77,29 @@ def sheets(file: BinaryIO) -> Iterator["Sheets"]:
 
     Rows wait in a temporary folder, not in memory: only the last one can be written to.
     """
-    with TemporaryDirectory(prefix=f"{_WAITING}{os.getpid()}-") as folder:
+    with TemporaryDirectory(prefix=_WAITING) as folder, _locked(folder):
         book = Sheets(Workbook(file, {"constant_memory": True, "tmpdir": folder}))
         yield book
         book.close()
 
 
+@contextmanager
+def _locked(folder: str | Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold the lock of a folder, which the kernel releases when the process dies."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def remove_left_rows() -> None:
-    """Remove rows that processes left in clear which died while they wrote a workbook; this one writes none yet."""
-    others = {str(process) for process in psutil.pids()} - {str(os.getpid())}
+    """Remove rows that processes left in clear which died while they wrote a workbook."""
     for folder in Path(gettempdir()).glob(f"{_WAITING}*"):
-        if folder.name.removeprefix(_WAITING).partition("-")[0] not in others:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if any(folder.iterdir()):  # one without rows may have been made just now, and be locked next
+                shutil.rmtree(folder)
 
 
 class Sheets:
@@ -122,3 +144,103 @@ class Sheets:
             sheet.write_string(self._row, place, cell[:LONGEST])
         else:
             sheet.write_number(self._row, place, float(cell), self._formats.get(kind))
+
+
+CHUNK = 64 * 1024
+"""Bytes of a file that are sent at once."""
+PAUSE = 3
+"""Longest pause after a step of an export, as a multiple of the step's duration."""
+LOOK_SECONDS = 0.02
+"""Time between two looks if the event loop is busy: it is if it looks later by half."""
+
+
+class ExportTurn(asyncio.Lock):
+    """Lock of the one step of an export that runs, kept after it for a look at the loop, longer if that is busy."""
+
+    async def __aenter__(self) -> None:
+        await super().__aenter__()
+        self._began = asyncio.get_running_loop().time()
+
+    async def __aexit__(self, *error: object) -> None:
+        """End the step, and the turn after the pause."""
+        now = asyncio.get_running_loop().time
+        try:
+            ends_at = now() + PAUSE * (now() - self._began)
+            while (looked_at := now()) < ends_at:
+                await asyncio.sleep(min(LOOK_SECONDS, ends_at - looked_at))
+                if now() - looked_at < 1.5 * LOOK_SECONDS:
+                    break
+        finally:
+            self.release()
+
+    async def run(self, step: Callable[..., T], *args: object) -> T:
+        """Return the result of a step, which runs in a thread once it is its turn."""
+        async with self:
+            return await asyncio.to_thread(step, *args)
+
+    async def pages(
+        self,
+        read: Callable[[str | None], Awaitable[RowPage[T]]],
+        cells: Callable[[Sequence[T]], Rows],
+        cursor: str | None,
+        *,
+        only_first: bool = False,
+    ) -> Pages:
+        """Return the rows of a list from a cursor on, of all its pages or the first.
+
+        The first page is read at once: what SQL says against the question is told by the status, and what `read`
+        raises is raised; later faults break the answer off.
+        """
+
+        async def ask(cursor: str | None) -> tuple[Rows, str | None]:
+            async with self:
+                page = await read(cursor)
+                return await asyncio.to_thread(cells, page.items), page.next_cursor
+
+        async def pages() -> Pages:
+            yield rows
+            after = None if only_first else following
+            while after:
+                more, after = await ask(after)
+                yield more
+
+        rows, following = await ask(cursor)
+        return pages()
+
+    async def answer(self, form: str, name: str, columns: Sequence[str], pages: Pages) -> Response:
+        """Return the pages as a file of this name: `csv`, or a workbook."""
+        if form == "csv":
+            return StreamingResponse(self._csv(columns, pages), media_type=CSV, headers=attachment(f"{name}.csv"))
+        file = await self._workbook(name, columns, pages)
+        return StreamingResponse(_sent(file), media_type=XLSX, headers=attachment(f"{name}.xlsx"))
+
+    async def _csv(self, columns: Sequence[str], pages: Pages) -> AsyncIterator[bytes]:
+        yield BOM + lines([columns])
+        async for rows in pages:
+            yield await self.run(lines, rows)
+
+    async def _workbook(self, name: str, columns: Sequence[str], pages: Pages) -> BinaryIO:
+        """Return the workbook once all pages are in it: its table of contents comes last."""
+        file: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed when it is sent
+        try:
+            with sheets(file) as book:
+                book.begin(name, columns)
+                async for rows in pages:
+                    await self.run(book.write, rows)
+                # Seconds of a long list, which the event loop does not have.
+                await self.run(book.close)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+def _sent(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def attachment(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

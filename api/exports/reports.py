@@ -1,39 +1,19 @@
 """Reports in every format: each is rendered from the stored value alone, so it stays as it was made."""
 
 import io
-from collections.abc import Callable, Mapping
-from enum import StrEnum
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from markupsafe import Markup
 
-from api.documents.printer import HTML
 from api.edge.browsers import TEMPLATES
 from api.exports.charts import svg
-from api.exports.files import BOM, CSV, XLSX, lines, sheets
-from api.responses import JSON
+from api.exports.files import BOM, lines, sheets
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.report import Report, Table, shown
 
 ROWS = 50
 """Rows of a table that a page shows: what matters most comes first, and files have all."""
-
-
-class ReportFormat(StrEnum):
-    """Format of a report."""
-
-    JSON = "json"
-    CSV = "csv"
-    XLSX = "xlsx"
-    HTML = "html"
-    PDF = "pdf"
-
-
-class Rendering(NamedTuple):
-    """Media type of a format, and the function that renders a report in it."""
-
-    media_type: str
-    render: Callable[[Report], bytes]
 
 
 def as_csv(report: Report) -> bytes:
@@ -80,12 +60,3 @@ def _shown(table: Table, report: Report) -> Mapping[str, Any]:
         "rows": rows[:ROWS],
         "more": max(0, len(rows) - ROWS),
     }
-
-
-RENDERINGS: Mapping[ReportFormat, Rendering] = {
-    ReportFormat.JSON: Rendering(JSON, lambda report: report.model_dump_json().encode()),
-    ReportFormat.CSV: Rendering(CSV, as_csv),
-    ReportFormat.XLSX: Rendering(XLSX, as_xlsx),
-    ReportFormat.HTML: Rendering(HTML, lambda report: page(report).encode()),
-}
-"""Formats that need no printer."""

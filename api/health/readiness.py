@@ -7,26 +7,40 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from itertools import islice
 from time import monotonic
+from typing import Annotated
 
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import Response
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.recovery.reconcile import SWEEP_EVERY
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
-from api.dependencies import CatalogueInForce
+from api.dependencies import CatalogueInForce, part
 from api.edge.middleware import Metrics
-from api.health import Component, Readiness, fault, fine
+from api.health import Component, Health, Readiness, fault, fine
 from api.health.sql import SqlHealth
 from api.health.storage import Storage
-from api.health.temporal import TemporalHealth
+from api.health.temporal import TemporalHealth, worker_of
+from api.responses import examples
+from api.routing import OnceRoute
 from api.temporal.server import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery import lost_cases
-from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule
-from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
+from workflows.clients.service import (
+    COURIER,
+    RECONCILER,
+    SCHEDULE,
+    SURGE_WATCH,
+    WORKFLOW,
+    describe_schedule,
+    last_report,
+)
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""
@@ -136,14 +150,15 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
 
     Nor is it if it runs on a worker that does not use this database: it sends what is due in another one.
     """
-    poller, oldest = await temporal.poller(COURIER), None
+    found, oldest = await temporal.described(COURIER), None
+    poller = await temporal.poller_by(found, COURIER)
     if not poller.ok:
         return poller
     # SQL that is down is told by a part of its own.
     with suppress(TimeoutError, SQLAlchemyError):
         async with asyncio.timeout(CHECK_SECONDS / 2):
             oldest = await sql.reader.look(oldest_due, clock())
-            if (on := await temporal.runs_on(COURIER)) and await sql.misses(on, clock()):
+            if (on := worker_of(found)) and await sql.misses(on, clock()):
                 remedy = "Stop that worker, and compare its HOTLINE_DATABASE_URL with that of the others."
                 return fault(f"runs on the worker {on} (process and host), which does not use this database", remedy)
     if oldest is None:
@@ -219,3 +234,44 @@ async def _catalogue(in_force: CatalogueInForce) -> Component:
     detail = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
     remedy = None if in_force.sound else "Put a catalogue in force with `hotline catalogue apply FILE`."
     return Component(ok=in_force.sound, detail=detail, remedy=remedy)
+
+
+ALIVE = Health(status="alive")
+METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'
+
+TheReadiness = Annotated[ReadinessCheck, part("readiness")]
+router = APIRouter(tags=["operations"], route_class=OnceRoute)
+
+
+@router.get("/healthz", summary="Is the process alive?", responses={200: examples("It is.", "alive")})
+async def healthz() -> Health:
+    """Answer without asking Temporal or SQL: the process must not be restarted because SQL is down."""
+    return ALIVE
+
+
+@router.get(
+    "/readyz",
+    summary="Can calls be taken?",
+    responses={
+        200: examples("Calls can be taken; `degraded`: a part needs attention.", "ready", "degraded"),
+        503: {"model": Readiness, **examples("They cannot: Temporal does not answer.", "unavailable")},
+    },
+)
+async def readyz(checked: TheReadiness, response: Response) -> Readiness:
+    """Report the parts of the service. Calls need Temporal and a right clock; other faults make it `degraded`."""
+    found = await checked.look()
+    if found.status == UNABLE:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return found
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": METRICS}}}},
+)
+async def metrics(checked: TheReadiness, counted: Annotated[Metrics, part("metrics")]) -> Response:
+    """Report requests, durations, answers of 202, batches written, readiness, and days of known holidays."""
+    await checked.look()
+    return Response(counted.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

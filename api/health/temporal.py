@@ -24,8 +24,7 @@ from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
-from workflows.clients.singletons import Singleton
-from workflows.clients.task_queue import deployments_in, described
+from workflows.clients.service import Singleton, deployments_in, describe_queue
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import STATE
 
@@ -79,7 +78,7 @@ class TemporalHealth:
 
     async def worker(self) -> Component:
         """Report if a worker has lately asked for workflow tasks, and gets those of the service."""
-        of_workflows, _ = found = await described(self.client, self.task_queue)
+        of_workflows, _ = found = await describe_queue(self.client, self.task_queue)
         if others := deployments_in(found):
             detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"
             return fault(detail, _TAKE_BACK)
@@ -90,7 +89,10 @@ class TemporalHealth:
 
     async def poller(self, singleton: Singleton) -> Component:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
-        found = await self._described(singleton)
+        return await self.poller_by(await self.described(singleton), singleton)
+
+    async def poller_by(self, found: DescribeWorkflowExecutionResponse | None, singleton: Singleton) -> Component:
+        """Report as `poller` does, by what `described` has returned."""
         if found is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
         run = found.workflow_execution_info
@@ -123,13 +125,8 @@ class TemporalHealth:
                 ages.append(abs((datetime.now(UTC) - at).total_seconds()))
         return min(ages, default=POLL_SECONDS) < POLL_SECONDS
 
-    async def runs_on(self, singleton: Singleton) -> str | None:
-        """Return the identity of the worker that runs the activity; None if none does."""
-        found = await self._described(singleton)
-        started = [each for each in found.pending_activities if each.state == _STARTED] if found else ()
-        return next((each.last_worker_identity for each in started), None)
-
-    async def _described(self, singleton: Singleton) -> DescribeWorkflowExecutionResponse | None:
+    async def described(self, singleton: Singleton) -> DescribeWorkflowExecutionResponse | None:
+        """Return what Temporal says of the workflow; None if it has none. Raises RPCError."""
         # Not by a handle, which tries for ten seconds: a Temporal that is down is to be told as such.
         request = DescribeWorkflowExecutionRequest(
             namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
@@ -143,6 +140,12 @@ class TemporalHealth:
         query = f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})"
         request = CountWorkflowExecutionsRequest(namespace=self.client.namespace, query=query)
         return (await self.client.workflow_service.count_workflow_executions(request)).count
+
+
+def worker_of(found: DescribeWorkflowExecutionResponse | None) -> str | None:
+    """Return the identity of the worker that runs the activity of a workflow; None if none does."""
+    started = [each for each in found.pending_activities if each.state == _STARTED] if found else ()
+    return next((each.last_worker_identity for each in started), None)
 
 
 def _poller(activity: PendingActivityInfo, singleton: Singleton) -> Component:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.responses import HIDDEN, WHOLE, EventItem, Page, body_like, masked_for, timeline_of
+from api.responses import HIDDEN, WHOLE, EventItem, body_like, masked_for, timeline_of
 from domain.case.actions.link_incident import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
@@ -16,7 +16,7 @@ from domain.incident.state import IncidentFields, IncidentState
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
-from domain.shared.value import omit_default
+from domain.shared.value import Immutable, omit_default
 from readmodel.incidents import IncidentCandidate, IncidentCounts
 
 
@@ -59,14 +59,9 @@ class IncidentLinks(BaseModel):
 
     @classmethod
     def of(cls, number: str) -> Self:
-        here = f"/v1/incidents/{number}"
-        return cls(
-            self=here,
-            timeline=f"{here}/timeline",
-            complaints=f"/v1/complaints?incident={number}",
-            candidates=f"{here}/candidates",
-            actions=f"{here}/actions/{{action}}",
-        )
+        here, complaints = f"/v1/incidents/{number}", f"/v1/complaints?incident={number}"
+        below = {name: f"{here}/{name}" for name in ("timeline", "candidates")}
+        return cls(self=here, complaints=complaints, **below, actions=f"{here}/actions/{{action}}")
 
 
 CandidateReason = Annotated[
@@ -114,10 +109,6 @@ class IncidentItem(IncidentFields):
         )
 
 
-class IncidentPage(Page[IncidentItem]):
-    """Incidents, the latest first."""
-
-
 class CandidatePlace(BaseModel):
     """Place of a candidate."""
 
@@ -132,7 +123,7 @@ class CandidateLinks(BaseModel):
     link: str = Field(description="The action that links it.")
 
 
-class Candidate(BaseModel):
+class Candidate(Immutable):
     """Case that matches the scope of an incident, and is linked by name only (待并工单)."""
 
     number: str
@@ -150,22 +141,14 @@ class Candidate(BaseModel):
         """Return a candidate as the reader may see it."""
         case, place = item.case, item.case.intake.location
         here = f"/v1/complaints/{case.number}"
-        found = cls(
-            number=case.number,
-            state=case.state,
-            service_code=case.intake.service_code,
-            department=case.department,
-            registered_at=case.registered_at,
+        found = cls.taken_from(
+            case,
+            case.intake,
             location=CandidatePlace(district=place.district, address=place.address),
-            description=case.intake.description,
-            reasons=[*item.reasons],
+            reasons=item.reasons,
             links=CandidateLinks(self=here, link=f"{here}/actions/link_incident"),
         )
         return masked_for(reader, found, case.state)
-
-
-class CandidatePage(Page[Candidate]):
-    """Candidates, the newest registration first."""
 
 
 IncidentTimeline = timeline_of("IncidentTimeline", EventItem[IncidentState], INCIDENT_KINDS)

@@ -1,6 +1,6 @@
-"""Incidents as the API reads, declares and writes them."""
+"""Incidents as the API reads, declares and acts on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,29 +8,39 @@ from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
 
+from api.actions import Actions
+from api.complaints.cases import Cases
 from api.dependencies import CatalogueInForce, part
+from api.directory import Naming
 from api.edge.limits import Turns, too_soon
-from api.edge.problems import ProblemError, declare
+from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.incidents.answers import IncidentItem, NewIncident
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import IncidentClient
-from domain.catalogue.catalogue import Catalogue
+from domain.case.lifecycle import BEFORE_REPLY
+from domain.incident.actions.confirm import Confirm
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.merge import Merge
 from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from readmodel import incidents as stored
 from workflows.clients.start import Request
+from workflows.incident.messages import IncidentOutcome
 from workflows.kit.words import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
+UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
+CASES_OVER = declare("cases-over", HTTPStatus.CONFLICT, "Cases already replied to")
 HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Incidents:
-    """Incidents.
+class Incidents(Actions[IncidentOutcome]):
+    """Incidents, and the actions on them.
 
     Args:
         per_hour: incidents that a person may declare within an hour; 0 for no limit.
@@ -38,8 +48,10 @@ class Incidents:
     """
 
     client: IncidentClient
+    naming: Naming
     reader: Reader
     projection: ProjectionWriter
+    cases: Cases
     in_force: CatalogueInForce
     turns: Turns
     per_hour: int
@@ -47,21 +59,23 @@ class Incidents:
 
     async def found(self, number: str, actor: Actor) -> Incident:
         """Return the incident from SQL, or from its workflow. Raises ProblemError."""
-        try:
-            incident = await self.reader.ask(stored.get, number)
-        except ProblemError:
-            incident = None
-        incident = incident or await self.client.incident(number, actor)
+        incident = await self._in_sql(number) or await self.client.incident(number, actor)
         if incident is None:
             raise no_incident(number)
         return incident
 
-    async def counts(self, number: str) -> stored.IncidentCounts:
-        """Return the numbers of its cases; none if SQL does not answer, as the action is done."""
-        try:
-            return await self.reader.ask(stored.case_counts, number)
-        except ProblemError:
-            return stored.IncidentCounts()
+    async def _in_sql(self, number: str) -> Incident | None:
+        """Return the incident as SQL has it; None if there is none, or if SQL does not answer."""
+        with suppress(ProblemError):
+            return await self.reader.ask(stored.get, number)
+        return None
+
+    async def item(self, incident: Incident, actor: Actor) -> IncidentItem:
+        """Return the incident as the actor sees it; without numbers of its cases if SQL does not answer."""
+        counts = stored.IncidentCounts()
+        with suppress(ProblemError):
+            counts = await self.reader.ask(stored.case_counts, incident.number)
+        return IncidentItem.of(incident, actor, counts)
 
     async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> tuple[IncidentItem, bool]:
         """Declare an incident, or return again what the same request declared; as `answer` does."""
@@ -72,14 +86,15 @@ class Incidents:
     async def _declared(
         self, body: NewIncident, actor: Actor, request: Request | None, at: datetime
     ) -> tuple[IncidentItem, bool]:
+        catalogue = self.in_force.catalogue
         try:
             await self._check_declared(actor, at)
-            check_scope(self.in_force.catalogue, body.services, body.districts)
+            self._check_scope(body.services, body.districts)
         except (ProblemError, UnknownCode):
             if request is None or (number := await self.client.started_by(request, at)) is None:
                 raise
-            return await self.answer(await self.found(number, actor), actor)
-        rules = [rule for rule in self.in_force.catalogue.surge_rules() if {*rule.services} & {*body.services}]
+            return await self._answer(await self.found(number, actor), actor)
+        rules = [rule for rule in catalogue.surge_rules() if {*rule.services} & {*body.services}]
         window = max((rule.window_seconds for rule in rules), default=0)
         opening = Opening(
             at=at,
@@ -88,14 +103,14 @@ class Incidents:
             scope=body.scope,
             since=body.since or at - timedelta(seconds=window),
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
-            timezone=self.in_force.catalogue.calendar.timezone,
+            timezone=catalogue.calendar.timezone,
         )
-        incident, event, again = await self.client.start(opening, request, CatalogueNames.of(self.in_force.catalogue))
-        if again:
-            with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
-                incident = await self.found(incident.number, actor)
-            return await self.answer(incident, actor)
-        return await self.answer(incident, actor, IncidentBatch(incident=incident, events=(event,)))
+        incident, event, again = await self.client.start(opening, request, CatalogueNames.of(catalogue))
+        if not again:
+            return await self._answer(incident, actor, IncidentBatch(incident=incident, events=(event,)))
+        with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
+            incident = await self.found(incident.number, actor)
+        return await self._answer(incident, actor)
 
     def _is_counted(self, actor: Actor) -> bool:
         return self.per_hour > 0 and actor.role is not Role.ADMIN
@@ -105,41 +120,74 @@ class Incidents:
 
         While SQL is down nothing is counted: an incident must not wait for it.
         """
-        most = self.per_hour
         if not self._is_counted(actor):
             return
-        declared: list[datetime] = []
+        most, declared = self.per_hour, list[datetime]()
         with suppress(ProblemError):
             declared = await self.reader.ask(stored.declared_by, actor.id, at - HOUR)
-        if len(declared) < most:
-            return
-        rule = f"A person declares {most} incidents at most within an hour."
-        raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, self.in_force.catalogue.calendar.timezone)
+        if len(declared) >= most:
+            rule, zone = f"A person declares {most} incidents at most within an hour.", self.in_force.catalogue.calendar
+            raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, zone.timezone)
 
-    async def answer(
+    async def check(self, _: str, body: ActionBody, actor: Actor) -> None:
+        """Check what the incident cannot know: codes of the catalogue, cases, and the state of another incident."""
+        match body:
+            case DispatchIncident():
+                self.in_force.catalogue.department(body.department)
+            case Confirm():
+                self._check_scope(body.services, body.districts)
+                await self._check_cases(body.cases, actor)
+            case Merge():
+                await self.client.require_open(body.into, actor)
+
+    def _check_scope(self, services: Sequence[str], districts: Sequence[str]) -> None:
+        """Raise UnknownCode if the catalogue in force does not have all of them."""
+        for service in services:
+            self.in_force.catalogue.service(service)
+        for district in districts:
+            self.in_force.catalogue.district(district)
+
+    async def _check_cases(self, numbers: Sequence[str], actor: Actor) -> None:
+        """Raise ProblemError if one of the cases does not exist, or has been replied to."""
+        views = {number: await self.cases.find(number, actor) for number in dict.fromkeys(numbers)}
+        if unknown := [number for number, view in views.items() if view is None]:
+            detail = f"There are no cases {', '.join(unknown)}."
+            raise ProblemError(UNKNOWN_CASES, detail, accepted=["numbers of cases"])
+        over = [f"{number} ({view.state})" for number, view in views.items() if view and view.state not in BEFORE_REPLY]
+        if over:
+            detail = f"No incident takes cases that were replied to or have ended: {', '.join(over)}."
+            raise ProblemError(CASES_OVER, detail, accepted=sorted(BEFORE_REPLY))
+
+    async def gone(self, number: str, name: str, _: Actor) -> ProblemError:
+        incident = await self.reader.ask(stored.get, number)
+        if incident is None:
+            return no_incident(number)
+        if not incident.over and await self.client.is_lost(number):
+            return workflow_lost(number, incident.state, incident.version)
+        detail = f"The incident {number} is {incident.state} and over; {name} is not possible any more."
+        return ProblemError(OUT_OF_TURN, detail, accepted=[], version=incident.version)
+
+    async def answer(self, _: str, outcome: IncidentOutcome, actor: Actor) -> tuple[IncidentItem, bool]:
+        batch = None
+        if outcome.events:
+            batch = IncidentBatch(incident=outcome.incident, events=outcome.events, counts=outcome.counts)
+        return await self._answer(outcome.incident, actor, batch)
+
+    async def _answer(
         self, incident: Incident, actor: Actor, batch: IncidentBatch | None = None
     ) -> tuple[IncidentItem, bool]:
-        """Write the batch; return the incident as the actor sees it, and True if lists show it."""
-        shown = await (self.projection.write_incident(batch) if batch else self._is_in_sql(incident))
+        """Write the batch, if there is one; return the incident as the actor sees it, and True if lists show it."""
+        shown = await (self.projection.write_incident(batch) if batch else self._is_shown(incident))
         if shown:  # a repeated action has the incident as it was the first time
-            with suppress(ProblemError):
-                there = await self.reader.ask(stored.get, incident.number)
-                incident = max(there or incident, incident, key=attrgetter("version"))
-        return IncidentItem.of(incident, actor, await self.counts(incident.number)), shown
+            there = await self._in_sql(incident.number)
+            incident = max(there or incident, incident, key=attrgetter("version"))
+        return await self.item(incident, actor), shown
 
-    async def _is_in_sql(self, incident: Incident) -> bool:
+    async def _is_shown(self, incident: Incident) -> bool:
         with suppress(ProblemError):
             found = (await self.reader.ask(stored.standing, [incident.number])).get(incident.number)
             return found is not None and found.version >= incident.version
         return False
-
-
-def check_scope(catalogue: Catalogue, services: tuple[str, ...], districts: tuple[str, ...]) -> None:
-    """Raise UnknownCode if the catalogue does not have all of them."""
-    for service in services:
-        catalogue.service(service)
-    for district in districts:
-        catalogue.district(district)
 
 
 def no_incident(number: str) -> ProblemError:

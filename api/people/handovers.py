@@ -1,6 +1,5 @@
 """Handovers (全部移交): all open cases of a person who is ill or leaves get another owner."""
 
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,14 +14,12 @@ from starlette.responses import Response
 from api.dependencies import part
 from api.directory import ACCEPTED, UNKNOWN_OWNER, Naming, People
 from api.edge.problems import ProblemError, declare, kind_of
-from api.parameters import POST_ERRORS, IdempotencyKey
+from api.parameters import POST_ERRORS, RequestKey
 from api.responses import also, body_like, problems
-from api.rights import needs
-from api.routing import OnceRoute
-from api.sign_in.security import digest_of, request_key
+from api.routing import OnceRoute, needs
 from api.sql import DirectWriter, Reader
 from api.temporal.client import HandoverClient
-from api.temporal.errors import TEMPORAL_ERRORS
+from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import RIGHT_TO_HAND_OVER
@@ -97,9 +94,9 @@ class Handovers:
     people: People
     clock: Callable[[], datetime]
 
-    async def begin(self, body: NewHandover, actor: Actor, key: str, request: Request) -> HandoverProgress:
+    async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
         """Begin the handover that is asked for. Raises ProblemError."""
-        begun = HandoverProgress(handover=await self._ordered(key, body, actor))
+        begun = HandoverProgress(handover=await self._ordered(request.key, body, actor))
         # Before the start: an API that dies in between has begun nothing, and the same request begins it.
         await self.writer.write(partial(begin_handover, handover=begun.handover, at=self.clock()))
         await self.client.start(begun.handover, request)
@@ -149,20 +146,18 @@ router = APIRouter(tags=["handovers"], route_class=OnceRoute)
 async def hand_over_all(
     body: NewHandover,
     actor: Annotated[Actor, needs(RIGHT_TO_HAND_OVER)],
+    key: RequestKey,
     handovers: TheHandovers,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> HandoverItem:
     """Give every open case that `from` owns to `to`: 200 if that is done soon, 202 while it goes on.
 
     Cases and parts that `from` is to do are listed in `to_assign`; they stay as they are.
     """
-    key = uuid.uuid4().hex if idempotency_key is None else request_key(actor, idempotency_key)
-    request = Request(key=key, digest=digest_of(body.model_dump_json()))
-    begun = None
-    if idempotency_key is None or not await handovers.client.is_started(request):
-        begun = await handovers.begin(body, actor, key, request)
-    progress = await handovers.client.wait(key) or begun or await handovers.found(key)
+    request, begun = request_of(key, body), None
+    if not key or not await handovers.client.is_started(request):
+        begun = await handovers.begin(body, actor, request)
+    progress = await handovers.client.wait(request.key) or begun or await handovers.found(request.key)
     if progress.state == "done":
         response.status_code = HTTPStatus.OK
     return await handovers.answer(progress, response)

@@ -14,8 +14,7 @@ from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare
 from api.parameters import CaseNumber
 from api.responses import body_like, masked_for, problems
-from api.rights import department_within, needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, department_within, needs
 from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller

@@ -14,8 +14,7 @@ from api.directory import People
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_PERIOD
 from api.responses import problems
-from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, needs
 from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.masking import mask_agent
 from domain.rights.rights import READ_REPORTS

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self
@@ -11,21 +12,18 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
-from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
+from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
-from api.exports.files import CSV, XLSX
-from api.exports.reports import RENDERINGS, ReportFormat, page
-from api.exports.streams import attachment
+from api.exports.files import CSV, XLSX, attachment
+from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, TheActor, needs
 from api.sql import Reader
 from domain.customers.customer import Thanks
-from domain.reports.period import (
-    EXAMPLES,
+from domain.reports.report import (
     MONTH,
     PATTERNS,
     BeforeFirstCaseError,
@@ -33,16 +31,15 @@ from domain.reports.period import (
     NotEndedError,
     Period,
     PeriodError,
+    Report,
     ReportKind,
     month_bounds,
 )
-from domain.reports.report import Report
 from domain.rights.rights import READ_REPORTS
-from domain.shared.actors import Actor
-from domain.shared.amounts import ZERO, rate
 from domain.shared.text import Name
+from domain.shared.value import ZERO, rate
 from readmodel.callers import thanks_between
-from readmodel.cases.decisions import MoneyTotal, totals
+from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
 from readmodel.reports.reports import first_case_at, get_report
 
@@ -113,14 +110,10 @@ class MonthOfFollowUps(BaseModel):
     items: list[FollowUpItem] = Field(description="By subject; cases without one last.")
 
 
-router = APIRouter(tags=["reports"], route_class=OnceRoute)
+router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_class=OnceRoute)
 
 
-@router.get(
-    "/v1/reports/approvals",
-    summary="Money decided in a month 审批月报",
-    dependencies=[needs(READ_REPORTS)],
-)
+@router.get("/v1/reports/approvals", summary="Money decided in a month 审批月报")
 async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Money:
     """Sum what management approved and rejected, by the month of the last decision."""
     found = await reader.ask(totals, *month_bounds(month, zone))
@@ -132,7 +125,7 @@ async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalo
 @router.get("/v1/reports/thanks", summary="Thanks of a month, by person 表扬月报")
 async def report_thanks(
     month: Month,
-    actor: Annotated[Actor, needs(READ_REPORTS)],
+    actor: TheActor,
     reader: TheReader,
     zone: TheZone,
     thanked: Annotated[
@@ -149,11 +142,7 @@ async def report_thanks(
     return masked_for(actor, MonthOfThanks(month=month, items=items))
 
 
-@router.get(
-    "/v1/reports/follow-ups",
-    summary="Follow-ups of a month 回访月报",
-    dependencies=[needs(READ_REPORTS)],
-)
+@router.get("/v1/reports/follow-ups", summary="Follow-ups of a month 回访月报")
 async def report_follow_ups(
     month: Month,
     reader: TheReader,
@@ -176,10 +165,26 @@ _KINDS: dict[type[NoReportError], ProblemKind] = {
     NotEndedError: PERIOD_NOT_ENDED,
     BeforeFirstCaseError: BEFORE_FIRST_CASE,
 }
-FORMAT = Field(
-    default=ReportFormat.JSON,
-    description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",
-)
+REPORT_RESPONSES = formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS)
+
+
+class ReportFormat(StrEnum):
+    """Format of a report."""
+
+    JSON = "json"
+    CSV = "csv"
+    XLSX = "xlsx"
+    HTML = "html"
+    PDF = "pdf"
+
+
+class ReportQuery(BaseModel, extra="forbid"):
+    """Format of a report. Unknown parameters are refused."""
+
+    format: ReportFormat = Field(
+        default=ReportFormat.JSON,
+        description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",
+    )
 
 
 def _parsed(kind: ReportKind, value: object) -> Period:
@@ -189,60 +194,38 @@ def _parsed(kind: ReportKind, value: object) -> Period:
         raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
 
 
-ReportDay = Annotated[
-    Any,
-    BeforeValidator(partial(_parsed, ReportKind.DAILY)),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{PATTERNS[ReportKind.DAILY]}$"}, "validation"),
-]
-ReportMonth = Annotated[
-    Any,
-    BeforeValidator(partial(_parsed, ReportKind.MONTHLY)),
-    WithJsonSchema({"type": "string", "pattern": f"^{PATTERNS[ReportKind.MONTHLY]}$"}, "validation"),
-]
+def _named(kind: ReportKind, **schema: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{PATTERNS[kind]}$"}, "validation")
 
 
-class DailyQuery(BaseModel, extra="forbid"):
-    """Day and format of a report. Unknown parameters are refused."""
+class DailyQuery(ReportQuery):
+    """Day and format of a report."""
 
-    period: ReportDay = Field(
-        alias="date", description="Day, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.DAILY]]
+    period: Annotated[
+        Any, BeforeValidator(partial(_parsed, ReportKind.DAILY)), _named(ReportKind.DAILY, format="date")
+    ] = Field(alias="date", description="Day, in the time zone of the catalogue.", examples=["2026-08-03"])
+
+
+class MonthlyQuery(ReportQuery):
+    """Month and format of a report."""
+
+    period: Annotated[Any, BeforeValidator(partial(_parsed, ReportKind.MONTHLY)), _named(ReportKind.MONTHLY)] = Field(
+        alias="month", description="Month, in the time zone of the catalogue.", examples=["2026-08"]
     )
-    format: ReportFormat = FORMAT
 
 
-class MonthlyQuery(BaseModel, extra="forbid"):
-    """Month and format of a report. Unknown parameters are refused."""
-
-    period: ReportMonth = Field(
-        alias="month", description="Month, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.MONTHLY]]
-    )
-    format: ReportFormat = FORMAT
-
-
-@router.get(
-    "/v1/reports/daily",
-    summary="Report of a day 日报",
-    response_model=Report,
-    dependencies=[needs(READ_REPORTS)],
-    responses=formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS),
-)
+@router.get("/v1/reports/daily", summary="Report of a day 日报", response_model=Report, responses=REPORT_RESPONSES)
 async def report_daily(
     wanted: Annotated[DailyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
-) -> Response:
+) -> Report | Response:
     """Return the report of a day as it was made after its end; nothing that happens later changes it."""
     return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
 
 
-@router.get(
-    "/v1/reports/monthly",
-    summary="Report of a month 月报",
-    response_model=Report,
-    dependencies=[needs(READ_REPORTS)],
-    responses=formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS),
-)
+@router.get("/v1/reports/monthly", summary="Report of a month 月报", response_model=Report, responses=REPORT_RESPONSES)
 async def report_monthly(
     wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
-) -> Response:
+) -> Report | Response:
     """Return the report of a month as it was made after its end; nothing that happens later changes it."""
     return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
 
@@ -261,16 +244,18 @@ async def _stored(period: Period, reader: Reader, now: datetime, zone: ZoneInfo)
     raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
 
 
-async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | None) -> Response:
-    name = f"{report.kind.value}-{report.period}.{wanted.value}"
-    if wanted is ReportFormat.PDF:
-        if print_pdf is None:
-            raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[format_.value for format_ in RENDERINGS])
-        html = await asyncio.to_thread(page, report)
-        printed = await asyncio.to_thread(print_pdf, html, report.made_at)
-        return Response(printed, media_type=PDF, headers=attachment(name))
-    rendering = RENDERINGS[wanted]
-    content = await asyncio.to_thread(rendering.render, report)
-    saved = wanted in {ReportFormat.CSV, ReportFormat.XLSX}
-    headers = attachment(name) if saved else CONTENT_SECURITY if wanted is ReportFormat.HTML else {}
-    return Response(content, media_type=rendering.media_type, headers=headers)
+async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | None) -> Report | Response:
+    """Return the report in a format, rendered from the stored value alone, so it stays as it was made."""
+    saved = attachment(f"{report.kind.value}-{report.period}.{wanted.value}")
+    match wanted:
+        case ReportFormat.JSON:
+            return report
+        case ReportFormat.CSV:
+            return Response(await asyncio.to_thread(as_csv, report), media_type=CSV, headers=saved)
+        case ReportFormat.XLSX:
+            return Response(await asyncio.to_thread(as_xlsx, report), media_type=XLSX, headers=saved)
+    html = await asyncio.to_thread(page, report)
+    if wanted is ReportFormat.HTML:
+        return HTMLResponse(html, headers=CONTENT_SECURITY)
+    others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]
+    return Response(await printed_with(print_pdf, html, report.made_at, others), media_type=PDF, headers=saved)

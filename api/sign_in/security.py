@@ -6,12 +6,12 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from api.directory import MalformedKeyError, People
+from api.directory import People
 from api.edge.limits import Limits, is_reading
 from api.edge.problems import ProblemError, declare
 from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, Tokens
 from domain.shared.actors import Actor
-from readmodel.people.people import ApiKey
+from readmodel.people.people import TOKEN, TOKEN_SHAPE, ApiKey
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
@@ -60,11 +60,11 @@ class BearerKey:
     async def holder_of_key(self, request: Request, token: str) -> tuple[Actor, ApiKey]:
         """Return who acts with the key of this text, and the key. Raises ProblemError 401, 503, or 429 after many."""
         headers = {"WWW-Authenticate": INVALID}
-        try:
-            found = await self._people.verify(token, lambda: self._limits.check_guesses(request))
-        except MalformedKeyError as error:
+        if (form := TOKEN.fullmatch(token)) is None:
             self._limits.guessed(request, "malformed keys")
-            raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
+            detail = f"An API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape."
+            raise ProblemError(MALFORMED_KEY, detail, headers=headers)
+        found = await self._people.verify(form[1], form[2], lambda: self._limits.check_guesses(request))
         if found is None:
             self._limits.guessed(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
@@ -82,9 +82,9 @@ class BearerKey:
         return actor.model_copy(update={"id": person.id, "name": person.actor.name})
 
 
-def request_key(actor: Actor, given: str | None) -> str:
+def request_key(actor: Actor, given: str) -> str:
     """Return the id of a request: its Idempotency-Key belongs to the person who sent it. Raises ProblemError 422."""
-    if given is None or not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
+    if not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
         detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
         raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])
     return digest_of(f"{actor.id}\0{given}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import httpx
 from authlib.oauth2.client import OAuth2Client
@@ -21,7 +21,7 @@ from fastapi import APIRouter
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.dependencies import part
+from api.dependencies import ThePeople, TheWriter, part
 from api.directory import People
 from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
 from api.edge.limits import Limits
@@ -29,7 +29,6 @@ from api.edge.problems import ProblemError, declare
 from api.routing import OnceRoute
 from api.sign_in.security import BearerKey
 from api.sign_in.tokens import CHALLENGE, LONGEST_REASON, Tokens
-from api.sql import DirectWriter
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
 from readmodel.people.people import PeopleScope, end_sessions
@@ -39,14 +38,6 @@ CALLBACK = "/sign-in/oidc/callback"
 HANDSHAKE_SECONDS = 600
 """Time for a sign-in at the issuer."""
 log = logging.getLogger("hotline.api")
-
-
-class OidcClient(NamedTuple):
-    """The service as its issuer knows it: id, secret or an empty text, and the address to which the issuer leads."""
-
-    id: str
-    secret: str
-    callback: str
 
 
 class Handshake(Kept):
@@ -60,10 +51,18 @@ class Handshake(Kept):
 
 @dataclass(frozen=True, slots=True)
 class OidcSignIn:
-    """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back."""
+    """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back.
+
+    Attributes:
+        client_id: the service as the issuer knows it.
+        secret: secret of the service; empty if it has none.
+        callback: address to which the issuer leads.
+    """
 
     tokens: Tokens
-    client: OidcClient
+    client_id: str
+    secret: str
+    callback: str
     cookie: SealedCookie[Handshake]
     clock: Callable[[], datetime]
 
@@ -71,8 +70,10 @@ class OidcSignIn:
         """Return the redirection to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         address = (await self.tokens.issuer.endpoints()).authorization_endpoint
-        id_, _, callback = self.client
-        asked = OAuth2Client(None, id_, scope="openid profile", redirect_uri=callback, code_challenge_method="S256")
+        scope, method = "openid profile", "S256"
+        asked = OAuth2Client(
+            None, self.client_id, scope=scope, redirect_uri=self.callback, code_challenge_method=method
+        )
         url, _ = asked.create_authorization_url(address, state, verifier, nonce=nonce)
         response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
         ends_at = self.clock() + timedelta(seconds=HANDSHAKE_SECONDS)
@@ -90,25 +91,21 @@ class OidcSignIn:
         if handshake is None or not code or not secrets.compare_digest(state.encode(), handshake.state.encode()):
             raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
         given = await self._exchange(code, handshake.verifier)
-        said = await self.tokens.read(str(given.get("id_token", "")), self.client.id)
+        said = await self.tokens.read(str(given.get("id_token", "")), self.client_id)
         # What is about another sign-in, client or person is somebody else's.
-        if said.get("nonce") != handshake.nonce or said.get("azp", self.client.id) != self.client.id:
+        if said.get("nonce") != handshake.nonce or said.get("azp", self.client_id) != self.client_id:
             raise _refused("the ID token is that of another sign-in")
         claims = await self.tokens.read(str(given.get("access_token", "")))
         if said["sub"] != claims["sub"]:
             raise _refused("ID token and access token are of different people")
         return self.tokens.claims.actor(claims), handshake.to
 
-    def end(self, response: Response) -> None:
-        """Take the handshake from the browser: it is good for one sign-in."""
-        self.cookie.clear(response)
-
     async def _exchange(self, code: str, verifier: str) -> dict[str, Any]:
         """Return the tokens for a code. Raises ProblemError: 401 if the issuer refuses, 503 if it is away."""
-        id_, secret, callback = self.client
-        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": callback}
-        auth = httpx.BasicAuth(id_, secret) if secret else None
-        given = await self.tokens.issuer.exchange(form if auth else {**form, "client_id": id_}, auth)
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+        form |= {"redirect_uri": self.callback, **({} if self.secret else {"client_id": self.client_id})}
+        auth = httpx.BasicAuth(self.client_id, self.secret) if self.secret else None
+        given = await self.tokens.issuer.exchange(form, auth)
         if "error" in given:
             log.warning("the issuer refuses a code: %s", str(given["error"])[:LONGEST_REASON])
             raise _refused("the issuer does not accept its code")
@@ -178,10 +175,6 @@ class Sessions:
         )
         self.cookie.set(response, session)
 
-    def end(self, response: Response) -> None:
-        """Take the session from the browser; the directory ends the person's others."""
-        self.cookie.clear(response)
-
     def sign_in_page(self, request: Request) -> Response:
         """Return the answer to a request without a session: the page to sign in, or a problem to what takes no page."""
         if request.method == "GET" and takes_pages(request):
@@ -204,6 +197,12 @@ class Sessions:
             issuer=self.issuer,
         )
 
+    def refused(self, request: Request, refusal: ProblemError, to: str | None) -> Response:
+        """Return the page to sign in with what is wrong, or the problem to what takes no page."""
+        if takes_pages(request):
+            return self.page(request, to, refusal.problem.status, refusal)
+        return refusal.response()
+
 
 def takes_pages(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
@@ -219,100 +218,89 @@ NO_SUCH_PERSON = declare("no-such-person", HTTPStatus.FORBIDDEN, "Person not in 
 SIGNED_OUT_HERE = declare("signed-out-here", HTTPStatus.SERVICE_UNAVAILABLE, "Signed out in this browser alone")
 
 
-@dataclass(frozen=True)
-class SignIn:
-    """Sign-in by key or token, and sign-out."""
-
-    sessions: Sessions
-    bearer: BearerKey
-    limits: Limits
-    people: People
-    writer: DirectWriter
-
-    async def read_anew(self) -> None:
-        """Read people anew if SQL answers: a session with a number of before a sign-out elsewhere would end at once."""
-        with suppress(ProblemError):
-            await self.people.read_anew()
-
-    def known(self, actor: Actor) -> Actor:
-        """Return the actor of a token, as the directory names the person. Raises ProblemError 403 if it does not."""
-        person = self.people.get(actor.id)
-        if person is None or person.left_at is not None:
-            command = "hotline person add ID --role ROLE"
-            detail = f"{actor.id} is not in the directory. An administrator adds people: {command}."
-            raise ProblemError(NO_SUCH_PERSON, detail)
-        return actor.model_copy(update={"id": person.id, "name": person.actor.name})
-
-    def refused(self, request: Request, refusal: ProblemError, to: str | None) -> Response:
-        """Return the page to sign in with what is wrong, or the problem to what takes no page."""
-        if takes_pages(request):
-            return self.sessions.page(request, to, refusal.problem.status, refusal)
-        return refusal.response()
-
-
 TheOidc = Annotated[OidcSignIn, part("oidc")]
-TheSignIn = Annotated[SignIn, part("sign_in")]
+TheSessions = Annotated[Sessions, part("sessions")]
+TheLimits = Annotated[Limits, part("limits")]
+TheBearer = Annotated[BearerKey, part("bearer")]
 router = APIRouter(route_class=OnceRoute, include_in_schema=False)
 oidc_router = APIRouter(route_class=OnceRoute, include_in_schema=False)
 """Ways to the issuer and back, if there is one."""
 
 
 @router.get(SIGN_IN)
-async def show_sign_in(request: Request, by: TheSignIn) -> Response:
-    return by.sessions.page(request, request.query_params.get("to"))
+async def show_sign_in(request: Request, sessions: TheSessions) -> Response:
+    return sessions.page(request, request.query_params.get("to"))
 
 
 @router.post(SIGN_IN)
-async def sign_in(request: Request, by: TheSignIn) -> Response:
+async def sign_in(request: Request, sessions: TheSessions, bearer: TheBearer, people: ThePeople) -> Response:
     form = await form_of(request)
     given = form.get("key", "").strip()
     try:
-        require_same_origin(request, secure=by.sessions.secure)
-        await by.bearer.holder_of_key(request, given)
-        await by.read_anew()
-        actor, key = await by.bearer.holder_of_key(request, given)
+        require_same_origin(request, secure=sessions.secure)
+        await bearer.holder_of_key(request, given)
+        await _read_anew(people)
+        actor, key = await bearer.holder_of_key(request, given)
     except ProblemError as refused:
-        return by.refused(request, refused, form.get("to"))
+        return sessions.refused(request, refused, form.get("to"))
     response = RedirectResponse(local(form.get("to")), HTTPStatus.SEE_OTHER)
-    by.sessions.begin(response, actor, key.scope, key.expires_at)
+    sessions.begin(response, actor, key.scope, key.expires_at)
     return response
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, by: TheSignIn) -> Response:
-    require_same_origin(request, secure=by.sessions.secure)
+async def sign_out(request: Request, sessions: TheSessions, people: ThePeople, writer: TheWriter) -> Response:
+    require_same_origin(request, secure=sessions.secure)
     response: Response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
     try:
-        if session := by.sessions.open(request):
-            await by.writer.write(partial(end_sessions, person_id=session.actor.id))
-            await by.people.read_anew()
+        if session := sessions.open(request):
+            await writer.write(partial(end_sessions, person_id=session.actor.id))
+            await people.read_anew()
     except ProblemError:
         detail = "This browser is signed out, others are not: SQL does not answer. Sign in and out again later."
-        response = by.refused(request, ProblemError(SIGNED_OUT_HERE, detail), None)
+        response = sessions.refused(request, ProblemError(SIGNED_OUT_HERE, detail), None)
     # Whoever uses this browser next must not be let in because SQL is down.
-    by.sessions.end(response)
+    sessions.cookie.clear(response)
     return response
 
 
 @oidc_router.get(f"{SIGN_IN}/oidc")
-async def begin_with_issuer(request: Request, by: TheSignIn, oidc: TheOidc) -> Response:
+async def begin_with_issuer(request: Request, sessions: TheSessions, oidc: TheOidc) -> Response:
     to = local(request.query_params.get("to"))
     try:
         return await oidc.begin(to)
     except ProblemError as refused:
-        return by.refused(request, refused, to)
+        return sessions.refused(request, refused, to)
 
 
 @oidc_router.get(CALLBACK)
-async def finish_with_issuer(request: Request, by: TheSignIn, oidc: TheOidc) -> Response:
+async def finish_with_issuer(
+    request: Request, sessions: TheSessions, oidc: TheOidc, people: ThePeople, limits: TheLimits
+) -> Response:
     try:
-        by.limits.check_guesses(request)
-        with by.limits.guessing(request, "wrong sign-ins"):
+        limits.check_guesses(request)
+        with limits.guessing(request, "wrong sign-ins"):
             actor, to = await oidc.finish(request)
         response: Response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
-        await by.read_anew()
-        by.sessions.begin(response, by.known(actor))
+        await _read_anew(people)
+        sessions.begin(response, _known(people, actor))
     except ProblemError as refused:
-        response = by.refused(request, refused, None)
-    oidc.end(response)
+        response = sessions.refused(request, refused, None)
+    oidc.cookie.clear(response)  # the handshake is good for one sign-in
     return response
+
+
+async def _read_anew(people: People) -> None:
+    """Read people anew if SQL answers: a session with a number of before a sign-out elsewhere would end at once."""
+    with suppress(ProblemError):
+        await people.read_anew()
+
+
+def _known(people: People, actor: Actor) -> Actor:
+    """Return the actor of a token, as the directory names the person. Raises ProblemError 403 if it does not."""
+    person = people.get(actor.id)
+    if person is None or person.left_at is not None:
+        command = "hotline person add ID --role ROLE"
+        detail = f"{actor.id} is not in the directory. An administrator adds people: {command}."
+        raise ProblemError(NO_SUCH_PERSON, detail)
+    return actor.model_copy(update={"id": person.id, "name": person.actor.name})

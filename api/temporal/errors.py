@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from temporalio.client import (
     RPCTimeoutOrCancelledError,
     WorkflowQueryFailedError,
@@ -22,8 +23,9 @@ from activities.names import NO_HANDLER, UNDECODED, UNSEALED
 from activities.run_status import unless_gone
 from activities.sealing.stamps import UndecidedError
 from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
+from api.sign_in.security import digest_of
 from domain.shared.errors import OperatorError
-from workflows.clients.start import KeyReusedError
+from workflows.clients.start import KeyReusedError, Request
 
 log = logging.getLogger("hotline.api")
 
@@ -91,6 +93,11 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         log.warning("Temporal is not available: %s", error)
         detail = f"{what} got no answer from Temporal. Send the same again, with the same Idempotency-Key."
         raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
+
+
+def request_of(key: str, body: BaseModel) -> Request:
+    """Return the request that starts a workflow, with a key of its own if the client has sent none."""
+    return Request(key=key or uuid.uuid4().hex, digest=digest_of(body.model_dump_json()))
 
 
 def key_reused(where: str) -> ProblemError:

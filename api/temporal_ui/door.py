@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import ClassVar
 
 import httpx
 from starlette.requests import ClientDisconnect, Request
@@ -21,10 +23,9 @@ from api.edge.problems import ProblemError, declare
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
-from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.pages import not_shown
-from api.temporal_ui.reading import admit
+from api.temporal_ui.reading import SETTINGS, admit, answer_codec
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Match, RequestKind, refused, rule_of, shown
 
 RENDER = f"{PREFIX}/render"
@@ -44,10 +45,12 @@ WAITING, WAITING_IN_ALL = 10, 80
 
 
 class UiServer:
-    """Server of the Temporal UI at an address; None if there is none."""
+    """Server of the Temporal UI at an address, empty if there is none, and bounds of what each person asks it."""
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, turns: Turns) -> None:
         self.address = address or ""
+        self._turns = turns
+        self._waiting = Counter[str]()
         # The transport alone: a client would add headers, and share cookies between people.
         self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=CONNECTIONS))
 
@@ -87,25 +90,12 @@ class UiServer:
             await answer.aclose()
 
     async def close(self) -> None:
+        """Close the connections; requests that wait are answered 503."""
         await self._transport.aclose()
 
-
-def token_in(cookies: str) -> str | None:
-    """Return the token against forged requests that these cookies hold, which the UI's server demands of every POST."""
-    found = _TOKEN.search(cookies)
-    return found[1] if found else None
-
-
-class Places:
-    """Bounds of what each person asks: texts are drawn one after the other, and so many histories wait for news."""
-
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
-        self._waiting = Counter[str]()
-
     @asynccontextmanager
-    async def asked(self, request: Request, person: str, match: Match, query: bytes) -> AsyncIterator[None]:
-        """Ask the UI's server in this context.
+    async def place(self, request: Request, person: str, match: Match, query: bytes) -> AsyncIterator[None]:
+        """Hold a place of the person in this context: texts are drawn one by one, and few histories wait for news.
 
         Raises ClientDisconnect, or ProblemError if the person waits for too many histories, or too long for a text.
         """
@@ -115,11 +105,11 @@ class Places:
             if match.kind is RequestKind.RENDER:
                 await taken.enter_async_context(self._turns.of("render", person))
             if b"waitNewEvent=" in query:
-                taken.enter_context(self._place(person))
+                taken.enter_context(self._waiting_place(person))
             yield
 
     @contextmanager
-    def _place(self, person: str) -> Iterator[None]:
+    def _waiting_place(self, person: str) -> Iterator[None]:
         if self._waiting[person] >= WAITING or self._waiting.total() >= WAITING_IN_ALL:
             most = f"{WAITING} histories of one person and {WAITING_IN_ALL} in all wait for news at the same time"
             detail = f"At most {most}: close pages of cases, or reload them by hand. 请关闭部分工单页面。"
@@ -129,6 +119,12 @@ class Places:
             yield
         finally:
             self._waiting[person] -= 1
+
+
+def token_in(cookies: str) -> str | None:
+    """Return the token against forged requests that these cookies hold, which the UI's server demands of every POST."""
+    found = _TOKEN.search(cookies)
+    return found[1] if found else None
 
 
 @asynccontextmanager
@@ -188,29 +184,19 @@ def lead_from_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
     return served
 
 
+@dataclass(eq=False)
 class Door:
-    """Application under `/temporal`, before the UI's server at an address; None if there is none."""
+    """Application under `/temporal`, before the UI's server."""
 
-    path = PREFIX
+    path: ClassVar[str] = PREFIX
 
-    def __init__(  # noqa: PLR0913, PLR0917 - parts of the service
-        self,
-        url: str | None,
-        cases: Cases,
-        sessions: Sessions,
-        limits: Limits,
-        in_force: CatalogueInForce,
-        dangerous: Dangerous,
-        turns: Turns,
-    ) -> None:
-        self._cases = cases
-        self._sessions = sessions
-        self._limits = limits
-        self._in_force = in_force
-        self._dangerous = dangerous
-        self._ui = UiServer(url)
-        self._places = Places(turns)
-        self._turns = turns
+    ui: UiServer
+    cases: Cases
+    sessions: Sessions
+    limits: Limits
+    in_force: CatalogueInForce
+    dangerous: Dangerous
+    turns: Turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # For metrics: no path or query becomes a label.
@@ -221,16 +207,12 @@ class Door:
             response = await self._answer(request, open_answers)
             await response(scope, receive, send)
 
-    async def close(self) -> None:
-        """Close the connections to the UI's server; requests that wait for it are answered 503."""
-        await self._ui.close()
-
     async def _answer(self, request: Request, open_answers: AsyncExitStack) -> Response:
-        if not self._ui.address:
+        if not self.ui.address:
             raise ProblemError(NO_UI, "No Temporal UI is set: HOTLINE_TEMPORAL_UI_URL is its address.")
-        session = self._sessions.open(request)
+        session = self.sessions.open(request)
         if session is None:
-            return self._sessions.sign_in_page(request)
+            return self.sessions.sign_in_page(request)
         try:
             match = self._matched(request, session)
             return await self._let_through(request, session, match, open_answers)
@@ -241,10 +223,10 @@ class Door:
 
     def _matched(self, request: Request, session: Session) -> Match:
         """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
-        require_same_origin(request, secure=self._sessions.secure)
+        require_same_origin(request, secure=self.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
-            self._limits.looked(session.actor.id, opens=match is not None and match.kind is RequestKind.CODEC)
+            self.limits.looked(session.actor.id, opens=match is not None and match.kind is RequestKind.CODEC)
         if match is None:
             raise refused(request.method)
         if match.kind is RequestKind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":
@@ -258,29 +240,29 @@ class Door:
     ) -> Response:
         """Return the answer to a request that has a rule. Raises ProblemError."""
         # There the UI goes after a refusal that it has no place to show.
-        if match.kind is RequestKind.LOGIN and self._dangerous.kept(request, session):
+        if match.kind is RequestKind.LOGIN and self.dangerous.kept(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
-        query = await admit(self._cases, session.actor, match, request.scope["query_string"])
+        query = await admit(self.cases, session.actor, match, request.scope["query_string"])
         if match.kind is RequestKind.UPDATE and match.workflow_id:
-            return await act(self._in_force.catalogue, request, session.actor, match.workflow_id, match.ids["name"])
+            return await act(self.in_force.catalogue, request, session.actor, match.workflow_id, match.ids["name"])
         body = b"" if request.method in READING else await request.body()
         decided: Response | tuple[bytes, bytes] = query, body
         if match.kind is RequestKind.DANGEROUS:
-            decided = await self._dangerous.confirm(request, session, match)
+            decided = await self.dangerous.confirm(request, session, match)
         elif match.kind is RequestKind.CODEC:
             # Large ones take a thread a second: many at once would hold up the requests of others.
-            async with self._turns.of("codec", session.actor.id):
-                decided = await answer_codec(self._cases, session.actor, match.rule.does, body)
+            async with self.turns.of("codec", session.actor.id):
+                decided = await answer_codec(self.cases, session.actor, match.rule.does, body)
         if isinstance(decided, Response):
             return decided
         query, body = decided
-        async with self._places.asked(request, session.actor.id, match, query):
-            answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
-        if self._sessions.open(request) is None:  # it ended while the UI's server waited for news
-            return self._sessions.sign_in_page(request)
+        async with self.ui.place(request, session.actor.id, match, query):
+            answer = await open_answers.enter_async_context(self.ui.asked(request, query, body))
+        if self.sessions.open(request) is None:  # it ended while the UI's server waited for news
+            return self.sessions.sign_in_page(request)
         if match.kind is RequestKind.SETTINGS and answer.is_success:
             return JSONResponse({**flags(json.loads(await answer.aread()), session), "Codec": SETTINGS})
-        return await _passed_on(request, match, answer, secure=self._sessions.secure)
+        return await _passed_on(request, match, answer, secure=self.sessions.secure)
 
 
 async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, secure: bool) -> Response:

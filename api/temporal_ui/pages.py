@@ -21,8 +21,7 @@ from api.edge.browsers import page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_NUMBER, not_found
-from api.rights import require_role
-from api.routing import OnceRoute
+from api.routing import OnceRoute, require_role
 from api.sign_in.sessions import Session, Sessions
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX

@@ -1,24 +1,51 @@
-"""Reading in the Temporal UI: who sees which workflows there, by the rights of the routes that show the same.
+"""Reading in the Temporal UI: who sees which workflows there, which lists, and what of their payloads.
 
-Lists are narrowed by a condition. Temporal reads a query with a grammar of SQL that knows far more than lists need.
-This module divides a query into the same tokens, and takes what lists need: so what it takes stays whole between
-brackets.
+The rights are those of the routes that show the same. Lists are narrowed by a condition. Temporal reads a query with a
+grammar of SQL that knows far more than lists need. This module divides a query into the same tokens, and takes what
+lists need: so what it takes stays whole between brackets.
+
+The UI sends the payloads of its pages to the codec endpoint. Each names its workflow, which the person has to be
+allowed to read. The content is read with the model of the message, and masked as the API masks it. `/encode` seals
+nothing: the door reads updates in clear, and an endpoint that seals would make whatever a page sends the service's own.
 """
 
 import re
+from asyncio import to_thread
 from collections.abc import Mapping
+from functools import cache, partial
 from http import HTTPStatus
-from typing import Final
+from importlib import import_module
+from itertools import chain
+from pkgutil import walk_packages
+from typing import Any, Final
 from urllib.parse import urlencode
 
+from google.protobuf.json_format import MessageToJson, Parse, ParseError
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import from_json, to_json
+from starlette.responses import Response
+from temporalio import activity, workflow
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.converter import ActivitySerializationContext
+
+import activities
+import workflows
 from activities.names import complaint_id
+from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
+from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, Stamp
 from api.complaints.cases import Cases
-from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
-from api.temporal_ui.rules import NOT_ALLOWED, Match, RequestKind, parameters_of, refused, require_details
+from api.edge.middleware import too_large
+from api.edge.problems import BAD_REQUEST, OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
+from api.responses import JSON, reads_one_department
+from api.temporal.client import EntityClient
+from api.temporal_ui.rules import CODEC, NOT_ALLOWED, Match, RequestKind, parameters_of, refused, require_details
+from domain.case.lifecycle import ENDED
 from domain.case.views import CaseView
+from domain.rights.masking import Mask, masked, masks_for
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
 from domain.shared.numbers import is_number
+from workflows.clients.start import Request
 from workflows.kit import search_attributes as keys
 
 LONGEST: Final = 15_000
@@ -169,3 +196,138 @@ def _wrong_role(actor: Actor, right: Right) -> ProblemError:
     accepted = sorted(role.value for role in right.reach)
     detail = f"{right.name} is not for the role {actor.role} here; it takes {' or '.join(accepted)}. 该角色无权查阅。"
     return ProblemError(WRONG_ROLE, detail, accepted=accepted)
+
+
+SETTINGS: Final = {"Endpoint": CODEC, "PassAccessToken": False, "IncludeCredentials": True}
+"""Of the UI: where it has payloads opened, and that cookies go with them."""
+LARGER_BODIES: Final[Mapping[str, int]] = {f"{CODEC}/decode": 3_145_728}
+"""Bytes of the largest body: a payload has 2 MB at most, and base64 a third more."""
+_MOST_PAYLOADS = 1000
+"""Payloads of one body. The UI sends one message's at a time, which are a few."""
+_UNSTAMPED = "", ""
+"""Kind and name of what has no stamp: answers of workflows, and the memo."""
+_OF_ANY = Any, BaseModel | None
+"""Types of answers that each workflow makes of its own outcome."""
+_NO_MODEL = "已封存，仅管理员可查阅。Sealed: administrators alone read this."
+_NOT_OURS = "不是本系统封存的内容。The service has not sealed this for this workflow."
+_UNKNOWN_KEY = "已封存，本系统没有密钥 {0}。Sealed with key {0}, which this service does not have."
+_Masks = Mapping[str, Mask]
+
+
+async def answer_codec(cases: Cases, actor: Actor, does: str, body: bytes) -> Response:
+    """Return payloads as this person may read them, or as they were sent if `does` is not `decode`.
+
+    In place of one that the person may not read stands a text that says why. Raises ProblemError.
+    """
+    try:
+        # In threads, as all that takes long: a payload may have megabytes.
+        payloads = await to_thread(Parse, body, Payloads(), ignore_unknown_fields=True)
+    except (ParseError, ValueError, RecursionError):
+        detail = 'Send {"payloads": [{"metadata": {NAME: BASE64}, "data": BASE64}]}, as the Temporal UI does.'
+        raise ProblemError(BAD_REQUEST, detail) from None
+    if len(payloads.payloads) > _MOST_PAYLOADS:
+        raise too_large(f"{_MOST_PAYLOADS} payloads")
+    if does == "decode":
+        opener = partial(_opened, cases.client.envelope, cases.client.namespace)
+        opened = await to_thread(lambda: [*map(opener, payloads.payloads)])
+        # Whoever invents ids has no rights looked up.
+        authentic = {each.workflow_id or "" for _, each in opened if each}
+        masks = {each: await _masks(cases, actor, each) for each in authentic}
+        payloads = Payloads(payloads=await to_thread(lambda: [_shown(*each, actor, masks) for each in opened]))
+    return Response(await to_thread(MessageToJson, payloads, indent=None), media_type=JSON)
+
+
+async def _masks(cases: Cases, actor: Actor, workflow_id: str) -> _Masks | str:
+    """Return the masks of a workflow for this person, or why they may not read it."""
+    try:
+        case = await case_read(cases, actor, workflow_id)
+    except ProblemError as refusal:
+        return refusal.problem.detail
+    return masks_for(actor.role, ended=case is None or case.state in ENDED)
+
+
+def _opened(envelope: Envelope, namespace: str, payload: Payload) -> tuple[Payload, Context | None]:
+    """Return what the service has sealed with what it is of; else None, and the payload or a text that says why."""
+    if payload.metadata.get("encoding") != SEALED:
+        return payload, None
+    context = context_named(payload, namespace)
+    if context is None or (content := envelope.with_context(context).open(payload)).metadata["encoding"] == FOREIGN:
+        return _text(_NOT_OURS), None
+    if key := key_of(content):
+        return _text(_UNKNOWN_KEY.format(key)), None
+    return content, context
+
+
+def _shown(
+    content: Payload, context: Context | None, reader: Actor, of_workflows: Mapping[str, _Masks | str]
+) -> Payload:
+    """Return what was opened as this person may read it, or a text that says why not."""
+    if context is None:
+        return content
+    if isinstance(masks := of_workflows[context.workflow_id or ""], str):
+        return _text(masks)
+    kept = {name: content.metadata[name] for name in ("encoding", "messageType") if name in content.metadata}
+    if reader.role is Role.ADMIN or not content.data:
+        return Payload(metadata=kept, data=content.data)
+    try:
+        read = _read(content, context)
+    except (ValueError, LookupError):
+        return _text(_NO_MODEL)
+    # A digest of a body would confirm guesses of what is masked in it.
+    hidden = {"digest"} if masks else set()
+    if reads_one_department(reader):
+        hidden.add("possible_duplicates")
+    shown, _ = masked(_without(read, hidden), masks)
+    return Payload(metadata=kept, data=to_json(shown))
+
+
+def _read(content: Payload, context: Context) -> Any:  # noqa: ANN401 - JSON
+    """Return the content as JSON, read with its model, or a text. Raises ValueError or LookupError if it has none."""
+    stamp, sent = Stamp.of(content)[:2], from_json(content.data)
+    if stamp == _UNSTAMPED:
+        if isinstance(context, ActivitySerializationContext) or not isinstance(sent, dict | str):
+            raise LookupError(stamp)  # heartbeats and failures
+        # The SDK describes workflows by messages of protobuf.
+        if isinstance(sent, str) or "messageType" in content.metadata:
+            return sent
+    adapter = _models()[stamp]
+    read = adapter.dump_python(adapter.validate_json(content.data), mode="json", by_alias=True, exclude_unset=True)
+    if stamp == _UNSTAMPED and read.keys() != sent.keys():
+        raise LookupError(stamp)
+    return read
+
+
+@cache
+def _models() -> Mapping[tuple[str, str | None], TypeAdapter[Any]]:
+    """Return the models of messages by kind and name, as workflows and activities declare them.
+
+    Several messages may have one name. Under `_UNSTAMPED` stand all answers.
+    """
+    outcomes = (each.outcome for each in EntityClient.__subclasses__())
+    found: list[tuple[str, str | None, Any]] = [(*_UNSTAMPED, each) for each in (Request, *outcomes)]
+    packages = (walk_packages(each.__path__, f"{each.__name__}.") for each in (activities, workflows))
+    modules = (import_module(each.name) for each in chain.from_iterable(packages))
+    for each in dict.fromkeys(part for module in modules for part in vars(module).values() if isinstance(part, type)):
+        if (made := workflow._Definition.from_class(each)) and made.name:  # noqa: SLF001 - as the worker reads it
+            found += [(START, made.name, one) for one in made.arg_types or ()]
+            found += [(COMMAND, name, one) for name, update in made.updates.items() for one in update.arg_types or ()]
+            answers = [made.ret_type, *(one.ret_type for one in made.updates.values())]
+            answers += [one.ret_type for one in made.queries.values()]
+            found += [(*_UNSTAMPED, one) for one in answers if one not in _OF_ANY]
+        for asked in filter(None, map(activity._Definition.from_callable, vars(each).values())):  # noqa: SLF001 - as above
+            found += [(ACTIVITY, asked.name, one) for one in asked.arg_types or ()]
+            found += [(RESULT, asked.name, asked.ret_type)]
+    models = dict[tuple[str, str | None], Any]()
+    for kind, name, model in found:
+        models[kind, name] = models.get((kind, name), model) | model
+    return {stamp: TypeAdapter(model) for stamp, model in models.items()}
+
+
+def _without(value: Any, names: set[str]) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {name: _without(each, names) for name, each in value.items() if name not in names}
+    return [_without(each, names) for each in value] if isinstance(value, list) else value
+
+
+def _text(words: str) -> Payload:
+    return Payload(metadata={"encoding": b"json/plain"}, data=to_json(words))

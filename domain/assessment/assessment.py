@@ -22,7 +22,7 @@ from domain.assessment.state import (
     Sampled,
     TimeLimit,
 )
-from domain.catalogue.standard import Standard
+from domain.catalogue.figures import Standard
 from domain.catalogue.terms import MISS, Edition
 from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import Addressees, EventData, Notification, by_name, notifications_of

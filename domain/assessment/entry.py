@@ -5,12 +5,12 @@ case right after that event; of a return, follow-up or reopening, to the departm
 nothing that happens later changes a month, and every promise is judged once.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from itertools import zip_longest
+from heapq import merge
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -42,12 +42,12 @@ class Fact(NamedTuple):
 
 
 class KeptPromise(NamedTuple):
-    """Clock of a promise that was kept, and stopped at this instant; part 0 is the case itself."""
+    """Clock of a promise that was kept, and stopped then; part 0 is the case itself."""
 
     name: str
     part: int
     cycle: int
-    stopped_at: datetime
+    at: datetime
 
 
 class CaseRecord(NamedTuple):
@@ -95,15 +95,17 @@ class FigureEntry(NamedTuple):
 
 def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[FigureEntry]:
     """Return the entries of a case from `since` on, before `until`. Money in another currency does not count."""
-    fold = _Fold(case, since, currency)
-    with_clock = (each for each in case.kept if each.name not in _WITH_EVENT and each.stopped_at < until)
-    kept = deque(sorted(with_clock, key=attrgetter("stopped_at")))
-    facts = [fact for fact in case.facts if fact.at < until]
-    for fact, after in zip_longest(facts, facts[1:]):
-        fold.follow(fact)
-        while kept and (after is None or kept[0].stopped_at < after.at):
-            promise = kept.popleft()
-            fold.judge(promise.name, promise.part, promise.stopped_at, kept=True)
+    fold, at = _Fold(case, since, currency), attrgetter("at")
+    kept = sorted((each for each in case.kept if each.name not in _WITH_EVENT), key=at)
+    # Of one instant, events come first.
+    steps: Iterable[Fact | KeptPromise] = merge(case.facts, kept, key=at)
+    for step in steps:
+        if step.at >= until:
+            break
+        if isinstance(step, Fact):
+            fold.follow(step)
+        else:
+            fold.judge(step.name, step.part, step.at, kept=True)
     return fold.result()
 
 
@@ -165,6 +167,108 @@ class _Fold:
         self.holders[0] = Holder(department, crew)
         self.add_once(EntryKind.RECEIVED, fact.at, self.holders[0], department)
 
+    def register(self, fact: Fact) -> None:
+        # The table of cases has what came of a hand-over or a correction; its first event tells what was before.
+        case, facts = self.case, self.case.facts
+        self.agent = _first(facts, "hand_over", "previous_owner") or case.owner
+        self.service = case.first_service
+        place = _first(facts, "correct", "before", "location")
+        self.district = place.get("district") if place else case.district
+        self.add(EntryKind.REGISTERED, fact.at, Holder())
+        if self.service == THANKS_SERVICE and fact.at >= self.since:
+            thanked = _first(case.intake_facts, "register", "intake", "thanked")
+            self.add(EntryKind.THANKS, fact.at, Holder(assignee=thanked))
+            self.entries[-1] = self.entries[-1]._replace(agent=thanked)
+
+    def dispatch(self, fact: Fact) -> None:
+        self.hand_to(fact, fact.data["department"], fact.data.get("assignee"))
+
+    def involve(self, fact: Fact) -> None:
+        part = Holder(fact.data["department"])
+        self.holders[fact.data["part"]] = part
+        self.add_once(EntryKind.RECEIVED, fact.at, part, part.department)
+
+    def sign_for(self, fact: Fact) -> None:
+        self.assign(fact)
+        holder = self.holders[fact.data.get("part") or 0]
+        self.add_once(EntryKind.SIGNED_FOR, fact.at, holder, holder.assignee)
+
+    def assign(self, fact: Fact) -> None:
+        part = fact.data.get("part") or 0
+        self.holders[part] = self.holders[part]._replace(assignee=fact.data.get("assignee") or fact.actor)
+
+    def return_(self, fact: Fact) -> None:
+        part = fact.data.get("part") or 0
+        self.add_once(EntryKind.RETURNED, fact.at, self.holders[part], self.holders[part].department)
+        self.holders[part] = self.holders[part]._replace(assignee=None)
+
+    def hand_over(self, fact: Fact) -> None:
+        self.agent = fact.data["owner"]
+        self.phone_by_owner = self.phone_by_owner or self.phone_by == self.agent
+
+    def correct(self, fact: Fact) -> None:
+        after = fact.data.get("after", {})
+        self.service = after.get("service_code") or self.service
+        if place := after.get("location"):
+            self.district = place.get("district")
+        before, caller = fact.data.get("before", {}).get("caller"), after.get("caller")
+        if before and caller and not same_phone(before.get("phone"), caller.get("phone")):
+            self.phone_by, self.phone_by_owner = fact.actor, fact.actor == self.agent
+
+    def urge(self, fact: Fact) -> None:
+        self.add_once(EntryKind.URGED, fact.at, self.holders[0])
+
+    def decide_extension(self, fact: Fact) -> None:
+        if fact.data["approved"]:
+            self.add_once(EntryKind.EXTENDED, fact.at, self.holders[0])
+
+    def reply(self, fact: Fact) -> None:
+        for promise in self.case.kept:
+            if promise.name == "resolve" and promise.cycle == fact.cycle and promise.at <= fact.at:
+                self.judge("resolve", promise.part, fact.at, kept=True)
+
+    def escalate(self, fact: Fact) -> None:
+        if fact.data["percent"] == MISS and fact.data["clock"] != APPROVE:
+            self.judge(fact.data["clock"], fact.data.get("part") or 0, fact.at, kept=False)
+
+    def follow_up(self, fact: Fact) -> None:
+        # Of several tries at one instant, each keeps one.
+        if sum(each.name == "follow_up" and each.at == fact.at for each in self.case.kept) > self.kept_at[fact.at]:
+            self.kept_at[fact.at] += 1
+            self.judge("follow_up", 0, fact.at, kept=True)
+        if fact.to_state == State.PENDING_FOLLOW_UP:  # the caller is to be called again
+            return
+        data, holder = fact.data, self.holders[0]
+        outcome, solved, satisfaction = data["outcome"], data.get("solved"), data.get("satisfaction")
+        contacted = outcome != "unreachable"
+        self.add(EntryKind.CONTACTED, fact.at, holder, counts=contacted)
+        # Of the short form, `dissatisfied` does not tell if it was solved.
+        if contacted and (solved is not None or outcome == "satisfied"):
+            self.add(EntryKind.SOLVED, fact.at, holder, counts=solved is not False)
+        if contacted:
+            satisfied = outcome == "satisfied" if satisfaction is None else satisfaction in SATISFIED
+            # Whoever answers at such a telephone may be the owner.
+            if not (satisfied and self.phone_by_owner):
+                self.add(EntryKind.SATISFIED, fact.at, holder, counts=satisfied)
+        if fact.to_state == State.DISPATCHED:
+            self.add(EntryKind.REWORKED, fact.at, holder)
+            self.hand_to(fact, data.get("department") or data.get("rework_by"))
+
+    def reopen(self, fact: Fact) -> None:
+        self.add_once(EntryKind.REOPENED, fact.at, self.holders[0])
+        self.hand_to(fact, fact.data["department"])
+
+    def decide_money(self, fact: Fact) -> None:
+        data = fact.data
+        is_final = data.get("final", fact.to_state != State.AWAITING_APPROVAL)
+        is_counted = data.get("currency", USUAL_CURRENCY) == self.currency
+        if data["approved"] and is_final and is_counted and data.get("amount"):
+            amount = int(Decimal(data["amount"]) * 100)
+            self.add(EntryKind.MONEY, fact.at, self.holders[0], amount=amount)
+
+    def end(self, _: Fact) -> None:
+        """Count nothing: the event ends a case, or takes that back, and its state alone tells if thanks count."""
+
 
 def _first(facts: Sequence[Fact], action: str, *path: str) -> Any:  # noqa: ANN401 - a value of the data
     """Return what the first event of an action had in its data there; None if there is none."""
@@ -177,145 +281,28 @@ def _first(facts: Sequence[Fact], action: str, *path: str) -> Any:  # noqa: ANN4
     return None
 
 
-def _register(fold: _Fold, fact: Fact) -> None:
-    # The table of cases has what came of a hand-over or a correction; its first event tells what was before.
-    case, facts = fold.case, fold.case.facts
-    fold.agent = _first(facts, "hand_over", "previous_owner") or case.owner
-    fold.service = case.first_service
-    place = _first(facts, "correct", "before", "location")
-    fold.district = place.get("district") if place else case.district
-    fold.add(EntryKind.REGISTERED, fact.at, Holder())
-    if fold.service == THANKS_SERVICE and fact.at >= fold.since:
-        thanked = _first(case.intake_facts, "register", "intake", "thanked")
-        fold.add(EntryKind.THANKS, fact.at, Holder(assignee=thanked))
-        fold.entries[-1] = fold.entries[-1]._replace(agent=thanked)
-
-
-def _dispatch(fold: _Fold, fact: Fact) -> None:
-    fold.hand_to(fact, fact.data["department"], fact.data.get("assignee"))
-
-
-def _involve(fold: _Fold, fact: Fact) -> None:
-    part = Holder(fact.data["department"])
-    fold.holders[fact.data["part"]] = part
-    fold.add_once(EntryKind.RECEIVED, fact.at, part, part.department)
-
-
-def _sign_for(fold: _Fold, fact: Fact) -> None:
-    _assign(fold, fact)
-    holder = fold.holders[fact.data.get("part") or 0]
-    fold.add_once(EntryKind.SIGNED_FOR, fact.at, holder, holder.assignee)
-
-
-def _assign(fold: _Fold, fact: Fact) -> None:
-    part = fact.data.get("part") or 0
-    fold.holders[part] = fold.holders[part]._replace(assignee=fact.data.get("assignee") or fact.actor)
-
-
-def _return(fold: _Fold, fact: Fact) -> None:
-    part = fact.data.get("part") or 0
-    fold.add_once(EntryKind.RETURNED, fact.at, fold.holders[part], fold.holders[part].department)
-    fold.holders[part] = fold.holders[part]._replace(assignee=None)
-
-
-def _hand_over(fold: _Fold, fact: Fact) -> None:
-    fold.agent = fact.data["owner"]
-    fold.phone_by_owner = fold.phone_by_owner or fold.phone_by == fold.agent
-
-
-def _correct(fold: _Fold, fact: Fact) -> None:
-    after = fact.data.get("after", {})
-    fold.service = after.get("service_code") or fold.service
-    if place := after.get("location"):
-        fold.district = place.get("district")
-    before, caller = fact.data.get("before", {}).get("caller"), after.get("caller")
-    if before and caller and not same_phone(before.get("phone"), caller.get("phone")):
-        fold.phone_by, fold.phone_by_owner = fact.actor, fact.actor == fold.agent
-
-
-def _urge(fold: _Fold, fact: Fact) -> None:
-    fold.add_once(EntryKind.URGED, fact.at, fold.holders[0])
-
-
-def _decide_extension(fold: _Fold, fact: Fact) -> None:
-    if fact.data["approved"]:
-        fold.add_once(EntryKind.EXTENDED, fact.at, fold.holders[0])
-
-
-def _reply(fold: _Fold, fact: Fact) -> None:
-    for promise in fold.case.kept:
-        if promise.name == "resolve" and promise.cycle == fact.cycle and promise.stopped_at <= fact.at:
-            fold.judge("resolve", promise.part, fact.at, kept=True)
-
-
-def _escalate(fold: _Fold, fact: Fact) -> None:
-    if fact.data["percent"] == MISS and fact.data["clock"] != APPROVE:
-        fold.judge(fact.data["clock"], fact.data.get("part") or 0, fact.at, kept=False)
-
-
-def _follow_up(fold: _Fold, fact: Fact) -> None:
-    # Of several tries at one instant, each keeps one.
-    if sum(each.name == "follow_up" and each.stopped_at == fact.at for each in fold.case.kept) > fold.kept_at[fact.at]:
-        fold.kept_at[fact.at] += 1
-        fold.judge("follow_up", 0, fact.at, kept=True)
-    if fact.to_state == State.PENDING_FOLLOW_UP:  # the caller is to be called again
-        return
-    data, holder = fact.data, fold.holders[0]
-    outcome, solved, satisfaction = data["outcome"], data.get("solved"), data.get("satisfaction")
-    contacted = outcome != "unreachable"
-    fold.add(EntryKind.CONTACTED, fact.at, holder, counts=contacted)
-    # Of the short form, `dissatisfied` does not tell if it was solved.
-    if contacted and (solved is not None or outcome == "satisfied"):
-        fold.add(EntryKind.SOLVED, fact.at, holder, counts=solved is not False)
-    if contacted:
-        satisfied = outcome == "satisfied" if satisfaction is None else satisfaction in SATISFIED
-        # Whoever answers at such a telephone may be the owner.
-        if not (satisfied and fold.phone_by_owner):
-            fold.add(EntryKind.SATISFIED, fact.at, holder, counts=satisfied)
-    if fact.to_state == State.DISPATCHED:
-        fold.add(EntryKind.REWORKED, fact.at, holder)
-        fold.hand_to(fact, data.get("department") or data.get("rework_by"))
-
-
-def _reopen(fold: _Fold, fact: Fact) -> None:
-    fold.add_once(EntryKind.REOPENED, fact.at, fold.holders[0])
-    fold.hand_to(fact, fact.data["department"])
-
-
-def _decide_money(fold: _Fold, fact: Fact) -> None:
-    data = fact.data
-    is_final = data.get("final", fact.to_state != State.AWAITING_APPROVAL)
-    if data["approved"] and is_final and data.get("amount") and data.get("currency", USUAL_CURRENCY) == fold.currency:
-        amount = int(Decimal(data["amount"]) * 100)
-        fold.add(EntryKind.MONEY, fact.at, fold.holders[0], amount=amount)
-
-
-def _end(_: _Fold, __: Fact) -> None:
-    """Count nothing: the event ends a case, or takes that back, and its state alone tells if thanks count."""
-
-
 _COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = complete(
     "_COUNTED",
     CASE_KINDS,
     {
-        "register": _register,
-        "dispatch": _dispatch,
-        "involve": _involve,
-        "sign_for": _sign_for,
-        "assign": _assign,
-        "return": _return,
-        "hand_over": _hand_over,
-        "correct": _correct,
-        "urge": _urge,
-        "decide_extension": _decide_extension,
-        "answer": _reply,
-        "reply": _reply,
-        "escalate": _escalate,
-        "follow_up": _follow_up,
-        "reopen": _reopen,
-        "decide_approval": _decide_money,
-        "decide_credit": _decide_money,
-        **dict.fromkeys(("withdraw", "reinstate", "refuse"), _end),
+        "register": _Fold.register,
+        "dispatch": _Fold.dispatch,
+        "involve": _Fold.involve,
+        "sign_for": _Fold.sign_for,
+        "assign": _Fold.assign,
+        "return": _Fold.return_,
+        "hand_over": _Fold.hand_over,
+        "correct": _Fold.correct,
+        "urge": _Fold.urge,
+        "decide_extension": _Fold.decide_extension,
+        "answer": _Fold.reply,
+        "reply": _Fold.reply,
+        "escalate": _Fold.escalate,
+        "follow_up": _Fold.follow_up,
+        "reopen": _Fold.reopen,
+        "decide_approval": _Fold.decide_money,
+        "decide_credit": _Fold.decide_money,
+        **dict.fromkeys(("withdraw", "reinstate", "refuse"), _Fold.end),
         **dict.fromkeys(("reject_return", "arrive", "suspend", "resume", "request_approval", "complete", "send_back")),
         **dict.fromkeys(("comment", "send_link", "revoke_links", "supervise", "request_extension", "release")),
         **dict.fromkeys(("link_incident", "notice", "criticise", "undelivered", "recognise", "cancellation_requested")),
@@ -326,7 +313,7 @@ _COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = complete(
 complete("CASE_KINDS", _COUNTED, CASE_KINDS)  # An action of another name would no longer be counted.
 COUNTED_ACTIONS = frozenset(name for name, count in _COUNTED.items() if count)
 """Actions that are read."""
-_WITHOUT_DATA = frozenset({_register, _urge, _reply, _end})
+_WITHOUT_DATA = frozenset({_Fold.register, _Fold.urge, _Fold.reply, _Fold.end})
 WITH_DATA = frozenset(name for name in COUNTED_ACTIONS if _COUNTED[name] not in _WITHOUT_DATA)
 """Actions whose data are read."""
 TELL_INTAKE = frozenset({"register"})

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
-from domain.catalogue.standard import Standard
-from domain.reports.period import month_of, next_month
+from domain.catalogue.figures import Standard
+from domain.reports.report import month_of, next_month
 from domain.shared.errors import ProblemType, Refused
 
 UNKNOWN_EXCLUSION_GROUND = ProblemType(

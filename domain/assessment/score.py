@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from domain.catalogue.figures import CASES_FIGURE, FIGURES, EntryKind, Figure, FigureUnit, Subject
-from domain.catalogue.standard import Standard, Weight
-from domain.shared.amounts import half_up, ratio
-from domain.shared.value import Immutable, omit_default
+from domain.catalogue.figures import CASES_FIGURE, FIGURES, EntryKind, Figure, FigureUnit, Standard, Subject, Weight
+from domain.shared.value import Immutable, half_up, omit_default, ratio
 
 HUNDRED = Decimal(100)
 

@@ -5,8 +5,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, Field
 
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import Standard
+from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition
 from domain.kit.event import BaseAction, BaseEvent, BaseKind
 from domain.shared.value import Immutable, NamedCode, omit_default

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple, Self
 
-from domain.shared.amounts import rate
-from domain.shared.value import NamedCode, complete
+from domain.shared.value import NamedCode, complete, rate
 
 SHORT = timedelta(seconds=5)
 """An abandoned call that waited for less is counted apart: many are wrong numbers. An assumption of the field."""

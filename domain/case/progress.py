@@ -10,8 +10,7 @@ from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, STATES, State
 from domain.case.parts import UNFINISHED, Part
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
-from domain.shared.amounts import Money
-from domain.shared.value import Immutable, NamedCode, complete, omit_default
+from domain.shared.value import Immutable, Money, NamedCode, complete, omit_default
 
 
 class Satisfaction(NamedCode):

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
+from domain.catalogue.figures import AssessmentNorms, Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.catalogue.norms import (
     UNIT_SECONDS,
     ApproverNorm,
@@ -33,7 +34,6 @@ from domain.catalogue.norms import (
     by_code,
     check_credits,
 )
-from domain.catalogue.standard import AssessmentNorms, Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.catalogue.terms import (
     CLOCKS,
     MISS,

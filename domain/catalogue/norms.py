@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, CustomerClass, EscalationStep, Priority, Starts
-from domain.shared.amounts import Money, PositiveMoney
-from domain.shared.value import Coded, Value, complete, omit_default
+from domain.shared.value import Coded, Money, PositiveMoney, Value, complete, omit_default
 
 Zone = Literal["town", "outskirts"]
 

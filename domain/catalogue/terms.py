@@ -11,8 +11,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.shared.amounts import Money, PositiveMoney
-from domain.shared.value import Coded, Value, complete, omit_default
+from domain.shared.value import Coded, Money, PositiveMoney, Value, complete, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]

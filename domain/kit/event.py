@@ -314,20 +314,17 @@ ActionT = TypeVar("ActionT", bound=AnyAction)
 
 def by_name(*kinds: KindT) -> dict[str, KindT]:
     """Return kinds of events by their names. Raises LookupError for two of one name, of which one would be lost."""
-    table = {kind.name: kind for kind in kinds}
-    _check_unique("name", kinds, table)
-    return table
+    return _table("name", [(kind.name, kind) for kind in kinds])
 
 
 def by_body(*actions: ActionT) -> dict[type[ActionBody], ActionT]:
     """Return actions by the model of their body, extended or not. Raises LookupError for two of one body."""
-    pairs = [(body, action) for action in actions for body in (action.body, action.extended_body) if body]
-    _check_unique("body", pairs, dict(pairs))
-    return dict(pairs)
+    return _table("body", [(body, row) for row in actions for body in (row.body, row.extended_body) if body])
 
 
-def _check_unique(what: str, rows: Collection[object], table: Mapping[Any, object]) -> None:
-    if len(rows) != len(table):
-        raise LookupError(
-            f"two kinds of events have one {what}; accepted: one for each of {', '.join(map(str, table))}"
-        )
+def _table(what: str, rows: Collection[tuple[Any, Any]]) -> dict[Any, Any]:
+    table = dict(rows)
+    if len(table) != len(rows):
+        names = ", ".join(map(str, table))
+        raise LookupError(f"two kinds of events have one {what}; accepted: one for each of {names}")
+    return table

@@ -26,10 +26,19 @@ from readmodel.cases.queries import walk_open_cases
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
 
-    from workflows.bulk import CatalogueRolloutWorkflow, RolloutStart
+    from workflows.bulk import CatalogueRolloutWorkflow
 
 app = typer.Typer(name="catalogue", no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
+ANSWERS = {
+    "changed": "changed",
+    "same": "were the same",
+    "kept": "keep their terms",
+    "gone": "had ended",
+    "refused": "refused",
+    "silent": "did not answer",
+}
+"""Answers of cases to a rollout, in words."""
 SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 
@@ -74,31 +83,12 @@ def apply(
             typer.echo("nothing was changed")
             return
         with store.exclusive():
-            start = _rollout(settings, preview.edition, closed_after)
-            cases = preview.changed + preview.same + preview.unknown
             put = partial(store.put, new, file, by=by or _user_name())
-            answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
-    words = {
-        "changed": "changed",
-        "same": "were the same",
-        "kept": "keep their terms",
-        "gone": "had ended",
-        "refused": "refused",
-        "silent": "did not answer",
-    }
-    said = ", ".join(f"{answers[each]} {text}" for each, text in words.items() if each in answers)
+            answers = asyncio.run(_put_in_force(settings, store, put, preview, closed_after))
+    said = ", ".join(f"{answers[each]} {words}" for each, words in ANSWERS.items() if each in answers)
     typer.echo(f"open cases: {said or 'none'}")
     if answers.get("silent"):
         raise RetryLaterError("some cases did not answer; run the command again")
-
-
-def _rollout(settings: Settings, edition: Edition, closed_after: datetime) -> "RolloutStart":
-    from workflows.bulk import RolloutStart
-
-    # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
-    # day and for crowded workers; if its API dies, the reconciler's second look writes it.
-    within = 3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 2 * settings.reconcile_seconds + 10
-    return RolloutStart(edition=edition, closed_after=closed_after, settle_seconds=within)
 
 
 def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple[RolloutPreview, datetime]:
@@ -155,22 +145,31 @@ def _user_name() -> str:
 
 
 async def _put_in_force(
-    store: CatalogueStore, put: Callable[[datetime], object], task_queue: str, start: "RolloutStart", cases: int
+    settings: Settings,
+    store: CatalogueStore,
+    put: Callable[[datetime], object],
+    preview: RolloutPreview,
+    closed_after: datetime,
 ) -> dict[str, int]:
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.installation import connect_to_own
+    from workflows.bulk import RolloutStart
     from workflows.clients.bulk import end_rollout, start_rollout
 
-    client = await connect_to_own(Settings())
-    if not _is_applied(store, start.edition):
+    client, edition = await connect_to_own(settings), preview.edition
+    if not _is_applied(store, edition):
         put(datetime.now(UTC))
         typer.echo("in force for new cases")
     # From now on none of them begins a page any more.
-    for other in {entry.edition for entry in store.entries()} - {start.edition}:
+    for other in {entry.edition for entry in store.entries()} - {edition}:
         if await end_rollout(client, other):
             typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
-    start = start.model_copy(update={"serial": len(store.entries())})
-    return await _await_round(await start_rollout(client, task_queue, start), cases)
+    # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
+    # day and for crowded workers; if its API dies, the reconciler's second look writes it.
+    within = 3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 2 * settings.reconcile_seconds + 10
+    start = RolloutStart(edition=edition, closed_after=closed_after, settle_seconds=within, serial=len(store.entries()))
+    handle = await start_rollout(client, settings.task_queue, start)
+    return await _await_round(handle, preview.changed + preview.same + preview.unknown)
 
 
 async def _await_round(

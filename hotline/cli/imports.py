@@ -27,8 +27,7 @@ from hotline.settings import Settings
 from hotline.telephony.asterisk import Cdr, QueueLog, is_queue_log
 from hotline.telephony.call_lines import CallFile, CallFormat
 from hotline.telephony.people import Agents, load_extensions, load_roster
-from readmodel.base.database import reading, writing
-from readmodel.base.statements import Imported
+from readmodel.base.database import Imported, reading, writing
 from readmodel.calls.calls import keep as keep_calls
 from readmodel.calls.duties import keep_duties
 from readmodel.customers import get_customer

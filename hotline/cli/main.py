@@ -6,10 +6,10 @@ from typing import NoReturn
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from domain.reports.period import NoReportError, PeriodError
+from domain.reports.report import NoReportError, PeriodError
 from domain.shared.errors import OperatorError
 from hotline import entry
-from hotline.cli import assessment, catalogue, imports, notifications, people, processes, report, stores
+from hotline.cli import catalogue, imports, notifications, people, periods, processes, stores
 from hotline.cli.shared import RETRY_LATER, RetryLaterError
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
@@ -25,9 +25,9 @@ for group in (
     catalogue.app,
     imports.customers,
     imports.calls,
-    assessment.app,
+    periods.assessment,
     notifications.letters,
-    report.app,
+    periods.reports,
     processes.openapi,
     notifications.channels,
 ):

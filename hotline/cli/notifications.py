@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
 from readmodel.notifications.notifications import dead_letters, resend_all
 from readmodel.notifications.notifications import resend as apply
+
+if TYPE_CHECKING:
+    from activities.notifications.routing import ChannelFile
 
 letters = typer.Typer(
     name="letters", no_args_is_help=True, help="Dead letters: notifications that could not be delivered."
@@ -61,30 +64,26 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 
     Its routes name departments of the catalogue in force.
     """
-    from hotline.files.channels import load_channels
-
-    summary = check_notifications(Settings(channels=file))
+    found = check_notifications(Settings(channels=file))
     known = [department.code for department in catalogue_in_force().departments]
     problems = [
         f"{file}: the route to {to} names no department of the catalogue; accepted: {', '.join(known)}"
-        for to in load_channels(file).departments_named
+        for to in found.departments_named
         if to.partition(":")[2] not in known
     ]
     if problems:
         raise FileError(problems)
-    typer.echo(f"{file}: {summary}")
+    said = f"{len(found.channels)} channels, {len(found.routes)} routes; all templates can be used"
+    typer.echo(f"{file}: {said}")
 
 
-def check_notifications(settings: Settings) -> str:
-    """Return a summary of the channels and templates. Raises FileError if they cannot be used."""
+def check_notifications(settings: Settings) -> "ChannelFile":
+    """Return the channels. Raises FileError if they, or the templates, cannot be used."""
     from worker import courier_config
 
     check_documents(settings)
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    file = courier_config(settings, in_force).channels
-    if settings.channels is None:
-        return "the log channel alone"
-    return f"{len(file.channels)} channels, {len(file.routes)} routes; all templates can be used"
+    return courier_config(settings, in_force).channels
 
 
 def check_documents(settings: Settings) -> None:

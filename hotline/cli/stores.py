@@ -12,19 +12,12 @@ from sqlalchemy import Engine
 
 from domain.shared.errors import OperatorError
 from domain.shared.numbers import NumberError, is_incident, parse_number
-from hotline.cli.shared import (
-    catalogue_in_force,
-    minute,
-    reaching_both,
-    reading_sql,
-    show_table,
-    shown_progress,
-    tables_up_to_date,
-)
+from hotline.cli import shared
 from hotline.keys import ring_of
 from hotline.settings import Settings
 from readmodel.base.database import exists, opened, reading
 from readmodel.cases.queries import has_cases
+from readmodel.processes import LIVE, last_sealed
 from readmodel.projection import DivergedError, NotRegisteredError
 
 if TYPE_CHECKING:
@@ -58,10 +51,10 @@ def migrate(
 
     settings = Settings()
     refuse_foreign(settings, wait)
-    with reaching_both("the database does not take the migrations"), tables_up_to_date(settings):
+    with shared.reaching_both("the database does not take the migrations"), shared.tables_up_to_date(settings):
         typer.echo("the read model is up to date")
     if known_address(settings):
-        with reaching_both("the stores do not take the id of the installation"):
+        with shared.reaching_both("the stores do not take the id of the installation"):
             asyncio.run(adopted())
 
 
@@ -71,16 +64,16 @@ def rebuild_readmodel() -> None:
     from activities.recovery.history import ForeignError, UnopenedError, UnreadableError
     from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
-    from hotline.temporal.setup import retention_of
+    from hotline.temporal.connection import retention_of
 
     async def rebuilt() -> tuple[RebuiltRows, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
             with reading(database) as sql:
                 missing = None if has_cases(sql) else await retention_of(client)
-            with shown_progress("cases") as progress:
+            with shared.shown_progress("cases") as progress:
                 return await apply(client, database, progress), missing
 
-    with reaching_both("not rebuilt"):
+    with shared.reaching_both("not rebuilt"):
         found, missing = asyncio.run(rebuilt())
     typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
@@ -117,19 +110,19 @@ def rebuild_workflows(
     async def rebuilt() -> recovery.RebuiltWorkflows:
         settings = Settings()
         async with adopted_stores(settings) as (client, database):
-            names = lambda: CatalogueNames.of(catalogue_in_force())  # noqa: E731
+            names = lambda: CatalogueNames.of(shared.catalogue_in_force())  # noqa: E731
             rebuild = recovery.WorkflowRebuild(
                 client, database, settings.task_queue, names, drop_unopened=drop_unopened
             )
             if number is None:
-                with shown_progress("workflows") as progress:
+                with shared.shown_progress("workflows") as progress:
                     return await rebuild.all(progress)
             try:
                 return recovery.RebuiltWorkflows({await rebuild.one(number): 1}, {})
             except recovery.NotRebuiltError as error:
                 return recovery.RebuiltWorkflows({}, {number: str(error)})
 
-    with reaching_both("not rebuilt"):
+    with shared.reaching_both("not rebuilt"):
         found = asyncio.run(rebuilt())
     said = {
         recovery.STARTED: "were started",
@@ -157,21 +150,19 @@ def verify() -> None:
         if not exists(settings.database_url):
             raise OperatorError(f"not compared: there is no database {settings.database_url.partition(':///')[2]}")
         client = await connect(settings)
-        stores = await look(client, settings)
-        stores.refuse_foreign()
-        stores.require_ids()
+        (await look(client, settings)).require_ids()
         require_tables(settings.database_url)
-        with opened(settings.database_url, read_only=True) as database, shown_progress("workflows") as progress:
+        with opened(settings.database_url, read_only=True) as database, shared.shown_progress("workflows") as progress:
             return await compare(client, database, settings.task_queue, progress)
 
-    with reaching_both("not compared"):
+    with shared.reaching_both("not compared"):
         found = asyncio.run(verified())
     typer.echo(f"{found.compared} cases and {found.incidents} open incidents were compared")
     typer.echo(f"not compared: {found.past_retention} ended cases that Temporal no longer has")
     if found.paused:
         typer.echo(f"{len(found.paused)} cases or incidents are paused: {', '.join(found.paused)}. {UNPAUSE}", err=True)
     if found.differences:
-        show_table(("number", "what", "SQL", "Temporal"), found.differences)
+        shared.show_table(("number", "what", "SQL", "Temporal"), found.differences)
         typer.echo(f"{len({each.number for each in found.differences})} cases or incidents differ", err=True)
         raise typer.Exit(1)
 
@@ -182,7 +173,7 @@ async def adopted_stores(settings: Settings) -> AsyncIterator[tuple["Client", En
     from hotline.installation import adopt, connect_to_own
 
     client = await connect_to_own(settings)
-    with tables_up_to_date(settings) as database:
+    with shared.tables_up_to_date(settings) as database:
         await adopt(client, settings)
         yield client, database
 
@@ -202,26 +193,26 @@ def temporal_setup(
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
     from hotline.installation import adopt, look
-    from hotline.temporal.connection import connect
-    from hotline.temporal.setup import prepare
+    from hotline.temporal.connection import connect, prepare
 
     async def prepared() -> str:
         settings = Settings()
         client = await connect(settings, wait_seconds=wait)
-        (await look(client, settings)).refuse_foreign()
+        await look(client, settings)
         days = timedelta(days=retention_days or RETENTION_DAYS)
         done = await prepare(client, days, shorten=retention_days is not None)
         installation = await adopt(client, settings)
         return f"{done}; installation {installation or 'unknown, as SQL has no tables yet or does not answer'}"
 
-    with reaching_both("not set up"):
+    with shared.reaching_both("not set up"):
         typer.echo(asyncio.run(prepared()))
 
 
 @keys.command("list")
 def list_() -> None:
     """Show every key, the newest last; secrets are not shown."""
-    show_table(("id", "created (UTC)"), ((key.id, minute(key.created_at)) for key in ring_of(Settings()).list()))
+    found = ring_of(Settings()).list()
+    shared.show_table(("id", "created (UTC)"), ((key.id, shared.minute(key.created_at)) for key in found))
 
 
 @keys.command("rotate")
@@ -243,15 +234,13 @@ def retire(
     before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
 ) -> None:
     """Remove keys that seal no longer. Links, sessions and ended workflows that they sealed are not opened any more."""
-    from readmodel.processes import LIVE, last_sealed
-
     settings = Settings()
-    with reading_sql() as connection:
+    with shared.reading_sql() as connection:
         last = last_sealed(connection)
     if not (found := ring_of(settings).replaced(before.replace(tzinfo=UTC), last)):
         typer.echo(f"no key sealed last before {before:%Y-%m-%d}; the newest one stays")
         return
-    with reaching_both("not retired"):
+    with shared.reaching_both("not retired"):
         asyncio.run(_require_unneeded(settings, found, max(found.values()) + LIVE))
     ring_of(settings).retire(found)
     typer.echo(f"retired: {', '.join(found)}; retire them on each other machine too")
@@ -271,7 +260,7 @@ async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datet
     client = await connect_to_own(settings)
     if count := (await client.count_workflows(query)).count:
         raise OperatorError(
-            f"not retired: {count} runs of workflows began before {minute(until)} UTC and are not over, so they"
+            f"not retired: {count} runs of workflows began before {shared.minute(until)} UTC and are not over, so they"
             f" need {', '.join(ids)}. Wait for their end, or name an earlier date. They are listed by `temporal"
             f" workflow list --query '{query}'`; `hotline rebuild workflows` makes a new run of a case that was"
             " terminated."
@@ -281,6 +270,6 @@ async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datet
     if were_reset := [each for each, at in zip(others.values(), begun, strict=True) if at and at < until]:
         raise OperatorError(
             f"not retired: {len(were_reset)} workflows were reset, and the histories of their runs begin before"
-            f" {minute(until)} UTC, so they need {', '.join(ids)}: {', '.join(were_reset[:10])}. Wait for their"
+            f" {shared.minute(until)} UTC, so they need {', '.join(ids)}: {', '.join(were_reset[:10])}. Wait for their"
             " end, name an earlier date, or terminate them; then `hotline rebuild workflows` makes new runs."
         )

@@ -50,10 +50,6 @@ def edition_of(catalogue: Catalogue) -> Edition:
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
 
 
-class BusyError(RuntimeError):
-    """Error of a second process that puts a catalogue in force."""
-
-
 class CatalogueStore:
     """Folder of the catalogues that were in force. Every change is atomic."""
 
@@ -104,9 +100,9 @@ class CatalogueStore:
         return entry
 
     def exclusive(self) -> AbstractContextManager[object]:
-        """Lock the store for one `apply` until the context ends. Raises BusyError."""
+        """Lock the store for one `apply` until the context ends. Raises RuntimeError if another holds it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        busy = BusyError("another `hotline catalogue apply` is running here")
+        busy = RuntimeError("another `hotline catalogue apply` is running here")
         return exclusive_lock(self._folder / "apply.lock", busy)
 
     def stamp(self) -> Stamp | None:

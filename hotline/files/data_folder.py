@@ -38,10 +38,10 @@ def write_private(path: Path, text: str) -> None:
 
 
 def file_stamp(path: Path) -> Stamp | None:
-    """Return a value that changes whenever the file is replaced; None if there is no file."""
+    """Return a value that changes whenever the file is replaced; None if there is no file, or it cannot be reached."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 

@@ -6,7 +6,7 @@ A CSV file, as spreadsheets save it, is accepted as a whole or not at all. One `
 import csv
 import io
 import tomllib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -52,9 +52,9 @@ class ColumnFile:
     _problems: list[str] = field(default_factory=list, init=False)
     _first_lines: dict[Hashable, int] = field(default_factory=dict, init=False)
 
-    def fault(self, what: str, line: int | None = None) -> None:
-        """Note a mistake of a line, by default of the present one; `what` follows its number."""
-        self._problems.append(f"{self.path}, line {line or self.line}{what}")
+    def fault(self, what: str) -> None:
+        """Note a mistake of the present line; `what` follows its number."""
+        self._problems.append(f"{self.path}, line {self.line}{what}")
 
     def note_repeated(self, key: Hashable, told: str) -> None:
         """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
@@ -67,37 +67,27 @@ class ColumnFile:
         Raises FileError if there was any mistake, and OSError if the file cannot be read.
         """
         found: list[T] = []
-        for row in self._rows(encoding):
-            if self.cells and (missing := [name for name in self.required if name not in row]):
-                self.fault(f", {missing[0]}: is missing; accepted: {self.cells}")
-                continue
-            try:
-                made = make(row)
-            except LineFault as fault:
-                self.fault(str(fault))
-            else:
-                if made is not None:
-                    found.append(made)
+        rows = csv.reader(io.StringIO(self._text(encoding), newline=""), strict=True)
+        try:
+            columns = self._named(next(rows, None))
+            self.line = rows.line_num + 1
+            for cells in rows:
+                if any(cell.strip() for cell in cells):
+                    try:
+                        made = make(self._row(columns, cells))
+                    except LineFault as fault:
+                        self.fault(str(fault))
+                    else:
+                        if made is not None:
+                            found.append(made)
+                self.line = rows.line_num + 1
+        except LineFault as fault:
+            self.fault(str(fault))
+        except csv.Error as error:
+            self.fault(f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
         if self._problems:
             raise FileError(self._problems)
         return found
-
-    def _rows(self, encoding: Encoding) -> Iterator[Row]:
-        rows = csv.reader(io.StringIO(self._text(encoding), newline=""), strict=True)
-        columns: list[str] = []
-        try:
-            for cells in rows:
-                if not columns:
-                    columns = self._named(cells)
-                    if self._problems:
-                        return
-                elif any(cell.strip() for cell in cells) and (row := self._row(columns, cells)) is not None:
-                    yield row
-                self.line = rows.line_num + 1
-        except csv.Error as error:
-            self.fault(f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
-        if not columns:
-            self.fault(f": the file is empty; the first line names the columns: {', '.join(self.columns)}", 1)
 
     def _text(self, encoding: Encoding) -> str:
         data = self.path.read_bytes()
@@ -107,7 +97,10 @@ class ColumnFile:
             line = data.count(b"\n", 0, error.start) + 1
             raise FileError([f"{self.path}, line {line}{wrong_encoding(encoding)}"]) from None
 
-    def _named(self, cells: Sequence[str]) -> list[str]:
+    def _named(self, cells: Sequence[str] | None) -> list[str]:
+        """Return the names of the columns, which the first line has. Raises LineFault."""
+        if cells is None:
+            raise LineFault("", f"the file is empty; the first line names the columns: {', '.join(self.columns)}")
         names = {zh: name for name, zh in self.columns.items()}
         columns = [names.get(cell.strip(), cell.strip()) for cell in cells]
         unknown = [name for name in columns if name not in self.columns]
@@ -116,15 +109,18 @@ class ColumnFile:
         said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
         if found := [f"{what}: {', '.join(map(repr, wrong))}" for what, wrong in said if wrong]:
             accepted = ", ".join(f"{name} ({zh})" for name, zh in self.columns.items())
-            self.fault(f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}", 1)
+            raise LineFault("", f"columns {'; '.join(found)}. Accepted, parted by commas: {accepted}")
         return columns
 
-    def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Row | None:
+    def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Row:
+        """Return the cells of a line. Raises LineFault."""
         if len(cells) != len(columns):
             named = f"{len(cells)} columns, the first line names {len(columns)}"
-            self.fault(f": {named}. Quote text that has commas")
-            return None
-        return {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+            raise LineFault("", f"{named}. Quote text that has commas")
+        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+        if self.cells and (missing := [name for name in self.required if name not in row]):
+            raise LineFault(missing[0], f"is missing; accepted: {self.cells}")
+        return row
 
 
 def wrong_encoding(encoding: Encoding) -> str:

@@ -44,7 +44,7 @@ from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatch
 from readmodel.recovery import Held, held
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id
-from workflows.clients.singletons import last_report
+from workflows.clients.service import last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT

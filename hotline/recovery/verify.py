@@ -31,8 +31,8 @@ from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import chains, read_incident_run
 from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
+from readmodel.incidents import incident_timeline
 from readmodel.recovery import CaseFacts, all_facts, facts_of, incidents_not_over
-from readmodel.timelines import incident_timeline
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit import search_attributes as keys
 

@@ -86,30 +86,20 @@ class CallFile:
         self._encoding = encoding
         self._size = os.fstat(file.fileno()).st_size
         self._whole = True
+        self._faults: list[str] = []
+        self._further_faults = 0
 
     def check(self) -> None:
         """Read all lines, and note what is left out. Raises FileError with the first faults."""
-        shown, count = list[str](), 0
-
-        def calls() -> Iterator[Call]:
-            nonlocal count
-            for found in self._read():
-                if isinstance(found, Call):
-                    yield found
-                    continue
-                count += 1
-                if count <= SHOWN:
-                    shown.append(found)
-
         self._kept.seek(0)
         self._kept.truncate()
-        for group in windows(calls()):
-            if not shown:
+        for group in windows(self._read()):
+            if not self._faults:
                 pickle.dump(group, self._kept, pickle.HIGHEST_PROTOCOL)
-        if count > SHOWN:
-            shown.append(f"{self.path}: {count - SHOWN} further lines cannot be used")
-        if shown:
-            raise FileError(shown)
+        if self._further_faults:
+            self._faults.append(f"{self.path}: {self._further_faults} further lines cannot be used")
+        if self._faults:
+            raise FileError(self._faults)
 
     def groups(self) -> Iterator[list[Call]]:
         """Yield the calls of a checked file in groups, each merged from what lines that lie close together tell."""
@@ -118,7 +108,7 @@ class CallFile:
             while True:
                 yield pickle.load(self._kept)  # noqa: S301 - written by this process
 
-    def _read(self) -> Iterator[Call | str]:
+    def _read(self) -> Iterator[Call]:
         self.left_out.clear()
         rows = csv.reader(self._lines(), strict=True, **self.format.dialect)
         line, width = 1, 0
@@ -129,13 +119,12 @@ class CallFile:
                     return
                 found = self._told(cells, width)
             except (LineFault, csv.Error, UnicodeDecodeError) as fault:
-                if not self._whole and rows.line_num <= line and getattr(fault, "torn", True):
-                    if line == 1 and self.format.width:
-                        yield f"{self.path}, line 1{self._explained(fault)}"
+                torn = not self._whole and rows.line_num <= line and getattr(fault, "torn", True)
+                if torn:
                     self.torn_line = line
-                    return
-                yield f"{self.path}, line {line}{self._explained(fault)}"
-                if not isinstance(fault, LineFault):
+                if not torn or (line == 1 and self.format.width):
+                    self._note_fault(line, fault)
+                if torn or not isinstance(fault, LineFault):
                     return
             else:
                 width = width or len(cells)
@@ -157,12 +146,16 @@ class CallFile:
             self.left_out[found.reason] += 1
             self.first_lines.setdefault(found.reason, line)
 
-    def _explained(self, fault: Exception) -> str:
+    def _note_fault(self, line: int, fault: Exception) -> None:
+        if len(self._faults) == SHOWN:
+            self._further_faults += 1
+            return
+        said = str(fault)
         if isinstance(fault, UnicodeDecodeError):
-            return wrong_encoding(self._encoding)
-        if isinstance(fault, csv.Error):
-            return f": {fault}; from here on the file cannot be read. Is a quotation mark missing?"
-        return str(fault)
+            said = wrong_encoding(self._encoding)
+        elif isinstance(fault, csv.Error):
+            said = f": {fault}; from here on the file cannot be read. Is a quotation mark missing?"
+        self._faults.append(f"{self.path}, line {line}{said}")
 
     def _lines(self) -> Iterator[str]:
         self._file.seek(0)

@@ -1,4 +1,4 @@
-"""Connection to Temporal for worker, API and commands.
+"""Connection to Temporal for worker, API and commands; namespace, retention and search attributes of a cluster.
 
 Address, namespace, TLS and keys come from `temporalio.envconfig`: the variables `TEMPORAL_ADDRESS`,
 `TEMPORAL_NAMESPACE`, `TEMPORAL_TLS_*`, `TEMPORAL_API_KEY`, or a profile in Temporal's own TOML file. If they name no
@@ -8,27 +8,38 @@ address, Temporal is on this machine: at `HOTLINE_TEMPORAL_PORT`, or where `hotl
 import asyncio
 import logging
 import time
-from typing import cast
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import TypeVar, cast
 
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    RegisterNamespaceRequest,
+    UpdateNamespaceRequest,
+)
 from temporalio.client import Client, ClientConnectConfig
 from temporalio.envconfig import ClientConfig
-from temporalio.service import GrpcCompression
+from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
+from activities.run_status import unless, unless_gone
 from domain.shared.errors import OperatorError
 from hotline.files.data_folder import temporal_address
 from hotline.keys import ring_of
 from hotline.settings import Settings
 from hotline.temporal.converter import sealing
+from workflows.kit.search_attributes import REGISTRY
 
 LOOPBACK = "127.0.0.1"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+# A cluster's front ends learn of a new namespace or attribute by refreshing a cache.
+SEEN_WITHIN_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.2
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-class ConnectionSettingsError(OperatorError):
-    """Error of the variables or the file that say how to connect to Temporal; the text names the fault."""
 
 
 async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
@@ -36,7 +47,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
 
     `lazy`: return at once, the first call connects; for the API, which must start while Temporal is down. Otherwise
     Temporal may take `wait_seconds` to answer, or for ever with `inf`; then RuntimeError is raised. Raises
-    ConnectionSettingsError if the connection is configured wrongly.
+    OperatorError if the connection is configured wrongly.
     """
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
@@ -49,7 +60,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
         try:
             return await Client.connect(**config)
         except ValueError as error:
-            raise ConnectionSettingsError(
+            raise OperatorError(
                 f"Temporal at {address!r} cannot be connected to; check TEMPORAL_ADDRESS and TEMPORAL_TLS_*: {error}"
             ) from error
         except RuntimeError as error:
@@ -66,7 +77,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
 def known_address(settings: Settings) -> str | None:
     """Return the address of Temporal that the operator named, or at which `hotline up` runs it; None if neither.
 
-    Raises ConnectionSettingsError.
+    Raises OperatorError.
     """
     if named := _configured().get("target_host"):
         return named
@@ -76,12 +87,127 @@ def known_address(settings: Settings) -> str | None:
 
 
 def _configured() -> ClientConnectConfig:
-    """Return what the operator has configured. Raises ConnectionSettingsError."""
+    """Return what the operator has configured. Raises OperatorError."""
     try:
         # The SDK describes the same mapping by two types, of which the client's has more keys.
         return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
     except (RuntimeError, ValueError) as error:
-        raise ConnectionSettingsError(
+        raise OperatorError(
             "the connection to Temporal is configured wrongly (TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE and the other"
             f" variables TEMPORAL_*): {error}"
         ) from error
+
+
+# --- preparation of a cluster ----------------------------------------------------------------------------------------
+
+# Each call may be made twice, so each is retried: a server closes every connection after some minutes, and a request
+# that was just about to go through it is cancelled.
+
+
+async def prepare(client: Client, retention: timedelta, *, shorten: bool = False) -> str:
+    """Add the client's namespace and every search attribute of the registry, set the retention; say what was done.
+
+    `shorten`: also shorten a longer retention, which deletes histories; otherwise it stays. Raises OperatorError if an
+    attribute exists with another type, or the cluster refuses.
+    """
+    try:
+        namespace = "added" if await _add_namespace(client, retention) else "was there"
+        kept = await _set_retention(client, retention, shorten=shorten)
+        attributes = ", ".join(await _add_attributes(client)) or "none, all were there"
+    except RPCError as error:
+        raise OperatorError(f"Temporal refuses to be set up: {error.message}") from error
+    address = client.service_client.config.target_host
+    return f"{address}: namespace {client.namespace} {namespace}, {kept}; search attributes added: {attributes}"
+
+
+async def _add_namespace(client: Client, retention: timedelta) -> bool:
+    """Register the namespace unless it exists, and wait until the cluster shows it. Return True if it was added."""
+    described = DescribeNamespaceRequest(namespace=client.namespace)
+
+    async def described_or_none() -> object | None:
+        return await unless_gone(client.workflow_service.describe_namespace(described, retry=True))
+
+    if await described_or_none() is not None:
+        return False
+    request = RegisterNamespaceRequest(namespace=client.namespace, description="Complaint hotline of a water company")
+    request.workflow_execution_retention_period.FromTimedelta(retention)
+    await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
+    await _shown(described_or_none, f"the namespace {client.namespace}")
+    return True
+
+
+async def retention_of(client: Client) -> timedelta:
+    """Return the time for which the client's namespace keeps the history of a workflow that has ended.
+
+    Raises RPCError.
+    """
+    described = DescribeNamespaceRequest(namespace=client.namespace)
+    found = await client.workflow_service.describe_namespace(described, retry=True)
+    return found.config.workflow_execution_retention_ttl.ToTimedelta()
+
+
+async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) -> str:
+    """Raise the retention to the wanted one, or shorten it if that is permitted; return what is kept for how long."""
+    before = await retention_of(client)
+    if before == wanted or (before > wanted and not shorten):
+        return f"keeps ended histories for {before.days} days"
+    request = UpdateNamespaceRequest(namespace=client.namespace)
+    request.config.workflow_execution_retention_ttl.FromTimedelta(wanted)
+    await client.workflow_service.update_namespace(request, retry=True)
+
+    async def changed() -> bool | None:
+        return True if await retention_of(client) == wanted else None
+
+    await _shown(changed, f"the retention of {wanted.days} days")
+    return f"keeps ended histories for {wanted.days} days (before: {before / timedelta(days=1):g})"
+
+
+async def _add_attributes(client: Client) -> tuple[str, ...]:
+    """Add the search attributes that are missing, and wait until the cluster takes them. Return their names."""
+    wanted = {key.name: int(key.indexed_value_type) for key in REGISTRY}
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+
+    async def missing() -> tuple[str, ...] | None:
+        # A namespace that was just made is not known to this part of the cluster yet.
+        listed = await unless_gone(client.operator_service.list_search_attributes(request, retry=True))
+        return None if listed is None else _missing(listed.custom_attributes, wanted)
+
+    async def usable() -> object | None:
+        # The front end that starts workflows learns of them seconds after the one that lists them.
+        naming_all = " AND ".join(f"{name} IS NULL" for name in wanted)
+        return await unless(RPCStatusCode.INVALID_ARGUMENT, client.count_workflows(naming_all))
+
+    if added := await _shown(missing, f"the namespace {client.namespace}"):
+        adding = AddSearchAttributesRequest(namespace=client.namespace)
+        for name in added:
+            adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
+        await unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
+    # Somebody else may have added them a moment ago.
+    await _shown(usable, f"the search attributes {', '.join(wanted)}")
+    return added
+
+
+def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, ...]:
+    clashes = [
+        f"{name} has type {_type_name(found[name])} and should have {_type_name(kind)}"
+        for name, kind in wanted.items()
+        if found.get(name, kind) != kind
+    ]
+    if clashes:
+        remedy = "Remove them (`temporal operator search-attribute remove --name NAME`), or use another namespace."
+        raise OperatorError(f"search attributes exist with another type: {'; '.join(clashes)}. {remedy}")
+    return tuple(name for name in wanted if name not in found)
+
+
+def _type_name(kind: int) -> str:
+    return IndexedValueType.Name(IndexedValueType.ValueType(kind)).removeprefix("INDEXED_VALUE_TYPE_").lower()
+
+
+async def _shown(look: Callable[[], Awaitable[T | None]], awaited: str) -> T:
+    """Return the first result of `look` that is not None. Raises OperatorError after `SEEN_WITHIN_SECONDS`."""
+    give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
+    while (found := await look()) is None:
+        if time.monotonic() > give_up_at:
+            raise OperatorError(f"Temporal does not show {awaited} after {SEEN_WITHIN_SECONDS:g} s")
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    return found

@@ -148,18 +148,14 @@ Unset fields, a tenth of a history, are left out of their JSON; a default that a
 """
 
 
-def data_converter(keys: Keys) -> DataConverter:
-    return DataConverter(
-        payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
-        failure_converter_class=FailureConverter,
-        payload_codec=Envelope(keys),
-    )
-
-
 def sealing(keys: Keys, clock: Callable[[], float] = time.time) -> SealingOptions:
     """Return what a client needs to send and read what the service seals: data converter and interceptors.
 
     `clock` returns the present time in seconds since 1970.
     """
-    converter = data_converter(keys)
+    converter = DataConverter(
+        payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
+        failure_converter_class=FailureConverter,
+        payload_codec=Envelope(keys),
+    )
     return {"data_converter": converter, "interceptors": [Stamps(converter.payload_converter, clock)]}

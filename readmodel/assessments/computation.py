@@ -5,6 +5,7 @@ cases with 400,000 events; as models they would take minutes. Each number is cou
 it shows, so the two cannot differ.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -30,11 +31,9 @@ from domain.assessment.score import FigureValue, Item, Tally, assess
 from domain.case.clocks import APPROVE, ClockStatus
 from domain.catalogue.figures import FIGURE_OF, EntryKind, Subject
 from domain.catalogue.terms import MISS
-from domain.shared.value import complete
 from readmodel.assessments.exclusions import grounds_until
 from readmodel.assessments.tables import assessment_items, figure_entries, given_points
-from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.statements import insert_many, insert_missing, is_one_of
+from readmodel.base.database import ReadConnection, WriteConnection, insert_many, insert_missing, is_one_of, row
 from readmodel.cases.tables import cases, clocks, decisions, events
 
 _NO_DATA: Mapping[str, Any] = {}
@@ -62,7 +61,7 @@ def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseR
 
 def _facts(
     connection: ReadConnection, numbers: Sequence[str], actions: Collection[str], with_data: Collection[str]
-) -> dict[str, list[Fact]]:
+) -> Mapping[str, Sequence[Fact]]:
     # Other steps of the ladder tell people, and are many.
     counts = or_(events.c.action != "escalate", events.c.data["percent"].as_integer() == MISS)
     query = (
@@ -70,14 +69,13 @@ def _facts(
         .where(is_one_of(connection, events.c.number, numbers), events.c.action.in_(sorted(actions)), counts)
         .order_by(events.c.number, events.c.seq)
     )
-    facts: dict[str, list[Fact]] = {}
+    facts = defaultdict[str, list[Fact]](list)
     for number, *event, data in connection.execute(query).all():
-        fact = Fact._make((*event, from_json(data) if data else _NO_DATA))
-        facts.setdefault(number, []).append(fact)
+        facts[number].append(Fact._make((*event, from_json(data) if data else _NO_DATA)))
     return facts
 
 
-def _kept(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, list[KeptPromise]]:
+def _kept(connection: ReadConnection, numbers: Sequence[str]) -> Mapping[str, Sequence[KeptPromise]]:
     """Return the promises that were kept, by case; an approver's time is no promise."""
     query = (
         select(*_KEPT)
@@ -85,9 +83,9 @@ def _kept(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, list[
         .where(clocks.c.name != APPROVE)
         .order_by(clocks.c.number, clocks.c.serial)
     )
-    kept: dict[str, list[KeptPromise]] = {}
+    kept = defaultdict[str, list[KeptPromise]](list)
     for number, *promise in connection.execute(query).all():
-        kept.setdefault(number, []).append(KeptPromise(*promise))
+        kept[number].append(KeptPromise(*promise))
     return kept
 
 
@@ -98,18 +96,9 @@ CHECK = 0
 EntryRow = tuple[Any, ...]
 """Values of an entry, and the ground that excludes it: a row of `figure_entries` without month and computation."""
 _row = figure_entries.c
-SUBJECTS: dict[Subject, ColumnElement[Any]] = complete(
-    "SUBJECTS",
-    Subject,
-    {
-        Subject.AGENT: _row.agent,
-        Subject.CREW: _row.crew,
-        Subject.DEPARTMENT: _row.department,
-        Subject.SERVICE: _row.service,
-        Subject.DISTRICT: _row.district,
-        Subject.COMPANY: literal(Subject.COMPANY.value),
-    },
-)
+SUBJECTS: dict[Subject, ColumnElement[Any]] = {
+    subject: literal(subject.value) if subject is Subject.COMPANY else _row[subject.value] for subject in Subject
+}
 """The column that names the subject of an entry."""
 
 
@@ -119,11 +108,9 @@ class Excluded(NamedTuple):
     cases: Mapping[str, str]
     entries: frozenset[tuple[str, str]]
 
-    def ground(self, entry: FigureEntry) -> str | None:
-        """Return what excludes an entry; None if it counts."""
-        if (entry.kind, entry.number) in self.entries:
-            return OBJECTION
-        return None if entry.kind in NEVER_EXCLUDED else self.cases.get(entry.number)
+    def row(self, entry: FigureEntry) -> EntryRow:
+        ground = None if entry.kind in NEVER_EXCLUDED else self.cases.get(entry.number)
+        return (*entry, OBJECTION if (entry.kind, entry.number) in self.entries else ground)
 
 
 def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> Excluded:
@@ -141,10 +128,9 @@ def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> 
 def entry_rows(
     connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
 ) -> list[EntryRow]:
-    found = records(connection, candidates)
     return [
-        _entry_row(entry, left_out)
-        for record in found
+        left_out.row(entry)
+        for record in records(connection, candidates)
         for entry in entries_of(record, month.since, month.until, month.standard.currency)
     ]
 
@@ -152,7 +138,7 @@ def entry_rows(
 def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
     """Return the rows of the inspections, for the agents who owned the cases."""
     return [
-        _entry_row(
+        left_out.row(
             FigureEntry(
                 kind=EntryKind.INSPECTED,
                 number=each.complaint,
@@ -165,15 +151,10 @@ def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
                 department=None,
                 service="",
                 district=None,
-            ),
-            left_out,
+            )
         )
         for each in month.inspections
     ]
-
-
-def _entry_row(entry: FigureEntry, left_out: Excluded) -> EntryRow:
-    return (*entry, left_out.ground(entry))
 
 
 def write_entries(connection: WriteConnection, month: str, computation: int, rows: Sequence[EntryRow]) -> None:
@@ -184,8 +165,7 @@ def write_entries(connection: WriteConnection, month: str, computation: int, row
 
 
 def write_items(connection: WriteConnection, month: str, computation: int, items: Sequence[Item]) -> None:
-    named = {"month": month, "computation": computation}
-    rows = [{**named, "by": item.by, "subject": item.subject, "document": item.model_dump_json()} for item in items]
+    rows = [row(assessment_items, item, month=month, computation=computation, document=item) for item in items]
     insert_missing(connection, assessment_items, rows)
 
 
@@ -229,19 +209,19 @@ def _tallies(
         .where(_row.month == month, _row.computation == computation, subject.is_not(None), subject != "")
         .group_by(subject, _row.kind)
     )
-    found: dict[str, dict[EntryKind, Tally]] = {}
+    found = defaultdict[str, dict[EntryKind, Tally]](dict)
     for name, kind, *counts, amount in connection.execute(statement):
-        found.setdefault(name, {})[EntryKind(kind)] = Tally._make((*counts, int(amount)))
+        found[name][EntryKind(kind)] = Tally._make((*counts, int(amount)))
     return found
 
 
 def _given(connection: ReadConnection, month: str, by: Subject) -> dict[str, dict[str, FigureValue]]:
     table = given_points.c
-    found: dict[str, dict[str, FigureValue]] = {}
-    for row in connection.execute(select(given_points).where(table.month == month, table.by == by)):
-        exact = Decimal(f"{row.value:.4f}").normalize() + 0  # `+ 0` writes 2000, and not 2E+3
-        value = FigureValue(value=exact, numerator=row.numerator, denominator=row.denominator)
-        found.setdefault(row.subject, {})[row.figure] = value
+    found = defaultdict[str, dict[str, FigureValue]](dict)
+    for given in connection.execute(select(given_points).where(table.month == month, table.by == by)):
+        exact = Decimal(f"{given.value:.4f}").normalize() + 0  # `+ 0` writes 2000, and not 2E+3
+        value = FigureValue(value=exact, numerator=given.numerator, denominator=given.denominator)
+        found[given.subject][given.figure] = value
     return found
 
 

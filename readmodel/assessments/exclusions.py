@@ -9,9 +9,8 @@ from sqlalchemy import select, update
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import CasePeriod, Exclusion
 from readmodel.assessments.tables import assessments, exclusions
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing
 from readmodel.base.paging import RowPage, read_page
-from readmodel.base.statements import insert_missing
 from readmodel.cases.tables import cases
 
 _row = exclusions.c
@@ -83,5 +82,4 @@ def months_under_way(connection: ReadConnection, number: str) -> list[str]:
 
 
 def _running(connection: ReadConnection) -> list[Assessment]:
-    query = select(assessments.c.document).where(assessments.c.closed_at.is_(None))
-    return [Assessment.model_validate_json(document) for document in connection.scalars(query)]
+    return list(connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))))

@@ -12,9 +12,8 @@ from domain.assessment.score import Item
 from domain.catalogue.figures import EntryKind, Subject
 from readmodel.assessments.computation import SUBJECTS
 from readmodel.assessments.tables import assessment_events, assessment_items, assessments, figure_entries, given_points
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.paging import BadCursorError, RowPage
-from readmodel.base.statements import insert_missing, row
 from readmodel.projection import write_entity
 from readmodel.reports.reports import first_case_at
 
@@ -63,19 +62,17 @@ class GivenValue(NamedTuple):
 def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
     """Write an assessment as `write_entity` does."""
     month = batch.assessment
-    values = row(assessments, month, document=month.model_dump_json())
+    values = row(assessments, month, document=month)
     told = [(event, assessment_notifications(month, event)) for event in batch.events]
     return write_entity(connection, (assessments, assessment_events), values, told)
 
 
 def get(connection: ReadConnection, month: str) -> Assessment | None:
-    document = connection.scalar(select(_month.document).where(_month.number == month))
-    return None if document is None else Assessment.model_validate_json(document)
+    return connection.scalar(select(_month.document).where(_month.number == month))
 
 
 def all_months(connection: ReadConnection) -> list[Assessment]:
-    query = select(_month.document).order_by(_month.number.desc())
-    return [Assessment.model_validate_json(document) for document in connection.scalars(query)]
+    return list(connection.scalars(select(_month.document).order_by(_month.number.desc())))
 
 
 def months(connection: ReadConnection) -> list[str]:
@@ -88,13 +85,13 @@ def first_and_known(connection: ReadConnection) -> tuple[datetime | None, frozen
 
 def items(connection: ReadConnection, month: str, computation: int, by: Subject) -> list[Item]:
     query = select(_item.document).where(*_of(month, computation), _item.by == by).order_by(_item.subject)
-    return [Item.model_validate_json(document) for document in connection.scalars(query)]
+    return list(connection.scalars(query))
 
 
 def items_of_subject(connection: ReadConnection, month: str, computation: int, subject: str) -> list[Item]:
     """Return the results of a subject: one for each kind of subject that has this id or code."""
     query = select(_item.document).where(*_of(month, computation), _item.subject == subject).order_by(_item.by)
-    return [Item.model_validate_json(document) for document in connection.scalars(query)]
+    return list(connection.scalars(query))
 
 
 def _of(month: str, computation: int) -> tuple[ColumnElement[bool], ...]:

@@ -2,10 +2,13 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
+from domain.assessment.assessment import Assessment
+from domain.assessment.score import Item
 from readmodel.base.schema import (
     CODE,
     NUMBER,
     PERSON,
+    JsonOf,
     JsonText,
     UtcDateTime,
     code,
@@ -24,7 +27,7 @@ assessments = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("version", Integer, nullable=False),
-    Column("document", JsonText, nullable=False, comment="domain.assessment.assessment.Assessment"),
+    Column("document", JsonOf(Assessment), nullable=False, comment="domain.assessment.assessment.Assessment"),
 )
 """Assessments of months."""
 
@@ -44,7 +47,7 @@ assessment_items = Table(
     Column("computation", Integer, primary_key=True, comment="domain.assessment.state.Computation.serial"),
     Column("by", CODE, primary_key=True, comment="domain.catalogue.figures.Subject"),
     Column("subject", PERSON, primary_key=True),
-    Column("document", JsonText, nullable=False, comment="domain.assessment.score.Item"),
+    Column("document", JsonOf(Item), nullable=False, comment="domain.assessment.score.Item"),
 )
 """Results of subjects in a month, of each computation that is still needed."""
 

@@ -1,80 +1,110 @@
 """Base of all tables of the read model: their metadata, and column types with the same values on both databases."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    ColumnElement,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Numeric,
-    String,
-    Text,
-    TypeDecorator,
-    cast,
-    text,
-)
+import sqlalchemy as sa
+from pydantic import TypeAdapter
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """Instant: takes and returns aware datetimes in UTC. Raises ValueError for a naive one or another zone."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         if value is not None and value.utcoffset() != timedelta():
             raise ValueError(f"an instant must be an aware datetime in UTC, not {value.isoformat()}")
         return value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Return the instant in UTC. PostgreSQL gives it in the session's zone, SQLite without any."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-class JsonText(TypeDecorator[str]):
+class JsonText(sa.TypeDecorator[str]):
     """JSON as text, which pydantic reads and writes without building dictionaries."""
 
-    impl = JSON
+    impl = sa.JSON
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> None:
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], str] | None:
         """Return None: the text is written as it is."""
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[str], Any] | None:
         """Return None: the text is read as it is."""
 
-    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    def column_expression(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """Select the column as text, or PostgreSQL's driver would parse it."""
-        return cast(column, Text)
+        return sa.type_coerce(sa.cast(column, sa.Text), self)
 
 
-class Exact(TypeDecorator[Decimal]):
-    """Exact decimal of two places. SQLite, which would keep a float, keeps its text."""
+class JsonOf(JsonText):
+    """JSON of values of one type, which pydantic writes and reads. Reading anything else raises ValidationError."""
 
-    impl = Numeric(8, 2).with_variant(String(9), "sqlite")
     cache_ok = True
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401 - what the driver takes
+    def __init__(self, kind: Any) -> None:  # noqa: ANN401 - a model, or a type as tuple[str, ...]
+        super().__init__()
+        self.kind = kind
+        self._adapter = TypeAdapter[Any](kind)
+
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], str]:  # noqa: ARG002 - SQLAlchemy's signature
+        return lambda value: self._adapter.dump_json(value).decode()
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[str], Any]:  # noqa: ARG002 - same
+        return self._adapter.validate_json
+
+
+class Codes(sa.TypeDecorator[tuple[str, ...]]):
+    """Codes as text, with commas between them."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Iterable[str] | None, dialect: sa.Dialect) -> str:  # noqa: ARG002 - SQLAlchemy's signature
+        return ",".join(value or ())
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> tuple[str, ...]:  # noqa: ARG002 - same
+        return tuple(filter(None, (value or "").split(",")))
+
+
+class Exact(sa.TypeDecorator[Decimal]):
+    """Exact decimal of two places. SQLite, which would keep a float, keeps its text."""
+
+    impl = sa.Numeric(8, 2).with_variant(sa.String(9), "sqlite")
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - what the driver takes
         # SQLite keeps it as text.
         return str(value) if value is not None and dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
         return None if value is None else Decimal(value)
 
 
-def code(length: int) -> String:
+class Hundredths(sa.TypeDecorator[Decimal]):
+    """Money, kept as a whole number of hundredths (of a CNY: 分): SQLite adds up these exactly, but not decimals."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else int(value * 100)
+
+    def process_result_value(self, value: int | Decimal | None, dialect: sa.Dialect) -> Decimal | None:  # noqa: ARG002 - same
+        """Return the amount; PostgreSQL gives a sum of whole numbers as a decimal."""
+        return None if value is None else Decimal(value).scaleb(-2).quantize(Decimal("0.01"))
+
+
+def code(length: int) -> sa.String:
     """Return a text type that is compared byte by byte, so that a change of locales cannot break an index."""
-    return String(length).with_variant(String(length, collation="C"), "postgresql")
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
 NAMES = {
@@ -83,31 +113,31 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-metadata = MetaData(naming_convention=NAMES)
+metadata = sa.MetaData(naming_convention=NAMES)
 
 NUMBER = code(13)
 CODE = code(40)
 PERSON = code(80)
 
 
-def index_where(condition: str, *columns: str | Column[Any], name: str, on_sqlite: str = "") -> Index:
+def index_where(condition: str, *columns: str | sa.Column[Any], name: str, on_sqlite: str = "") -> sa.Index:
     """Return an index of some rows only, so that it stays small however long the service runs."""
-    return Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(on_sqlite or condition))
+    return sa.Index(name, *columns, postgresql_where=sa.text(condition), sqlite_where=sa.text(on_sqlite or condition))
 
 
-def event_columns() -> list[Column[Any]]:
+def event_columns() -> list[sa.Column[Any]]:
     return [
-        Column("seq", Integer, primary_key=True),
-        Column("at", UtcDateTime, nullable=False),
-        Column("actor", PERSON, nullable=False),
-        Column("role", CODE, nullable=False),
-        Column("people", JsonText, nullable=False, comment="Names by id, where they differ."),
-        Column("action", CODE, nullable=False),
-        Column("from_state", CODE),
-        Column("to_state", CODE, nullable=False),
+        sa.Column("seq", sa.Integer, primary_key=True),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.Column("actor", PERSON, nullable=False),
+        sa.Column("role", CODE, nullable=False),
+        sa.Column("people", JsonOf(dict[str, str]), nullable=False, comment="Names by id, where they differ."),
+        sa.Column("action", CODE, nullable=False),
+        sa.Column("from_state", CODE),
+        sa.Column("to_state", CODE, nullable=False),
     ]
 
 
-def number_column(table: str = "cases") -> Column[str]:
+def number_column(table: str = "cases") -> sa.Column[str]:
     """Return the number of a row of this table, as first part of a key."""
-    return Column("number", NUMBER, ForeignKey(f"{table}.number"), primary_key=True)
+    return sa.Column("number", NUMBER, sa.ForeignKey(f"{table}.number"), primary_key=True)

@@ -1,16 +1,16 @@
 """Call-backs (回电): a row for each call that nobody answered; those of one telephone are worked off together."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, select, tuple_, update
 
 from domain.calls.call import MISSED_OUTCOMES, CallOutcome
 from domain.calls.call_back import HELD, OLDEST, CallBack, CallBackResult, CallBackState
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import ReadConnection, RowValues, WriteConnection, insert_missing
 from readmodel.base.paging import CALL_ID, RowPage, read_page
-from readmodel.base.statements import RowValues, insert_missing
 from readmodel.calls.tables import call_backs, calls
 
 _row = call_backs.c
@@ -37,7 +37,11 @@ def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: date
     `given` are rows of `calls` that were written. Their order does not matter; calls without a telephone have none.
     What people did on the list stays; all else is made anew from the calls.
     """
-    missed = {row["call_id"]: row for row in given if _is_missed(row) and row["ended_at"] >= at - OLDEST}
+    missed = {
+        row["call_id"]: row
+        for row in given
+        if row["outcome"] in MISSED_OUTCOMES and row["phone_term"] and row["ended_at"] >= at - OLDEST
+    }
     oldest = connection.scalar(select(func.min(_row.since)).where(_IS_MADE))
     if oldest is None and not missed:
         return
@@ -45,23 +49,16 @@ def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: date
     answered = (row for row in given if row["phone_term"] and row["outcome"] == CallOutcome.ANSWERED)
     terms = {row["phone_term"] for row in answered if oldest and row["answered_at"] >= oldest}
     terms |= {row["phone_term"] for row in missed.values()}
-    ids = [row["call_id"] for row in given]
+    ids = {row["call_id"] for row in given}
     of_these = _row.call_id.in_(ids) | _row.phone_term.in_(terms)
     # In the order in which people lock them.
     locked = select(call_backs).where(_IS_MADE, of_these).order_by(_row.call_id).with_for_update()
-    made = {row.call_id: row for row in connection.execute(locked)}
-    if wrong := [each for each in ids if each in made and not _is_of(made[each], missed.get(each))]:
+    right = {(call_id, row["ended_at"], row["phone_term"]) for call_id, row in missed.items()}
+    made = [row for row in connection.execute(locked) if row.call_id in ids]
+    if wrong := [row.call_id for row in made if (row.call_id, row.since, row.phone_term) not in right]:
         connection.execute(delete(call_backs).where(_row.call_id.in_(wrong)))
     _add(connection, missed)
     _end_answered(connection, terms)
-
-
-def _is_missed(row: RowValues) -> bool:
-    return row["outcome"] in MISSED_OUTCOMES and row["phone_term"] is not None
-
-
-def _is_of(made: Row[Any], call: RowValues | None) -> bool:
-    return call is not None and (made.since, made.phone_term) == (call["ended_at"], call["phone_term"])
 
 
 def _add(connection: WriteConnection, missed: Mapping[str, RowValues]) -> None:
@@ -141,34 +138,27 @@ def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBa
     if (after := change(before)) != before:
         ids = [row.call_id for row in group]
         connection.execute(update(call_backs).where(_row.call_id.in_(ids)).values(after._asdict()))
-    return next(iter(_entries(connection, [_first(group)]).values()))
+    return _entries(connection, [call_id])[call_id]
 
 
 def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, CallBackEntry]:
-    first, each = call_backs.alias(), call_backs.alias()
-    of_group = (each.c.phone_term == first.c.phone_term) & (
-        (each.c.ended_at == first.c.ended_at) | (each.c.ended_at.is_(None) & first.c.ended_at.is_(None))
+    """Return the entry of each of these calls, and of all others of their telephones."""
+    terms = select(_row.phone_term).where(_row.call_id.in_(call_ids))
+    statement = (
+        select(call_backs, calls.c.caller_phone, calls.c.queue)
+        .join(calls, calls.c.call_id == _row.call_id)
+        .where(_row.phone_term.in_(terms))
+        .order_by(_row.since, _row.call_id)
     )
-    statement: Select[Any] = (
-        select(first.c.call_id.label("first"), calls.c.caller_phone, calls.c.queue, each)
-        .join(each, of_group)
-        .join(calls, calls.c.call_id == first.c.call_id)
-        .where(first.c.call_id.in_(call_ids))
-    )
-    groups = dict[str, list[Row[Any]]]()
+    groups = defaultdict[Any, list[Row[Any]]](list)
     for row in connection.execute(statement):
-        groups.setdefault(row.first, []).append(row)
-    return {
-        call_id: CallBackEntry(
-            call_id, rows[0].caller_phone, rows[0].queue, min(row.since for row in rows), len(rows), _lead(rows)
-        )
-        for call_id, rows in groups.items()
-    }
-
-
-def _first(rows: Sequence[Row[Any]]) -> str:
-    call_id: str = min((row.since, row.call_id) for row in rows)[1]
-    return call_id
+        groups[row.phone_term, row.ended_at].append(row)
+    found: dict[str, CallBackEntry] = {}
+    for rows in groups.values():
+        first = rows[0]
+        entry = CallBackEntry(first.call_id, first.caller_phone, first.queue, first.since, len(rows), _lead(rows))
+        found |= {row.call_id: entry for row in rows}
+    return found
 
 
 def _lead(rows: Sequence[Row[Any]]) -> CallBack:

@@ -6,7 +6,7 @@ registered in it by telephone and time (`domain.calls.call`) and name no call th
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -15,9 +15,8 @@ from sqlalchemy import Boolean, ColumnElement, exists, literal_column, or_, sele
 
 from domain.calls.call import AFTERWARDS, LONGEST_CALL, Call, CallOutcome, call_of
 from domain.case.case import Case
-from readmodel.base.database import ReadConnection, WriteConnection, lock
+from readmodel.base.database import Imported, ReadConnection, RowValues, WriteConnection, is_one_of, lock, upsert_many
 from readmodel.base.paging import CALL_ID, RowPage, read_page
-from readmodel.base.statements import Imported, RowValues, is_one_of, upsert_many
 from readmodel.calls.call_backs import note_calls
 from readmodel.calls.tables import UNANSWERED, calls
 from readmodel.cases.search_terms import phone_term, phone_terms
@@ -112,14 +111,6 @@ class LinkedCall(NamedTuple):
     complaints: tuple[str, ...]
 
 
-class _Candidate(NamedTuple):
-    """Case that may have been registered in a call of its telephone."""
-
-    number: str
-    registered_at: datetime
-    term: str
-
-
 def linked_calls(
     connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int, area_code: str
 ) -> RowPage[LinkedCall]:
@@ -134,37 +125,36 @@ def linked_calls(
 def calls_of_case(connection: ReadConnection, case: Case, area_code: str) -> list[LinkedCall]:
     """Return the calls of a case, the newest first. `area_code` is that of telephones without one."""
     intake = case.intake
-    named = or_(calls.c.complaint == case.number, calls.c.call_id == intake.call_id)
-    found = {call.call_id: call for call in map(Call._make, connection.execute(select(*CALL_COLUMNS).where(named)))}
-    if intake.channel == BY_TELEPHONE and intake.caller.phone and intake.call_id not in found:
-        candidate = _Candidate(case.number, case.registered_at, phone_term(intake.caller.phone, area_code))
-        call = _calls_by_time(connection, [candidate]).get(case.number)
-        found |= {call.call_id: call} if call else {}
-    newest_first = sorted(found.values(), key=lambda call: (call.started_at, call.call_id), reverse=True)
-    return [each for each in _linked(connection, newest_first, area_code) if case.number in each.complaints]
+    perhaps: list[ColumnElement[bool]] = [calls.c.complaint == case.number, calls.c.call_id == intake.call_id]
+    if intake.caller.phone:
+        theirs = calls.c.phone_term == phone_term(intake.caller.phone, area_code)
+        before = calls.c.started_at.between(case.registered_at - LONGEST_CALL, case.registered_at)
+        perhaps.append(theirs & before)
+    newest_first = select(*CALL_COLUMNS).order_by(calls.c.started_at.desc(), calls.c.call_id.desc())
+    found = [Call._make(row) for row in connection.execute(newest_first.where(or_(*perhaps)))]
+    return [each for each in _linked(connection, found, area_code) if case.number in each.complaints]
 
 
 def _linked(connection: ReadConnection, found: Sequence[Call], area_code: str) -> list[LinkedCall]:
     complaints = {call.call_id: [call.complaint] if call.complaint else [] for call in found}
-    if not complaints:
-        return []
     in_order = select(cases.c.number, cases.c.call_id).order_by(cases.c.registered_at, cases.c.number)
-    for row in connection.execute(in_order.where(cases.c.call_id.in_(complaints))):
-        complaints[row.call_id].append(row.number)
-    rest = [call for call in found if not complaints[call.call_id] and call.caller_phone]
-    candidates = _candidates(connection, rest, area_code) if rest else []
-    guessed, theirs = {call.call_id for call in rest}, _calls_by_time(connection, candidates)
-    for candidate in candidates:
-        call = theirs.get(candidate.number)
-        if call and call.call_id in guessed:
-            complaints[call.call_id].append(candidate.number)
+    for number, call_id in connection.execute(in_order.where(cases.c.call_id.in_(complaints))):
+        complaints[call_id].append(number)
+    rest = {call.call_id: call for call in found if not complaints[call.call_id] and call.caller_phone}
+    for number, call in _registered_in(connection, rest.values(), area_code):
+        if call and call.call_id in rest:
+            complaints[call.call_id].append(number)
     return [LinkedCall(call, tuple(dict.fromkeys(complaints[call.call_id]))) for call in found]
 
 
-def _candidates(connection: ReadConnection, found: Sequence[Call], area_code: str) -> list[_Candidate]:
-    phones = {call.caller_phone for call in found if call.caller_phone}
-    words = {term for phone in phones for term in phone_terms(phone, area_code)}
+def _registered_in(
+    connection: ReadConnection, found: Collection[Call], area_code: str
+) -> Iterator[tuple[str, Call | None]]:
+    """Yield the cases that may belong to one of these calls, each with its call by telephone and time."""
+    words = {term for call in found for term in phone_terms(call.caller_phone or "", area_code)}
     starts = [call.started_at for call in found]
+    if not starts:
+        return
     statement = (
         select(cases.c.number, cases.c.registered_at, cases.c.caller_phone)
         .join(search_words, search_words.c.number == cases.c.number)
@@ -177,26 +167,13 @@ def _candidates(connection: ReadConnection, found: Sequence[Call], area_code: st
         )
         .order_by(cases.c.registered_at, cases.c.number)
     )
-    rows = {row.number: row for row in connection.execute(statement)}
-    # A term may be that of something else in the case.
-    return [
-        _Candidate(row.number, row.registered_at, term)
-        for row in rows.values()
-        if (term := phone_term(row.caller_phone, area_code)) in words
-    ]
-
-
-def _calls_by_time(connection: ReadConnection, candidates: Collection[_Candidate]) -> Mapping[str, Call]:
-    """Return the call in which each case was registered by telephone and time; cases without one are left out."""
-    if not candidates:
-        return {}
-    times = [candidate.registered_at for candidate in candidates]
-    statement = select(calls.c.phone_term, *CALL_COLUMNS).where(
-        calls.c.phone_term.in_({candidate.term for candidate in candidates}),
-        calls.c.started_at.between(min(times) - LONGEST_CALL, max(times)),
-    )
+    registered = [(number, at, phone_term(phone, area_code)) for number, at, phone in connection.execute(statement)]
+    times = [at for _, at, _ in registered]
+    if not times:
+        return
+    of_terms = calls.c.phone_term.in_({term for *_, term in registered})
+    between = calls.c.started_at.between(min(times) - LONGEST_CALL, max(times))
     by_term = defaultdict[str, list[Call]](list)
-    for term, *columns in connection.execute(statement):
+    for term, *columns in connection.execute(select(calls.c.phone_term, *CALL_COLUMNS).where(of_terms, between)):
         by_term[term].append(Call._make(columns))
-    theirs = {each.number: call_of(each.registered_at, by_term[each.term]) for each in candidates}
-    return {number: call for number, call in theirs.items() if call}
+    yield from {number: call_of(at, by_term[term]) for number, at, term in registered}.items()

@@ -5,36 +5,15 @@ The answer that the page takes is the caller's own judgement of the work, so nob
 
 from collections.abc import Iterable, Mapping
 
-from pydantic import BaseModel
 from sqlalchemy import or_, select
 
 from domain.case.actions.correct import Corrected
-from domain.case.intake import Caller
-from domain.case.progress import ContactChange
 from readmodel.base.database import ReadConnection
 from readmodel.calls.tables import calls
 from readmodel.cases.search_terms import phone_terms
-from readmodel.cases.tables import cases, events
+from readmodel.cases.tables import PROGRESS, cases, events
 from readmodel.customers import customers
-from readmodel.people.tables import people
-
-
-class _Changed(BaseModel):
-    """Part of the progress that tells who changed the telephone."""
-
-    contact_changed: ContactChange | None = None
-
-
-class _Said(BaseModel):
-    """Caller of an intake."""
-
-    caller: Caller = Caller()
-
-
-class _Taken(BaseModel):
-    """Part of a registration."""
-
-    intake: _Said
+from readmodel.people.people import people
 
 
 def may_link(connection: ReadConnection, phones: Mapping[str, str | None], area_code: str) -> frozenset[str]:
@@ -49,14 +28,14 @@ def may_link(connection: ReadConnection, phones: Mapping[str, str | None], area_
     listed = connection.scalars(select(people.c.phone).where(people.c.phone.is_not(None), people.c.left_at.is_(None)))
     staff = {term for phone in listed for term in phone_terms(phone, area_code)}
     outside = {number: mine for number, mine in terms.items() if staff.isdisjoint(mine)}
-    statement = select(cases.c.number, cases.c.call_id, cases.c.document).where(cases.c.number.in_(outside))
-    allowed = set(outside)
-    for row in connection.execute(statement):
-        change = _Changed.model_validate_json(row.document).contact_changed
-        by_owner = change is not None and change.by_owner
-        if by_owner and not _has_witness(connection, row.number, row.call_id, outside[row.number], area_code):
-            allowed.discard(row.number)
-    return frozenset(allowed)
+    by_owner = PROGRESS[("contact_changed", "by_owner")].as_boolean()
+    changed = select(cases.c.number, cases.c.call_id).where(cases.c.number.in_(outside), by_owner)
+    without_witness = {
+        number
+        for number, call_id in connection.execute(changed)
+        if not _has_witness(connection, number, call_id, outside[number], area_code)
+    }
+    return frozenset(outside.keys() - without_witness)
 
 
 def link_goes_nowhere(connection: ReadConnection, number: str, area_code: str) -> bool:
@@ -75,12 +54,15 @@ def telephone_before(connection: ReadConnection, number: str, person: str, seq: 
         corrected = Corrected.model_validate_json(data)
         if corrected.changes_phone and corrected.after.caller:
             return corrected.after.caller.phone
-    return _registered_caller(connection, number).phone
+    phone, _ = _registered_with(connection, number)
+    return phone
 
 
-def _registered_caller(connection: ReadConnection, number: str) -> Caller:
-    first = connection.scalar(select(events.c.data).where(events.c.number == number, events.c.seq == 1))
-    return _Taken.model_validate_json(first).intake.caller if first else Caller()
+def _registered_with(connection: ReadConnection, number: str) -> tuple[str | None, str | None]:
+    """Return telephone and account of the caller at the registration of a case."""
+    told = (events.c.data[("intake", "caller", name)].as_string() for name in ("phone", "account_no"))
+    found = connection.execute(select(*told).where(events.c.number == number, events.c.seq == 1)).one_or_none()
+    return (found[0], found[1]) if found else (None, None)
 
 
 def _has_witness(
@@ -90,7 +72,6 @@ def _has_witness(
     of_case = or_(calls.c.complaint == number, calls.c.call_id == call_id) if call_id else calls.c.complaint == number
     if connection.scalar(select(calls.c.call_id).where(of_case, calls.c.phone_term.in_(terms)).limit(1)):
         return True
-    caller = _registered_caller(connection, number)
-    of_account = select(customers.c.phone).where(customers.c.account_no == caller.account_no)
-    told = caller.phone, connection.scalar(of_account) if caller.account_no else None
+    phone, account_no = _registered_with(connection, number)
+    told = phone, connection.scalar(select(customers.c.phone).where(customers.c.account_no == account_no))
     return not set(terms).isdisjoint(term for phone in told if phone for term in phone_terms(phone, area_code))

@@ -8,8 +8,7 @@ from sqlalchemy import delete, select
 
 from domain.calls.call import LONGEST_DUTY, Duty
 from domain.shared.errors import OperatorError
-from readmodel.base.database import ReadConnection, WriteConnection, lock
-from readmodel.base.statements import insert_missing
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, lock
 from readmodel.calls.tables import duties
 
 LOCK = 5_170_003

@@ -1,15 +1,14 @@
-"""Reports of calls by local hour, day and agent, with the roster: SQL counts by outcome and wait, Python adds up."""
+"""Reports of calls by local hour, day and agent, with the roster. SQL counts calls that are alike, Python adds up."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Result, Select, case, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, case, func, select
 
 from domain.calls.call import CallFigures, CallOutcome, Duty
 from readmodel.base.database import ReadConnection
@@ -17,8 +16,6 @@ from readmodel.calls.calls import EPOCH, SLOT
 from readmodel.calls.duties import duties_between
 from readmodel.calls.tables import calls
 
-_HOUR_SLOTS = timedelta(hours=1) // SLOT
-_DAY_SLOTS = timedelta(days=1) // SLOT
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -31,20 +28,11 @@ class Grouping(StrEnum):
 
 
 class Span(NamedTuple):
-    """Local hour or day; `key` names it, `number` is what `number_of` gives for the slots in it."""
+    """Local hour or day, or what the period has of it."""
 
-    number: int
     key: str
     start: datetime
     day: date
-
-
-class LocalSlot(NamedTuple):
-    """Slot with the local time of its start, and the difference from UTC in slots."""
-
-    slot: int
-    local: datetime
-    offset: int
 
 
 @dataclass
@@ -60,30 +48,19 @@ class DutyFigures:
         self.time += min(duty.ends_at, end) - max(duty.starts_at, start)
 
 
-def slots_of(start: datetime, end: datetime, zone: tzinfo) -> list[LocalSlot]:
-    """Return the slots that have an instant from `start` until before `end`."""
-    found = []
-    for slot in range((start - EPOCH) // SLOT, -((EPOCH - end) // SLOT)):
-        local = (EPOCH + slot * SLOT).astimezone(zone)
-        found.append(LocalSlot(slot, local, (local.utcoffset() or timedelta()) // SLOT))
-    return found
+def spans_of(by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> dict[int, Span]:
+    """Return the local hour or day of each slot that has an instant from `start` until before `end`.
 
-
-def number_of(by: Grouping, slot: Any, offset: Any) -> Any:  # noqa: ANN401 - whole numbers, or expressions of SQL
-    """Return the number of the local day of a slot, or the slot in which its local hour began.
-
-    An hour that the clock repeats has two numbers, as its offset differs; a day has one, whatever the clock does.
+    An hour that the clock repeats comes twice, as its offset differs; a day comes once, whatever the clock does.
     """
-    return (slot + offset) // _DAY_SLOTS if by is Grouping.DAY else slot - (slot + offset) % _HOUR_SLOTS
-
-
-def spans_of(by: Grouping, slots: Iterable[LocalSlot]) -> list[Span]:
-    found: dict[int, Span] = {}
-    for slot, local, offset in slots:
-        number = number_of(by, slot, offset)
-        if number not in found:
-            found[number] = Span(number, _name(by, local), EPOCH + slot * SLOT, local.date())
-    return list(found.values())
+    found: dict[str, Span] = {}
+    by_slot: dict[int, Span] = {}
+    for slot in range((start - EPOCH) // SLOT, -((EPOCH - end) // SLOT)):
+        begins_at = EPOCH + slot * SLOT
+        local = begins_at.astimezone(zone)
+        key = _name(by, local)
+        by_slot[slot] = found.setdefault(key, Span(key, begins_at, local.date()))
+    return by_slot
 
 
 def _name(by: Grouping, local: datetime) -> str:
@@ -109,12 +86,14 @@ def _days(duty: Duty, zone: tzinfo) -> Iterator[date]:
 class Roster:
     """Duties in a period. `days` are the local days of the period for which the roster has anything."""
 
-    def __init__(self, duties: Sequence[Duty], start: datetime, end: datetime, zone: tzinfo) -> None:
-        """Take the duties of all local days that the period touches."""
+    def __init__(self, connection: ReadConnection, start: datetime, end: datetime, zone: tzinfo) -> None:
+        """Read the duties of all local days that the period touches, also those outside of it."""
+        first, last = (at.astimezone(zone).date() for at in (start, end - _MICROSECOND))
+        duties = duties_between(connection, start_of(first, zone), start_of(last + timedelta(days=1), zone))
+        touched = {day for duty in duties for day in _days(duty, zone)}
+        self.days = {day for day in touched if first <= day <= last}
         self._start, self._end = start, end
         self._duties = [duty for duty in duties if duty.starts_at < end and duty.ends_at > start]
-        touched = {day for duty in duties for day in _days(duty, zone)}
-        self.days = {day for day in touched if start_of(day, zone) < end and start_of(day + timedelta(1), zone) > start}
 
     @property
     def total(self) -> DutyFigures | None:
@@ -130,19 +109,18 @@ class Roster:
             found.setdefault(duty.person, DutyFigures()).add(duty, self._start, self._end)
         return found
 
-    def by_span(self, spans: Sequence[Span]) -> list[DutyFigures | None]:
+    def by_span(self, spans: Sequence[Span]) -> dict[Span, DutyFigures | None]:
         """Return the figures of each hour or day; None where the roster has nothing for the local day."""
-        found = [DutyFigures() if span.day in self.days else None for span in spans]
+        found = {span: DutyFigures() if span.day in self.days else None for span in spans}
         starts = [span.start for span in spans] + [self._end]
         for duty in self._duties:
             first = max(bisect_right(starts, duty.starts_at) - 1, 0)
             for place in range(first, bisect_left(starts, duty.ends_at, hi=len(spans))):
-                if figures := found[place]:
+                if figures := found[spans[place]]:
                     figures.add(duty, max(starts[place], self._start), starts[place + 1])
         return found
 
 
-_OUTCOMES = {outcome.value: outcome for outcome in CallOutcome}
 _ANSWERED = calls.c.outcome == CallOutcome.ANSWERED.value
 _SECOND_MS = 1000
 
@@ -168,22 +146,20 @@ def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: 
     Every hour or day of the period has an item. Of agents, those who answered a call or were on duty have one, in the
     order of their ids; the calls that nobody answered come last, with the key None.
     """
-    slots = [] if by is Grouping.AGENT else slots_of(start, end, zone)
-    found: dict[Any, CallFigures] = {}
-    for key, outcome, wait, number, talk_ms in _counted(connection, _key(by, slots), start, end):
-        if key not in found:
-            found[key] = CallFigures()
-        found[key].add(_OUTCOMES[outcome], wait, number, talk_ms)
-    total = CallFigures().include(found.values())
-    roster = _roster(connection, start, end, zone)
-    items = _by_agent(found, roster) if by is Grouping.AGENT else _by_time(found, roster, by, slots)
-    return CallSummary(items, ReportItem(None, total, roster.total))
+    roster = Roster(connection, start, end, zone)
+    if by is Grouping.AGENT:
+        found = _figures(connection, case((_ANSWERED, calls.c.agent)), start, end)
+        items = _by_agent(found, roster)
+    else:
+        found = _figures(connection, calls.c.slot, start, end)
+        items = _by_time(found, roster, spans_of(by, start, end, zone))
+    return CallSummary(items, ReportItem(None, CallFigures().include(found.values()), roster.total))
 
 
-def _counted(
+def _figures(
     connection: ReadConnection, key: ColumnElement[Any], start: datetime, end: datetime
-) -> Result[Any, str, int | None, int, int]:
-    """Return the number of calls and their talk time by key, outcome and, of answered ones, wait in whole seconds."""
+) -> defaultdict[Any, CallFigures]:
+    """Return the figures by key. SQL counts by outcome and, of answered calls, by wait in whole seconds."""
     wait = case((_ANSWERED, (calls.c.wait_ms + (_SECOND_MS - 1)) // _SECOND_MS))
     talk = func.coalesce(calls.c.talk_ms, 0)
     within = (calls.c.started_at >= start, calls.c.started_at < end)
@@ -191,44 +167,24 @@ def _counted(
     groups = (each.key, each.outcome, each.wait)
     # PostgreSQL adds whole numbers up to a decimal, which the driver would parse.
     sums = (func.count(), func.sum(each.talk).cast(BigInteger))
-    counted: Select[Any, str, int | None, int, int] = select(*groups, *sums).group_by(*groups)
-    return connection.execute(counted)
+    found = defaultdict[Any, CallFigures](CallFigures)
+    for name, outcome, seconds, number, talk_ms in connection.execute(select(*groups, *sums).group_by(*groups)):
+        found[name].add(CallOutcome(outcome), seconds, number, talk_ms)
+    return found
 
 
-def _key(by: Grouping, slots: Sequence[LocalSlot]) -> ColumnElement[Any]:
-    if by is Grouping.AGENT:
-        return case((_ANSWERED, calls.c.agent))
-    # One offset for every change of the clock in the period.
-    first, *later = [next(same) for _, same in groupby(slots, attrgetter("offset"))]
-    changes = [(calls.c.slot >= slot.slot, literal(slot.offset)) for slot in reversed(later)]
-    offset = case(*changes, else_=first.offset) if changes else literal(first.offset)
-    number: ColumnElement[int] = number_of(by, calls.c.slot, offset)
-    return number
+def _by_time(found: defaultdict[int, CallFigures], roster: Roster, spans: dict[int, Span]) -> list[ReportItem]:
+    figures = {span: CallFigures() for span in spans.values()}
+    for slot, span in spans.items():
+        figures[span].include([found[slot]])
+    return [ReportItem(span.key, figures[span], duty) for span, duty in roster.by_span([*figures]).items()]
 
 
-def _by_time(
-    found: dict[int, CallFigures], roster: Roster, by: Grouping, slots: Sequence[LocalSlot]
-) -> list[ReportItem]:
-    spans = spans_of(by, slots)
-    duties = roster.by_span(spans)
-    return [
-        ReportItem(span.key, found.get(span.number, CallFigures()), duty)
-        for span, duty in zip(spans, duties, strict=True)
-    ]
-
-
-def _by_agent(found: dict[str | None, CallFigures], roster: Roster) -> list[ReportItem]:
+def _by_agent(found: defaultdict[str | None, CallFigures], roster: Roster) -> list[ReportItem]:
     duties = roster.by_person()
     people = sorted(person for person in {*found, *duties} if person is not None)
     items = [
-        ReportItem(person, found.get(person, CallFigures()), duties.get(person, DutyFigures()) if roster.days else None)
+        ReportItem(person, found[person], duties.get(person, DutyFigures()) if roster.days else None)
         for person in people
     ]
     return [*items, ReportItem(None, found[None], None)] if None in found else items
-
-
-def _roster(connection: ReadConnection, start: datetime, end: datetime, zone: tzinfo) -> Roster:
-    """Return the roster of the period. Duties of its first and last day count even if they lie outside of it."""
-    first, last = (at.astimezone(zone).date() for at in (start, end - timedelta(microseconds=1)))
-    duties = duties_between(connection, start_of(first, zone), start_of(last + timedelta(days=1), zone))
-    return Roster(duties, start, end, zone)

@@ -1,6 +1,7 @@
 """Withdrawals (撤销) by a call, compared with the call when they are read: the two may come in any order."""
 
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pydantic import Field
@@ -20,7 +21,7 @@ from readmodel.cases.tables import cases, withdrawals
 
 _row = withdrawals.c
 CHUNK = 500
-"""Withdrawals that are compared at once: those that their call confirms are left out of the list."""
+"""Withdrawals that are fetched at once: those that their call confirms are left out of the list."""
 
 
 class Unconfirmed(Immutable):
@@ -60,14 +61,10 @@ def unconfirmed(
     A call that is not known, or not completely, counts against them once `ARRIVES_WITHIN` is over at `at`.
     """
     after = None if cursor is None else Place.of(cursor)
-    found = list[Unconfirmed]()
-    while len(found) <= limit:
-        chunk = connection.execute(in_order(_STATEMENT, _row.withdrawn_at, _row.number, after)).all()
-        compared = (_compared(row, at, area_code) for row in chunk)
-        found += (each for each in compared if each)
-        if len(chunk) < CHUNK:
-            break
-        after = Place(chunk[-1].withdrawn_at, chunk[-1].number)
+    statement = in_order(_STATEMENT, _row.withdrawn_at, _row.number, after).execution_options(yield_per=CHUNK)
+    with connection.execute(statement) as rows:
+        compared = (_compared(row, at, area_code) for row in rows)
+        found = [*islice(filter(None, compared), limit + 1)]
     return page_of(found, limit, lambda each: Place(each.withdrawn_at, each.number))
 
 
@@ -80,7 +77,6 @@ _STATEMENT = (
     )
     .join_from(withdrawals, cases, cases.c.number == _row.number)
     .outerjoin(calls, calls.c.call_id == _row.named_call)
-    .limit(CHUNK)
 )
 
 

@@ -1,31 +1,35 @@
-"""Queries of whole cases and their versions, of departments' parts (协办), and of the cases of a catalogue rollout."""
+"""Queries of whole cases, their versions and timelines, departments' parts (协办), and cases of a catalogue rollout."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import JSON, ColumnElement, RowMapping, Select, bindparam, func, select, tuple_, type_coerce, union_all
+from pydantic_core import from_json
+from sqlalchemy import ColumnElement, RowMapping, Select, func, select, union_all
 
+from domain.case.approvers import CREDIT_KIND
+from domain.case.automatic.notice import DOCUMENTS
 from domain.case.case import Case
+from domain.case.events import Event
 from domain.case.intake import Registered
 from domain.case.lifecycle import State
 from domain.case.parts import Part, PartState
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
+from domain.kit.event import BaseEvent
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Place, RowPage, in_order, page_of
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.search import Sort, conditions_of, find, having_terms, stretches
-from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, parts
+from readmodel.cases.search_terms import account_term
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, decisions, events, parts, search_words
 
 PAGE = 1000
 """Rows that are fetched at once of a query of all cases."""
 
-# Built once: readiness and repeated requests ask this.
-_VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
-
-_COUNT_OPEN = select(func.count()).select_from(cases).where(IS_OPEN)
+E = TypeVar("E", bound=BaseEvent)
 
 
 class _NewTerms(Immutable):
@@ -34,22 +38,30 @@ class _NewTerms(Immutable):
     terms: Terms
 
 
+class Timeline(NamedTuple, Generic[E]):
+    """Page of events, oldest first; `next_seq` is the `after_seq` of the next page, None on the last one."""
+
+    items: tuple[E, ...]
+    next_seq: int | None
+
+
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
     """Return the version of each of these cases; one without a row is left out."""
-    return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
+    statement = select(cases.c.number, cases.c.version).where(cases.c.number.in_(numbers))
+    return {row.number: row.version for row in connection.execute(statement)}
 
 
 def had(
     connection: ReadConnection, numbers: Collection[str], action: str, *conditions: ColumnElement[bool], **facts: str
 ) -> set[str]:
     """Return those of these cases that have had an event of this kind that meets conditions, with these facts."""
-    are_facts = (type_coerce(events.c.data, JSON)[name].as_string() == value for name, value in facts.items())
+    are_facts = (events.c.data[name].as_string() == value for name, value in facts.items())
     of_kind = events.c.number.in_(numbers), events.c.action == action
     return {*connection.scalars(select(events.c.number).where(*of_kind, *conditions, *are_facts))}
 
 
 def count_open(connection: ReadConnection) -> int:
-    return connection.scalar(_COUNT_OPEN) or 0
+    return connection.scalar(select(func.count()).select_from(cases).where(IS_OPEN)) or 0
 
 
 def has_cases(connection: ReadConnection) -> bool:
@@ -126,30 +138,45 @@ def list_rows(
 
 def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
     """Return these cases, in this order; one without a row is left out."""
+    first, later = events.alias(), events.alias()
+    has_later_terms = later.c.seq == PROGRESS[("later_terms", "seq")].as_integer()
     statement = (
-        select(cases.c.number, cases.c.registered_at, cases.c.document, events.c.data)
-        .join(events, (events.c.number == cases.c.number) & (events.c.seq == 1))
+        select(cases.c.number, cases.c.registered_at, cases.c.document, first.c.data, later.c.data)
+        .join(first, (first.c.number == cases.c.number) & (first.c.seq == 1))
+        .outerjoin(later, (later.c.number == cases.c.number) & has_later_terms)
         .where(cases.c.number.in_(numbers))
     )
-    rows = [(Progress.model_validate_json(row.document), row) for row in connection.execute(statement)]
-    later = _later_terms(
-        connection, [(row.number, progress.later_terms.seq) for progress, row in rows if progress.later_terms]
-    )
     found = {
-        row.number: Case.restore(
-            Registered.model_validate_json(row.data), row.registered_at, progress, later.get(row.number)
+        number: Case.restore(
+            Registered.model_validate_json(registered),
+            registered_at,
+            Progress.model_validate_json(progress),
+            _NewTerms.model_validate_json(later_terms).terms if later_terms else None,
         )
-        for progress, row in rows
+        for number, registered_at, progress, registered, later_terms in connection.execute(statement)
     }
     return tuple(found[number] for number in numbers if number in found)
 
 
-def _later_terms(connection: ReadConnection, places: Sequence[tuple[str, int]]) -> dict[str, Terms]:
-    if not places:
-        return {}
-    statement = select(events.c.number, events.c.data).where(tuple_(events.c.number, events.c.seq).in_(places))
-    rows = connection.execute(statement)
-    return {row.number: _NewTerms.model_validate_json(row.data).terms for row in rows}
+def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None) -> Timeline[Event]:
+    return read_events(connection, Event, select(events).where(events.c.number == number), after_seq, limit)
+
+
+def documents(connection: ReadConnection, number: str) -> tuple[Event, ...]:
+    """Return the notices of urging (催办通知书) and public criticism (通报批评), oldest first: at most two a cycle."""
+    of_kind = events.c.number == number, events.c.action.in_(sorted(DOCUMENTS))
+    return read_events(connection, Event, select(events).where(*of_kind)).items
+
+
+def read_events(
+    connection: ReadConnection, event: type[E], statement: Select[Any], after_seq: int = 0, limit: int | None = None
+) -> Timeline[E]:
+    """Return the events that a statement selects of a case or incident, after a place: all, or so many."""
+    seq = statement.selected_columns["seq"]
+    statement = statement.where(seq > after_seq).order_by(seq)
+    rows = connection.execute(statement if limit is None else statement.limit(limit + 1)).mappings().all()
+    items = tuple(event.model_validate({**row, "data": from_json(row["data"])}) for row in rows[:limit])
+    return Timeline(items, items[-1].seq if len(rows) > len(items) else None)
 
 
 class PartOfCase(NamedTuple):
@@ -179,12 +206,45 @@ def list_parts(
     # One list for each state: an index serves one.
     lists = [statement.where(parts.c.state == state) for state in {*states}] or [statement]
     rows = (row for each in lists for row in connection.execute(each))
-    found = [PartOfCase(row.number, Part.model_validate_json(row.document), *row[2:]) for row in rows]
+    found = [PartOfCase(row.number, row.document, *row[2:]) for row in rows]
     return page_of(sorted(found, key=_place, reverse=True), limit, _place)
 
 
 def _place(item: PartOfCase) -> Place:
     return Place(item.part.involved_at, item.number)
+
+
+class PastCredit(NamedTuple):
+    """A credit that was approved for an account."""
+
+    number: str
+    name: str
+    amount: Decimal
+    decided_at: datetime
+
+
+def credited(connection: ReadConnection, account_no: str, since: datetime) -> Sequence[PastCredit]:
+    """Return the credits that were approved for this account since then, oldest first."""
+    term, subject = account_term(account_no), events.c.data["subject"].as_string()
+    statement = (
+        select(decisions.c.number, subject, decisions.c.amount, decisions.c.decided_at, cases.c.caller_account_no)
+        .join(search_words, search_words.c.number == decisions.c.number)
+        .join(cases, cases.c.number == decisions.c.number)
+        .join(events, (events.c.number == decisions.c.number) & (events.c.seq == decisions.c.seq))
+        .where(
+            search_words.c.word == term,
+            decisions.c.kind == CREDIT_KIND,
+            decisions.c.approved,
+            decisions.c.decided_at >= since,
+        )
+        .order_by(decisions.c.decided_at, decisions.c.number)
+    )
+    return [
+        PastCredit(*credit)
+        for *credit, account in connection.execute(statement)
+        # The term may be that of something else as well.
+        if account and account_term(account) == term
+    ]
 
 
 def open_numbers(

@@ -10,25 +10,11 @@ have the order of the list, are merged: that ends with the page, and reads each 
 The planner has no choice: its statistics do not know that two frequent values may never occur in one case.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, get_args
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    exists,
-    false,
-    func,
-    literal,
-    select,
-    text,
-    true,
-    tuple_,
-    union,
-    union_all,
-)
+import sqlalchemy as sa
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.case.lifecycle import OPEN
@@ -56,12 +42,12 @@ class Stretch(NamedTuple):
 
     at: str
     newest_first: bool
-    where: tuple[ColumnElement[bool], ...] = ()
+    where: tuple[sa.ColumnElement[bool], ...] = ()
 
-    def places(self, columns: Columns, after: Place | None, *conditions: ColumnElement[bool]) -> Select[Any]:
+    def places(self, columns: Columns, after: Place | None, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
         """Return the statement of the places that meet the conditions, after a place if one is given."""
         at, number = columns[self.at], columns.number
-        return in_order(select(at, number).where(*conditions), at, number, after, newest_first=self.newest_first)
+        return in_order(sa.select(at, number).where(*conditions), at, number, after, newest_first=self.newest_first)
 
 
 _NEWEST_FIRST = Stretch("registered_at", newest_first=True)
@@ -91,7 +77,7 @@ def stretches(sort: Sort, filters: CaseFilters) -> Mapping[str, Stretch]:
 
 FEW_CASES = 10_000
 """Most cases that are looked up one by one; if there are more, indexes are merged."""
-_ALLOW_OTHER_JOINS = text(
+_ALLOW_OTHER_JOINS = sa.text(
     "SELECT set_config('enable_nestloop', :others, true), set_config('enable_hashjoin', :others, true)"
 )
 """Allows or forbids PostgreSQL other joins than merge joins, for the rest of the transaction."""
@@ -139,7 +125,7 @@ def _in_stretch(
     return sorted(found, reverse=stretch.newest_first)[:limit]
 
 
-def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
+def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
     """Return the conditions on columns of the case; `narrow` leaves out *not overdue*, as nearly every case is not."""
     named = {name: getattr(filters, name) for name in FILTERED_COLUMNS if name != "overdue"}
     conditions = [cases.c[name] == value for name, value in named.items() if value is not None]
@@ -148,7 +134,7 @@ def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnE
     if filters.only_open:
         conditions.append(cases.c.closed_at.is_(None))
     if filters.overdue or (filters.overdue is False and not narrow):
-        conditions.append(cases.c.overdue == (true() if filters.overdue else false()))
+        conditions.append(cases.c.overdue == (sa.true() if filters.overdue else sa.false()))
     if filters.flag:
         conditions.append(has_flag(filters.flag))
     if filters.due_before:
@@ -156,13 +142,13 @@ def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnE
     return [*conditions, *_registered_within(cases.c, filters)]
 
 
-def _registered_within(columns: Columns, filters: CaseFilters) -> list[ColumnElement[bool]]:
+def _registered_within(columns: Columns, filters: CaseFilters) -> list[sa.ColumnElement[bool]]:
     at = columns.registered_at
     bounds = [at >= filters.registered_from] if filters.registered_from else []
     return [*bounds, at < filters.registered_to] if filters.registered_to else bounds
 
 
-def _conditions(filters: CaseFilters, stretch: Stretch, *, narrow: bool = False) -> list[ColumnElement[bool]]:
+def _conditions(filters: CaseFilters, stretch: Stretch, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
     return [*stretch.where, *conditions_of(filters, narrow=narrow)]
 
 
@@ -186,30 +172,28 @@ def _with_terms(
         return []
     first = criteria[0]
     if first.left > FEW_CASES and len(criteria) > 1 and connection.dialect.name == "postgresql":
-        begin = _begin(connection, lists, stretch)
-        return _places_by_merging(connection, _merged(criteria, filters, stretch, begin), limit)
+        firsts = [place for listed in lists.values() for place in _places(connection, listed, 1)]
+        # The place at which the last list begins: an agent who left years ago has only old cases.
+        begin = min(firsts) if stretch.newest_first else max(firsts)
+        connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
+        found = _places(connection, _merged(criteria, filters, stretch, begin), limit)
+        connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
+        return found
     if first.left > FEW_CASES:
         first = next(criterion for criterion in criteria if criterion.term is not None)
     return _places(connection, _looked_up(first, criteria, filters, stretch, after), limit)
 
 
-def _places(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
+def _places(connection: ReadConnection, statement: sa.Select[Any], limit: int) -> list[Place]:
     return [Place(*row) for row in connection.execute(statement.limit(limit))]
-
-
-def _places_by_merging(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
-    connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
-    found = _places(connection, statement, limit)
-    connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
-    return found
 
 
 def _criteria(
     filters: CaseFilters, stretch: Stretch, terms: Sequence[str], after: Place | None
-) -> dict[str | None, Select[Any]]:
+) -> dict[str | None, sa.Select[Any]]:
     """Return the statement of each term, and under None that of the filters if there are any."""
     words = search_words.alias().c
-    criteria: dict[str | None, Select[Any]] = {
+    criteria: dict[str | None, sa.Select[Any]] = {
         term: stretch.places(words, after, *_is_term(words, term, filters)) for term in terms
     }
     if narrow := _conditions(filters, stretch, narrow=True):
@@ -217,31 +201,27 @@ def _criteria(
     return criteria
 
 
-def _counted(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) -> list[_Criterion]:
+def _counted(connection: ReadConnection, lists: Mapping[str | None, sa.Select[Any]]) -> list[_Criterion]:
     """Return the conditions with their numbers of cases, the fewest first."""
     counts = [
-        select(literal(term), select(func.count()).select_from(some.limit(FEW_CASES + 1).subquery()).scalar_subquery())
+        sa.select(
+            sa.literal(term),
+            sa.select(sa.func.count()).select_from(some.limit(FEW_CASES + 1).subquery()).scalar_subquery(),
+        )
         for term, some in lists.items()
     ]
-    criteria = [_Criterion(*row) for row in connection.execute(union_all(*counts))]
+    criteria = [_Criterion(*row) for row in connection.execute(sa.union_all(*counts))]
     return sorted(criteria, key=lambda criterion: criterion.left)
 
 
-def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]], stretch: Stretch) -> Place:
-    """Return the place at which the last list begins: an agent who left years ago has only old cases."""
-    firsts = union_all(*(select(some.limit(1).subquery()) for some in lists.values())).subquery()
-    begins = [Place(*row) for row in connection.execute(select(firsts.c.registered_at, firsts.c.number))]
-    return min(begins) if stretch.newest_first else max(begins)
-
-
-def _is_term(words: Columns, term: str, filters: CaseFilters) -> list[ColumnElement[bool]]:
-    impersonal = [words.personal == false()] if filters.impersonal else []
+def _is_term(words: Columns, term: str, filters: CaseFilters) -> list[sa.ColumnElement[bool]]:
+    impersonal = [words.personal == sa.false()] if filters.impersonal else []
     return [words.word == term, *impersonal, *_registered_within(words, filters)]
 
 
 def _looked_up(
     first: _Criterion, criteria: Sequence[_Criterion], filters: CaseFilters, stretch: Stretch, after: Place | None
-) -> Select[Any]:
+) -> sa.Select[Any]:
     """Return a statement that reads the first criterion in order and looks each case up under the others."""
     columns: Columns = cases.c if first.term is None else search_words.c
     conditions = _conditions(filters, stretch)
@@ -259,49 +239,49 @@ def _looked_up(
     return statement
 
 
-def _has_row(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def _has_row(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     # The offset changes nothing, but keeps PostgreSQL from making a join of it, which may start from the wrong end.
-    return exists(select(literal(1)).where(*conditions).offset(0))
+    return sa.exists(sa.select(sa.literal(1)).where(*conditions).offset(0))
 
 
-def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:
+def _same(one: Columns, other: Columns) -> list[sa.ColumnElement[bool]]:
     return [one.registered_at == other.registered_at, one.number == other.number]
 
 
-def _merged(criteria: Sequence[_Criterion], filters: CaseFilters, stretch: Stretch, begin: Place) -> Select[Any]:
+def _merged(criteria: Sequence[_Criterion], filters: CaseFilters, stretch: Stretch, begin: Place) -> sa.Select[Any]:
     """Return a statement that merges all criteria, each from the place at which the last of them begins."""
 
-    def from_begin(columns: Columns) -> ColumnElement[bool]:
-        place = tuple_(columns.registered_at, columns.number)
+    def from_begin(columns: Columns) -> sa.ColumnElement[bool]:
+        place = sa.tuple_(columns.registered_at, columns.number)
         return place <= begin.bound() if stretch.newest_first else place >= begin.bound()
 
     terms = [criterion.term for criterion in criteria if criterion.term is not None]
-    first = search_words.alias()
-    statement = stretch.places(first.c, None, *_is_term(first.c, terms[0], filters), from_begin(first.c))
-    for term in terms[1:]:
-        other = search_words.alias()
-        statement = statement.join(other, and_(*_same(other.c, first.c)))
-        statement = statement.where(*_is_term(other.c, term, filters), from_begin(other.c))
+    first, statement = _joined(terms, filters, from_begin)
     if narrow := _conditions(filters, stretch, narrow=True):
-        statement = statement.join(cases, and_(*_same(cases.c, first.c))).where(*narrow, from_begin(cases.c))
+        statement = statement.join(cases, sa.and_(*_same(cases.c, first))).where(*narrow, from_begin(cases.c))
     if filters.overdue is False:
         overdue = cases.alias()
-        late = exists().where(overdue.c.overdue == true(), *_same(overdue.c, first.c), from_begin(overdue.c))
+        late = sa.exists().where(overdue.c.overdue == sa.true(), *_same(overdue.c, first), from_begin(overdue.c))
         statement = statement.where(~late)
-    return statement
+    return in_order(statement, first.registered_at, first.number, None, newest_first=stretch.newest_first)
 
 
-def having_terms(filters: CaseFilters, area_code: str) -> list[ColumnElement[bool]]:
+def _joined(
+    terms: Sequence[str], filters: CaseFilters, *within: Callable[[Columns], sa.ColumnElement[bool]]
+) -> tuple[Columns, sa.Select[Any]]:
+    """Return the columns of the first term, and the statement of the places of cases that have all terms."""
+    first, *others = (search_words.alias() for _ in terms)
+    statement = sa.select(first.c.registered_at, first.c.number)
+    for term, words in zip(terms, (first, *others), strict=True):
+        statement = statement if words is first else statement.join(words, sa.and_(*_same(words.c, first.c)))
+        statement = statement.where(*_is_term(words.c, term, filters), *(bound(words.c) for bound in within))
+    return first.c, statement
+
+
+def having_terms(filters: CaseFilters, area_code: str) -> list[sa.ColumnElement[bool]]:
     """Return the condition that cases have the terms of `q`; none without `q`."""
     if filters.q is None:
         return []
-    found = []
-    for terms in map(sorted, alternatives(filters.q, area_code)):
-        first = search_words.alias()
-        each = select(first.c.registered_at, first.c.number)
-        each = each.where(*_is_term(first.c, terms[0], filters)) if terms else each.where(false())
-        for term in terms[1:]:
-            other = search_words.alias()
-            each = each.join(other, and_(*_same(other.c, first.c))).where(*_is_term(other.c, term, filters))
-        found.append(each)
-    return [tuple_(cases.c.registered_at, cases.c.number).in_(union(*found) if len(found) > 1 else found[0])]
+    found = [_joined(sorted(terms), filters)[1] for terms in alternatives(filters.q, area_code) if terms]
+    place = sa.tuple_(cases.c.registered_at, cases.c.number)
+    return [place.in_(sa.union(*found) if len(found) > 1 else found[0]) if found else sa.false()]

@@ -17,8 +17,7 @@ from sqlalchemy import bindparam, delete, select
 
 from domain.case.intake import Caller, Intake, Location
 from domain.shared.text import MOBILE, dialled, digits_of, without_mobiles
-from readmodel.base.database import WriteConnection
-from readmodel.base.statements import RowValues, insert_missing
+from readmodel.base.database import RowValues, WriteConnection, insert_missing
 from readmodel.cases.tables import cases, search_words
 
 LONGEST = 40

@@ -8,12 +8,11 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, or_, select, tuple_, update
 
 from domain.case.actions.correct import Corrected
 from domain.case.actions.reply import Replied
-from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.statements import insert_missing
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing
 from readmodel.calls.contacts import may_link
 from readmodel.cases.tables import cases, events
 from readmodel.notifications.notifications import (
@@ -134,10 +133,9 @@ def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, li
     if not found:
         return 0
     connection.execute(delete(deliveries).where(_row.key.in_(found), _row.status == DEAD))
-    existing = {tuple(row) for row in connection.execute(select(_row.key, _row.channel).where(_row.key.in_(found)))}
-    wanted = [(key, channel) for key, channels in found.items() for channel in channels]
-    if added := [{"key": key, "channel": channel} for key, channel in wanted if (key, channel) not in existing]:
-        connection.execute(insert(deliveries).values(status=DUE, tries=0, next_try_at=at), added)
+    new = {"status": DUE, "tries": 0, "next_try_at": at}
+    wanted = [{"key": key, "channel": channel, **new} for key, channels in found.items() for channel in channels]
+    insert_missing(connection, deliveries, wanted)
     routed = update(notifications).where(_note.key == bindparam("the_key")).values(next_try_at=None, last_error=None)
     statuses = [{"the_key": key, "status": ROUTED if channels else NO_ROUTE} for key, channels in found.items()]
     connection.execute(routed, statuses)

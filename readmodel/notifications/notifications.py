@@ -14,10 +14,9 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, Text, Update, select,
 
 from domain.kit.event import Notification
 from domain.shared.value import Immutable
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import ReadConnection, RowValues, WriteConnection
 from readmodel.base.paging import RowPage, read_page
 from readmodel.base.schema import CODE, NUMBER, UtcDateTime, code, index_where, metadata
-from readmodel.base.statements import RowValues
 
 notifications = Table(
     "notifications",

@@ -9,20 +9,19 @@ import logging
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
-from sqlalchemy import Column, Select, Table, exists, func, insert, or_, select, update
+from pydantic import Field, ValidationError, model_validator
+from sqlalchemy import Column, ForeignKey, Integer, Select, String, Table, exists, func, insert, or_, select, update
 
 from domain.shared.actors import OWNERS, RESERVED, STAFF_ROLES, Person, Role
 from domain.shared.errors import OperatorError
 from domain.shared.text import INVISIBLE, Instant, Phone
 from domain.shared.value import Immutable
-from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.statements import row, upsert
-from readmodel.people.tables import api_keys, people
+from readmodel.base.database import ReadConnection, WriteConnection, row, upsert
+from readmodel.base.schema import CODE, PERSON, Codes, UtcDateTime, metadata
 
 log = logging.getLogger("hotline.people")
 
@@ -31,6 +30,36 @@ TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # n
 _Row = TypeVar("_Row", bound=Immutable)
 PeopleScope = Literal["all", "read"]
 """Use of a key: for all that its person may do, or for reading alone."""
+people = Table(
+    "people",
+    metadata,
+    Column("id", PERSON, primary_key=True),
+    Column("folded_id", PERSON, nullable=False, unique=True, comment="readmodel.people.people.folded"),
+    Column("name", String(80), nullable=False),
+    Column("role", CODE, nullable=False),
+    Column("department", CODE),
+    Column("districts", Codes, nullable=False, comment="Codes, with commas between them."),
+    Column("phone", String(26), comment="The person's own, which gets no link to a caller's page."),
+    Column("added_at", UtcDateTime, nullable=False),
+    Column("left_at", UtcDateTime),
+    Column("session_number", Integer, nullable=False, comment="Sessions with a lower one have ended."),
+)
+"""People of the company (人员). A row stays when its person leaves: the id is never given to another."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", CODE, primary_key=True),
+    Column("person", PERSON, ForeignKey("people.id"), nullable=False, index=True),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("scope", CODE, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+)
+"""API keys of people."""
+
 _AUTHORITY = ("role", "department", "districts", "left_at")
 """Fields of a person whose change ends the sessions."""
 
@@ -46,6 +75,25 @@ class Member(Person):
     left_at: Instant | None = None
     phone: Phone | None = None
     session_number: int = 0  # of the sessions (会话) that go on
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> Self:
+        """Raise PeopleError if events could not show the person, or if nothing would bound what a crew may do."""
+        if not any(character.isalnum() for character in self.id) or INVISIBLE.search(self.id):
+            raise PeopleError(
+                "the id of a person has a letter or digit, and nothing invisible; accepted: a staff number"
+            )
+        if folded(self.id) in RESERVED:
+            raise PeopleError(f"{self.id} stands for the service or a caller on events; accepted: the id of a person")
+        if self.role not in STAFF_ROLES:
+            raise PeopleError(f"nobody has the role {self.role}; accepted: {', '.join(sorted(STAFF_ROLES))}")
+        if self.role is Role.CREW and self.department is None:
+            raise PeopleError("a crew needs a department: without one it would act for all")
+        return self
+
+    @property
+    def is_administrator(self) -> bool:
+        return self.role is Role.ADMIN and self.left_at is None
 
 
 class ApiKey(Immutable):
@@ -78,15 +126,14 @@ class NamingFault(Exception):  # noqa: N818 - a refusal is an answer, and no err
         self, kind: Literal["nobody", "several", "crew", "elsewhere"], people: tuple[Member, ...] = ()
     ) -> None:
         super().__init__(kind)
-        self.kind = kind
-        self.people = people
+        self.kind, self.people = kind, people
 
 
 class Directory(Immutable):
     """All people and keys, also those who have left and what was revoked, in the order in which they were made."""
 
-    people: tuple[Member, ...] = Field(default=())
-    keys: tuple[ApiKey, ...] = Field(default=())
+    people: tuple[Member, ...] = ()
+    keys: tuple[ApiKey, ...] = ()
 
     def named(self, text: str) -> tuple[Member, ...]:
         """Return those who are meant by an id, or else by a shown name, without those who have left."""
@@ -126,8 +173,8 @@ class Directory(Immutable):
 def directory(connection: ReadConnection) -> Directory:
     """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
     # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
-    keys = tuple(_readable(connection, api_keys, api_keys.c.created_at, _key))
-    return Directory(people=tuple(_readable(connection, people, people.c.added_at, _member)), keys=keys)
+    keys = tuple(_readable(connection, ApiKey, api_keys, api_keys.c.created_at))
+    return Directory(people=tuple(_readable(connection, Member, people, people.c.added_at)), keys=keys)
 
 
 def restore(connection: WriteConnection, kept: Directory) -> int:
@@ -146,11 +193,10 @@ def has_people(connection: ReadConnection) -> bool:
 
 def add(connection: WriteConnection, person: Person, at: datetime, phone: str | None = None) -> Member:
     """Add a person. Raises PeopleError: the id is taken or cannot be shown, or the role needs a department."""
-    _check(person)
+    member = Member(**person.model_dump(), added_at=at, phone=phone)
     if known := find(connection, person.id):
         taken = f"{known.id} is {known.name}, {known.role}{f' of {known.department}' if known.department else ''}"
         raise PeopleError(f"{taken}; accepted: another id, or `hotline person change`")
-    member = Member(**person.model_dump(), added_at=at, phone=phone)
     connection.execute(insert(people), [_person_row(member)])
     return member
 
@@ -170,8 +216,7 @@ def change(connection: WriteConnection, person_id: str, **changes: Any) -> Membe
     """
     known = get(connection, person_id)
     member = Member.model_validate({**known.model_dump(), **changes})
-    _check(member)
-    if _is_administrator(known) and not _is_administrator(member):
+    if known.is_administrator and not member.is_administrator:
         others = people.c.left_at.is_(None) & (people.c.role == Role.ADMIN) & (people.c.id != member.id)
         if not connection.scalar(select(exists().where(others))):
             raise PeopleError(
@@ -185,9 +230,8 @@ def change(connection: WriteConnection, person_id: str, **changes: Any) -> Membe
 
 def end_sessions(connection: WriteConnection, person_id: str) -> None:
     """End all sessions of a person, given by the id as it is written."""
-    connection.execute(
-        update(people).where(people.c.id == person_id).values(session_number=people.c.session_number + 1)
-    )
+    ended = update(people).values(session_number=people.c.session_number + 1)
+    connection.execute(ended.where(people.c.id == person_id))
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
@@ -196,9 +240,13 @@ def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
     Raises PeopleError, also for the last administrator.
     """
     member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
-    mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
-    connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+    _revoke_keys(connection, member, at)
     return member
+
+
+def _revoke_keys(connection: WriteConnection, person: Member, at: datetime) -> None:
+    live = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
+    connection.execute(update(api_keys).where(live).values(revoked_at=at))
 
 
 def get(connection: WriteConnection, person_id: str) -> Member:
@@ -226,8 +274,7 @@ def create_key(
     if person.left_at is not None:
         raise PeopleError(f"{person.id} has left; accepted: a person who has not; `hotline person back` takes back")
     if replaces:
-        mine = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
-        connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+        _revoke_keys(connection, person, at)
         end_sessions(connection, person.id)
     secret = secrets.token_urlsafe(32)
     key = ApiKey(
@@ -266,15 +313,14 @@ def revoke_key(connection: WriteConnection, key_id: str, at: datetime) -> ApiKey
     key = get_key(connection, key_id)
     if key.revoked_at is None:
         end_sessions(connection, key.person)
+        connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked_at=at))
         key = key.model_copy(update={"revoked_at": at})
-        upsert(connection, api_keys, [row(api_keys, key)])
     return key
 
 
 def get_key(connection: WriteConnection, key_id: str) -> ApiKey:
     """Return a key by its id. Raises PeopleError."""
-    statement = select(api_keys).where(api_keys.c.id == key_id)
-    if found := _only(connection, statement, _key, f"the key {key_id!r}"):
+    if found := _only(connection, ApiKey, select(api_keys).where(api_keys.c.id == key_id), f"the key {key_id!r}"):
         return found
     raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
 
@@ -298,75 +344,42 @@ def find(connection: ReadConnection, person_id: str) -> Member | None:
     Raises PeopleError if the row cannot be read.
     """
     statement = select(people).where(people.c.folded_id == folded(person_id))
-    return _only(connection, statement, _member, f"{person_id!r} in people")
+    return _only(connection, Member, statement, f"{person_id!r} in people")
 
 
-def _only(connection: ReadConnection, statement: Select[Any], read: Callable[[Any], _Row], name: str) -> _Row | None:
+def _only(connection: ReadConnection, kind: type[_Row], statement: Select[Any], name: str) -> _Row | None:
     """Return what the one row of a statement holds, None without one. Raises PeopleError if it cannot be read."""
     try:
         found = connection.execute(statement).mappings().one_or_none()
-        return None if found is None else read(found)
+        return None if found is None else kind.model_validate(found)
     except (ValueError, TypeError, PeopleError) as error:
         raise PeopleError(f"the row of {name} cannot be read; mend it in SQL: {_in_one_line(error)}") from error
 
 
-def _readable(
-    connection: ReadConnection, table: Table, order: Column[Any], read: Callable[[Any], _Row]
-) -> Iterator[_Row]:
-    """Yield what each row holds, but for those that another release or somebody's SQL has made unreadable."""
+def _readable(connection: ReadConnection, kind: type[_Row], table: Table, order: Column[Any]) -> list[_Row]:
+    """Return what each row holds, but for those that another release or somebody's SQL has made unreadable."""
     try:
-        whole = [*map(read, connection.execute(select(table).order_by(order, table.c.id)).mappings())]
+        rows = connection.execute(select(table).order_by(order, table.c.id)).mappings()
+        return [kind.model_validate(row) for row in rows]
     except Exception as error:  # noqa: BLE001 - of any type: the driver's, a column's, ours
         log.warning("people and keys are read one by one: %s", type(error).__name__)
-    else:
-        yield from whole
-        return
+    found = []
     # One bad value fails the whole statement, an id as well; whom it is about must not decide for all others.
     for place in range(connection.scalar(select(func.count()).select_from(table)) or 0):
         try:
             one = select(table).order_by(table.c.id).limit(1).offset(place)
-            yield read(connection.execute(one).mappings().one())
+            found.append(kind.model_validate(connection.execute(one).mappings().one()))
         except Exception as error:  # noqa: BLE001 - as above
             log.error("the row %d by id of %s cannot be read: %s", place + 1, table.name, _in_one_line(error))  # noqa: TRY400 - one line will do
+    return found
 
 
 def _in_one_line(error: Exception) -> str:
     return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error).partition("\n")[0]
 
 
-def _key(found: Any) -> ApiKey:  # noqa: ANN401 - a row, column by column
-    return ApiKey.model_validate(dict(found))
-
-
-def _member(found: Any) -> Member:  # noqa: ANN401 - a row, column by column
-    """Return the person of a row. Raises ValidationError, and PeopleError for one whom `add` would not take."""
-    member = Member.model_validate({**found, "districts": _districts(found["districts"])})
-    _check(member)
-    return member
-
-
-def _districts(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, text.split(",")))
-
-
 def _person_row(person: Member) -> dict[str, Any]:
-    return row(people, person, folded_id=folded(person.id), districts=",".join(person.districts))
-
-
-def _is_administrator(person: Member) -> bool:
-    return person.role is Role.ADMIN and person.left_at is None
-
-
-def _check(person: Person) -> None:
-    """Raise PeopleError if events could not show the person, or if nothing would bound what a crew may do."""
-    if not any(character.isalnum() for character in person.id) or INVISIBLE.search(person.id):
-        raise PeopleError("the id of a person has a letter or digit, and nothing invisible; accepted: a staff number")
-    if folded(person.id) in RESERVED:
-        raise PeopleError(f"{person.id} stands for the service or a caller on events; accepted: the id of a person")
-    if person.role not in STAFF_ROLES:
-        raise PeopleError(f"nobody has the role {person.role}; accepted: {', '.join(sorted(STAFF_ROLES))}")
-    if person.role is Role.CREW and person.department is None:
-        raise PeopleError("a crew needs a department: without one it would act for all")
+    return row(people, person, folded_id=folded(person.id))
 
 
 def _digest(secret: str) -> str:

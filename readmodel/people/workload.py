@@ -4,21 +4,32 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import JSON, func, select, type_coerce, update
+from sqlalchemy import Column, Table, func, select, update
 
 from domain.case.actions import assign, hand_over
 from domain.case.bulk import Handover, OpenWork
 from domain.case.parts import PART_AT_WORK
-from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.statements import upsert
+from readmodel.base.database import ReadConnection, WriteConnection, upsert
+from readmodel.base.schema import CODE, PERSON, UtcDateTime, metadata
 from readmodel.cases.queries import had
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, parts
-from readmodel.people.tables import handovers
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("id", CODE, primary_key=True),
+    Column("previous_owner", PERSON, nullable=False),
+    Column("owner", PERSON, nullable=False),
+    Column("ordered_by", PERSON, nullable=False),
+    Column("ordered_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, comment="Null while it is under way."),
+)
+"""Handovers (全部移交). No case changes its owner by one that has ended, whoever starts its workflow again."""
 
 CLOCK_MARGIN = timedelta(seconds=60)
 """Time by which the clock of an API process, which dates registrations and orders, may be off."""
 _COMPLETED = PROGRESS["completed"].as_boolean().label("completed")
-_ASSIGNEE_OF_PART = type_coerce(parts.c.document, JSON)["assignee"].as_string()
+_ASSIGNEE_OF_PART = parts.c.document["assignee"].as_string()
 
 
 def owned_by(connection: ReadConnection, person: str, after: str, limit: int) -> list[str]:

@@ -1,21 +1,26 @@
-"""Causes: what departments found (查实), and cases that they gave back (退单) as not theirs."""
+"""Causes that departments found (查实), cases that they gave back (退单), and what management decided to pay (审批)."""
 
 from collections import Counter
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from pydantic import Field
 from pydantic_core import from_json
-from sqlalchemy import JSON, ColumnElement, FromClause, Text, and_, cast, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, func, or_, select
 
 from domain.case.actions import complete, dispatch, follow_up, involve, reject_return, reopen, return_
+from domain.case.approvers import CREDIT_KIND
 from domain.case.lifecycle import State
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
+from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
-from readmodel.cases.tables import cases, events
-from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope, named
+from readmodel.cases.tables import cases, decisions, events
+from readmodel.reports.scope import CASES, DEPARTMENT, NOTHING, SERVICE, ReportScope, most_first, named
 
 
 def fact(row: FromClause, name: str) -> ColumnElement[Any]:
-    found: ColumnElement[Any] = type_coerce(row.c.data, JSON)[name].as_string()
+    found: ColumnElement[Any] = row.c.data[name].as_string()
     return found
 
 
@@ -30,9 +35,6 @@ def gives(row: FromClause = events) -> ColumnElement[bool]:
     return or_(row.c.action.in_((dispatch.ACTION.name, reopen.ACTION.name)), rework)
 
 
-FINDING = Column(name="finding", title="Finding", title_zh="查实事项").with_names()
-NEXT = Column(name="next_department", title="Given next to", title_zh="退单后去向").with_names()
-RETURNS = Column(name="returns", title="Returns", title_zh="退单数", kind=ColumnKind.COUNT)
 _other = events.alias()
 _of_case = (
     select(given_to(_other))
@@ -61,23 +63,24 @@ def findings(connection: ReadConnection, scope: ReportScope) -> Table:
         .where(events.c.action == complete.ACTION.name, scope.has(events.c.at))
         .where(cast(events.c.data, Text).contains('"findings"'))
     )
-    counted: Counter[tuple[str, str, str | None]] = Counter()
-    for service, department, data in connection.execute(statement):
-        counted.update((code, service, department) for code in {*from_json(data)["findings"]})
-    order = sorted(counted.items(), key=lambda each: (-each[1], each[0][0], each[0][1], each[0][2] or ""))
+    counted = Counter(
+        (code, service, department)
+        for service, department, data in connection.execute(statement)
+        for code in {*from_json(data)["findings"]}
+    )
     return Table(
         name="findings",
         title="Causes found",
         title_zh="查实原因",
-        columns=(*FINDING, *SERVICE, *DEPARTMENT, CASES),
+        columns=(
+            *Column(name="finding", title="Finding", title_zh="查实事项").with_names(),
+            *SERVICE,
+            *DEPARTMENT,
+            CASES,
+        ),
         rows=tuple(
-            (
-                *named(scope.catalogue.findings, code),
-                *scope.service(service),
-                *scope.department(department),
-                number,
-            )
-            for (code, service, department), number in order
+            (*named(scope.catalogue.findings, code), *scope.service(service), *scope.department(department), number)
+            for (code, service, department), number in most_first(counted)
         ),
         chart=Chart(kind=ChartKind.BAR, label="finding", values=("cases",)),
         note="Only causes that the catalogue lists as findings; all others are in the words of the result.",
@@ -99,18 +102,94 @@ def returns(connection: ReadConnection, scope: ReportScope) -> Table:
         .join_from(events, cases, cases.c.number == events.c.number)
         .where(events.c.action == return_.ACTION.name, scope.has(events.c.at))
     )
-    counted = Counter((row[0], row[1], row[2]) for row in connection.execute(each))
-    order = sorted(counted.items(), key=lambda one: (-one[1], *(code or "" for code in one[0])))
+    counted = Counter(tuple(row) for row in connection.execute(each))
     return Table(
         name="returns",
         title="Cases given back",
         title_zh="退单情况",
-        columns=(*DEPARTMENT, *SERVICE, *NEXT, RETURNS),
+        columns=(
+            *DEPARTMENT,
+            *SERVICE,
+            *Column(name="next_department", title="Given next to", title_zh="退单后去向").with_names(),
+            Column(name="returns", title="Returns", title_zh="退单数", kind=ColumnKind.COUNT),
+        ),
         rows=tuple(
             (*scope.department(department), *scope.service(service), *scope.department(following), number)
-            for (department, service, following), number in order
+            for (department, service, following), number in most_first(counted)
         ),
         chart=Chart(kind=ChartKind.BAR, label="department", values=("returns",)),
         note="Reasons are free text and stand on the cases alone; who was given the case next tells where it belonged.",
         note_zh="退单理由为自由文本，仅在工单上查看；改派去向反映工单实际归属。",
     )
+
+
+DECISION_KINDS = {
+    CREDIT_KIND: ("credit", "补偿"),
+    "funded_repair": ("repair at the company's cost", "公司出资维修"),
+    "waiver": ("waiver", "减免"),
+    "settlement": ("settlement of arrears", "结清欠费"),
+}
+"""Names of the kinds of decisions."""
+APPROVED, REJECTED = ("approved", "approved", "批准"), ("rejected", "rejected", "不批准")
+
+
+def costs(connection: ReadConnection, scope: ReportScope) -> Table:
+    """Sum up what was decided in the period, by kind, service and decision; by the last decision on each request."""
+    groups = decisions.c.kind, cases.c.service_code, decisions.c.approved, decisions.c.currency
+    statement = (
+        select(*groups, func.count(), func.coalesce(func.sum(decisions.c.amount), 0))
+        .join_from(decisions, cases, cases.c.number == decisions.c.number)
+        .where(scope.has(decisions.c.decided_at))
+        .group_by(*groups)
+    )
+    found = sorted(connection.execute(statement), key=lambda row: (row[0] or "~", not row[2], -row[5], *row[1::2]))
+    return Table(
+        name="costs",
+        title="Credits, repairs and waivers decided",
+        title_zh="补偿、维修与减免审批",
+        columns=(
+            *Column(name="kind", title="Kind", title_zh="类别").with_names(),
+            *SERVICE,
+            *Column(name="decision", title="Decision", title_zh="审批结果").with_names(),
+            Column(name="decisions", title="Decisions", title_zh="次数", kind=ColumnKind.COUNT),
+            Column(name="amount", title="Amount", title_zh="金额", kind=ColumnKind.AMOUNT),
+            Column(name="currency", title="Currency", title_zh="币种"),
+        ),
+        rows=tuple(
+            (
+                *((kind, *DECISION_KINDS.get(kind, (kind, kind))) if kind else NOTHING),
+                *scope.service(service),
+                *(APPROVED if approved else REJECTED),
+                number,
+                str(amount),
+                currency,
+            )
+            for kind, service, approved, currency, number, amount in found
+        ),
+        chart=Chart(kind=ChartKind.STACKED, label="kind", values=("amount",), series="decision"),
+    )
+
+
+class MoneyTotal(Immutable):
+    """Decisions of a month on money of one kind."""
+
+    kind: str | None = Field(
+        description="`funded_repair`, `waiver`, `settlement`, `credit`; null if the request named none."
+    )
+    currency: str
+    approved: bool
+    times: int
+    amount: Decimal
+
+
+def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[MoneyTotal, ...]:
+    """Return the totals of the decisions from `start` on, before `end`, by kind."""
+    groups = decisions.c.kind, decisions.c.currency, decisions.c.approved
+    amount = func.coalesce(func.sum(decisions.c.amount), 0)
+    statement = (
+        select(*groups, func.count().label("times"), amount.label("amount"))
+        .where(decisions.c.decided_at >= start, decisions.c.decided_at < end)
+        .group_by(*groups)
+    )
+    found = map(MoneyTotal.model_validate, connection.execute(statement).mappings())
+    return tuple(sorted(found, key=lambda total: (total.kind or "", total.currency, not total.approved)))

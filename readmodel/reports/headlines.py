@@ -7,13 +7,12 @@ from sqlalchemy import ColumnElement, func, select
 from domain.calls.call import CallFigures, CallOutcome
 from domain.case.clocks import ClockStatus
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.amounts import half_up, rate
+from domain.shared.value import half_up, rate
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import Grouping, call_report
 from readmodel.cases.tables import cases, clocks
-from readmodel.reports.backlog import open_at_end
-from readmodel.reports.promises import MISSED
 from readmodel.reports.scope import ReportScope
+from readmodel.reports.work import MISSED, open_at_end
 
 OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", kind=ColumnKind.COUNT)
 ANSWERED = Column(name="answered", title="Calls answered", title_zh="接听量", kind=ColumnKind.COUNT)

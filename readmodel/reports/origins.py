@@ -1,16 +1,20 @@
-"""Origins of complaints by service, district and week; and contacts about water quality by district."""
+"""Origins of complaints: services, districts and weeks, water quality, and callers who call again (重复来电)."""
 
+from collections import defaultdict
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, case, func, literal, select
 
-from domain.reports.period import ReportKind
-from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.amounts import rate
+from domain.case.intake import IntakeFlag
+from domain.reports.report import Chart, ChartKind, Column, ColumnKind, ReportKind, Table
+from domain.shared.value import rate
 from readmodel.base.database import ReadConnection
+from readmodel.callers import REPEATS
 from readmodel.calls.report import start_of
-from readmodel.cases.tables import cases
-from readmodel.reports.scope import CASES, DISTRICT, SERVICE, ReportScope
+from readmodel.cases.search_terms import account_term, phone_term, phone_terms
+from readmodel.cases.tables import cases, has_flag, search_words
+from readmodel.reports.scope import CASES, DISTRICT, SERVICE, ReportScope, most_first
 
 QUALITY = "water_quality"
 """Code of the service of complaints about water quality."""
@@ -18,11 +22,9 @@ _WEEK = timedelta(days=7)
 
 
 def origins(connection: ReadConnection, scope: ReportScope) -> Table:
-    service, district, number = cases.c.service_code, cases.c.district, func.count()
-    week = _week(scope)
-    registered = scope.has(cases.c.registered_at)
-    statement = select(service, district, week, number).where(registered).group_by(service, district, week)
-    found = sorted(connection.execute(statement), key=lambda row: (-row[3], row[2], row[0], row[1] or ""))
+    groups = _week(scope), cases.c.service_code, cases.c.district
+    statement = select(*groups, func.count()).where(scope.has(cases.c.registered_at)).group_by(*groups)
+    counted = {(row[0], row[1], row[2]): row[3] for row in connection.execute(statement)}
     monthly = scope.period.kind is ReportKind.MONTHLY
     weeks = (Column(name="week", title="Week", title_zh="周"),) if monthly else ()
     return Table(
@@ -31,8 +33,8 @@ def origins(connection: ReadConnection, scope: ReportScope) -> Table:
         title_zh="诉求来源",
         columns=(*weeks, *SERVICE, *DISTRICT, CASES),
         rows=tuple(
-            (*((each[2],) if monthly else ()), *scope.service(each[0]), *scope.district(each[1]), each[3])
-            for each in found
+            (*((week,) if monthly else ()), *scope.service(service), *scope.district(district), number)
+            for (week, service, district), number in most_first(counted)
         ),
         chart=Chart(kind=ChartKind.STACKED, label="service", values=("cases",), series="district"),
     )
@@ -88,3 +90,56 @@ def quality(connection: ReadConnection, scope: ReportScope) -> Table:
         note="Of the period, not of a year. Empty where the catalogue names no population.",
         note_zh="按本期统计，未折算为全年；目录未填写人口的区域不计算比率。",
     )
+
+
+MOST = 100
+"""Callers that are listed."""
+GROUP = 500
+"""Terms in one statement; databases limit the number of parameters."""
+_CASE = (cases.c.number, cases.c.caller_account_no, cases.c.caller_phone)
+
+
+def repeat_callers(connection: ReadConnection, scope: ReportScope) -> Table:
+    """List the callers flagged in the period with their cases up to its end, those with the most cases first."""
+    flagged = select(*_CASE).where(scope.has(cases.c.registered_at), has_flag(IntakeFlag.REPEAT_CALLER))
+    area_code = scope.catalogue.area_code
+    terms: dict[str, set[str]] = {}
+    for row in connection.execute(flagged):
+        if caller := _caller(row, area_code):
+            terms[caller] = {caller} if row.caller_account_no else set(phone_terms(row.caller_phone, area_code))
+    found = _cases_of(connection, scope, terms)
+    repeated = sorted((-len(numbers), min(numbers), numbers) for numbers in found.values() if len(numbers) > 1)
+    return Table(
+        name="repeat_callers",
+        title="Callers with several cases",
+        title_zh="重复来电",
+        columns=(CASES, Column(name="numbers", title="Cases", title_zh="工单号")),
+        rows=tuple((len(numbers), " ".join(sorted(numbers))) for _, _, numbers in repeated[:MOST]),
+        note=f"Cases of the {REPEATS.days} days before the period as well. A caller is an account, or a telephone if no"
+        f" account was given. The first {MOST}.",
+        note_zh=f"含统计期前 {REPEATS.days} 天的工单；来电人按户号区分，无户号的按电话。最多列 {MOST} 人。",
+    )
+
+
+def _cases_of(connection: ReadConnection, scope: ReportScope, terms: dict[str, set[str]]) -> dict[str, set[str]]:
+    words = sorted(set().union(*terms.values())) if terms else []
+    found: dict[str, set[str]] = defaultdict(set)
+    for start in range(0, len(words), GROUP):
+        statement = (
+            select(*_CASE)
+            .join_from(search_words, cases, cases.c.number == search_words.c.number)
+            .where(search_words.c.word.in_(words[start : start + GROUP]))
+            .where(search_words.c.registered_at >= scope.start - REPEATS, search_words.c.registered_at < scope.end)
+        )
+        for row in connection.execute(statement):
+            # The term may be that of something else as well.
+            if (caller := _caller(row, scope.catalogue.area_code)) in terms:
+                found[caller].add(row.number)
+    return found
+
+
+def _caller(case: Row[*tuple[Any, ...]], area_code: str) -> str:
+    """Return the term of the account, or of the telephone if no account is known; empty without either."""
+    if case.caller_account_no:
+        return account_term(case.caller_account_no)
+    return phone_term(case.caller_phone, area_code) if case.caller_phone else ""

@@ -3,30 +3,20 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import (
-    Column,
-    Table,
-    func,
-    select,
-)
+from sqlalchemy import Column, Table, func, select
 
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import Period, ReportKind
-from domain.reports.report import Report
+from domain.reports.report import Period, Report, ReportKind
 from domain.reports.report import Table as ReportTable
 from domain.shared.text import to_milliseconds
-from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.schema import CODE, JsonText, UtcDateTime, metadata
-from readmodel.base.statements import insert_missing, row
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
+from readmodel.base.schema import CODE, JsonOf, UtcDateTime, metadata
 from readmodel.cases.tables import cases
-from readmodel.reports.backlog import backlog, oldest
-from readmodel.reports.callers import repeat_callers
-from readmodel.reports.causes import findings, returns
-from readmodel.reports.costs import costs
+from readmodel.reports.causes import costs, findings, returns
 from readmodel.reports.headlines import calls_by_hour, headlines
-from readmodel.reports.origins import origins, quality
-from readmodel.reports.promises import missed
+from readmodel.reports.origins import origins, quality, repeat_callers
 from readmodel.reports.scope import ReportScope
+from readmodel.reports.work import backlog, missed, oldest
 
 reports = Table(
     "reports",
@@ -34,15 +24,14 @@ reports = Table(
     Column("kind", CODE, primary_key=True),
     Column("period", CODE, primary_key=True),
     Column("made_at", UtcDateTime, nullable=False),
-    Column("document", JsonText, nullable=False, comment="domain.reports.report.Report"),
+    Column("document", JsonOf(Report), nullable=False, comment="domain.reports.report.Report"),
 )
 """Reports that managers read. Each is made once, and stays as it was made when the rest is written again."""
 
 
 def get_report(connection: ReadConnection, period: Period) -> Report | None:
     of_period = reports.c.kind == period.kind.value, reports.c.period == period.name
-    document = connection.scalar(select(reports.c.document).where(*of_period))
-    return Report.model_validate_json(document) if document else None
+    return connection.scalar(select(reports.c.document).where(*of_period))
 
 
 def first_case_at(connection: ReadConnection) -> datetime | None:
@@ -51,7 +40,7 @@ def first_case_at(connection: ReadConnection) -> datetime | None:
 
 def keep_report(connection: WriteConnection, report: Report) -> Report:
     """Write the report unless its period has one, which another run may have made meanwhile; return the one of SQL."""
-    insert_missing(connection, reports, [row(reports, report, document=report.model_dump_json())])
+    insert_missing(connection, reports, [row(reports, report, document=report)])
     return get_report(connection, Period.parse(report.kind, report.period)) or report
 
 

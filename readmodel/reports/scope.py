@@ -1,17 +1,18 @@
 """Scope of a report: its period, and the catalogue that names codes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_
 
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import Period
-from domain.reports.report import Cell, Column, ColumnKind
-from domain.shared.value import Coded, NamedCode
+from domain.reports.report import Cell, Column, ColumnKind, Period
+from domain.shared.value import Coded
 
+Codes = TypeVar("Codes", bound=tuple[str | None, ...])
 NOTHING = (None, "none", "无")
 """Code and names of what a case does not have."""
 SERVICE = Column(name="service", title="Service", title_zh="服务项目").with_names()
@@ -58,6 +59,11 @@ def named(entries: Sequence[Coded], code: str | None) -> tuple[Cell, ...]:
     return (code, entry.name, entry.name_zh) if entry else (code, code, code)
 
 
-def of_code(code: NamedCode) -> tuple[Cell, ...]:
-    """Return a member's code and names; the English one is made of the code."""
-    return code.value, code.value.replace("_", " "), code.zh
+def in_words(code: str, zh: str) -> tuple[Cell, ...]:
+    """Return a code with its names; the English one is made of the code."""
+    return code, code.replace("_", " "), zh
+
+
+def most_first(counted: Mapping[Codes, int]) -> list[tuple[Codes, int]]:
+    """Return numbers with the codes that they are of: the highest first, equal ones in the order of the codes."""
+    return sorted(counted.items(), key=lambda each: (-each[1], *(code or "" for code in each[0])))

@@ -13,14 +13,14 @@ from temporalio.testing import WorkflowEnvironment
 from activities.names import assessment_id
 from api.assessments.answers import (
     AssessedMonth,
-    CountedCasePage,
-    InspectionPage,
-    MonthPage,
+    CountedCaseItem,
+    InspectionItem,
+    MonthSummary,
     ObjectionItem,
-    ObjectionPage,
 )
+from api.responses import Page
 from domain.assessment.assessment import draw
-from domain.shared.amounts import rate
+from domain.shared.value import rate
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
@@ -97,7 +97,7 @@ async def test_a_published_month_has_figures_with_the_cases_behind_them(on_both:
     signed = repair["figures"]["signed_in_time"]
     assert signed["value"] == rate(signed["numerator"], signed["denominator"])
     behind = await follow(on_both, signed["link"], "chen", limit=200)
-    assert CountedCasePage.model_validate(behind.json()).model_dump(mode="json") == behind.json()
+    assert Page[CountedCaseItem].model_validate(behind.json()).model_dump(mode="json") == behind.json()
     listed = behind.json()["items"]
     assert len(listed) == signed["denominator"] + signed["excluded"]
     assert sum(item["counts"] for item in listed if not item["excluded"]) == signed["numerator"]
@@ -161,7 +161,7 @@ async def test_a_month_is_inspected_before_it_is_published(on_both: Api) -> None
         return found
 
     sample = await until(look, lambda seen: bool(seen.get("items")))
-    assert InspectionPage.model_validate(sample).model_dump(mode="json") == sample
+    assert Page[InspectionItem].model_validate(sample).model_dump(mode="json") == sample
     [mine] = [each for each in sample["items"] if each["complaint"] == number]
     assert (mine["agent"], mine["points"]) == ("chen", None)
     path = f"/v1/assessments/{month}/inspections"
@@ -198,7 +198,7 @@ async def test_an_objection_is_raised_listed_and_decided(on_both: Api) -> None:
     objection = await raised(on_both, month)
     assert (objection["id"], objection["by"], objection["accepted"]) == (1, "agent", None)
     listed = (await on_both.get(f"/v1/assessments/{month}/objections", "chen")).json()
-    assert ObjectionPage.model_validate(listed).model_dump(mode="json") == listed
+    assert Page[ObjectionItem].model_validate(listed).model_dump(mode="json") == listed
     assert listed["items"] == [objection]
     decided = await on_both.post(objection["links"]["decision"], {"accepted": True, "reason": "属实"}, "gao")
     assert (decided.status_code, decided.json()["accepted"], decided.json()["decided_by"]) == (200, True, "gao")
@@ -359,7 +359,7 @@ async def test_months_are_listed_the_latest_first(on_sqlite: Api) -> None:
     await on_sqlite.case_in("registered")
     month = await published(on_sqlite)
     listed = (await on_sqlite.get("/v1/assessments", "chen")).json()
-    assert MonthPage.model_validate(listed).model_dump(mode="json") == listed
+    assert Page[MonthSummary].model_validate(listed).model_dump(mode="json") == listed
     found = [each["month"] for each in listed["items"]]
     assert month in found
     assert found == sorted(found, reverse=True)

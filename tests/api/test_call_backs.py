@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from api.calls.routes import CallBackItem, CallBackPage
+from api.calls.routes import CallBackItem
+from api.responses import Page
 from domain.shared.actors import Role
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone
@@ -30,7 +31,7 @@ async def missed(api: Api, phone: str, **changes: Any) -> str:
 async def listed(api: Api, phone: str, **params: str) -> list[Json]:
     answer = await api.get("/v1/call-backs", "chen", limit=200, **params)
     assert answer.status_code == 200, answer.text
-    assert CallBackPage.model_validate(answer.json()).model_dump(mode="json") == answer.json()
+    assert Page[CallBackItem].model_validate(answer.json()).model_dump(mode="json") == answer.json()
     return [item for item in answer.json()["items"] if item["caller_phone"] == phone]
 
 

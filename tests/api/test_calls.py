@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import func, select
 from temporalio.client import Client
 
-from api.calls.answers import CALLS, MOST_CALLS, NEW_CALL, CallItem, CallPage
+from api.calls.routes import CALLS, MOST_CALLS, NEW_CALL, CallItem
+from api.responses import Page
 from domain.shared.actors import Role
-from readmodel.base.database import engine
-from readmodel.base.statements import Imported
+from readmodel.base.database import Imported, engine
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import calls
 from tests.support.api import Api, Json, further_api, problem, running_api
@@ -42,7 +42,7 @@ async def listed(api: Api, by: str = "chen", **params: Any) -> list[Json]:
     answer = await api.get(CALLS, by, **params)
     assert answer.status_code == 200, answer.text
     found: Json = answer.json()
-    assert CallPage.model_validate(found).model_dump(mode="json") == found
+    assert Page[CallItem].model_validate(found).model_dump(mode="json") == found
     items: list[Json] = found["items"]
     return items
 

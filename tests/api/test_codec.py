@@ -21,9 +21,8 @@ from activities.sealing.envelope import SEALED, Envelope
 from activities.sealing.keys import Key
 from activities.sealing.stamps import COMMAND, Stamp
 from api.sign_in.sessions import LONGEST
-from api.temporal_ui import codec
-from api.temporal_ui.codec import _models
-from api.temporal_ui.reading import case_read
+from api.temporal_ui import reading
+from api.temporal_ui.reading import _models, case_read
 from tests.support.api import Api, Clock, further_api, problem
 from tests.support.door import Behind, door
 from tests.support.sealing import OneKey, stranger
@@ -289,7 +288,7 @@ class TestWhatIsOpened:
             asked.append(of_workflow)
             return case_read(_cases, _actor, of_workflow)
 
-        monkeypatch.setattr(codec, "case_read", noted)
+        monkeypatch.setattr(reading, "case_read", noted)
         *others, last = await opened(behind, "wu", [*invented, said])
         assert (asked, NO_MODEL in last.data.decode()) == ([complaint_id(number)], False)
         assert {each.data for each in others} == {others[0].data}

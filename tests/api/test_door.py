@@ -162,7 +162,7 @@ async def test_a_page_that_waits_for_news_does_not_hold_up_the_end_of_the_api(on
         behind.ui.answers.clear()
         waiting = asyncio.create_task(behind.ask(WORKFLOWS))
         await until(lambda: asyncio.sleep(0, behind.ui.asked), bool)
-        await behind.api.backend.door.close()
+        await behind.api.backend.door.ui.close()
         problem(await waiting, 503, "temporal-ui-unavailable")
         behind.ui.answers.set()
 

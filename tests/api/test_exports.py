@@ -15,8 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from api.exports import complaints as exported
-from api.exports.files import XLSX, Sheets, defused, lines
-from api.exports.streams import LOOK_SECONDS, ExportTurn
+from api.exports.files import LOOK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
 from api.sql import away
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
@@ -260,7 +259,7 @@ async def test_reads_are_answered_beside_six_exports(
 
     monkeypatch.setattr("api.complaints.routes.list_rows", held(list_rows))
     monkeypatch.setattr(exported, "cells", held(exported.cells))
-    monkeypatch.setattr("api.exports.streams.lines", held(lines))
+    monkeypatch.setattr("api.exports.files.lines", held(lines))
     monkeypatch.setattr(Sheets, "close", held(Sheets.close))
     exports = [asyncio.create_task(on_sqlite.get("/v1/complaints", format=form, q=number)) for _ in range(6)]
 

@@ -269,7 +269,7 @@ async def test_sql_being_down_stops_nobody_who_is_known(on_sqlite: Api) -> None:
 async def test_wrong_keys_read_sql_no_oftener_than_they_are_answered(on_sqlite: Api) -> None:
     """Requests that come together share a read."""
     reads = 0
-    reader = on_sqlite.backend.people._reader
+    reader = on_sqlite.backend.people.reader
     ask = reader.ask
 
     async def counted(*args: object, **kwargs: object) -> object:

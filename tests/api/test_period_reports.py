@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from domain.case.actions.complete import Complete
-from domain.reports.period import Period, ReportKind
+from domain.reports.report import Period, ReportKind
 from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.reports.reports import get_report, keep_report

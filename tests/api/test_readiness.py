@@ -37,8 +37,7 @@ from tests.support.lost import pause, unpause
 from tests.support.reconciler import has_swept, reconcile_at_once, refuse_lists
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
-from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
-from workflows.clients.singletons import COURIER, POLLERS
+from workflows.clients.service import COURIER, POLLERS, SCHEDULE, WORKFLOW, keep_schedule
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

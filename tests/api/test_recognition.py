@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 
 from activities.names import complaint_id
-from api.complaints.recognition import Recognition
+from api.complaints.intake import Recognition
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from domain.case.actions.correct import Correct
@@ -45,7 +45,7 @@ async def test_it_ends_also_if_a_correction_comes_at_the_same_moment(steps: int)
 
 async def test_it_ends_also_if_a_cancellation_becomes_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in Temporal's client, while it waits for the answer of a case."""
-    monkeypatch.setattr("api.complaints.recognition.PAUSES", (0.0,))
+    monkeypatch.setattr("api.complaints.intake.PAUSES", (0.0,))
     asked = asyncio.Event()
 
     async def ask(*_: object) -> list[str]:
@@ -70,7 +70,7 @@ async def test_it_ends_also_if_a_cancellation_becomes_an_error(monkeypatch: pyte
 async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.complaints.recognition.PAUSES", (0.1,) * 50)
+    monkeypatch.setattr("api.complaints.intake.PAUSES", (0.1,) * 50)
     async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
         with writing(database) as connection:
             keep(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])
@@ -92,7 +92,7 @@ async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoev
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API that took the first correction never comes to the look-up; the second one is sent past it."""
-    monkeypatch.setattr("api.complaints.recognition.PAUSES", (3600.0,))
+    monkeypatch.setattr("api.complaints.intake.PAUSES", (3600.0,))
     async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
         number = (await call(made, {"phone": "139 0000 0000"}, {}))["number"]
         correction = {"reason": "another caller", "caller": GRANNY}
@@ -100,8 +100,8 @@ async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoev
         past_it = Command(actor=ADMIN, body=Correct(reason="又更正", location=Location(address="莲塘东路18号")))
         await made.temporal.get_workflow_handle(complaint_id(number)).execute_update("correct", past_it)
         await until(partial(made.actions, number), lambda actions: actions == ["register", "correct", "correct"])
-        monkeypatch.setattr("api.complaints.recognition.PAUSES", (0.0,))
-        monkeypatch.setattr("api.complaints.recognition.EVERY_SECONDS", 0.1)
+        monkeypatch.setattr("api.complaints.intake.PAUSES", (0.0,))
+        monkeypatch.setattr("api.complaints.intake.EVERY_SECONDS", 0.1)
         async with further_api(made, made.clock) as other:
             known = await until(partial(other.complaint, number), lambda case: bool(case["flags"]))
             assert known["flags"] == ["hardship"]
@@ -130,7 +130,7 @@ async def test_a_flag_that_an_older_worker_does_not_know_is_sent_again(
         return await recognise(client, number, cast("Recognised", newest) if len(sent) == 1 else known, key)
 
     monkeypatch.setattr(ComplaintClient, "recognise", newer)
-    monkeypatch.setattr("api.complaints.recognition.PAUSES", (0.1,) * 50)
+    monkeypatch.setattr("api.complaints.intake.PAUSES", (0.1,) * 50)
     async with api_with_customers(temporal, postgresql_url, tmp_path, caller_lookup_seconds=0.05) as (made, database):
         with locked(database):
             taken = await call(made, GRANNY)

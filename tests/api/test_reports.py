@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client
 
 from domain.calendar.work_calendar import on_the_wall
-from domain.reports.period import month_bounds
+from domain.reports.report import month_bounds
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.batches import call, project, published
 

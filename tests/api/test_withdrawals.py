@@ -7,7 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.calls.answers import UnconfirmedPage
+from api.responses import Page
+from readmodel.calls.withdrawals import Unconfirmed
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone
 from tests.api.test_reading import numbers
@@ -37,7 +38,7 @@ async def unconfirmed(api: Api, number: str) -> list[str]:
     items, cursor = list[Json](), dict[str, str]()
     while True:
         found = (await api.get("/v1/unconfirmed-withdrawals", by="xu", limit=2, **cursor)).json()
-        assert UnconfirmedPage.model_validate(found).model_dump(mode="json") == found
+        assert Page[Unconfirmed].model_validate(found).model_dump(mode="json") == found
         items += found["items"]
         if found["next_cursor"] is None:
             return [each["mismatch"] for each in items if each["number"] == number]

@@ -17,7 +17,7 @@ import pytest
 from temporalio.client import Client
 
 from hotline.settings import DEFAULT_CATALOGUE
-from hotline.temporal.setup import retention_of
+from hotline.temporal.connection import retention_of
 from tests.support.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
 from tests.support.service import Service, environment, wait_until
 from tests.support.tls import CERTIFICATE, TLS_KEY

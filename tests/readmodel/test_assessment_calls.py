@@ -16,7 +16,7 @@ from domain.assessment.assessment import PUBLISH, Assessment, Computing
 from domain.assessment.state import Computation
 from domain.calls.call import Call, CallOutcome, Duty, Timing
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
-from domain.shared.amounts import rate
+from domain.shared.value import rate
 from readmodel.base.database import writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties

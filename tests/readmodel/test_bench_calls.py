@@ -5,8 +5,7 @@ from sqlalchemy import create_engine
 
 from bench.calls import END, START, fill
 from domain.calls.call import Call, CallOutcome
-from readmodel.base.database import writing
-from readmodel.base.statements import Imported
+from readmodel.base.database import Imported, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import calls
 from tests.support.rows import clear, rows

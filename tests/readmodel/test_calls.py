@@ -6,8 +6,7 @@ from threading import Thread
 from sqlalchemy import Engine
 
 from domain.calls.call import Call, Timing
-from readmodel.base.database import writing
-from readmodel.base.statements import Imported
+from readmodel.base.database import Imported, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import calls
 from tests.support.rows import rows

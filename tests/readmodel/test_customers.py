@@ -5,8 +5,7 @@ from decimal import Decimal
 from sqlalchemy import Engine, select
 
 from domain.customers.customer import Customer
-from readmodel.base.database import reading, writing
-from readmodel.base.statements import Imported
+from readmodel.base.database import Imported, reading, writing
 from readmodel.customers import GROUP, customers, get_customer, keep
 from tests.support.rows import rows
 

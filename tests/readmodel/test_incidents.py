@@ -17,12 +17,11 @@ from readmodel import incidents
 from readmodel.base.database import ReadConnection, engine, reading, writing
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.tables import cases
-from readmodel.incidents import Surge, candidates, incident_events, unclaimed
+from readmodel.incidents import Surge, candidates, incident_events, incident_timeline, unclaimed
 from readmodel.incidents import incidents as incidents_table
 from readmodel.migrate import migrate
 from readmodel.notifications.notifications import notifications
 from readmodel.projection import DivergedError, write
-from readmodel.timelines import incident_timeline
 from tests.support.batches import call, number, published
 from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, OWED, THEN, days, hours, minutes
 from tests.support.incidents import BODIES, WEST, do, opening

@@ -60,7 +60,7 @@ LIKE_ALL = {
     "incident": "salt-tide",
     "lost": "ended",
     "sla": "missed",
-    "flags": '["supervised"]',
+    "flags": ("supervised",),
 }
 
 

@@ -19,12 +19,11 @@ from domain.case.case import Case
 from domain.case.intake import Caller, Location, Registration
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
 from readmodel.base.database import reading, writing
-from readmodel.cases.queries import get_case
+from readmodel.cases.queries import get_case, timeline
 from readmodel.cases.search_terms import search_terms
 from readmodel.cases.tables import cases, clocks, events, search_words
 from readmodel.notifications.notifications import notifications
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
-from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
 from tests.support.build import BODIES, MANAGER, days, do, minutes, terms
 from tests.support.rows import clear, everything, rows

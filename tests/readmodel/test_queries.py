@@ -21,12 +21,11 @@ from domain.kit.event import ActionBody
 from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import BadCursorError, Place
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.queries import count_cases, get_case, list_cases, versions
+from readmodel.cases.queries import count_cases, get_case, list_cases, timeline, versions
 from readmodel.cases.search import Sort
 from readmodel.cases.tables import cases
 from readmodel.migrate import migrate
 from readmodel.projection import write
-from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, hours, minutes
 from tests.support.rows import rows
@@ -85,7 +84,7 @@ def marks(place: int) -> dict[str, Any]:
         "priority": f"P{place % 4 + 1}",
         "channel": "phone" if place % 6 else "wechat",
         "sla": ("at_risk" if is_open else "missed") if place % 8 == 0 else "on_time",
-        "flags": ("[]", '["urged"]', '["supervised","urged"]')[place % 7 % 3],
+        "flags": ((), ("urged",), ("supervised", "urged"))[place % 7 % 3],
         "next_due_at": MONDAY + minutes(place % 10) if is_open and place % 3 else None,
     }
 
@@ -125,7 +124,7 @@ def numbers(filled: Engine, limit: int = 7, sort: Sort = Sort.REGISTERED, **filt
 
 PASSES: dict[str, Callable[[Any, Any], bool]] = {
     "state": lambda case, states: case.state in states,
-    "flag": lambda case, flag: f'"{flag}"' in case.flags,
+    "flag": lambda case, flag: flag in case.flags,
     "registered_from": lambda case, at: case.registered_at >= at,
     "registered_to": lambda case, at: case.registered_at < at,
     "due_before": lambda case, at: case.next_due_at is not None and case.next_due_at < at,

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, event, select, text, update
+from sqlalchemy import Engine, delete, event, literal, select, text, update
 
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.case.actions.link_incident import KEPT, LinkIncident
@@ -13,6 +13,7 @@ from domain.incident.incident import Incident, IncidentBatch
 from readmodel.assessments import months
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import reading, writing
+from readmodel.base.schema import JsonText
 from readmodel.cases.tables import cases, events
 from readmodel.incidents import incidents
 from readmodel.incidents import write as write_incident
@@ -76,7 +77,7 @@ def test_a_case_is_late_whose_due_time_has_passed_unnoticed(database: Engine, re
     assert late() == [set(), {number(2)}]
     assert changed(overdue=True) == [set(), set()]
     # The flag stays when somebody has acted since, and then it notices as before.
-    assert changed(overdue=False, flags='["left_out"]') == [set(), {number(2)}]
+    assert changed(overdue=False, flags=("left_out",)) == [set(), {number(2)}]
     assert changed(document=left_out("credit")) == [set(), {number(2)}]
     assert changed(document=left_out("credit", "escalate")) == [set(), set()]
     assert changed(document=document, state="closed") == [set(), set()]
@@ -181,7 +182,7 @@ def test_an_assessment_waits_for_people_until_something_is_due(database: Engine,
 
     def waiting(document: str, at: datetime) -> list[bool]:
         with writing(database) as connection:
-            connection.execute(update(assessments).values(document=document))
+            connection.execute(update(assessments).values(document=literal(document, JsonText)))
         return [*not_over(reader, at).assessments.values()]
 
     for has_work in (fresh, undrawn, inspected):

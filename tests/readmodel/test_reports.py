@@ -23,16 +23,15 @@ from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import MISS, Promise
-from domain.reports.period import Period, ReportKind
-from domain.reports.report import Cell, Report, Table
+from domain.reports.report import Cell, Period, Report, ReportKind, Table
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
 from readmodel.projection import write
-from readmodel.reports.promises import STAGES
 from readmodel.reports.reports import first_case_at, get_report, keep_report, make
+from readmodel.reports.work import STAGES
 from tests.support.batches import batch, call, number, published
 from tests.support.build import BODIES, MONDAY, OTHER_CREW, days, do, hours, minutes
 

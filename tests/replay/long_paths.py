@@ -26,7 +26,7 @@ from tests.support.hotline import Hotline, until
 from tests.support.months import RunningMonth
 from workflows.bulk import RolloutStart
 from workflows.clients.bulk import end_rollout, rollout_id, start_handover, start_rollout
-from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
+from workflows.clients.service import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 
-from domain.reports.period import ReportKind
+from domain.reports.report import ReportKind
 from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
 from tests.replay.change_paths import CHANGE_PATHS
 from tests.replay.follow_up_paths import FOLLOW_UP_PATHS
@@ -35,7 +35,7 @@ from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.periods import report_handle, start_report
-from workflows.clients.singletons import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
+from workflows.clients.service import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
 from workflows.clients.start import Request
 
 HISTORIES = Path(__file__).parent / "histories"

@@ -82,8 +82,8 @@ class Reordered(ComplaintWorkflow):
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
 
-    def _note_what_fell_due(self) -> None:
-        super()._note_what_fell_due()
+    def _show(self) -> None:
+        super()._show()
         self._publish_events()
 
 

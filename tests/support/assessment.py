@@ -13,8 +13,7 @@ from domain.assessment.score import Item
 from domain.assessment.state import Computation
 from domain.case.case import Case
 from domain.case.intake import Registration
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import Standard
+from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor

@@ -28,7 +28,7 @@ MODULES = (
     "demo.__main__",
     "hotline.cli.main",
     "hotline.recovery.rebuild_workflows",
-    "hotline.temporal.setup",
+    "hotline.temporal.connection",
     "hotline.recovery.verify",
     "worker",
 )

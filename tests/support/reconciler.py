@@ -18,7 +18,7 @@ from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.report import ReconcilerReport
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.clients.singletons import RECONCILER, last_report
+from workflows.clients.service import RECONCILER, last_report
 
 
 def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,12 @@ from api.documents.documents import SAMPLE
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS
-from domain.reports.period import EXAMPLES, ReportKind
+from domain.reports.report import EXAMPLES, ReportKind
 from domain.shared.actors import Role
 from hotline.cli.imports import load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.base.database import engine, writing
-from readmodel.base.statements import event_row, insert_missing
+from readmodel.base.database import engine, event_row, insert_missing, writing
 from readmodel.cases.tables import events
 from readmodel.customers import keep
 from readmodel.notifications.notifications import DEAD, notifications

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.reports.period import (
+from domain.reports.report import (
     MONTH,
     MOST_DUE,
     BeforeFirstCaseError,

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import GivenPoints
+from domain.catalogue.figures import GivenPoints, Subject
 from domain.shared.errors import FileError
-from hotline.cli.assessment import MOST, load_points
+from hotline.cli.periods import MOST, load_points
 from readmodel.assessments.months import GivenValue
 
 TRAINING = GivenPoints(code="training", name="Training", name_zh="培训", by=(Subject.AGENT,))

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.shared.amounts import half_up, rate, ratio
+from domain.shared.value import half_up, rate, ratio
 
 
 @pytest.mark.parametrize(

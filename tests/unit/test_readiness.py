@@ -132,11 +132,11 @@ async def test_the_courier_tells_the_oldest_notification_that_is_due(waits: int 
     at = datetime(2026, 8, 3, 12, tzinfo=UTC)
 
     class Parts:
-        async def poller(self, _: object) -> Component:
-            return FINE
-
-        async def runs_on(self, _: object) -> None:
+        async def described(self, _: object) -> None:
             return None
+
+        async def poller_by(self, _: object, __: object) -> Component:
+            return FINE
 
         async def look(self, _: object, __: datetime) -> datetime | None:
             return None if waits is None else at - timedelta(seconds=waits)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.reports.period import Period, ReportKind
+from domain.reports.report import Period, ReportKind
 from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.assessment.score import FigureValue, Item, Tally, assess
-from domain.catalogue.figures import EntryKind, Subject
-from domain.catalogue.standard import Grade, Standard, Weight
+from domain.catalogue.figures import EntryKind, Grade, Standard, Subject, Weight
 from tests.support.assessment import standard
 
 REPLY, SOLVED, SATISFIED = "replied_in_time", "solution_rate", "satisfaction_rate"

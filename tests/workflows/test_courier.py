@@ -31,7 +31,7 @@ from tests.support.receivers import receiver
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack, schedule
-from workflows.clients.singletons import COURIER, SURGE_WATCH
+from workflows.clients.service import COURIER, SURGE_WATCH
 from workflows.service import CourierWorkflow, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -45,7 +45,7 @@ from tests.workflows.test_late_others import rests
 from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import PLAIN, asked, place_in, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
-from workflows.clients.singletons import RECONCILER
+from workflows.clients.service import RECONCILER
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.service import ReconcilerWorkflow

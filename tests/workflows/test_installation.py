@@ -26,8 +26,8 @@ from activities.run_status import unless_gone
 from hotline import installation
 from hotline.installation import ForeignStoreError, Stores, adopt, look
 from hotline.settings import Settings
+from hotline.temporal.connection import prepare
 from hotline.temporal.converter import sealing
-from hotline.temporal.setup import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import running_hotline, until
 from tests.support.lost import terminate
@@ -38,11 +38,11 @@ from tests.workflows.test_envelope import waits
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import timer
 from tests.workflows.test_no_cases import nested
-from workflows.clients.schedule import SCHEDULE
-from workflows.clients.singletons import (
+from workflows.clients.service import (
     COURIER,
     INSTALLATION,
     POLLERS,
+    SCHEDULE,
     SURGE_WATCH,
     Singleton,
     installation_of,
@@ -106,7 +106,7 @@ async def test_the_store_of_another_installation_is_refused_by_name(
         await adopt(theirs, mine_sql)
     assert all(str(each) in str(refused.value) for each in (*ids, "TEMPORAL_ADDRESS", "namespace theirs"))
     with pytest.raises(ForeignStoreError):
-        (await look(mine, their_sql)).refuse_foreign()
+        await look(mine, their_sql)
     assert [await installation_of(each) for each in (mine, theirs)] == ids
 
 
@@ -122,7 +122,7 @@ async def test_what_does_not_answer_is_not_compared_and_not_made(server: Workflo
     assert not (await look(away, settings)).are_of_one_installation
     # Before `hotline temporal-setup` there is no namespace that could carry it.
     assert await adopt(await namespace(server, "missing", made=False), settings) is None
-    (await look(client, settings)).refuse_foreign()
+    await look(client, settings)
 
 
 async def test_a_terminated_workflow_of_the_id_comes_back_with_it(server: WorkflowEnvironment, tmp_path: Path) -> None:

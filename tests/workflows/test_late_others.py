@@ -32,7 +32,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.withdraw import Withdraw
-from domain.reports.period import ReportKind
+from domain.reports.report import ReportKind
 from hotline.recovery.rebuild_workflows import STARTED
 from hotline.temporal.runner import runner
 from readmodel.base.database import engine
@@ -50,7 +50,7 @@ from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.periods import report_workflow_id, start_report
-from workflows.clients.singletons import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
+from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow

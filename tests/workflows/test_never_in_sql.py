@@ -35,7 +35,7 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
-from workflows.clients.singletons import last_report
+from workflows.clients.service import last_report
 
 MANY_LOOKS = 100
 

@@ -36,7 +36,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.names import assessment_id
 from activities.sealing.envelope import context_of
 from domain.assessment.assessment import Assessment, AssessmentBatch
-from domain.reports.period import Period, ReportKind, month_bounds
+from domain.reports.report import Period, ReportKind, month_bounds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments import months
@@ -50,7 +50,7 @@ from tests.workflows.test_envelope import rejected
 from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.periods import begin_assessment
-from workflows.clients.schedule import SCHEDULE, describe_schedule, keep_schedule
+from workflows.clients.service import SCHEDULE, describe_schedule, keep_schedule
 from workflows.service import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -44,7 +44,7 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import Stamped, waits
 from tests.workflows.test_host import without_events
-from workflows.clients.singletons import RECONCILER, last_report
+from workflows.clients.service import RECONCILER, last_report
 from workflows.clients.start import MEMO, Request, find_started
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow

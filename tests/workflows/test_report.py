@@ -8,8 +8,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.reports import LONGEST, ROWS, details
-from domain.reports.period import ReportKind
-from domain.reports.report import Column, Report, Table
+from domain.reports.report import Column, Report, ReportKind, Table
 from tests.support.batches import call, project, published
 from tests.support.hotline import Hotline, metadata, running_hotline
 from tests.support.sealing import stranger

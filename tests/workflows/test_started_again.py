@@ -38,7 +38,7 @@ from tests.support.sealing import stranger
 from tests.workflows.test_incident import completed
 from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.clients.incident import options_of
-from workflows.clients.singletons import last_report
+from workflows.clients.service import last_report
 from workflows.complaint.messages import ComplaintStart
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow

@@ -10,7 +10,7 @@ from tests.support.hotline import running_hotline
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_period_end import NOBODYS_QUEUE, at_night, begun, started_by, write_case
-from workflows.clients.schedule import SCHEDULE, keep_schedule
+from workflows.clients.service import SCHEDULE, keep_schedule
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 JUNE = datetime(2020, 6, 10, 2, tzinfo=UTC)

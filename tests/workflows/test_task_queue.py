@@ -24,14 +24,13 @@ from api.health import Component
 from api.health.temporal import TemporalHealth
 from hotline.installation import adopt
 from hotline.settings import Settings
-from hotline.temporal.setup import prepare
+from hotline.temporal.connection import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import until
 from tests.support.sealing import SEALING, stranger
 from tests.support.temporal import TEMPORAL
-from workflows.clients import schedule, singletons, task_queue
-from workflows.clients.singletons import COURIER, RECONCILER
-from workflows.clients.task_queue import deployments_in
+from workflows.clients import service
+from workflows.clients.service import COURIER, RECONCILER, deployments_in
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 QUEUE = "theirs"
@@ -124,9 +123,9 @@ async def test_a_worker_looks_after_each_thing_whatever_becomes_of_the_others(
     migrate(settings.database_url)
     await adopt(client, settings)
     await given_away(client, QUEUE, ramping=False)
-    monkeypatch.setattr(singletons, "POLLERS", (COURIER._replace(id=TOO_LONG), RECONCILER))
-    monkeypatch.setattr(schedule, "SCHEDULE", TOO_LONG)
-    monkeypatch.setattr(task_queue, "deployments_in", lambda found: ["missing", *deployments_in(found)])
+    monkeypatch.setattr(service, "POLLERS", (COURIER._replace(id=TOO_LONG), RECONCILER))
+    monkeypatch.setattr(service, "SCHEDULE", TOO_LONG)
+    monkeypatch.setattr(service, "deployments_in", lambda found: ["missing", *deployments_in(found)])
     keeping = asyncio.create_task(worker.keep_running(client, settings))
 
     async def told() -> str:

@@ -25,7 +25,7 @@ from tests.support.outage import down
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.incident import suspected_by
-from workflows.clients.singletons import SURGE_WATCH
+from workflows.clients.service import SURGE_WATCH
 from workflows.service import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]

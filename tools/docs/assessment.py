@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.standard import AssessmentNorms
+from domain.catalogue.figures import AssessmentNorms
 from tools.docs.markdown import table
 
 

@@ -69,12 +69,14 @@ def share(document: Json) -> Json:
 
 
 def _plainly_named(document: Json) -> Json:
-    """Return the document with the plain name for the schema of a request that the framework calls `-Input`."""
-    text = to_json(document).decode()
+    """Return the document with plain names for schemas that the framework calls `-Input`, or `Page_..._`."""
+    found = document["components"]["schemas"].items()
+    pages = {name: schema["title"] for name, schema in found if name.startswith("Page_")}
+    renamed, text = _RENAMED | pages, to_json(document).decode()
     text = re.sub(rf'"({SCHEMA})?([A-Za-z]+)-(Input|Output)"', _plain_name, text)
-    document = from_json(re.sub(rf'(?<="{SCHEMA})({"|".join(_RENAMED)})(?=")', lambda name: _RENAMED[name[0]], text))
+    document = from_json(re.sub(rf'(?<="{SCHEMA})({"|".join(renamed)})(?=")', lambda name: renamed[name[0]], text))
     schemas = document["components"]["schemas"]
-    document["components"]["schemas"] = {_RENAMED.get(name, name): schema for name, schema in schemas.items()}
+    document["components"]["schemas"] = {renamed.get(name, name): schema for name, schema in schemas.items()}
     return document
 
 

@@ -15,8 +15,7 @@ from api.assessments.answers import (
     ObjectionItem,
     StandardItem,
 )
-from api.calls.answers import NEW_CALL, CallItem, KeptCalls, NewCall
-from api.calls.routes import CallBackItem, CallBackPage
+from api.calls.routes import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
 from api.complaints.answers import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
@@ -27,7 +26,7 @@ from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import Candidate, IncidentItem
 from api.people.handovers import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
-from api.responses import timeline_item
+from api.responses import Page, timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
@@ -42,8 +41,7 @@ from domain.case.case import Case
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import Standard
+from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Terms
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident
 from domain.incident.actions import confirm
@@ -51,7 +49,7 @@ from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState, Opening
 from domain.kit.event import Command
-from domain.reports.period import ReportKind
+from domain.reports.report import ReportKind
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
@@ -321,7 +319,7 @@ EXAMPLES: dict[str, Any] = {
     "Services": SERVICES,
     "Counts": summed([CaseCount("registered", None, "on_time", 2), CaseCount("in_progress", "repair", "at_risk", 3)]),
     "KeptCalls": KeptCalls(added=1, changed=0, unchanged=0),
-    "CallBackPage": CallBackPage(items=[CALL_BACK], next_cursor=None),
+    "CallBackPage": Page[CallBackItem](items=[CALL_BACK], next_cursor=None),
     "CallBackItem": CALL_BACK,
     "CallReport": CALL_REPORT,
     "Money": MONEY,

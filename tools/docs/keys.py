@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.calls.answers import NewCall
+from api.calls.routes import NewCall
 from api.complaints.answers import Complaint, NewComplaint
 from api.incidents.answers import IncidentItem, NewIncident
 from api.parameters import Listing

@@ -1,6 +1,7 @@
 """The OpenAPI document: the framework's, with what the routes do not say."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import getdoc
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,7 +17,7 @@ from api.edge.problems import INVALID_REQUEST, MEDIA_TYPE, Problem, ProblemKind
 from api.incidents.incidents import INCIDENT_NOT_FOUND
 from api.parameters import COMPLAINT_NOT_FOUND, INVALID_ETAG, INVALID_NUMBER
 from api.responses import Json, header, problems
-from api.rights import right_of
+from api.routing import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, MALFORMED_KEY, UNAUTHORIZED
 from api.sign_in.tokens import INVALID_TOKEN, NO_ISSUER, NO_ROLE
 from api.sql import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
@@ -179,7 +180,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
         int(status): answer for status, answer in answers.items() if "application/json" in answer.get("content", ())
     }
     for status, answer in good.items():
-        answer["description"] = DONE[status] if len(good) > 1 else model.__doc__
+        answer["description"] = DONE[status] if len(good) > 1 else getdoc(model)
         answer["content"]["application/json"]["examples"] = {name: {"$ref": f"#/components/examples/{name}"}}
 
 

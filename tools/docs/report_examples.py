@@ -7,11 +7,10 @@ from api.reports.calls import CallNumbers, CallReport, CallReportItem
 from api.reports.routes import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
 from domain.calls.call import CallFigures, CallOutcome
 from domain.customers.customer import Thanks
-from domain.reports.period import EXAMPLES as PERIODS
-from domain.reports.period import ReportKind
-from domain.reports.report import Column, ColumnKind, Report, Table
+from domain.reports.report import EXAMPLES as PERIODS
+from domain.reports.report import Column, ColumnKind, Report, ReportKind, Table
 from readmodel.calls.report import DutyFigures, Grouping
-from readmodel.cases.decisions import MoneyTotal
+from readmodel.reports.causes import MoneyTotal
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
 
 THANKS = Thanks(

@@ -28,11 +28,11 @@ class AssessmentOutcome(EntityOutcome):
     events: tuple[AssessmentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
 
 
-def assessment_summary(month: str) -> str:
+def summary(month: str) -> str:
     return f"月度考核 assessment {month}"
 
 
-def assessment_search_attributes(month: Assessment) -> keys.Values:
+def search_attributes(month: Assessment) -> keys.Values:
     """Return the search attributes of an assessment; the next time that ends is its due time."""
     ends = [limit.ends_at for limit in month.limits]
     return {keys.STATE: month.state.value, keys.NEXT_DUE_AT: min(ends, default=None)}
@@ -42,7 +42,7 @@ MOST_ROWS = 60
 """Rows of a table that are shown; the API has the rest."""
 
 
-def assessment_details(month: Assessment, names: CatalogueNames) -> str:
+def details(month: Assessment, names: CatalogueNames) -> str:
     zone = names.timezone
     computed = month.computed
     rows = {

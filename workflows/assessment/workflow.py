@@ -22,19 +22,17 @@ with workflow.unsafe.imports_passed_through():
     from workflows.assessment.messages import (
         AssessmentOutcome,
         AssessmentStart,
-        assessment_details,
-        assessment_search_attributes,
+        details,
+        search_attributes,
     )
     from workflows.kit.entity import DeadlineTimer, Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
-    from workflows.kit.updates import with_updates
     from workflows.kit.words import WorkerNames
 
 _WORK = "work on the figures"
 
 
 @workflow.defn(name="AssessmentWorkflow")
-@with_updates
 class AssessmentWorkflow(PublishingWorkflow):
     """Assessment of one month, until it is final."""
 
@@ -116,10 +114,10 @@ class AssessmentWorkflow(PublishingWorkflow):
         return AssessmentBatch(assessment=self._month.model_copy(), events=tuple(self._outbox))
 
     def _search_attributes(self) -> Values:
-        return assessment_search_attributes(self._month)
+        return search_attributes(self._month)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        return assessment_details(self._month, self._names)
+        return details(self._month, self._names)
 
     def _outcome(self, done: Done, actor: Actor | None) -> AssessmentOutcome:
         return AssessmentOutcome(

@@ -12,9 +12,9 @@ from activities.names import REPORT, assessment_id
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.reports.period import ReportKind, month_bounds
+from domain.reports.report import ReportKind, month_bounds
 from domain.shared.text import to_milliseconds
-from workflows.assessment.messages import AssessmentStart, assessment_search_attributes, assessment_summary
+from workflows.assessment.messages import AssessmentStart, search_attributes, summary
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.start import Request, start_once, warn_of_other
 from workflows.kit.entity import LOWEST
@@ -78,8 +78,8 @@ async def _assess(
         id=assessment_id(month.number),
         task_queue=task_queue,
         priority=LOWEST,
-        static_summary=assessment_summary(month.number),
-        search_attributes=typed(assessment_search_attributes(month)),
+        static_summary=summary(month.number),
+        search_attributes=typed(search_attributes(month)),
     )
 
 

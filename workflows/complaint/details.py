@@ -1,7 +1,6 @@
 """Details of a case in the Temporal UI, in Chinese and English: its facts, its promises, and what may be done."""
 
 from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import get_args
 
@@ -26,22 +25,24 @@ def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names:
     They hold what people wrote, and no field of the caller. They are as of the last change, so they name no ages.
     """
     terms, zone = case.terms, case.calendar.timezone
+    title = names.incidents.get(case.incident or "")
+    incident = f"- {case.incident} · {plain(title)}" if title is not None else f"- {case.incident}"
     return markdown(
         [
             f"## {case.number} · {terms.name_zh} {terms.name} ({terms.priority})",
             f"> {plain(case.intake.description)}",
             "",
             *_overview(case, names),
-            *_parts(case),
+            *_section("部门联动 · Parts of other departments", _parts(case)),
             *promises(case),
-            *_found(case),
+            *_section("查明 · Found and done", _found(case)),
             *_section("回复 · Replied to the caller", [f"- {plain(case.reply)}"] if case.reply else []),
             *_section("回访 · Followed up", _followed_up(case)),
             *_section("审批 · Decided by management", [*_decided(case), *_undecided(case)]),
             *_section("未送达 · Not delivered", _not_delivered(case)),
-            *_section("并案 · Incident", _incident(case, names)),
+            *_section("并案 · Incident", [incident] if case.incident else []),
             *_section(f"最近记录 · Latest entries ({zone})", reversed(lines(recent, case))),
-            *_section("可办理 · What may be done next", _possible(case, at) or ["- 无 nothing"]),
+            *_section("可办理 · What may be done next", [*_possible(case, at)] or ["- 无 nothing"]),
         ]
     )
 
@@ -73,24 +74,19 @@ def _overview(case: CaseState, names: WorkerNames) -> list[str]:
     return ["| 项目 Item | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items()), ""]
 
 
-def _parts(case: CaseState) -> list[str]:
-    lines = (
-        f"- {part.serial}. {department(case, part.department)} · {part.state.zh} {part.state}"
-        f" · {person(case, part.assignee)} · {plain(part.task)}"
-        for part in case.parts
-    )
-    return _section("部门联动 · Parts of other departments", lines)
+def _parts(case: CaseState) -> Iterable[str]:
+    for part in case.parts:
+        state, assignee = f"{part.state.zh} {part.state}", person(case, part.assignee)
+        yield f"- {part.serial}. {department(case, part.department)} · {state} · {assignee} · {plain(part.task)}"
 
 
-def _found(case: CaseState) -> list[str]:
-    """Return what the departments found and did."""
-    lines = [f"- {plain(case.result)}"] if case.result else []
-    lines += [f"- {department(case, part.department)}: {plain(part.result)}" for part in case.parts if part.result]
-    lines += [
-        f"- 查实 finding `{finding.code}` · {local(finding.found_at, case.calendar.timezone)}"
-        for finding in case.findings
-    ]
-    return _section("查明 · Found and done", lines)
+def _found(case: CaseState) -> Iterable[str]:
+    """Yield what the departments found and did."""
+    if case.result:
+        yield f"- {plain(case.result)}"
+    yield from (f"- {department(case, each.department)}: {plain(each.result)}" for each in case.parts if each.result)
+    for finding in case.findings:
+        yield f"- 查实 finding `{finding.code}` · {local(finding.found_at, case.calendar.timezone)}"
 
 
 def _followed_up(case: CaseState) -> Iterable[str]:
@@ -139,18 +135,10 @@ def _not_delivered(case: CaseState) -> Iterable[str]:
         yield f"- {local(each.failed_at, zone)} · {to} · 渠道 channel {plain(each.channel)} · 错误 error {error}"
 
 
-def _incident(case: CaseState, names: WorkerNames) -> Iterable[str]:
-    if number := case.incident:
-        yield f"- {number} · {plain(names.incidents[number])}" if number in names.incidents else f"- {number}"
-
-
-def _possible(case: CaseState, at: datetime) -> list[str]:
-    rows = [TABLE[action] for action in available_actions(case, ANYBODY, at)]
-    return [f"- {row.zh} `{row.name}`: {_roles(row.roles - {Role.SYSTEM})}" for row in rows]
-
-
-def _roles(roles: AbstractSet[Role]) -> str:
-    return ", ".join(f"{role.zh} {role}" for role in Role if role in roles)
+def _possible(case: CaseState, at: datetime) -> Iterable[str]:
+    for row in (TABLE[action] for action in available_actions(case, ANYBODY, at)):
+        roles = [f"{role.zh} {role}" for role in Role if role in row.roles - {Role.SYSTEM}]
+        yield f"- {row.zh} `{row.name}`: {', '.join(roles)}"
 
 
 _STARTS = complete(

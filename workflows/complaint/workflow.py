@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.batch import BatchAnswer, ProjectionBatch
     from domain.case.case import Case
     from domain.case.events import Event
+    from domain.case.intake import Registration
     from domain.case.views import CaseView, Outcome, view_case
     from domain.kit.event import Command
     from domain.shared.actors import Actor
@@ -25,7 +26,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.complaint.words import RECENT, lines
     from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY, DeadlineTimer, Done, EntityWorkflow
     from workflows.kit.search_attributes import Values
-    from workflows.kit.updates import with_updates
     from workflows.kit.words import WorkerNames
 
 LINKED, UNLINKED = "linked", "unlinked"
@@ -35,7 +35,6 @@ _TELLING = "telling"
 
 
 @workflow.defn(name="ComplaintWorkflow")
-@with_updates
 class ComplaintWorkflow(EntityWorkflow):
     """One complaint, from the call to the end of its reopen window.
 
@@ -45,11 +44,10 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
-        registered: tuple[Event, ...] = ()
-        if isinstance(start.source, Case):
-            self._case = start.source
-        else:
+        if isinstance(start.source, Registration):
             self._case, registered = Case.register(start.source)
+        else:
+            self._case, registered = start.source, ()
         self._recent: deque[str | Event] = deque(start.recent, maxlen=RECENT)
         self._changes = dict(start.changes)
         self._ends = False
@@ -64,9 +62,10 @@ class ComplaintWorkflow(EntityWorkflow):
     @workflow.run
     async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the case until nothing can happen to it any more."""
-        while not self._over():
+        while not (self._idle() and self._case.is_over(workflow.now())):
             await self._wait_for_work()
-            self._note_what_fell_due()
+            if due := self._case.advance(workflow.now()):
+                self._note(*due)
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
             self._timer.set(self._case.next_deadline(), self._case.state)
@@ -74,13 +73,6 @@ class ComplaintWorkflow(EntityWorkflow):
             self._publish_events()
             self._continue_as_new_if_suggested(ready=not self._tasks)
         await workflow.wait_condition(workflow.all_handlers_finished)
-
-    def _over(self) -> bool:
-        return self._idle() and self._case.is_over(workflow.now())
-
-    def _note_what_fell_due(self) -> None:
-        if events := self._case.advance(workflow.now()):
-            self._note(*events)
 
     def _tell_incident(self) -> None:
         """Begin to tell a changed incident, unless it had ended when it was told."""
@@ -123,10 +115,7 @@ class ComplaintWorkflow(EntityWorkflow):
         now = workflow.now()
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
-    @workflow.update(
-        name=UNDELIVERED,
-        description="内部 Internal: A notification was not delivered. 通知未送达",
-    )
+    @workflow.update(name=UNDELIVERED, description="内部 Internal: A notification was not delivered. 通知未送达")
     def undelivered(self, notification: Undelivered) -> BatchAnswer:
         self._note(*self._case.undelivered(notification, workflow.now()))
         return BatchAnswer()
@@ -149,10 +138,7 @@ class ComplaintWorkflow(EntityWorkflow):
         if not is_news(self._case, known, workflow.now()):
             raise ApplicationError("It is known already, or the case is over.", type=KNOWN, non_retryable=True)
 
-    @workflow.update(
-        name=SETTLE,
-        description="内部 Internal: The incident of the case has ended. 随事件办结",
-    )
+    @workflow.update(name=SETTLE, description="内部 Internal: The incident of the case has ended. 随事件办结")
     def settle(self, settlement: Settlement) -> Settled:
         """Return the outcome: `settled`, `kept` or `over`, and the batch for the incident to write."""
         self._acknowledge(settlement.acknowledged)
@@ -164,10 +150,7 @@ class ComplaintWorkflow(EntityWorkflow):
         """Refuse to go on from a version that the case does not have. Raises ApplicationError."""
         self._check_acknowledged(settlement.acknowledged)
 
-    @workflow.update(
-        name=CATALOGUE_CHANGE,
-        description="内部 Internal: A new catalogue is in force. 改用新服务目录",
-    )
+    @workflow.update(name=CATALOGUE_CHANGE, description="内部 Internal: A new catalogue is in force. 改用新服务目录")
     def catalogue_change(self, new: NewTerms) -> BatchAnswer:
         """Change the terms of the case; return the batch for the rollout to write."""
         self._acknowledge(new.acknowledged)

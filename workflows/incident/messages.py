@@ -40,11 +40,11 @@ class IncidentOutcome(EntityOutcome):
     waiting: int = Field(description="Linked cases that still wait for it.")
 
 
-def incident_summary(incident: Incident, names: CatalogueNames) -> str:
+def summary(incident: Incident, names: CatalogueNames) -> str:
     return f"突发事件 incident {incident.number} · {scope_in_words(incident, names)}"
 
 
-def incident_search_attributes(incident: Incident) -> keys.Values:
+def search_attributes(incident: Incident) -> keys.Values:
     """Return the search attributes of an incident; the first service and district stand for its scope."""
     return {
         keys.STATE: incident.state.value,
@@ -83,7 +83,7 @@ _COUNTED = {
 }
 
 
-def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: CatalogueNames) -> str:
+def details(incident: Incident, waiting: int, counts: Mapping[str, int], names: CatalogueNames) -> str:
     may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a}`" for a in incident.available_actions(ANYBODY))
     department = named([incident.department], names.departments) if incident.department else "-"
     total = waiting + sum(counts.values())

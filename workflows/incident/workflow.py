@@ -41,12 +41,11 @@ with workflow.unsafe.imports_passed_through():
         CaseNumbers,
         IncidentOutcome,
         IncidentStart,
-        incident_details,
-        incident_search_attributes,
+        details,
+        search_attributes,
     )
     from workflows.kit.entity import Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
-    from workflows.kit.updates import with_updates
     from workflows.kit.words import WorkerNames
 
 LATER = timedelta(minutes=5)
@@ -68,7 +67,6 @@ _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on ca
 
 
 @workflow.defn(name="IncidentWorkflow")
-@with_updates
 class IncidentWorkflow(PublishingWorkflow):
     """One incident, until the last of its cases is completed or has left it."""
 
@@ -100,7 +98,7 @@ class IncidentWorkflow(PublishingWorkflow):
     @workflow.run
     async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the incident until it is over and no case waits for it."""
-        while not self._over():
+        while self._waiting or not (self._incident.over and self._idle()):
             await self._wait_for_work()
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._plan_second_search()
@@ -115,9 +113,6 @@ class IncidentWorkflow(PublishingWorkflow):
                 self._publish(IncidentActivities.publish, self._batch)
         await workflow.wait_condition(workflow.all_handlers_finished)
 
-    def _over(self) -> bool:
-        return self._incident.over and not self._waiting and self._idle()
-
     def _idle(self) -> bool:
         return super()._idle() and not self._news
 
@@ -127,10 +122,7 @@ class IncidentWorkflow(PublishingWorkflow):
         if self._second_search_due and (running is None or running <= now):
             self._second_search_due = False
             self._second_search_at = now + SECOND_SEARCH
-            self._second_searches = [*self._searches_ahead(), asyncio.create_task(self._search_again())]
-
-    def _searches_ahead(self) -> list[asyncio.Task[None]]:
-        return [task for task in self._second_searches if not task.done()]
+            self._second_searches.append(asyncio.create_task(self._search_again()))
 
     async def _search_again(self) -> None:
         await workflow.sleep(SECOND_SEARCH, summary="looks for cases again 再次归集")
@@ -297,34 +289,28 @@ class IncidentWorkflow(PublishingWorkflow):
     def _keep(self, *events: BaseEvent) -> None:
         super()._keep(*events)
         for event in events:
-            if isinstance(event.data, Confirmed) and event.data.cases:
-                self._named, self._named_due = self._naming_of(event, event.data), True
+            data, number = event.data, self._incident.number
+            if isinstance(data, Confirmed) and data.cases:
+                actor = Actor(id=event.actor, name=event.people.get(event.actor, ""), role=event.role)
+                numbers = tuple(dict.fromkeys(data.cases))
+                self._named, self._named_due = NamedCases(incident=number, actor=actor, numbers=numbers), True
             if event.action in _WIDENING:
                 self._search_after = ""
                 self._second_search_due = True
-            elif isinstance(event.data, Inform):
-                self._news.append(self._news_of(event, event.data))
-
-    def _news_of(self, event: BaseEvent, data: Inform) -> News:
-        said = {"message_en": data.message} | data.model_dump(exclude={"note"})
-        said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
-        return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)
-
-    def _naming_of(self, event: BaseEvent, data: Confirmed) -> NamedCases:
-        name = event.people.get(event.actor, "")
-        actor = Actor(id=event.actor, name=name, role=event.role)
-        return NamedCases(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
+            elif isinstance(data, Inform):
+                said = {"message_en": data.message} | data.model_dump(exclude={"note"})
+                said |= {"incident": number, "timezone": self._incident.timezone}
+                self._news.append(News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said))
 
     def _batch(self) -> IncidentBatch:
-        return IncidentBatch(
-            incident=self._incident.model_copy(), events=tuple(self._outbox), counts=dict(self._counts)
-        )
+        incident, events = self._incident.model_copy(), tuple(self._outbox)
+        return IncidentBatch(incident=incident, events=events, counts=dict(self._counts))
 
     def _search_attributes(self) -> Values:
-        return incident_search_attributes(self._incident)
+        return search_attributes(self._incident)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        return incident_details(self._incident, len(self._waiting), self._counts, self._names)
+        return details(self._incident, len(self._waiting), self._counts, self._names)
 
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
         return super()._answer(done, command).model_copy(update={"counts": dict(self._counts)})
@@ -344,7 +330,7 @@ class IncidentWorkflow(PublishingWorkflow):
             counts=dict(self._counts),
             seen=self._seen,
             changed_at=self._changed_at,
-            gather=self._search_after is not None or bool(self._searches_ahead()),
+            gather=self._search_after is not None or not all(task.done() for task in self._second_searches),
             absorbed=self._absorbed,
             names=self._names,
             named=self._named,

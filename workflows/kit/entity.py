@@ -9,14 +9,16 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from domain.kit.event import BaseEvent, Command
+from activities.names import ACTIONS, example
+from domain.kit.entity import EntityRules
+from domain.kit.event import AnyAction, BaseEvent, Command
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
@@ -72,23 +74,38 @@ class EntityOutcome(BaseModel):
     available_actions: tuple[str, ...] = ()
 
 
-class HostedEntity(Protocol):
-    """A pure object that turns commands into events."""
+async def execute(method: Any, argument: Any, longest: timedelta, summary: str, **options: Any) -> Any:  # noqa: ANN401 - as the SDK's own
+    """Run an activity for which no caller waits, until it succeeds; one attempt takes so long at most."""
+    options |= {"start_to_close_timeout": longest, "retry_policy": RETRY, "priority": LOWEST, "summary": summary}
+    return await workflow.execute_activity_method(method, argument, **options)
 
-    version: int
 
-    @property
-    def state(self) -> str:
-        """Name of the state."""
+def describe(action: AnyAction) -> str:
+    """Return what the list of updates in the Temporal UI shows of an action: what it does, and what to send."""
+    return f"{action.zh}: {action.description} 示例 Example: {example(action)}"
 
-    def check(self, command: Command[Any], at: datetime) -> None:
-        """Raise Refused if `apply` would."""
 
-    def apply(self, command: Command[Any], at: datetime) -> tuple[BaseEvent, ...]:
-        """Carry out a command. Raises Refused and changes nothing."""
+def _update(action: AnyAction) -> Any:  # noqa: ANN401 - the SDK has no public type of it
+    sent: Any = Command.__class_getitem__(action.extended_body or action.body)
 
-    def note_cancellation(self, reason: str, at: datetime) -> tuple[BaseEvent, ...]:
-        """Note that a cancellation of the workflow was requested."""
+    # The SDK decodes by annotation, and takes a first parameter for `self` only if it has none.
+    @workflow.update(name=action.name, description=describe(action))
+    async def handle(self, command: sent) -> Any:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN401
+        return self.act(action.name, command)
+
+    @handle.validator
+    def check(self, command: sent) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        self.check(command)
+
+    return handle
+
+
+# Made once: the sandbox loads the module of a workflow anew for every run, but not this one.
+UPDATES = {
+    workflow: {f"update_{name}": _update(action) for name, action in actions.items()}
+    for workflow, actions in ACTIONS.items()
+}
+"""Updates of each type of workflow: every action but the one that starts it."""
 
 
 class EntityWorkflow:
@@ -104,7 +121,11 @@ class EntityWorkflow:
         start: the start message, for what an earlier run carried over.
     """
 
-    def __init__(self, entity: HostedEntity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
+    def __init_subclass__(cls) -> None:
+        for name, update in UPDATES.get(cls.__name__, {}).items():
+            setattr(cls, name, update)
+
+    def __init__(self, entity: EntityRules[Any], events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity
         self._seen = dict(start.seen)
         self._outbox: list[Any] = []
@@ -304,15 +325,7 @@ class PublishingWorkflow(EntityWorkflow):
         return self._outcome(done, command.actor).model_copy(update={"events": tuple(self._outbox)})
 
     async def _execute(self, method: Any, argument: Any, summary: str) -> Any:  # noqa: ANN401 - as the SDK's own
-        return await workflow.execute_activity_method(
-            method,
-            argument,
-            start_to_close_timeout=self.LONGEST,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=RETRY,
-            priority=LOWEST,
-            summary=summary,
-        )
+        return await execute(method, argument, self.LONGEST, summary, heartbeat_timeout=HEARTBEAT_TIMEOUT)
 
 
 class DeadlineTimer:

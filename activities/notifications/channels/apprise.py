@@ -14,21 +14,13 @@ from apprise.plugins.base import NotifyBase
 from pydantic import Field, SecretStr, field_validator
 
 from activities.notifications.addresses import check_literal, check_resolved
-from activities.notifications.channels.base import (
-    Channel,
-    DeliveryError,
-    RemoteChannel,
-    RemoteConfig,
-    RenderedNotification,
-    Resources,
-    time_limit,
-)
+from activities.notifications.channels import base
 
 # Its log names mail addresses and group addresses, which are secrets.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 
-class AppriseConfig(RemoteConfig):
+class AppriseConfig(base.RemoteConfig):
     """WeCom, DingTalk, Feishu, mail and everything else that Apprise knows."""
 
     kind: Literal["apprise"]
@@ -44,8 +36,8 @@ class AppriseConfig(RemoteConfig):
             check_literal(host)
         return url
 
-    def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
-        return RemoteChannel(AppriseSender(self).send, resources.render)
+    def channel(self, name: str, resources: base.Resources) -> base.Channel:  # noqa: ARG002 - see ChannelConfig
+        return base.RemoteChannel(AppriseSender(self).send, resources.render)
 
 
 class AppriseSender:
@@ -61,17 +53,17 @@ class AppriseSender:
         self._timeout_seconds = config.timeout_seconds
         self._threads = asyncio.Semaphore(config.concurrency)
 
-    async def send(self, notification: RenderedNotification) -> None:
+    async def send(self, notification: base.RenderedNotification) -> None:
         """See Send. The time limit holds for the wait for a thread and, once more, for the sending."""
-        async with time_limit(self._timeout_seconds):
+        async with base.time_limit(self._timeout_seconds):
             await self._threads.acquire()
         service = self._service()
         notify = partial(service.notify, notification.text, notification.subject, body_format=NotifyFormat.TEXT)
-        async with time_limit(self._timeout_seconds):
+        async with base.time_limit(self._timeout_seconds):
             for host in _hosts(service):
                 await check_resolved(host)
             if not await self._in_thread(notify):
-                raise DeliveryError("the service did not take it")
+                raise base.DeliveryError("the service did not take it")
 
     def _in_thread(self, work: Callable[[], bool]) -> asyncio.Future[bool]:
         """Start `work` in a thread, which counts until it ends, however late."""

@@ -11,17 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_core import to_json
 from standardwebhooks import Webhook
 
-from activities.notifications.channels.base import (
-    Channel,
-    ProgramConfig,
-    RemoteChannel,
-    RemoteConfig,
-    RenderedNotification,
-    Resources,
-    Url,
-    message_id,
-    post,
-)
+from activities.notifications.channels import base
 
 SECRET_PREFIX, SECRET_BYTES = "whsec_", range(24, 65)
 """Form of a secret by Standard Webhooks: the prefix and so many bytes in base64."""
@@ -29,11 +19,11 @@ FIELDS = ("key", "number", "recipient", "subject", "text")
 """Fields of the body. The telephone number is not among them: a program that may know it reads the case."""
 
 
-class WebhookConfig(RemoteConfig, ProgramConfig):
+class WebhookConfig(base.RemoteConfig, base.ProgramConfig):
     """A program that wants to know, by the convention of Standard Webhooks."""
 
     kind: Literal["webhook"]
-    url: Url = Field(description="http:// or https:// and the address of the receiver")
+    url: base.Url = Field(description="http:// or https:// and the address of the receiver")
     secret: SecretStr = Field(description="whsec_ and 24 to 64 bytes in base64")
 
     @field_validator("secret")
@@ -48,18 +38,18 @@ class WebhookConfig(RemoteConfig, ProgramConfig):
             raise ValueError("is no secret of a webhook")
         return secret
 
-    def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
-        return RemoteChannel(partial(self._send, resources.http), resources.render)
+    def channel(self, name: str, resources: base.Resources) -> base.Channel:  # noqa: ARG002 - see ChannelConfig
+        return base.RemoteChannel(partial(self._send, resources.http), resources.render)
 
-    async def _send(self, http: httpx.AsyncClient, notification: RenderedNotification) -> None:
+    async def _send(self, http: httpx.AsyncClient, notification: base.RenderedNotification) -> None:
         """Post the notification signed, with `webhook-id` as its id."""
         data = {name: getattr(notification, name) for name in FIELDS}
         kind, created_at = f"complaint.{notification.kind}", notification.created_at
         body = to_json({"type": kind, "timestamp": created_at, "data": data})
-        identity, at = message_id(notification.key), datetime.now(UTC)
+        identity, at = base.message_id(notification.key), datetime.now(UTC)
         headers = {
             "webhook-id": identity,
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": Webhook(self.secret.get_secret_value()).sign(identity, at, body.decode()),
         }
-        await post(http, self.url, headers, body, self.timeout_seconds)
+        await base.post(http, self.url, headers, body, self.timeout_seconds)

@@ -13,9 +13,8 @@ from domain.case.clocks import Clock
 from domain.case.kind import CaseState, Due, Event, EventData, EventKind
 from domain.case.progress import LIMIT_REACHED, Finding, Owed
 from domain.catalogue.terms import Approver, Credit
-from domain.shared.amounts import Money
 from domain.shared.errors import Refused
-from domain.shared.value import omit_default
+from domain.shared.value import Money, omit_default
 
 
 class Credited(EventData):

@@ -1,4 +1,4 @@
-"""The commands `hotline assessment`: begin, show and check a month's assessment (月度考核), import points."""
+"""The commands `hotline assessment`, of a month (月度考核) and its points, and `hotline report` (日报、月报)."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,9 +15,8 @@ from sqlalchemy import Engine
 from domain.assessment.assessment import Assessment
 from domain.assessment.score import FigureValue, Item
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import GivenPoints
-from domain.reports.period import Period, ReportKind, month_of
+from domain.catalogue.figures import GivenPoints, Subject
+from domain.reports.report import Period, Report, ReportKind, Table, month_of, shown
 from domain.shared.errors import OperatorError
 from hotline.cli import shared
 from hotline.files.catalogue_store import edition_of
@@ -28,7 +27,7 @@ from readmodel.assessments import months
 from readmodel.assessments.months import GivenValue
 from readmodel.base.database import ReadConnection, reading
 from readmodel.people.people import Directory, directory
-from readmodel.reports.reports import first_case_at
+from readmodel.reports.reports import first_case_at, get_report
 from readmodel.writer import GroupWriter
 
 BESIDE = 3
@@ -38,11 +37,14 @@ COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "�
 REQUIRED = ("figure", "subject", "value")
 MOST = 1_000_000
 FindSubject = Callable[[Subject, str], str | None]
-app = typer.Typer(name="assessment", no_args_is_help=True, help="The monthly assessment of staff and departments.")
+reports = typer.Typer()
+assessment = typer.Typer(
+    name="assessment", no_args_is_help=True, help="The monthly assessment of staff and departments."
+)
 Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-08.")]
 
 
-@app.command("begin")
+@assessment.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
     catalogue = shared.catalogue_in_force()
@@ -59,7 +61,7 @@ def begin(month: Month) -> None:
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
 
 
-@app.command("show")
+@assessment.command("show")
 def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subjects.")] = Subject.COMPANY) -> None:
     """Show figures, scores and grades of a month."""
     with shared.reading_sql() as connection:
@@ -82,7 +84,7 @@ def _show_items(items: Sequence[Item]) -> None:
     )
 
 
-@app.command("import")
+@assessment.command("import")
 def import_(
     month: Month,
     file: Annotated[Path, typer.Argument(help="The CSV file with the columns figure, subject and value.")],
@@ -157,7 +159,7 @@ def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
     return find
 
 
-@app.command("verify")
+@assessment.command("verify")
 def verify(month: Month) -> None:
     """Compute a month again from events and exclusions as of its last computation, and compare every byte."""
     with shared.open_database() as database:
@@ -215,3 +217,55 @@ def _shown(value: FigureValue | None) -> str:
         value.left_out or "",
     )
     return "\n".join(filter(None, lines))
+
+
+@reports.command("report")
+def report(
+    kind: Annotated[ReportKind, typer.Argument(help="Length of the period.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="PERIOD", help="As 2026-08-03 or 2026-08; left out, the last that has ended."),
+    ] = None,
+    make: Annotated[
+        bool, typer.Option("--make", help="Make the report if it is not made yet; the worker does it.")
+    ] = False,
+) -> None:
+    """Print a report; it stays as it was made first."""
+    now, zone = datetime.now(UTC), ZoneInfo(shared.catalogue_in_force().calendar.timezone)
+    period = Period.parse(kind, name) if name else Period.ended_before(kind, now, zone)
+    with shared.reading_sql() as connection:
+        found = get_report(connection, period)
+        if found is None:
+            period.check(now, zone, first_case_at(connection))
+    if found is None and make:
+        with shared.reaching_both(f"the report of {period.name} is not made, or still under way; see the Temporal UI"):
+            asyncio.run(_made(period))
+        with shared.reading_sql() as connection:
+            found = get_report(connection, period)
+    if found is None:
+        raise OperatorError(f"the report of {period.name} is not made yet; add --make to make it")
+    _show(found)
+
+
+async def _made(period: Period) -> str:
+    from hotline.installation import connect_to_own
+    from workflows.clients.periods import report_handle, start_report
+
+    settings = Settings()
+    client = await connect_to_own(settings)
+    await start_report(client, settings.task_queue, period.kind, period.name)
+    return await report_handle(client, period.kind, period.name).result()
+
+
+def _show(report: Report) -> None:
+    typer.echo(f"{report.kind.zh} {report.kind.value.capitalize()} report {report.period}, {report.timezone}")
+    for table in map(Table.readable, report.tables):
+        typer.echo(f"\n{table.title_zh} {table.title}")
+        titles = [f"{column.title_zh} {column.title}" for column in table.columns]
+        rows = [shown(row, table.columns, report) for row in table.rows]
+        if table.is_headline:
+            shared.show_table((), zip(titles, rows[0], strict=True))
+        elif rows:
+            shared.show_table(titles, rows)
+        else:
+            typer.echo("无 none")

@@ -1,0 +1,153 @@
+"""Work that is behind: cases that were open at the end of the period, and promises (时限) that were missed in it."""
+
+from collections import Counter
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, case, func, select
+
+from domain.case.clocks import CLOCK_ZH
+from domain.case.lifecycle import State
+from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
+from domain.shared.text import to_milliseconds
+from domain.shared.value import NamedCode, complete, half_up
+from readmodel.base.database import ReadConnection
+from readmodel.cases.tables import cases, clocks, events, parts
+from readmodel.reports.causes import given_to, gives
+from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope, in_words, most_first
+
+AGES = (1, 3, 7, 15, 30)
+"""Days at which one age ends and the next begins."""
+_OLDEST_FIRST = [*enumerate(AGES, 1)][::-1]
+_NAMES = tuple(f"{low}-{high}" if high else f"> {low}" for low, high in zip((0, *AGES), (*AGES, 0), strict=True))
+OLDEST = 50
+"""Cases that are listed."""
+
+
+def open_at_end(scope: ReportScope) -> ColumnElement[bool]:
+    return and_(cases.c.registered_at < scope.end, cases.c.closed_at.is_(None) | (cases.c.closed_at >= scope.end))
+
+
+def backlog(connection: ReadConnection, scope: ReportScope) -> Table:
+    begins = [(cases.c.registered_at <= scope.end - timedelta(days=days), place) for place, days in _OLDEST_FIRST]
+    age = case(*begins, else_=0).label("age")
+    groups = age, cases.c.department
+    statement = select(*groups, func.count()).where(open_at_end(scope)).group_by(*groups)
+    found = sorted(connection.execute(statement), key=lambda row: (-row[0], -row[2], row[1] or ""))
+    return Table(
+        name="backlog",
+        title="Open cases by age",
+        title_zh="未办结工单积压",
+        columns=(Column(name="age_days", title="Age in days", title_zh="积压天数"), *DEPARTMENT, CASES),
+        rows=tuple((_NAMES[place], *scope.department(department), number) for place, department, number in found),
+        chart=Chart(kind=ChartKind.STACKED, label="age_days", values=("cases",), series="department"),
+        note="Open at the end of the period; the department is the present one.",
+        note_zh="统计期末未办结的工单；部门为当前部门。",
+    )
+
+
+def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
+    wanted = (cases.c.number, cases.c.service_code, cases.c.department, cases.c.registered_at)
+    by_age = cases.c.registered_at, cases.c.number
+    statement = select(*wanted).where(open_at_end(scope)).order_by(*by_age).limit(OLDEST)
+    return Table(
+        name="oldest",
+        title=f"The {OLDEST} oldest open cases",
+        title_zh=f"积压最久的 {OLDEST} 件工单",
+        columns=(
+            Column(name="number", title="Case", title_zh="工单号"),
+            *SERVICE,
+            *DEPARTMENT,
+            Column(name="registered_at", title="Registered", title_zh="受理时间", kind=ColumnKind.INSTANT),
+            Column(name="days", title="Days open", title_zh="已积压天数", kind=ColumnKind.NUMBER),
+            Column(name="link", title="Link", title_zh="链接", kind=ColumnKind.LINK),
+        ),
+        rows=tuple(
+            (
+                number,
+                *scope.service(service),
+                *scope.department(department),
+                to_milliseconds(at).isoformat(),
+                float(half_up((scope.end - at) // timedelta(seconds=1), 86_400, 1)),
+                f"/v1/complaints/{number}",
+            )
+            for number, service, department, at in connection.execute(statement)
+        ),
+    )
+
+
+class Stage(NamedCode):
+    """Stage of the chain at which a case waits."""
+
+    DISPATCH = "dispatch", "未派单"
+    SIGNATURE = "signature", "未签收"
+    NEW_DISPATCH = "new_dispatch", "退单后未改派"
+    WORK = "work", "处理中"
+    RESUMPTION = "resumption", "挂起"
+    APPROVAL = "approval", "待审批"
+    REPLY = "reply", "待回复"
+    FOLLOW_UP = "follow_up", "待回访"
+    PART = "part", "协办未完成"
+    ENDED = "ended", "已办结"
+
+
+STAGES = complete(
+    "STAGES",
+    State,
+    {
+        State.REGISTERED: Stage.DISPATCH,
+        State.DISPATCHED: Stage.SIGNATURE,
+        State.PENDING_REDISPATCH: Stage.NEW_DISPATCH,
+        State.IN_PROGRESS: Stage.WORK,
+        State.SUSPENDED: Stage.RESUMPTION,
+        State.AWAITING_APPROVAL: Stage.APPROVAL,
+        State.PENDING_REPLY: Stage.REPLY,
+        State.PENDING_FOLLOW_UP: Stage.FOLLOW_UP,
+        State.CLOSED: Stage.ENDED,
+        State.REFUSED: Stage.ENDED,
+        State.WITHDRAWN: Stage.ENDED,
+    },
+)
+"""Stages by the state of the case. Stage.PART is of the clocks of a further department."""
+
+MISSED = Column(name="missed", title="Missed", title_zh="超时数", kind=ColumnKind.COUNT)
+_before = events.c.number == clocks.c.number, events.c.at < clocks.c.missed_at
+_latest = select(events.c.to_state).where(*_before).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
+_had_by = select(given_to()).where(*_before, gives()).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
+_MISSED_CLOCKS = select(
+    clocks.c.name,
+    clocks.c.part,
+    func.coalesce(_latest, State.REGISTERED.value).label("state"),
+    func.coalesce(parts.c.department, _had_by).label("department"),
+).outerjoin(parts, (parts.c.number == clocks.c.number) & (parts.c.serial == clocks.c.part))
+"""Missed clocks with state and department of the case at that instant."""
+
+
+def missed(connection: ReadConnection, scope: ReportScope) -> Table:
+    """Count the promises that were missed, by what the case waited for at that instant."""
+    counted = Counter(
+        (row.name, row.department, Stage.PART if row.part else STAGES[State(row.state)])
+        for row in connection.execute(_MISSED_CLOCKS.where(scope.has(clocks.c.missed_at)))
+    )
+    return Table(
+        name="missed",
+        title="Promises missed, and why",
+        title_zh="超时情况及环节",
+        columns=(
+            *Column(name="clock", title="Promise", title_zh="时限").with_names(),
+            *DEPARTMENT,
+            *Column(name="waited_for", title="Waited for", title_zh="超时环节").with_names(),
+            MISSED,
+        ),
+        rows=tuple(
+            (
+                *in_words(clock, CLOCK_ZH[clock]),
+                *scope.department(department),
+                *in_words(stage.value, stage.zh),
+                number,
+            )
+            for (clock, department, stage), number in most_first(counted)
+        ),
+        chart=Chart(kind=ChartKind.STACKED, label="waited_for", values=("missed",), series="clock"),
+        note="The department is the one that was given the case last before it was missed.",
+        note_zh="部门指超时前最近一次承办工单的部门。",
+    )
