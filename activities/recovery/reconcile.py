@@ -13,7 +13,7 @@ the case is told to publish first, and written from its history if that does not
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -88,16 +88,7 @@ class _Told(NamedTuple):
 
 
 class Reconciler:
-    """The activity `reconcile`; its workflow runs one at a time.
-
-    Args:
-        writer: group writer of the read model, for the marks of lost cases.
-        projection: tells cases to publish.
-        engine: engine of the read model, to read.
-        workflows: list of the workflows of cases, and of all others.
-        repairs: writes cases and incidents from their histories.
-        every_seconds: time between two looks.
-    """
+    """The activity `reconcile`, with so many seconds between two looks; its workflow runs one at a time."""
 
     def __init__(
         self,
@@ -126,16 +117,15 @@ class Reconciler:
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
-        self._paused, self._stuck = set[str](), list[str]()
-        self._diverged: set[str] = set()
+        self._diverged, self._paused, self._stuck = set[str](), set[str](), list[str]()
         self._foreign = ForeignRuns(workflows, repairs.case)
         self._not_begun: dict[str, str] = {}
         self._ended: dict[str, str] = {}  # SQL shows them as over
         self._unreadable: dict[str, str] = {}  # by their histories
         self._unreadable_rows: dict[str, str] = {}
         self._done = Counter[str]()
-        self._faults: dict[str, str] = {}
-        self._failures = Counter[str]()
+        # Of looks and of sweeps: the types of the last errors in a row.
+        self._failures = defaultdict[str, deque[str]](lambda: deque(maxlen=REPORTED))
         self._sweeping = False
 
     @activity.defn(name="reconcile")
@@ -178,12 +168,9 @@ class Reconciler:
                     await work(current)
             except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
                 logger.warning("cases cannot be compared: %s", error)
-                self._failures[name] += 1
-                if self._failures[name] >= REPORTED:
-                    self._faults[name] = type(error).__name__
+                self._failures[name].append(type(error).__name__)
             else:
-                self._failures[name] = 0
-                self._faults.pop(name, None)
+                self._failures[name].clear()
             current.details = (self._report(),)
             await current.wait(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
 
@@ -249,7 +236,7 @@ class Reconciler:
             stuck_count=len(self._stuck),
             not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
             unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), NAMED)),
-            fault=next(iter(self._faults.values()), None),
+            fault=next((errors[-1] for errors in self._failures.values() if len(errors) == REPORTED), None),
             in_sql_until=self._in_sql_until,
         )
 

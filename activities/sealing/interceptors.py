@@ -28,9 +28,7 @@ _ONLY_FOR = {"deliver_notifications": COURIER, "watch_surges": SURGE_WATCH, "rec
 class Stamps(client.Interceptor, worker.Interceptor):
     """Interceptor of every client of the service, which stamps, and thereby of the workers of that client.
 
-    Args:
-        converter: converter of the client.
-        clock: returns the present time in seconds since 1970.
+    `clock` returns the present time in seconds since 1970.
     """
 
     def __init__(self, converter: PayloadConverter, clock: Callable[[], float] = time.time) -> None:
