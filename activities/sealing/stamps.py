@@ -136,7 +136,7 @@ def check_refusal(update_id: str, failure: Failure, envelope: Envelope) -> None:
         raise RPCError(failure.message, RPCStatusCode.NOT_FOUND, b"")
     payload = envelope.open(failure.encoded_attributes)
     check_sealed(payload)
-    if Stamp.of(payload) != Stamp(REFUSAL, _said(failure), update_id):
+    if Stamp.of(payload)[:3] != (REFUSAL, _said(failure), update_id):
         raise UndecidedError("the refusal of an update was sealed for another, or with other words")
 
 
@@ -156,7 +156,7 @@ def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
     The id is that of the arguments, which are decoded before.
     """
     asked = asked_of.get().id
-    return payloads if asked and all(Stamp.of(each) == Stamp(HEARTBEAT, id=asked) for each in payloads) else ()
+    return payloads if asked and all(Stamp.of(each)[:3] == (HEARTBEAT, "", asked) for each in payloads) else ()
 
 
 def check_start(payload: Payload, run: workflow.Info) -> None:

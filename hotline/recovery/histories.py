@@ -34,6 +34,7 @@ from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
+from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import Done
 
 logger = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     async for origin, event in _events(client, runs):
         changes += _changes_shown(event)
         try:
-            start = await _first_start(origin, event, ComplaintStart)
+            start = await _first_start(origin, event, ComplaintWorkflow, ComplaintStart)
             run = event.workflow_execution_started_event_attributes.original_execution_run_id
             # A reset copies the start, with this id: the run before it goes on with the same version.
             if start and isinstance(start.source, Case) and start.source.version >= rebuilt and run != rebuilt_run:
@@ -213,7 +214,7 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     pending, written = dict[int, Request](), list[IncidentBatch | News]()
     async for origin, event in _events(client, runs):
         try:
-            if await _first_start(origin, event, _IncidentStarted):
+            if await _first_start(origin, event, IncidentWorkflow, _IncidentStarted):
                 pending.clear()  # a reset or rebuilt run does not go on with it
             if request := await requested(origin, event):
                 pending[event.event_id] = request
@@ -273,7 +274,7 @@ async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]
 
     A rebuilt case has no first batch. Raises UnreadableError.
     """
-    if start := await _first_start(origin, event, ComplaintStart):
+    if start := await _first_start(origin, event, ComplaintWorkflow, ComplaintStart):
         if isinstance(start.source, Case):
             return []
         case, events = Case.register(start.source)
@@ -294,10 +295,12 @@ async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | Non
     return await read(origin, ended.outcome.success.payloads, ANSWER, kind, ended.meta.update_id)
 
 
-async def _first_start(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
-    """Return the start message of a run that continues no other; None for any other event."""
+async def _first_start(origin: Origin, event: HistoryEvent, workflow: type, kind: type[T]) -> T | None:
+    """Return the start message of a run of this workflow that continues no other; None for any other event."""
     start = event.workflow_execution_started_event_attributes
-    return None if start.continued_execution_run_id else await read(origin, start.input.payloads, START, kind)
+    if start.workflow_type.name != workflow.__name__ or start.continued_execution_run_id:
+        return None
+    return await read(origin, start.input.payloads, START, kind)
 
 
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Origin, HistoryEvent]]:

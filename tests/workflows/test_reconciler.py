@@ -183,14 +183,12 @@ async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.
 
     async def slow(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
         nonlocal sweeps
-        if condition != NOT_OVER:
-            async for chunk in chunks(workflows, condition):
-                yield chunk
-            return
-        sweeps += 1
-        begun.set()
-        await release.wait()
-        yield {}
+        if condition == NOT_OVER:
+            sweeps += 1
+            begun.set()
+            await release.wait()
+        async for chunk in chunks(workflows, condition):
+            yield chunk
 
     with monkeypatch.context() as many:
         many.setattr(CaseWorkflows, "chunks", slow)

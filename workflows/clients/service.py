@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from google.protobuf.json_format import ParseDict
@@ -165,12 +165,12 @@ async def last_report(client: Client) -> ReconcilerReport | None:
     converter = client.data_converter.with_context(
         context_of(client.namespace, RECONCILER.id, service.ReconcilerWorkflow.__name__, "reconcile")
     )
-    beats = [each.heartbeat_details.payloads for each in seen.pending_activities]
+    beats = [beat for each in seen.pending_activities for beat in each.heartbeat_details.payloads[1:]]
     try:
-        told = [await converter.decode(beat, [datetime, ReconcilerReport]) for beat in beats]
+        reports = [report for beat in beats for report in await converter.decode([beat], [ReconcilerReport])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
         return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
-    return next((report for _, *reports in filter(None, told) for report in reports), None)
+    return next(iter(reports), None)
 
 
 SCHEDULE = names.PERIOD_END
