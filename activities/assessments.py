@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
-from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
+from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample, Drawn, draw
 from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallFigures, CallOutcome
@@ -66,10 +66,10 @@ class AssessmentActivities:
             )
 
     @activity.defn(name="draw_sample")
-    async def draw_sample(self, drawing: DrawingSample) -> SampleDrawn:
+    async def draw_sample(self, drawing: DrawingSample) -> Drawn:
         """Draw the cases of each agent that are to be inspected, among those registered in the month."""
         cases = await read(self._engine, lambda sql: months.registered(sql, drawing.month, drawing.computation))
-        return SampleDrawn(sample=draw(drawing.seed, drawing.per_agent, cases))
+        return Drawn(sample=draw(drawing.seed, drawing.per_agent, cases))
 
 
 async def compute(

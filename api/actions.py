@@ -159,7 +159,6 @@ def endpoint_of(
     path_number: Any,  # noqa: ANN401 - an annotation
     number_in: Callable[[str], str],
 ) -> Callable[..., Awaitable[Versioned]]:
-    """Return the function that serves the operation of one action."""
     body_type: Any = action.body
     try:
         default = body_type()  # if every field may be left out, so may the body

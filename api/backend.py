@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import make_url
 from temporalio.client import Client
@@ -50,10 +51,6 @@ from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Backend:
     """Parts of the service by name, as the routes ask for them. Temporal and SQL may be down.
 
@@ -68,7 +65,7 @@ class Backend:
         self,
         settings: Settings,
         client: Client,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock_check: ClockCheck | None = None,
     ) -> None:
         self.settings = settings
@@ -100,6 +97,14 @@ class Backend:
     @property
     def catalogue(self) -> Catalogue:
         return self.in_force.catalogue
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.catalogue.calendar.timezone)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
 
     def _code(self, kind: CodeKind, given: str) -> str:
         """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
@@ -140,9 +145,9 @@ class Backend:
         if tokens and settings.oidc_client_id:
             callback = f"{settings.public_url}{CALLBACK}"
             client_id, secret = settings.oidc_client_id, settings.oidc_client_secret
-            handshake = SealedCookie("hotline-oidc", self._seal("oidc"), Handshake, clock, secure=self.secure)
+            handshake = SealedCookie("hotline-oidc", Seal(self._ring, "oidc"), Handshake, clock, self.secure)
             self.oidc = OidcSignIn(tokens, client_id, secret, callback, handshake, clock)
-        session = SealedCookie("hotline", self._seal("session"), Session, clock, secure=self.secure)
+        session = SealedCookie("hotline", Seal(self._ring, "session"), Session, clock, self.secure)
         self.sessions = Sessions(session, self.people, clock, settings.oidc_issuer if self.oidc else None)
 
     def _tokens(self, issuer: Issuer) -> Tokens:
@@ -156,9 +161,6 @@ class Backend:
             departments=lambda: self.catalogue.departments,
         )
         return Tokens(issuer, settings.oidc_audience, claims)
-
-    def _seal(self, purpose: str) -> Seal:
-        return Seal(self._ring, purpose)
 
     def _add_subjects(self, client: Client) -> None:
         settings, in_force, reader, clock = self.settings, self.in_force, self.reader, self.clock
@@ -185,9 +187,8 @@ class Backend:
 
     def _add_temporal_ui(self) -> None:
         cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force
-        confirmation = SealedCookie(
-            "hotline-grant", self._seal("confirmation"), Confirmation, self.clock, secure=self.secure, strict=True
-        )
+        seal = Seal(self._ring, "confirmation")
+        confirmation = SealedCookie("hotline-grant", seal, Confirmation, self.clock, self.secure, "strict")
         self.dangerous = Dangerous(cases, confirmation)
         ui = UiServer(self.settings.temporal_ui_url, self.turns)
         self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)

@@ -27,12 +27,10 @@ class CatalogueInForce(Protocol):
     """False if an earlier catalogue is used because the one on record cannot be read."""
 
     @property
-    def catalogue(self) -> Catalogue:
-        """Catalogue that is in force now."""
+    def catalogue(self) -> Catalogue: ...
 
     @property
-    def edition(self) -> Edition:
-        """Edition of the catalogue that is in force now."""
+    def edition(self) -> Edition: ...
 
     def former_code(self, kind: CodeKind, given: str) -> str | None:
         """Return the code by the last catalogue that knows it, or None if none ever did."""
@@ -42,26 +40,10 @@ class CatalogueInForce(Protocol):
 
 
 def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
-    """Return the dependency on the part of this name."""
-
     async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
         return getattr(request.app.state.backend, name)
 
     return Depends(get)
-
-
-async def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.backend.catalogue
-    return catalogue
-
-
-async def _now(request: Request) -> datetime:
-    now: datetime = request.app.state.backend.clock()
-    return now
-
-
-async def _zone(catalogue: Annotated[Catalogue, Depends(_catalogue)]) -> ZoneInfo:
-    return ZoneInfo(catalogue.calendar.timezone)
 
 
 TheReader = Annotated[Reader, part("reader")]
@@ -72,8 +54,8 @@ ThePrinter = Annotated[Printer | None, part("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
 TheExportTurn = Annotated[ExportTurn, part("export_turn")]
 """Held by the one step of an export that runs."""
-TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+TheCatalogue = Annotated[Catalogue, part("catalogue")]
 """Catalogue in force now."""
-TheZone = Annotated[ZoneInfo, Depends(_zone)]
+TheZone = Annotated[ZoneInfo, part("zone")]
 """Time zone of the catalogue in force."""
-Now = Annotated[datetime, Depends(_now)]
+Now = Annotated[datetime, part("now")]

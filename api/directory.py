@@ -105,9 +105,6 @@ class People:
         """Return the person with this id, whatever its case and width, also one who has left; None if there is none."""
         return self._people.get(folded(person_id))
 
-    def present(self) -> tuple[Member, ...]:
-        return tuple(person for person in self._people.values() if person.left_at is None)
-
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self.seconds)

@@ -230,8 +230,9 @@ async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], people
     """List people by id, without those who have left. Who has no districts works in all."""
     found = [
         person
-        for person in sorted(people.present(), key=lambda person: person.id)
-        if wanted.role in (None, person.role)
+        for person in sorted(people.directory.people, key=lambda person: person.id)
+        if person.left_at is None
+        and wanted.role in (None, person.role)
         and wanted.department in (None, person.department)
         and (wanted.district is None or not person.districts or wanted.district in person.districts)
     ]

@@ -26,7 +26,7 @@ from api.edge.problems import (
     declare,
     invalid_request,
 )
-from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.lifecycle import ENDED, OPEN
 from domain.rights.masking import masks_for
 from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
 from domain.shared.actors import Actor
@@ -119,15 +119,12 @@ def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
         return filters
     if "location.address" not in hidden or _is_number(filters.q):
         return replace(filters, impersonal=True)
-    states = () if masks_for(actor.role, ended=False) else _open(filters.state)
+    open_ones = tuple(state for state in filters.state or sorted(OPEN) if state not in ENDED)
+    states = () if masks_for(actor.role, ended=False) else open_ones
     if not states:
         detail = f"Callers' data are masked for the role {actor.role} in such cases: q takes a whole case number there."
         raise ProblemError(MASKED_SEARCH, detail, accepted=["a case number"])
     return replace(filters, state=states)
-
-
-def _open(states: tuple[State, ...]) -> tuple[State, ...]:
-    return tuple(state for state in states if state not in ENDED) if states else tuple(sorted(OPEN))
 
 
 def _is_number(q: str) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -107,7 +108,12 @@ class Reader:
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._intake_seconds or not any(said):
             return UNKNOWN_CALLER
-        return await self._ask_soon(lambda sql: recognise(sql, intake, at, self._area_code()))
+        try:
+            async with asyncio.timeout(self._intake_seconds):
+                return await self._look(self._intakes, lambda sql: recognise(sql, intake, at, self._area_code()))
+        except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
+            log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
+            return None
 
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
         """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
@@ -143,14 +149,6 @@ class Reader:
             self._incidents_read_at = asked_at
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell the open incidents: %s", type(error).__name__)
-
-    async def _ask_soon(self, question: Callable[[ReadConnection], T]) -> T | None:
-        try:
-            async with asyncio.timeout(self._intake_seconds):
-                return await self._look(self._intakes, question)
-        except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
-            log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
-            return None
 
 
 def away(
@@ -230,19 +228,17 @@ class ProjectionWriter:
         committed = await self._commit(batch)
         case = self._after(batch)
         if committed and case is None:
-            case = await self._read(batch.number)
+            with suppress(ProblemError):
+                case = await self.reader.ask(get_case, batch.number)
         if committed and case:
             self._keep(case)
         return case, committed
 
     async def has(self, number: str, version: int) -> bool:
         """Return True if SQL has this version of the case; else the case is told to publish it."""
-        try:
-            found = await self.reader.ask(versions, [number])
-        except ProblemError:
-            found = {}
-        if found.get(number, 0) >= version:
-            return True
+        with suppress(ProblemError):
+            if (await self.reader.ask(versions, [number])).get(number, 0) >= version:
+                return True
         await self.projection.tell_to_publish(number)
         return False
 
@@ -282,12 +278,6 @@ class ProjectionWriter:
         if case is None or case.version > batch.case.version or case.later_terms != batch.case.later_terms:
             return None
         return case.with_progress(batch.case)
-
-    async def _read(self, number: str) -> Case | None:
-        try:
-            return await self.reader.ask(get_case, number)
-        except ProblemError:
-            return None
 
     def _keep(self, case: Case) -> None:
         if case.version >= self.acknowledged(case.number):

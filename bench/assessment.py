@@ -37,9 +37,8 @@ from domain.reports.report import month_bounds, month_of, next_month
 from hotline.files.catalogue import load_catalogue
 from hotline.process import collect_less
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessments.computation import SUBJECTS
+from readmodel.assessments.computation import SUBJECTS, figure_entries
 from readmodel.assessments.months import Number, cases_behind
-from readmodel.assessments.tables import figure_entries
 from readmodel.base.database import ReadConnection, engine, reading, writing
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter

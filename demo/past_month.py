@@ -40,7 +40,7 @@ from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.assessments.months import GivenValue, keep_given
 from readmodel.base.database import opened, writing
 from readmodel.calls import calls
-from readmodel.calls.duties import keep_duties
+from readmodel.calls.report import keep_duties
 from readmodel.projection import write
 
 MONTH = read_toml(Path(__file__).with_name("month.toml"))

@@ -81,8 +81,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Settings(BaseSettings):
     """Settings of the service. Keyword arguments take precedence over the environment.
 
-    Raises:
-        SettingsError: a value is not accepted.
+    Raises SettingsError if a value is not accepted.
     """
 
     model_config = SettingsConfigDict(

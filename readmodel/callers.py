@@ -135,10 +135,7 @@ def note_recognised(connection: WriteConnection, number: str, caller_version: in
 def recognise(
     connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
 ) -> CallerLookup:
-    """Return the facts about the caller at `at`, and the contact of the customer.
-
-    `area_code` is that of telephones without one. `own` is the number of the call's own case, if it has one already.
-    """
+    """Return the facts about the caller at `at`, before the call's `own` case, and the contact of the customer."""
     caller, address = intake.caller, intake.location.address
     parameters = {**_parameters(caller, area_code), "address": address_term(address), "since": at - REPEATS}
     rows = connection.execute(_STATEMENT, parameters).all()
@@ -190,10 +187,7 @@ _NUMBERS = 5000
 def caller_record(
     connection: ReadConnection, caller: Caller, before: Place, area_code: str = "", department: str | None = None
 ) -> CallerRecord:
-    """Return the record of a caller before the case of a place. `area_code` is that of telephones without one.
-
-    If a department is given, only cases that it has are in it.
-    """
+    """Return the record of a caller before the case of a place; with a department, only of cases that it has."""
     customer, theirs = _known(connection, caller, area_code)
     earlier = sa.tuple_(cases.c.registered_at, cases.c.number) < before.bound()
     conditions = [earlier] if department is None else [earlier, cases.c.department == department]
@@ -201,7 +195,7 @@ def caller_record(
 
 
 def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
-    """Return what is known of a caller who has no case yet. `area_code` is that of telephones without one."""
+    """Return what is known of a caller who has no case yet."""
     customer, theirs = _known(connection, caller, area_code)
     record = _record(customer, theirs)
     at_home = customer.district if customer else None

@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, Row, Select, String, Table, Text, exists
 
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
-from readmodel.base.database import Imported, ReadConnection, RowValues, WriteConnection, row, upsert
+from readmodel.base.database import Imported, ReadConnection, WriteConnection, row, upsert
 from readmodel.base.schema import CODE, Exact, code, metadata
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
 
@@ -34,10 +34,7 @@ GROUP = 500
 
 
 class CallerIdentity:
-    """Accounts and telephones of one caller, by which the cases of that caller are found.
-
-    `area_code` is that of telephones without one; each of `callers` identifies the caller in one way.
-    """
+    """Accounts and telephones of one caller, whom each of `callers` identifies in one way: they find the cases."""
 
     def __init__(self, area_code: str, *callers: Caller) -> None:
         self._area_code = area_code
@@ -55,25 +52,28 @@ class CallerIdentity:
 
 
 def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
-    """Add or update customers, each account once; others stay. `area_code` is that of telephones without one.
+    """Add or update customers, each account once; others stay.
 
     Unchanged customers are not written, which keeps the lock of SQLite short.
     """
     added = changed = 0
     for start in range(0, len(given), GROUP):
-        group = [_row(customer, area_code) for customer in given[start : start + GROUP]]
-        found = connection.execute(_of([row["account_no"] for row in group]))
-        known = {row.account_no: tuple(row) for row in found}
-        differing = [row for row in group if known.get(row["account_no"]) != tuple(row.values())]
+        group = [
+            row(customers, each, phone_term=each.phone and phone_term(each.phone, area_code))
+            for each in given[start : start + GROUP]
+        ]
+        found = connection.execute(_of([values["account_no"] for values in group]))
+        known = {there.account_no: tuple(there) for there in found}
+        differing = [values for values in group if known.get(values["account_no"]) != tuple(values.values())]
         upsert(connection, customers, differing)
-        new = sum(row["account_no"] not in known for row in differing)
+        new = sum(values["account_no"] not in known for values in differing)
         added, changed = added + new, changed + len(differing) - new
     return Imported(added, changed, len(given) - added - changed)
 
 
 def get_customer(connection: ReadConnection, account_no: str) -> Customer | None:
-    row = connection.execute(_of([account_no])).one_or_none()
-    return None if row is None else _customer(row)
+    found = connection.execute(_of([account_no])).one_or_none()
+    return None if found is None else _customer(found)
 
 
 def customer_of(connection: ReadConnection, caller: Caller, area_code: str) -> Customer | None:
@@ -102,7 +102,3 @@ def _of(accounts: Sequence[str]) -> Select[Any]:
 def _customer(row: Row[Any]) -> Customer:
     # It was validated when it was imported.
     return Customer.model_construct(**{name: getattr(row, name) for name in Customer.model_fields})
-
-
-def _row(customer: Customer, area_code: str) -> RowValues:
-    return row(customers, customer, phone_term=customer.phone and phone_term(customer.phone, area_code))

@@ -22,19 +22,9 @@ from domain.incident.incident import (
 )
 from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
 from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
+from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.paging import RowPage, read_page
-from readmodel.base.schema import (
-    CODE,
-    NUMBER,
-    JsonOf,
-    JsonText,
-    UtcDateTime,
-    event_columns,
-    index_where,
-    metadata,
-    number_column,
-)
 from readmodel.cases.queries import Timeline, get_cases, had, read_events
 from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
 from readmodel.notifications.notifications import notification_row, notifications
@@ -42,30 +32,22 @@ from readmodel.projection import write_entity
 
 incidents = Table(
     "incidents",
-    metadata,
-    Column("number", NUMBER, primary_key=True),
-    Column("state", CODE, nullable=False),
-    Column("department", CODE),
-    Column("opened_at", UtcDateTime, nullable=False),
-    Column("closed_at", UtcDateTime),
+    schema.metadata,
+    Column("number", schema.NUMBER, primary_key=True),
+    Column("state", schema.CODE, nullable=False),
+    Column("department", schema.CODE),
+    Column("opened_at", schema.UtcDateTime, nullable=False),
+    Column("closed_at", schema.UtcDateTime),
     Column("version", Integer, nullable=False),
-    Column("document", JsonOf(Incident), nullable=False, comment="domain.incident.incident.Incident"),
-    Column("counts", JsonOf(dict[str, int]), nullable=False, comment="How its cases came out, once it is over."),
+    Column("document", schema.JsonOf(Incident), nullable=False, comment="domain.incident.incident.Incident"),
+    Column("counts", schema.JsonOf(dict[str, int]), nullable=False, comment="How its cases came out, once it is over."),
     Index("ix_incidents_opened_at", "opened_at", "number"),
-    index_where("closed_at IS NULL", "opened_at", name="ix_incidents_open"),
+    schema.index_where("closed_at IS NULL", "opened_at", name="ix_incidents_open"),
 )
 """Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
 
-incident_events = Table(
-    "incident_events",
-    metadata,
-    number_column("incidents"),
-    *event_columns(),
-    Column("data", JsonText, nullable=False),
-)
+incident_events = Table("incident_events", schema.metadata, schema.number_column("incidents"), *schema.event_columns())
 """Events of incidents."""
-
-
 _row = incidents.c
 
 
@@ -78,7 +60,6 @@ class Surge(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> int | None:
-    """Write an incident as `write_entity` does."""
     incident = batch.incident
     values = row(incidents, incident, document=incident, counts=batch.counts)
     told = [(event, incident_notifications(incident, event)) for event in batch.events]

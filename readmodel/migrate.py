@@ -65,8 +65,7 @@ def differences(connection: Connection) -> list[str]:
     """Return in words how migrated tables differ from those declared; empty before the first migration."""
     opts = {"compare_type": True, "include_object": _matters}
     context = MigrationContext.configure(connection, opts=opts)
-    known = {revision.revision for revision in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if context.get_current_revision() not in known:
+    if context.get_current_revision() not in _revisions():
         return []
     found = compare_metadata(context, metadata)
     # Changes of one column are a list of their own.
@@ -103,11 +102,14 @@ def _in_words(difference: Any) -> str:  # noqa: ANN401 - Alembic has no type for
 
 def current(connection: Connection) -> bool:
     """Return True if the schema is at least as new as this code expects."""
-    script = ScriptDirectory.from_config(_config())
     applied = MigrationContext.configure(connection).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
     # A revision that this code does not know is a newer one: migrations are additive, so that is good enough.
-    return applied is not None and (applied == script.get_current_head() or applied not in known)
+    return applied is not None and applied not in _revisions()[1:]
+
+
+def _revisions() -> list[str]:
+    """Return the revisions that this code knows, the newest first."""
+    return [each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 @contextmanager

@@ -64,9 +64,7 @@ class DivergedError(RefusedBatchError):
 
 
 def write(
-    connection: WriteConnection,
-    batches: Sequence[ProjectionBatch],
-    sent: Mapping[str, int] = MappingProxyType({}),
+    connection: WriteConnection, batches: Sequence[ProjectionBatch], sent: Mapping[str, int] = MappingProxyType({})
 ) -> int:
     """Write the batches; return the number of notifications in them. `sent`: up to this version those of a case are.
 
@@ -260,7 +258,6 @@ def _state_row(batch: ProjectionBatch) -> RowValues:
 
 
 def _changed_rows(batch: ProjectionBatch, table: Table) -> list[RowValues]:
-    """Return the rows of the clocks or parts that changed in a batch."""
     each = batch.case.clocks if table is clocks else batch.case.parts
     return [row(table, one, number=batch.number, document=one) for one in each if one.version > batch.since_version]
 

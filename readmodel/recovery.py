@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, bindparam, func, select, type_coerce, update
+from sqlalchemy import ColumnElement, Row, bindparam, exists, func, select, type_coerce, update
 
 from domain.assessment.assessment import Assessment
 from domain.case.actions.comment import ACTION as COMMENT
@@ -19,9 +19,9 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.parts import UNFINISHED
-from domain.incident.incident import ABSORPTION, Incident, Widened
+from domain.incident.incident import ABSORPTION, Incident
 from domain.incident.state import ENDS, IncidentEvent
-from readmodel.assessments.tables import assessments
+from readmodel.assessments.months import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.schema import JsonText
 from readmodel.cases.queries import PAGE, get_cases, timeline
@@ -189,17 +189,10 @@ class RecordedIncident(NamedTuple):
     absorbed: bool
 
 
-class Known(NamedTuple):
-    """Facts that SQL has of a case: how its workflow was lost, if it is marked, and when it changed last."""
-
-    lost: Lost | None
-    changed_at: datetime
-
-
-def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Known]:
-    """Return the cases that are not over at `at`, in order."""
+def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Row[*tuple[Any, ...]]]:
+    """Return `lost` and `changed_at` of the cases that are not over at `at`, in order."""
     statement = select(cases.c.number, cases.c.lost, cases.c.changed_at).where(is_not_over(at)).order_by(cases.c.number)
-    return {row.number: Known(row.lost, row.changed_at) for row in connection.execute(statement)}
+    return {row.number: row for row in connection.execute(statement)}
 
 
 def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | None:
@@ -215,7 +208,6 @@ def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | Non
 
 
 def incidents_not_over(connection: ReadConnection) -> list[str]:
-    """Return the numbers of the incidents that are not over, in order."""
     numbers = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
     return list(connection.scalars(numbers.order_by(incidents.c.number)))
 
@@ -227,24 +219,17 @@ def recorded_incident(connection: ReadConnection, number: str) -> RecordedIncide
     events = incident_timeline(connection, number, 0).items
     if len(events) != incident.version:
         raise ValueError(f"SQL has {len(events)} of {incident.version} events")
-    settled = PROGRESS["settled"].as_string()
-    linked = connection.execute(
-        select(cases.c.number, settled.label("settled")).where(cases.c.incident == number).order_by(cases.c.number)
-    ).all()
+    linked = select(cases.c.number, PROGRESS["settled"].as_string()).where(cases.c.incident == number)
+    settled = {case: result for case, result in connection.execute(linked.order_by(cases.c.number))}  # noqa: C416 - a row is no pair to mypy
+    of_other = incident_events.c.number == incident.into, incident_events.c.action == ABSORPTION.name
+    absorbed = select(exists().where(*of_other, incident_events.c.data["incident"].as_string() == number))
     return RecordedIncident(
         incident,
         events,
-        waiting=[row.number for row in linked if row.settled is None],
-        counts=dict(Counter(row.settled for row in linked if row.settled is not None)),
-        absorbed=incident.into is not None and _has_absorbed(connection, incident.into, number),
+        waiting=[case for case, result in settled.items() if result is None],
+        counts=dict(Counter(filter(None, settled.values()))),
+        absorbed=bool(connection.scalar(absorbed)),
     )
-
-
-def _has_absorbed(connection: ReadConnection, into: str, number: str) -> bool:
-    statement = select(incident_events.c.data).where(
-        incident_events.c.number == into, incident_events.c.action == ABSORPTION.name
-    )
-    return any(Widened.model_validate_json(data).incident == number for data in connection.scalars(statement))
 
 
 class CaseFacts(NamedTuple):

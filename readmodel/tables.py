@@ -5,7 +5,7 @@ of deliveries; marks of the reconciler; people and their keys; keys of processes
 handovers; the claim of the courier.
 """
 
-import readmodel.assessments.tables
+import readmodel.assessments.months
 import readmodel.calls.tables
 import readmodel.cases.tables
 import readmodel.customers

@@ -35,7 +35,7 @@ from domain.assessment.exclusion import (
 )
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS
 from domain.shared.actors import Actor
-from readmodel.assessments import exclusions
+from readmodel.assessments import exclusions, months
 from readmodel.base.database import WriteConnection
 
 EXCLUSION_NOT_FOUND = declare("exclusion-not-found", HTTPStatus.NOT_FOUND, "Exclusion not found")
@@ -93,7 +93,7 @@ class Exclusions:
         if decided is None:
             raise ProblemError(EXCLUSION_NOT_FOUND, f"The case {number} has no exclusion {exclusion_id}.")
         if decided.approved:
-            for month in await self.reader.ask(exclusions.months_under_way, number):
+            for month in await self.reader.ask(months.months_under_way, number):
                 await self.assessments.client.recompute(month)
         return decided
 
@@ -102,7 +102,7 @@ class Exclusions:
         if period := exclusions.period_of(sql, number):
             now = self.clock()
             zone = ZoneInfo(self.in_force.catalogue.calendar.timezone)
-            check_not_final(number, period.months(now, zone), exclusions.settled_months(sql, now))
+            check_not_final(number, period.months(now, zone), months.settled_months(sql, now))
 
 
 TheExclusions = Annotated[Exclusions, part("exclusions")]

@@ -37,8 +37,7 @@ from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl, Text
 from domain.shared.value import Value
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
-from readmodel.calls.calls import CallFilters, LinkedCall, calls_of_case, keep, linked_calls
-from readmodel.calls.withdrawals import Unconfirmed, unconfirmed
+from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
 CALLS = "/v1/calls"

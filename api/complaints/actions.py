@@ -53,8 +53,8 @@ from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Value
 from readmodel.callers import links_sent
+from readmodel.calls.calls import call_mismatch
 from readmodel.calls.contacts import link_goes_nowhere
-from readmodel.calls.withdrawals import call_mismatch
 from readmodel.cases.queries import PastCredit, credited, get_case
 from readmodel.cases.search_terms import phone_term
 

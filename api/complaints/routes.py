@@ -132,12 +132,13 @@ async def register_complaint(
     return complaint
 
 
-def _narrowed(wanted: Filters, actor: Actor, naming: Naming) -> CaseFilters:
+def _narrowed(wanted: Filters, actor: Actor, naming: Naming, area_code: str) -> CaseFilters:
     """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
     owner, assignee = (person(naming, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
-    return search_within(actor, replace(filters, department=department, owner=owner, assignee=assignee))
+    narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
+    return search_within(actor, narrowed)
 
 
 @router.get(
@@ -160,20 +161,17 @@ async def list_complaints(
     the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
     sees callers' data masked cannot search in them.
     """
-    filters = _narrowed(wanted, actor, naming)
-    area_code = catalogue.area_code
+    filters = _narrowed(wanted, actor, naming, catalogue.area_code)
     if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
         async def read(cursor: str | None) -> RowPage[RowMapping]:
-            return await cases.reader.ask(list_rows, filters, cursor, limit or exported.PAGE, area_code, wanted.sort)
+            return await cases.reader.ask(list_rows, filters, cursor, limit or exported.PAGE, wanted.sort)
 
         cells = partial(exported.cells, reader=actor)
         pages = await export_turn.pages(read, cells, wanted.cursor, only_first=limit is not None)
         return await export_turn.answer(wanted.format, exported.NAME, exported.COLUMNS, pages)
-    page = await cases.reader.ask(
-        list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
-    )
+    page = await cases.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
     return Page[Complaint](items=items, next_cursor=page.next_cursor)
 
@@ -187,8 +185,7 @@ async def count_complaints(
     naming: TheNaming,
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    filters = _narrowed(wanted, actor, naming)
-    return summed(await reader.ask(count_cases, filters, catalogue.area_code))
+    return summed(await reader.ask(count_cases, _narrowed(wanted, actor, naming, catalogue.area_code)))
 
 
 @router.get(

@@ -4,11 +4,12 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -42,51 +43,46 @@ class Kept(Immutable):
     ends_at: Instant
 
 
+@dataclass(frozen=True)
 class SealedCookie(Generic[K]):
     """Cookie in which a browser keeps what the service has sealed; `secure`: browsers reach the API over TLS alone.
 
     A `strict` one is left out where a page of another site leads here, as a link of a message or the issuer does.
     """
 
-    def __init__(
-        self,
-        name: str,
-        seal: Seal,
-        model: type[K],
-        clock: Callable[[], datetime],
-        *,
-        secure: bool,
-        strict: bool = False,
-    ) -> None:
-        self._seal = seal
-        self._model = model
-        self._clock = clock
+    name: str
+    seal: Seal
+    model: type[K]
+    clock: Callable[[], datetime]
+    secure: bool
+    samesite: Literal["lax", "strict"] = "lax"
+
+    @property
+    def _attributes(self) -> dict[str, Any]:
         # Browsers take this prefix from this very host alone, over TLS.
-        self._name = f"__Host-{name}" if secure else name
-        self.secure = secure
-        samesite = "strict" if strict else "lax"
-        self._attributes: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": samesite, "path": "/"}
+        key = f"__Host-{self.name}" if self.secure else self.name
+        return {"key": key, "secure": self.secure, "httponly": True, "samesite": self.samesite, "path": "/"}
 
     def text(self, request: HTTPConnection) -> str:
         """Return the sealed text of the cookie; empty if there is none."""
-        return request.cookies.get(self._name, "")
+        return request.cookies.get(self._attributes["key"], "")
 
     def open(self, text: str) -> K | None:
         """Return the content of a sealed text; None if the service has not sealed it, or its time is over."""
-        content = self._seal.open(text) if text else None
+        content = self.seal.open(text) if text else None
         try:
-            found = self._model.model_validate_json(content) if content else None
+            found = self.model.model_validate_json(content) if content else None
         except ValidationError:  # another release has sealed it
             return None
-        return found if found and self._clock() < found.ends_at else None
+        return found if found and self.clock() < found.ends_at else None
 
     def set(self, response: Response, kept: K) -> None:
-        seconds = math.ceil((kept.ends_at - self._clock()).total_seconds())
-        sealed = self._seal.close(kept.model_dump_json().encode())
-        response.set_cookie(self._name, sealed, max_age=seconds, **self._attributes)
+        seconds = math.ceil((kept.ends_at - self.clock()).total_seconds())
+        sealed = self.seal.close(kept.model_dump_json().encode())
+        response.set_cookie(value=sealed, max_age=seconds, **self._attributes)
 
     def clear(self, response: Response) -> None:
-        response.delete_cookie(self._name, **self._attributes)
+        response.delete_cookie(**self._attributes)
 
 
 def page(

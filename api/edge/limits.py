@@ -87,8 +87,9 @@ class Limits:
         self._guesses = Limit(TOO_MANY_GUESSES, guesses, "wrong keys or links")
         self._reads = Limit(TOO_MANY_REQUESTS, reads, "requests that read")
         self._writes = Limit(TOO_MANY_REQUESTS, writes, "requests that change something")
-        self._looks = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
-        self._opens = Limit(TOO_MANY_REQUESTS, OPENED * reads, "requests of the Temporal UI to open payloads")
+        self.looks = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
+        """The UI asks for itself as well, without a person's doing."""
+        self.opens = Limit(TOO_MANY_REQUESTS, OPENED * reads, "requests of the Temporal UI to open payloads")
 
     def guessed(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
@@ -118,13 +119,6 @@ class Limits:
         if role is Role.ADMIN:
             return
         (self._reads if is_reading(request) else self._writes).take(f"person {person}")
-
-    def looked(self, person: str, *, opens: bool = False) -> None:
-        """Count a request of a person's Temporal UI, which asks for itself as well, also to open payloads.
-
-        Raises ProblemError 429.
-        """
-        (self._opens if opens else self._looks).take(f"person {person}")
 
 
 def is_reading(request: Request) -> bool:

@@ -133,7 +133,6 @@ class EntityClient(Generic[OutcomeT]):
 
     @property
     def envelope(self) -> Envelope:
-        """Codec of the payloads."""
         return cast("Envelope", self.client.data_converter.payload_codec)
 
     async def present_run(self, number: str) -> str | None:

@@ -226,7 +226,8 @@ class Door:
         require_same_origin(request, secure=self.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
-            self.limits.looked(session.actor.id, opens=match is not None and match.kind is RequestKind.CODEC)
+            limit = self.limits.opens if match and match.kind is RequestKind.CODEC else self.limits.looks
+            limit.take(f"person {session.actor.id}")
         if match is None:
             raise refused(request.method)
         if match.kind is RequestKind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":
@@ -272,10 +273,11 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
     if answer.headers.get("content-type", "").startswith("text/html"):
         html = await answer.aread()
         response = Response(html, answer.status_code, media_type="text/html")
-        policy = FRAME if match.kind is RequestKind.RENDER else PAGE.format(_digests(html))
+        policy = FRAME if match.kind is RequestKind.RENDER else PAGE.format("".join(map(source, _SCRIPT.findall(html))))
     else:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code)
-        response.raw_headers = [field for field in answer.headers.raw if field[0].decode().lower() in ANSWERED]
+        named = [(name.lower(), value) for name, value in answer.headers.raw]  # as ASGI wants them
+        response.raw_headers = [field for field in named if field[0].decode() in ANSWERED]
     response.headers["Content-Security-Policy"] = policy
     if "location" in answer.headers:
         response.headers["Location"] = answer.headers["location"]
@@ -288,7 +290,3 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
         ending = "; Secure" if secure else ""
         response.headers["Set-Cookie"] = f"_csrf={token}; Path={PREFIX}; SameSite=Strict{ending}"
     return response
-
-
-def _digests(html: bytes) -> str:
-    return "".join(map(source, _SCRIPT.findall(html)))

@@ -72,24 +72,23 @@ _COMPARISON = re.compile(r"n(?:=-?v|j!?0|!?(?:i\(-?v(?:,-?v)*\)|b-?v&-?v|s-?v))"
 _JOINED = re.compile(r"(?<!!)!+c|\(c\)|c(?:[&|]c)+")
 
 
-class UnreadableQueryError(ValueError):
-    """Query that cannot be narrowed; the message says why, and what would be accepted."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"This query cannot be narrowed to your department: {reason}. It takes comparisons (=, !=, <, <=, >, >=, "
-            "IN, BETWEEN, STARTS_WITH, IS NULL) joined by AND, OR, NOT and brackets; no comments, no ORDER BY. "
-            "此查询无法限定到本部门: 仅支持上述比较与 AND、OR、NOT、括号。"
-        )
+def _unreadable(reason: str) -> ProblemError:
+    """Return the problem of a query that cannot be narrowed; it says why, and what would be accepted."""
+    detail = (
+        f"This query cannot be narrowed to your department: {reason}. It takes comparisons (=, !=, <, <=, >, >=, "
+        "IN, BETWEEN, STARTS_WITH, IS NULL) joined by AND, OR, NOT and brackets; no comments, no ORDER BY. "
+        "此查询无法限定到本部门: 仅支持上述比较与 AND、OR、NOT、括号。"
+    )
+    return ProblemError(UNREADABLE_QUERY, detail)
 
 
 def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
     """Return a query that finds what both the query and the condition find; `counted`: it may end as counts do.
 
-    Raises UnreadableQueryError.
+    Raises ProblemError.
     """
     if len(query) > LONGEST or not all(char.isprintable() or char in _BLANK for char in query):
-        raise UnreadableQueryError(f"it has more than {LONGEST:,} characters, or some that cannot be printed")
+        raise _unreadable(f"it has more than {LONGEST:,} characters, or some that cannot be printed")
     form, ends = _form_of(query)
     ending = ""
     if counted and form.endswith("GBn") and query[ends[-2] :].strip() == "ExecutionStatus":
@@ -97,7 +96,7 @@ def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
     if not form:
         return f"({condition}){ending}"
     if not _is_whole(form):
-        raise UnreadableQueryError("it is no whole expression")
+        raise _unreadable("it is no whole expression")
     return f"({query[: ends[-1]]}) AND ({condition}){ending}"
 
 
@@ -108,7 +107,7 @@ def _form_of(query: str) -> tuple[str, list[int]]:
     while at < end:
         found = _TOKEN.match(query, at)
         if found is None:
-            raise UnreadableQueryError(f"what begins at character {at + 1} is no name, value or operator of lists")
+            raise _unreadable(f"what begins at character {at + 1} is no name, value or operator of lists")
         kind, text = found.lastgroup or "", found[found.lastgroup or 0]
         other = {"word": "n", "sign": text}.get(kind, kind)
         letters.append(other if kind in ("v", "n") else _LETTERS.get(text.upper(), other))
@@ -157,11 +156,8 @@ async def admit(cases: Cases, actor: Actor, match: Match, query: bytes) -> bytes
         raise _wrong_role(actor, READ_CASES)
     if match.kind in (RequestKind.LIST, RequestKind.COUNT) and not _reads_all(actor):
         condition = f'{keys.DEPARTMENT.name} = "{actor.department}" OR {keys.INVOLVED.name} = "{actor.department}"'
-        try:
-            counted = match.kind is RequestKind.COUNT
-            parameters["query"] = narrowed(parameters.get("query", ""), condition, counted=counted)
-        except UnreadableQueryError as error:
-            raise ProblemError(UNREADABLE_QUERY, str(error)) from None
+        counted = match.kind is RequestKind.COUNT
+        parameters["query"] = narrowed(parameters.get("query", ""), condition, counted=counted)
     if match.kind in (RequestKind.WORKFLOW, RequestKind.QUERY) and match.workflow_id is not None:
         await case_read(cases, actor, match.workflow_id)
     return urlencode(parameters).encode()

@@ -7,7 +7,8 @@ is decided.
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, NamedTuple
+from operator import attrgetter
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -133,10 +134,11 @@ ASSESSMENT_FINISH = AssessmentKind(
     evolve=_finish,
     notifies=("supervisor", "manager", "general_manager"),
 )
-ASSESSMENT_CANCELLATION = AssessmentKind.cancellation("assessment")
-_AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH, ASSESSMENT_CANCELLATION)
+_AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH)
 """Events that nobody asks for: the month is computed, published and final; people are told before a time ends."""
-ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(*ASSESSMENT_ACTIONS, *_AUTOMATIC)
+ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(
+    *ASSESSMENT_ACTIONS, *_AUTOMATIC, AssessmentKind.cancellation("assessment")
+)
 """Every kind of event of an assessment."""
 
 
@@ -152,20 +154,10 @@ class AssessmentOpening(Immutable):
     edition: Edition
 
 
-class DueReminder(NamedTuple):
-    """Reminder that is ahead: when it falls due, the percentage of its time, and the name of the time."""
-
-    falls_at: datetime
-    percent: int
-    limit: str
-
-
 class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     """One assessment, from the end of its month until it is final."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable(
-        "assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF, ASSESSMENT_CANCELLATION
-    )
+    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF)
 
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
@@ -206,29 +198,29 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     def remind(self, at: datetime) -> tuple[AssessmentEvent, ...]:
         """Return the reminders that fell due until `at`, in their order, each exactly once."""
         events = []
-        while (due := self._next_reminder()) and due.falls_at <= at:
-            reminded = Reminded(limit=due.limit, percent=due.percent, fell_at=due.falls_at)
-            events.append(self.happen(REMIND, at, reminded))
+        while (due := self._next_reminder()) and due.fell_at <= at:
+            events.append(self.happen(REMIND, at, due))
         return tuple(events)
 
     def next_deadline(self, at: datetime) -> datetime | None:
         """Return the next instant at which time changes it; None if only people act."""
         instants = [each.ends_at for each in self.limits if each.ends_at > at]
         if due := self._next_reminder():
-            instants.append(due.falls_at)
+            instants.append(due.fell_at)
         return min(instants, default=None)
 
-    def _next_reminder(self) -> DueReminder | None:
-        reminders = (self._reminder_of(limit) for limit in self.limits)
-        return min((due for due in reminders if due), default=None)
+    def _next_reminder(self) -> Reminded | None:
+        reminders = filter(None, map(self._reminder_of, self.limits))
+        return min(reminders, key=attrgetter("fell_at", "percent", "limit"), default=None)
 
-    def _reminder_of(self, limit: TimeLimit) -> DueReminder | None:
+    def _reminder_of(self, limit: TimeLimit) -> Reminded | None:
         # Nobody has to object: once the time for it is over, nobody is told of it.
         percents = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
         percent = min((each for each in percents if each > limit.rung), default=None)
         if percent is None:
             return None
-        return DueReminder(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
+        falls_at = self.standard.limit(limit.starts_at, limit.seconds * percent / 100)
+        return Reminded(limit=limit.name, percent=percent, fell_at=falls_at)
 
 
 ASSESSMENT_PREFIX = "assessment_"
@@ -278,12 +270,6 @@ class DrawingSample(Immutable):
     computation: int
     seed: str
     per_agent: int
-
-
-class SampleDrawn(Immutable):
-    """Sample of a month, by case."""
-
-    sample: tuple[Sampled, ...]
 
 
 def draw(seed: str, per_agent: int, cases: Iterable[tuple[str, str]]) -> tuple[Sampled, ...]:

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.automatic import (
-    CASE_CANCELLATION,
     catalogue_change,
     credit,
     escalate,
@@ -51,7 +50,7 @@ _INVALID_RESULT = (
 class Case(CaseState, EntityRules[Event]):
     """One complaint from the call to the end of its reopen window."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("case", CASE_KINDS, ACTION_OF, CASE_CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable("case", CASE_KINDS, ACTION_OF)
 
     @classmethod
     def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:

@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.catalogue.norms import Count, Sources, WorkingDays, by_code
+from domain.catalogue.norms import Count, Sourced, WorkingDays, by_code
 from domain.catalogue.terms import CLOCKS, USUAL_CURRENCY
 from domain.shared.value import Coded, NamedCode, Value, complete
 
@@ -222,10 +222,8 @@ class Standard(Value):
         return self.calendar.add(start, seconds)
 
 
-class WeightNorm(Weight):
+class WeightNorm(Sourced, Weight):
     """Weight, and where it comes from."""
-
-    source: Sources
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -234,28 +232,20 @@ class WeightNorm(Weight):
         return self
 
 
-class GradeNorm(Grade):
+class GradeNorm(Sourced, Grade):
     """Grade, and where it comes from."""
 
-    source: Sources
 
-
-class GroundNorm(Ground):
+class GroundNorm(Sourced, Ground):
     """Ground of exclusion, and where it comes from."""
 
-    source: Sources
 
-
-class CriterionNorm(Criterion):
+class CriterionNorm(Sourced, Criterion):
     """Criterion of inspection, and where it comes from."""
 
-    source: Sources
 
-
-class GivenNorm(GivenPoints):
+class GivenNorm(Sourced, GivenPoints):
     """Points from outside, and who says that they count."""
-
-    source: Sources
 
 
 def _hundred(form: tuple[CriterionNorm, ...]) -> tuple[CriterionNorm, ...]:

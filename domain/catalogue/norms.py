@@ -42,6 +42,12 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Whole = Annotated[int, Field(ge=0, strict=True)]
 
 
+class Sourced(Value):
+    """Norm, and where it comes from."""
+
+    source: Sources
+
+
 class Count(Value):
     """A number of times."""
 
@@ -168,10 +174,8 @@ class Service(Coded):
 complete("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
 
 
-class EscalationStepNorm(EscalationStep):
+class EscalationStepNorm(Sourced, EscalationStep):
     """An escalation step, and where it comes from."""
-
-    source: Sources
 
 
 class Post(Value):

@@ -60,7 +60,6 @@ def _forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) -
     incident.into = incident.state_before_merge = None
 
 
-INCIDENT_CANCELLATION = IncidentKind.cancellation("incident")
 SUSPECT = IncidentKind(
     name="suspect",
     zh="预警",
@@ -91,7 +90,7 @@ INCIDENT_FINISH = IncidentKind(
     data=Finished,
     notifies=("dispatcher", "supervisor"),
 )
-_AUTOMATIC = (INCIDENT_CANCELLATION, SUSPECT, ABSORPTION, MERGE_FAILED, INCIDENT_FINISH)
+_AUTOMATIC = (IncidentKind.cancellation("incident"), SUSPECT, ABSORPTION, MERGE_FAILED, INCIDENT_FINISH)
 """Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
 INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *_AUTOMATIC)
 """Every kind of event of an incident."""
@@ -100,7 +99,7 @@ INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *_AUTOMATIC
 class Incident(IncidentFields, EntityRules[IncidentEvent]):
     """One incident, from the suspicion or declaration to its end."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("incident", INCIDENT_KINDS, INCIDENT_ACTION_OF, INCIDENT_CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable("incident", INCIDENT_KINDS, INCIDENT_ACTION_OF)
 
     @classmethod
     def open(cls, start: Opening) -> tuple["Incident", IncidentEvent]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from domain.kit.event import (
+    CANCELLATION,
     ActionBody,
     BaseAction,
     BaseEvent,
@@ -31,7 +32,6 @@ class EntityTable(NamedTuple):
     noun: str
     kinds: Mapping[str, AnyKind]
     actions: Mapping[type[ActionBody], BaseAction[Any, Any, Any]]
-    cancellation: AnyKind
 
     @property
     def rows(self) -> Iterator[BaseAction[Any, Any, Any]]:
@@ -68,7 +68,7 @@ class EntityRules(Generic[EventT]):
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT, ...]:
         """Note that the workflow was asked to be cancelled, which changes nothing else."""
-        return self.happen_after_due(self.TABLE.cancellation, at, CancellationRequested.because(reason))
+        return self.happen_after_due(self.TABLE.kinds[CANCELLATION], at, CancellationRequested.because(reason))
 
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[EventT, ...]]:
         """Return the entity as the command leaves it, with the events; this one stays as it is. Raises Refused."""

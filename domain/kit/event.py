@@ -92,6 +92,9 @@ class Command(Immutable, Generic[BodyT]):
     )
 
 
+CANCELLATION = "cancellation_requested"
+
+
 class CancellationRequested(EventData):
     """Reason that was given, if any."""
 
@@ -214,7 +217,7 @@ class BaseKind(Generic[EntityT, EventT]):
     def cancellation(cls, noun: str, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
         """Return the kind of the event by which a request to cancel the workflow is noted, which changes nothing."""
         return cls(
-            name="cancellation_requested",
+            name=CANCELLATION,
             zh="请求取消",
             description=f"Somebody requested cancellation in Temporal; the {noun} continues.",
             data=CancellationRequested,

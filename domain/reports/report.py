@@ -4,7 +4,7 @@ A report is tables that answer one question each; every format shows the same va
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Self
@@ -31,27 +31,19 @@ EXAMPLES = complete("EXAMPLES", ReportKind, {ReportKind.DAILY: "2026-08-03", Rep
 
 
 class PeriodForm(NamedTuple):
-    """Form of the periods of one kind: what one is called, its parameter in a path, its name, its first days."""
+    """Form of the periods of one kind: what one is called, its parameter in a path, and its name."""
 
     word: str
     parameter: str
     name: str
-    first: Callable[[date], date]
-    after: Callable[[date], date]
 
 
 FORMS = complete(
     "FORMS",
     ReportKind,
     {
-        ReportKind.DAILY: PeriodForm("day", "date", "%Y-%m-%d", lambda day: day, lambda first: first + _DAY),
-        ReportKind.MONTHLY: PeriodForm(
-            "month",
-            "month",
-            "%Y-%m",
-            lambda day: day.replace(day=1),
-            lambda first: (first + 31 * _DAY).replace(day=1),
-        ),
+        ReportKind.DAILY: PeriodForm("day", "date", "%Y-%m-%d"),
+        ReportKind.MONTHLY: PeriodForm("month", "month", "%Y-%m"),
     },
 )
 MOST_DUE = 62
@@ -96,13 +88,15 @@ class Period(NamedTuple):
 
     @classmethod
     def ended_before(cls, kind: ReportKind, at: datetime, zone: tzinfo) -> Self:
-        today = at.astimezone(zone).date()
-        return cls.containing(kind, FORMS[kind].first(today) - _DAY)
+        present = cls.containing(kind, at.astimezone(zone).date())
+        return cls.containing(kind, present.first - _DAY)
 
     @classmethod
     def containing(cls, kind: ReportKind, day: date) -> Self:
-        first = FORMS[kind].first(day)
-        return cls(kind, first, FORMS[kind].after(first))
+        if kind is ReportKind.DAILY:
+            return cls(kind, day, day + _DAY)
+        first = day.replace(day=1)
+        return cls(kind, first, (first + 31 * _DAY).replace(day=1))
 
     @property
     def name(self) -> str:

@@ -45,12 +45,8 @@ _FORMS = {
 }
 """Accepted forms by pattern, in English and Chinese."""
 _PLAIN = {
-    "tuple_type": "Input should be a list",
-    "set_type": "Input should be a list",
-    "frozen_set_type": "Input should be a list",
-    "dict_type": "Input should be an object",
-    "model_type": "Input should be an object",
-    "model_attributes_type": "Input should be an object",
+    **dict.fromkeys(("tuple_type", "set_type", "frozen_set_type"), "Input should be a list"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be an object"),
 }
 """Messages of faults that pydantic words for Python, by type."""
 

@@ -29,7 +29,7 @@ from hotline.telephony.call_lines import CallFile, CallFormat
 from hotline.telephony.people import Agents, load_extensions, load_roster
 from readmodel.base.database import Imported, reading, writing
 from readmodel.calls.calls import keep as keep_calls
-from readmodel.calls.duties import keep_duties
+from readmodel.calls.report import keep_duties
 from readmodel.customers import get_customer
 from readmodel.customers import keep as keep_customers
 from readmodel.people.people import directory

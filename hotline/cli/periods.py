@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -135,8 +134,7 @@ def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subje
 
 def _number(text: str) -> float:
     with suppress(ValueError):
-        value = float(text)
-        if isfinite(value) and 0 <= value <= MOST:
+        if 0 <= (value := float(text)) <= MOST:
             return value
     raise LineFault("value", f"accepted: a number from 0 to {MOST}")
 

@@ -43,7 +43,7 @@ def up(
     checked_catalogue(settings.catalogue)
     check_notifications(settings)
     require_keys(settings)
-    raise typer.Exit(asyncio.run(service.run(settings, say)))
+    asyncio.run(service.run(settings, say))
 
 
 @app.command()

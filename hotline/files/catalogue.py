@@ -58,20 +58,17 @@ def load_catalogue(path: Path) -> Catalogue:
 # --- reading and merging ---------------------------------------------------------------------------------------------
 
 
-def _read_chain(path: Path) -> list[tuple[Path, Table]]:
+def _read_chain(path: Path, extending: tuple[Path, ...] = ()) -> list[tuple[Path, Table]]:
     """Return the file and those it extends, in this order, without the key `extends`."""
-    chain: list[tuple[Path, Table]] = []
-    following: Path | None = path
-    while following is not None:
-        if any(following.resolve() == read.resolve() for read, _ in chain):
-            raise FileError([f"{chain[-1][0]}: extends: {following} extends this file in turn; accepted: another"])
-        table = read_toml(following)
-        base = table.pop("extends", None)
-        if base is not None and not isinstance(base, str):
-            raise FileError([f"{following}: extends: must be the name of a file, not {base!r}"])
-        chain.append((following, table))
-        following = None if base is None else following.parent / base
-    return chain
+    if any(path.resolve() == read.resolve() for read in extending):
+        raise FileError([f"{extending[-1]}: extends: {path} extends this file in turn; accepted: another"])
+    table = read_toml(path)
+    base = table.pop("extends", None)
+    if base is None:
+        return [(path, table)]
+    if not isinstance(base, str):
+        raise FileError([f"{path}: extends: must be the name of a file, not {base!r}"])
+    return [(path, table), *_read_chain(path.parent / base, (*extending, path))]
 
 
 def _overlay(base: object, over: object, depth: int) -> object:

@@ -36,8 +36,8 @@ ANSWER_WITHIN_SECONDS = 4.0
 INTERFACES = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing is bound here
 
 
-async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) -> int:
-    """Run the service until SIGINT, SIGTERM or SIGHUP, end it in order, and return the exit code.
+async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) -> None:
+    """Run the service until SIGINT, SIGTERM or SIGHUP, and end it in order.
 
     `ready` is set once the service can be used. Raises OperatorError if it cannot be started, and another try would
     not help.
@@ -64,7 +64,6 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
         if not work.cancelled():
             await work
     say("all stopped")
-    return 0
 
 
 async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready: asyncio.Event | None) -> None:

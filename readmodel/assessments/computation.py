@@ -12,8 +12,8 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Row, case, delete, func, literal, or_, select
 
 from domain.assessment.assessment import Assessment
 from domain.assessment.entry import (
@@ -32,9 +32,55 @@ from domain.case.clocks import APPROVE, ClockStatus
 from domain.catalogue.figures import FIGURE_OF, EntryKind, Subject
 from domain.catalogue.terms import MISS
 from readmodel.assessments.exclusions import grounds_until
-from readmodel.assessments.tables import assessment_items, figure_entries, given_points
+from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_many, insert_missing, is_one_of, row
 from readmodel.cases.tables import cases, clocks, decisions, events
+
+MONTH = schema.code(7)
+
+assessment_items = sa.Table(
+    "assessment_items",
+    schema.metadata,
+    sa.Column("month", MONTH, primary_key=True),
+    sa.Column("computation", sa.Integer, primary_key=True, comment="domain.assessment.state.Computation.serial"),
+    sa.Column("by", schema.CODE, primary_key=True, comment="domain.catalogue.figures.Subject"),
+    sa.Column("subject", schema.PERSON, primary_key=True),
+    sa.Column("document", schema.JsonOf(Item), nullable=False, comment="domain.assessment.score.Item"),
+)
+"""Results of subjects in a month, of each computation that is still needed."""
+
+figure_entries = sa.Table(
+    "figure_entries",
+    schema.metadata,
+    sa.Column("month", MONTH, primary_key=True),
+    sa.Column("computation", sa.Integer, primary_key=True, comment="domain.assessment.state.Computation.serial"),
+    sa.Column("kind", schema.CODE, primary_key=True, comment="domain.catalogue.figures.Kind"),
+    sa.Column("number", schema.NUMBER, primary_key=True),
+    sa.Column("serial", sa.Integer, primary_key=True),
+    sa.Column("at", schema.UtcDateTime, nullable=False),
+    sa.Column("counts", sa.Boolean, nullable=False, comment="False: it counts against the subject."),
+    sa.Column("amount", sa.BigInteger, comment="Hundredths of money or of points."),
+    sa.Column("agent", schema.PERSON),
+    sa.Column("crew", schema.PERSON),
+    sa.Column("department", schema.CODE),
+    sa.Column("service", schema.CODE, nullable=False),
+    sa.Column("district", schema.CODE),
+    sa.Column("excluded", schema.CODE, comment="Ground of the exclusion, or `objection`; null if it counts."),
+)
+"""Entries of figures (`domain.assessment.entry`): the list of cases behind every number of a month."""
+
+given_points = sa.Table(
+    "given_points",
+    schema.metadata,
+    sa.Column("month", MONTH, primary_key=True),
+    sa.Column("figure", schema.CODE, primary_key=True),
+    sa.Column("by", schema.CODE, primary_key=True),
+    sa.Column("subject", schema.PERSON, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("numerator", sa.Integer, comment="Of calls; null for points from outside."),
+    sa.Column("denominator", sa.Integer),
+)
+"""Values that no event of a case tells: points that were imported, and calls, as they were when it was computed."""
 
 _NO_DATA: Mapping[str, Any] = {}
 _CASE = tuple(cases.c[name] for name in ("number", "owner", "service_code", "district"))
@@ -42,30 +88,30 @@ _EVENT = tuple(events.c[name] for name in ("number", "seq", "at", "actor", "acti
 _KEPT = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "stopped_at"))
 
 
-def candidates(connection: ReadConnection, since: datetime, until: datetime) -> Sequence[Row[Any]]:
+def candidates(connection: ReadConnection, since: datetime, until: datetime) -> Sequence[sa.Row[Any]]:
     """Return the cases to which anything happened from `since` on, before `until`; and some others."""
     # Of a case that was closed before, only a credit is still decided on.
-    decided = select(decisions.c.number).where(decisions.c.decided_at >= since, decisions.c.decided_at < until)
-    still_open = or_(cases.c.closed_at.is_(None), cases.c.closed_at >= since, cases.c.number.in_(decided))
-    wanted = select(*_CASE).where(cases.c.registered_at < until, still_open).order_by(cases.c.number)
+    decided = sa.select(decisions.c.number).where(decisions.c.decided_at >= since, decisions.c.decided_at < until)
+    still_open = sa.or_(cases.c.closed_at.is_(None), cases.c.closed_at >= since, cases.c.number.in_(decided))
+    wanted = sa.select(*_CASE).where(cases.c.registered_at < until, still_open).order_by(cases.c.number)
     return connection.execute(wanted).all()
 
 
-def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseRecord]:
+def records(connection: ReadConnection, found: Sequence[sa.Row[Any]]) -> list[CaseRecord]:
     numbers = [row.number for row in found]
     facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers)
     read = [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()), ())) for row in found]
-    of_intake = _facts(connection, [case.number for case in read if case.is_thanks], TELL_INTAKE, TELL_INTAKE)
-    return [case._replace(intake_facts=of_intake.get(case.number, ())) for case in read]
+    of_intake = _facts(connection, [each.number for each in read if each.is_thanks], TELL_INTAKE, TELL_INTAKE)
+    return [each._replace(intake_facts=of_intake.get(each.number, ())) for each in read]
 
 
 def _facts(
     connection: ReadConnection, numbers: Sequence[str], actions: Collection[str], with_data: Collection[str]
 ) -> Mapping[str, Sequence[Fact]]:
     # Other steps of the ladder tell people, and are many.
-    counts = or_(events.c.action != "escalate", events.c.data["percent"].as_integer() == MISS)
+    counts = sa.or_(events.c.action != "escalate", events.c.data["percent"].as_integer() == MISS)
     query = (
-        select(*_EVENT, case((events.c.action.in_(sorted(with_data)), events.c.data)))
+        sa.select(*_EVENT, sa.case((events.c.action.in_(sorted(with_data)), events.c.data)))
         .where(is_one_of(connection, events.c.number, numbers), events.c.action.in_(sorted(actions)), counts)
         .order_by(events.c.number, events.c.seq)
     )
@@ -78,7 +124,7 @@ def _facts(
 def _kept(connection: ReadConnection, numbers: Sequence[str]) -> Mapping[str, Sequence[KeptPromise]]:
     """Return the promises that were kept, by case; an approver's time is no promise."""
     query = (
-        select(*_KEPT)
+        sa.select(*_KEPT)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)
         .where(clocks.c.name != APPROVE)
         .order_by(clocks.c.number, clocks.c.serial)
@@ -96,8 +142,8 @@ CHECK = 0
 EntryRow = tuple[Any, ...]
 """Values of an entry, and the ground that excludes it: a row of `figure_entries` without month and computation."""
 _row = figure_entries.c
-SUBJECTS: dict[Subject, ColumnElement[Any]] = {
-    subject: literal(subject.value) if subject is Subject.COMPANY else _row[subject.value] for subject in Subject
+SUBJECTS: dict[Subject, sa.ColumnElement[Any]] = {
+    subject: sa.literal(subject.value) if subject is Subject.COMPANY else _row[subject.value] for subject in Subject
 }
 """The column that names the subject of an entry."""
 
@@ -126,7 +172,7 @@ def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> 
 
 
 def entry_rows(
-    connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
+    connection: ReadConnection, month: Assessment, candidates: Sequence[sa.Row[Any]], left_out: Excluded
 ) -> list[EntryRow]:
     return [
         left_out.row(entry)
@@ -172,7 +218,7 @@ def write_items(connection: WriteConnection, month: str, computation: int, items
 def forget(connection: WriteConnection, month: str, *, keep: int | None = None, only: int | None = None) -> None:
     """Delete entries and results of a month: of all computations but the one to keep, or of one only."""
     for table in (figure_entries, assessment_items):
-        old = delete(table).where(table.c.month == month)
+        old = sa.delete(table).where(table.c.month == month)
         if keep is not None:
             old = old.where(table.c.computation.not_in((keep, CHECK)))
         if only is not None:
@@ -197,14 +243,14 @@ def _tallies(
 ) -> dict[str, dict[EntryKind, Tally]]:
     subject, is_counted = SUBJECTS[by], _row.excluded.is_(None)
     statement = (
-        select(
+        sa.select(
             subject.label("subject"),
             _row.kind,
-            func.count(case((is_counted, 1))),
-            func.count(case((is_counted & _row.counts, 1))),
-            func.count(_row.excluded),
-            func.count(case((_row.excluded == OBJECTION, 1))),
-            func.coalesce(func.sum(case((is_counted, _row.amount))), 0),
+            sa.func.count(sa.case((is_counted, 1))),
+            sa.func.count(sa.case((is_counted & _row.counts, 1))),
+            sa.func.count(_row.excluded),
+            sa.func.count(sa.case((_row.excluded == OBJECTION, 1))),
+            sa.func.coalesce(sa.func.sum(sa.case((is_counted, _row.amount))), 0),
         )
         .where(_row.month == month, _row.computation == computation, subject.is_not(None), subject != "")
         .group_by(subject, _row.kind)
@@ -218,7 +264,7 @@ def _tallies(
 def _given(connection: ReadConnection, month: str, by: Subject) -> dict[str, dict[str, FigureValue]]:
     table = given_points.c
     found = defaultdict[str, dict[str, FigureValue]](dict)
-    for given in connection.execute(select(given_points).where(table.month == month, table.by == by)):
+    for given in connection.execute(sa.select(given_points).where(table.month == month, table.by == by)):
         exact = Decimal(f"{given.value:.4f}").normalize() + 0  # `+ 0` writes 2000, and not 2E+3
         value = FigureValue(value=exact, numerator=given.numerator, denominator=given.denominator)
         found[given.subject][given.figure] = value

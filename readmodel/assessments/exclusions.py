@@ -4,21 +4,38 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, select, update
 
-from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import CasePeriod, Exclusion
-from readmodel.assessments.tables import assessments, exclusions
+from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing
 from readmodel.base.paging import RowPage, read_page
 from readmodel.cases.tables import cases
 
+exclusions = Table(
+    "exclusions",
+    schema.metadata,
+    Column("id", String(32), primary_key=True),
+    Column("number", schema.NUMBER, ForeignKey("cases.number"), nullable=False),
+    Column("ground", schema.CODE, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text),
+    Column("requested_by", schema.PERSON, nullable=False),
+    Column("requested_at", schema.UtcDateTime, nullable=False),
+    Column("approved", Boolean, comment="Null until it is decided."),
+    Column("decided_by", schema.PERSON),
+    Column("decided_at", schema.UtcDateTime),
+    Column("decision_reason", Text),
+    Index("ix_exclusions_number", "number"),
+    schema.index_where("decided_at IS NULL", "requested_at", "id", name="ix_exclusions_undecided"),
+)
+"""Exclusions (剔除) of cases from assessments: own data, which no event holds."""
 _row = exclusions.c
 _ID = re.compile("[0-9a-f]{32}")
 
 
 def request(connection: WriteConnection, exclusion: Exclusion) -> Exclusion:
-    """Add a request, or return the one with this id."""
+    """Add a request; return the one with this id, which may have been there."""
     insert_missing(connection, exclusions, [exclusion._asdict()])
     return Exclusion._make(connection.execute(select(exclusions).where(_row.id == exclusion.id)).one())
 
@@ -62,24 +79,3 @@ def period_of(connection: ReadConnection, number: str) -> CasePeriod | None:
     """Return the time in which something may have happened to a case; None if there is no such case."""
     found = connection.execute(select(cases.c.registered_at, cases.c.closed_at).where(cases.c.number == number)).first()
     return CasePeriod(*found) if found else None
-
-
-def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
-    """Return the months that are final, or of which only the last computation is outstanding at `at`."""
-    final = connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None)))
-    return frozenset([*final, *(month.number for month in _running(connection) if month.is_settled(at))])
-
-
-def months_under_way(connection: ReadConnection, number: str) -> list[str]:
-    period = period_of(connection, number)
-    if period is None:
-        return []
-    return [
-        month.number
-        for month in _running(connection)
-        if period.since < month.until and (period.until is None or period.until >= month.since)
-    ]
-
-
-def _running(connection: ReadConnection) -> list[Assessment]:
-    return list(connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))))

@@ -5,17 +5,38 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, select, tuple_
+from sqlalchemy import Column, ColumnElement, ForeignKey, Integer, Select, Table, delete, select, tuple_
 
 from domain.assessment.assessment import Assessment, AssessmentBatch, assessment_notifications
 from domain.assessment.score import Item
 from domain.catalogue.figures import EntryKind, Subject
-from readmodel.assessments.computation import SUBJECTS
-from readmodel.assessments.tables import assessment_events, assessment_items, assessments, figure_entries, given_points
+from readmodel.assessments.computation import MONTH, SUBJECTS, assessment_items, figure_entries, given_points
+from readmodel.assessments.exclusions import period_of
+from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.paging import BadCursorError, RowPage
 from readmodel.projection import write_entity
 from readmodel.reports.reports import first_case_at
+
+assessments = Table(
+    "assessments",
+    schema.metadata,
+    Column("number", MONTH, primary_key=True, comment="The month, as 2026-08."),
+    Column("state", schema.CODE, nullable=False),
+    Column("opened_at", schema.UtcDateTime, nullable=False),
+    Column("closed_at", schema.UtcDateTime),
+    Column("version", Integer, nullable=False),
+    Column("document", schema.JsonOf(Assessment), nullable=False, comment="domain.assessment.assessment.Assessment"),
+)
+"""Assessments of months."""
+
+assessment_events = Table(
+    "assessment_events",
+    schema.metadata,
+    Column("number", MONTH, ForeignKey("assessments.number"), primary_key=True),
+    *schema.event_columns(),
+)
+"""Events of assessments."""
 
 _entry, _month, _item = figure_entries.c, assessments.c, assessment_items.c
 _CURSOR = re.compile("[0-9]{1,13}-[0-9]{1,6}")
@@ -60,7 +81,6 @@ class GivenValue(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
-    """Write an assessment as `write_entity` does."""
     month = batch.assessment
     values = row(assessments, month, document=month)
     told = [(event, assessment_notifications(month, event)) for event in batch.events]
@@ -81,6 +101,27 @@ def months(connection: ReadConnection) -> list[str]:
 
 def first_and_known(connection: ReadConnection) -> tuple[datetime | None, frozenset[str]]:
     return first_case_at(connection), frozenset(months(connection))
+
+
+def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
+    """Return the months that are final, or of which only the last computation is outstanding at `at`."""
+    final = connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None)))
+    return frozenset([*final, *(month.number for month in _running(connection) if month.is_settled(at))])
+
+
+def months_under_way(connection: ReadConnection, number: str) -> list[str]:
+    period = period_of(connection, number)
+    if period is None:
+        return []
+    return [
+        month.number
+        for month in _running(connection)
+        if period.since < month.until and (period.until is None or period.until >= month.since)
+    ]
+
+
+def _running(connection: ReadConnection) -> list[Assessment]:
+    return list(connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))))
 
 
 def items(connection: ReadConnection, month: str, computation: int, by: Subject) -> list[Item]:

@@ -47,8 +47,10 @@ class Place(NamedTuple):
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cursor: str, stretches: Collection[str] = ("",), keys: re.Pattern[str] = _KEY) -> "Place":
+    def of(cls, cursor: str | None, stretches: Collection[str] = ("",), keys: re.Pattern[str] = _KEY) -> "Place | None":
         """Return the place of a cursor, in one of these stretches, with such a key. Raises BadCursorError."""
+        if cursor is None:
+            return None
         try:
             text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
             begin, key = text.split(" ", 1)
@@ -101,8 +103,8 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
 
     `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
     """
-    after = None if cursor is None else Place.of(cursor, keys=keys)
-    rows = connection.execute(in_order(statement, *by, after, newest_first=newest_first).limit(limit + 1)).all()
+    statement = in_order(statement, *by, Place.of(cursor, keys=keys), newest_first=newest_first).limit(limit + 1)
+    rows = connection.execute(statement).all()
     page = page_of(rows, limit, lambda row: Place(*(row._mapping[column] for column in by)))  # noqa: SLF001 - public, by its docs
     return RowPage(tuple(map(item, page.items)), page.next_cursor)
 

@@ -135,6 +135,7 @@ def event_columns() -> list[sa.Column[Any]]:
         sa.Column("action", CODE, nullable=False),
         sa.Column("from_state", CODE),
         sa.Column("to_state", CODE, nullable=False),
+        sa.Column("data", JsonText, nullable=False),
     ]
 
 

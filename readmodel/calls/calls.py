@@ -9,18 +9,33 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, exists, literal_column, or_, select
+from pydantic import Field
+from sqlalchemy import Boolean, ColumnElement, Row, exists, literal_column, or_, select
 
-from domain.calls.call import AFTERWARDS, LONGEST_CALL, Call, CallOutcome, call_of
+from domain.calls.call import (
+    AFTERWARDS,
+    ARRIVES_WITHIN,
+    LONGEST_CALL,
+    Call,
+    CallMismatch,
+    CallOutcome,
+    call_of,
+    mismatch_of,
+)
 from domain.case.case import Case
+from domain.case.lifecycle import State
+from domain.case.views import CaseView
+from domain.shared.value import Immutable
 from readmodel.base.database import Imported, ReadConnection, RowValues, WriteConnection, is_one_of, lock, upsert_many
-from readmodel.base.paging import CALL_ID, RowPage, read_page
+from readmodel.base.paging import CALL_ID, Place, RowPage, in_order, page_of, read_page
 from readmodel.calls.call_backs import note_calls
+from readmodel.calls.contacts import telephone_before
 from readmodel.calls.tables import UNANSWERED, calls
 from readmodel.cases.search_terms import phone_term, phone_terms
-from readmodel.cases.tables import cases, search_words
+from readmodel.cases.tables import cases, search_words, withdrawals
 
 SLOT = timedelta(minutes=15)
 """Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""
@@ -35,11 +50,10 @@ CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
 def keep(
     connection: WriteConnection, given: Iterable[Call], area_code: str = "", at: datetime | None = None
 ) -> Imported:
-    """Add calls, or merge them with what is known of them; `area_code` is that of telephones without one.
+    """Add calls, or merge them with what is known of them, and put callers whom nobody answered on the call-back list.
 
-    Callers whom nobody answered are put on the list of call-backs. `at` is the present instant, None: by the clock.
-
-    The calls should be a few thousand at most, as they are held in memory and others wait for the transaction.
+    `at` is the present instant, None: by the clock. The calls should be a few thousand at most, as they are held in
+    memory and others wait for the transaction.
     """
     reported: dict[str, Call] = {}
     for call in given:
@@ -114,16 +128,13 @@ class LinkedCall(NamedTuple):
 def linked_calls(
     connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int, area_code: str
 ) -> RowPage[LinkedCall]:
-    """Return a page of the calls that pass the filters, with their cases. Raises BadCursorError.
-
-    `area_code` is that of telephones without one.
-    """
+    """Return a page of the calls that pass the filters, with their cases. Raises BadCursorError."""
     page = page_of_calls(connection, filters, cursor, limit)
     return RowPage(tuple(_linked(connection, page.items, area_code)), page.next_cursor)
 
 
 def calls_of_case(connection: ReadConnection, case: Case, area_code: str) -> list[LinkedCall]:
-    """Return the calls of a case, the newest first. `area_code` is that of telephones without one."""
+    """Return the calls of a case, the newest first."""
     intake = case.intake
     perhaps: list[ColumnElement[bool]] = [calls.c.complaint == case.number, calls.c.call_id == intake.call_id]
     if intake.caller.phone:
@@ -177,3 +188,81 @@ def _registered_in(
     for term, *columns in connection.execute(select(calls.c.phone_term, *CALL_COLUMNS).where(of_terms, between)):
         by_term[term].append(Call._make(columns))
     yield from {number: call_of(at, by_term[term]) for number, at, term in registered}.items()
+
+
+CHUNK = 500
+"""Withdrawals that are fetched at once: those that their call confirms are left out of the list."""
+
+
+class Unconfirmed(Immutable):
+    """Withdrawal (撤销) that its call does not confirm."""
+
+    number: str = Field(description="Number of the case.")
+    state: State = Field(description="State of the case now.")
+    withdrawn_at: datetime
+    agent: str = Field(description="Who withdrew it.")
+    call_id: str = Field(description="The call that the agent named.")
+    mismatch: CallMismatch = Field(
+        description="`agent`: somebody else answered it; `telephone`: it came from another telephone than that of the"
+        " case; `earlier`: it was over before the registration; `unknown`: it was not reported within a day, or without"
+        " agent or telephone."
+    )
+
+
+def call_mismatch(
+    connection: ReadConnection, call_id: str, agent: str, case: CaseView, area_code: str
+) -> CallMismatch | None:
+    """Return what is against the call for a withdrawal of the case by this agent.
+
+    A call from a telephone that the agent put in is taken, and listed later: the caller may have said so.
+    """
+    row = connection.execute(select(*CALL_COLUMNS).where(calls.c.call_id == call_id)).first()
+    call = Call._make(row) if row else None
+    phones = case.caller.phone, telephone_before(connection, case.number, agent, case.version + 1)
+    found = [_mismatch(call, agent, case.number, case.registered_at, phone, area_code) for phone in phones]
+    return None if None in found else found[0]
+
+
+def unconfirmed(
+    connection: ReadConnection, at: datetime, area_code: str, cursor: str | None = None, limit: int = 50
+) -> RowPage[Unconfirmed]:
+    """Return a page of the withdrawals that their call does not confirm, newest first. Raises BadCursorError.
+
+    A call that is not known, or not completely, counts against them once `ARRIVES_WITHIN` is over at `at`.
+    """
+    named = (withdrawals.c[name] for name in ("number", "withdrawn_at", "withdrawn_by", "named_call", "phone_term"))
+    statement = (
+        select(*named, cases.c.state, cases.c.registered_at, *CALL_COLUMNS)
+        .join_from(withdrawals, cases, cases.c.number == withdrawals.c.number)
+        .outerjoin(calls, calls.c.call_id == withdrawals.c.named_call)
+        .execution_options(yield_per=CHUNK)
+    )
+    with connection.execute(
+        in_order(statement, withdrawals.c.withdrawn_at, withdrawals.c.number, Place.of(cursor))
+    ) as rows:
+        compared = (_compared(row, at, area_code) for row in rows)
+        found = [*islice(filter(None, compared), limit + 1)]
+    return page_of(found, limit, lambda each: Place(each.withdrawn_at, each.number))
+
+
+def _compared(row: Row[Any], at: datetime, area_code: str) -> Unconfirmed | None:
+    call = None if row.call_id is None else Call._make(row[-len(CALL_COLUMNS) :])
+    mismatch = _mismatch(call, row.withdrawn_by, row.number, row.registered_at, row.phone_term, area_code)
+    if mismatch is None or (mismatch is CallMismatch.UNKNOWN and at < row.withdrawn_at + ARRIVES_WITHIN):
+        return None
+    return Unconfirmed(
+        number=row.number,
+        state=row.state,
+        withdrawn_at=row.withdrawn_at,
+        agent=row.withdrawn_by,
+        call_id=row.named_call,
+        mismatch=mismatch,
+    )
+
+
+def _mismatch(
+    call: Call | None, agent: str, number: str, registered_at: datetime, phone: str | None, area_code: str
+) -> CallMismatch | None:
+    calling = call and call.caller_phone
+    same = bool(calling and phone) and phone_term(calling or "", area_code) == phone_term(phone or "", area_code)
+    return mismatch_of(call, agent, number, registered_at, same_telephone=same)

@@ -59,7 +59,7 @@ def telephone_before(connection: ReadConnection, number: str, person: str, seq: 
 
 
 def _registered_with(connection: ReadConnection, number: str) -> tuple[str | None, str | None]:
-    """Return telephone and account of the caller at the registration of a case."""
+    """Return telephone and account of the caller at the registration of a case; None where there was none."""
     told = (events.c.data[("intake", "caller", name)].as_string() for name in ("phone", "account_no"))
     found = connection.execute(select(*told).where(events.c.number == number, events.c.seq == 1)).one_or_none()
     return (found[0], found[1]) if found else (None, None)

@@ -1,4 +1,4 @@
-"""Reports of calls by local hour, day and agent, with the roster. SQL counts calls that are alike, Python adds up."""
+"""Roster (排班), and reports of calls by local hour, day and agent with those on duty."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -8,13 +8,63 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, case, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, delete, func, select
 
-from domain.calls.call import CallFigures, CallOutcome, Duty
-from readmodel.base.database import ReadConnection
+from domain.calls.call import LONGEST_DUTY, CallFigures, CallOutcome, Duty
+from domain.shared.errors import OperatorError
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, lock
 from readmodel.calls.calls import EPOCH, SLOT
-from readmodel.calls.duties import duties_between
-from readmodel.calls.tables import calls
+from readmodel.calls.tables import calls, duties
+
+LOCK = 5_170_003
+"""Number of the lock of all imports of duties."""
+
+
+class KeptDuties(NamedTuple):
+    """Numbers of duties that were added, removed, and found unchanged."""
+
+    added: int = 0
+    removed: int = 0
+    unchanged: int = 0
+
+
+class OverlapError(OperatorError):
+    """Error of a duty that overlaps another one of the same person."""
+
+
+def keep_duties(connection: WriteConnection, given: Sequence[Duty], start: datetime, end: datetime) -> KeptDuties:
+    """Replace the duties that start from `start` until before `end`; the same again changes nothing.
+
+    Raises OverlapError for a duty that overlaps one that starts before or after that time.
+    """
+    # Two imports at once must not check against what the other is about to replace.
+    lock(connection, LOCK)
+    new = set(given)
+    near = duties_between(connection, start - LONGEST_DUTY, end + LONGEST_DUTY)
+    old = {duty for duty in near if start <= duty.starts_at < end}
+    beside = [duty for duty in near if duty not in old]
+    for duty in sorted(new):
+        for other in filter(duty.overlaps, beside):
+            raise OverlapError(
+                f"the duty of {duty.person} from {duty.starts_at.isoformat()} overlaps the one from"
+                f" {other.starts_at.isoformat()}; accepted: a file that covers the days of both"
+            )
+    gone = {(duty.person, duty.starts_at) for duty in old - new}
+    for person, starts_at in sorted(gone):
+        connection.execute(delete(duties).where(duties.c.person == person, duties.c.starts_at == starts_at))
+    insert_missing(connection, duties, [duty._asdict() for duty in sorted(new - old)])
+    return KeptDuties(len(new - old), len(gone), len(new & old))
+
+
+def duties_between(connection: ReadConnection, start: datetime, end: datetime) -> list[Duty]:
+    """Return the duties that have an instant from `start` until before `end`, by their start."""
+    wanted = (
+        select(duties)
+        .where(duties.c.starts_at > start - LONGEST_DUTY, duties.c.starts_at < end, duties.c.ends_at > start)
+        .order_by(duties.c.starts_at, duties.c.person)
+    )
+    return [Duty._make(found) for found in connection.execute(wanted)]
+
 
 _MICROSECOND = timedelta(microseconds=1)
 

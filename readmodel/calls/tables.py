@@ -23,11 +23,7 @@ calls = Table(
     Column("timing", Integer, nullable=False, comment="domain.calls.call.Timing"),
     Column("agent_known", Boolean, nullable=False, comment="False: only the telephone system knows the name."),
     Column("hung_up", Boolean, nullable=False, comment="True: the channel tells that the call is over."),
-    Column(
-        "went_on_at",
-        UtcDateTime,
-        comment="Last instant before its end at which reports show it.",
-    ),
+    Column("went_on_at", UtcDateTime, comment="Last instant before its end at which reports show it."),
     Column("queues_entered", Text, comment="Queues entered at `went_on_at`, joined by bars."),
     Column("queues_left", Text, comment="Queues left in the second in which they were entered, joined by bars."),
     Column("outcome", CODE, nullable=False, comment="domain.calls.call.CallOutcome"),

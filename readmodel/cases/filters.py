@@ -37,7 +37,7 @@ class CaseFilters(ColumnFilters):
     """Filters of a list of cases; None, and no states, let all pass. `search_terms` cuts `q` into terms.
 
     `registered_from` is the first instant, `registered_to` and `due_before` are the first that do not pass.
-    `impersonal`: `q` finds nothing by what some readers see masked.
+    `impersonal`: `q` finds nothing by what some readers see masked. `area_code` is that of telephones without one.
     """
 
     state: tuple[State, ...] = ()
@@ -47,6 +47,7 @@ class CaseFilters(ColumnFilters):
     due_before: datetime | None = None
     q: str | None = None
     impersonal: bool = False
+    area_code: str = ""
 
     @property
     def only_open(self) -> bool:

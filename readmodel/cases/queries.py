@@ -83,23 +83,22 @@ def list_cases(
     filters: CaseFilters | None = None,
     cursor: str | None = None,
     limit: int = 50,
-    area_code: str = "",
     sort: Sort = Sort.REGISTERED,
 ) -> RowPage[Case]:
     """Return a page of the cases that pass the filters. Raises BadCursorError.
 
     In the order of registration, cases that are registered meanwhile belong on earlier pages; no case comes twice or
-    is left out. `area_code` is that of telephones without one.
+    is left out.
     """
-    page = _page(connection, filters or CaseFilters(), cursor, limit, area_code, sort)
+    page = _page(connection, filters or CaseFilters(), cursor, limit, sort)
     return RowPage(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
 
 
 def _page(
-    connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, area_code: str, sort: Sort
+    connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort
 ) -> RowPage[Place]:
-    after = None if cursor is None else Place.of(cursor, stretches(sort, filters))
-    return page_of(find(connection, filters, after, limit + 1, area_code, sort), limit, lambda place: place)
+    after = Place.of(cursor, stretches(sort, filters))
+    return page_of(find(connection, filters, after, limit + 1, sort), limit, lambda place: place)
 
 
 class CaseCount(NamedTuple):
@@ -111,9 +110,9 @@ class CaseCount(NamedTuple):
     cases: int
 
 
-def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str = "") -> list[CaseCount]:
+def count_cases(connection: ReadConnection, filters: CaseFilters) -> list[CaseCount]:
     by = (cases.c.state, cases.c.department, cases.c.sla)
-    where = [*conditions_of(filters), *having_terms(filters, area_code)]
+    where = [*conditions_of(filters), *having_terms(filters)]
     return [CaseCount(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
 
 
@@ -122,15 +121,10 @@ _ROW = select(*(column for column in cases.c if column.name not in ("document", 
 
 
 def list_rows(
-    connection: ReadConnection,
-    filters: CaseFilters,
-    cursor: str | None,
-    limit: int,
-    area_code: str = "",
-    sort: Sort = Sort.REGISTERED,
+    connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort = Sort.REGISTERED
 ) -> RowPage[RowMapping]:
     """Return a page of rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
-    page = _page(connection, filters, cursor, limit, area_code, sort)
+    page = _page(connection, filters, cursor, limit, sort)
     numbers = [place.key for place in page.items]
     found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}
     return RowPage(tuple(found[number] for number in numbers if number in found), page.next_cursor)
@@ -201,8 +195,7 @@ def list_parts(
     seen = (cases.c.state, cases.c.service_code, cases.c.priority, cases.c.district, cases.c.owner)
     statement = select(parts.c.number, parts.c.document, *seen).join(cases, cases.c.number == parts.c.number)
     statement = statement.where(parts.c.department == department)
-    after = None if cursor is None else Place.of(cursor)
-    statement = in_order(statement, parts.c.involved_at, parts.c.number, after).limit(limit + 1)
+    statement = in_order(statement, parts.c.involved_at, parts.c.number, Place.of(cursor)).limit(limit + 1)
     # One list for each state: an index serves one.
     lists = [statement.where(parts.c.state == state) for state in {*states}] or [statement]
     rows = (row for each in lists for row in connection.execute(each))

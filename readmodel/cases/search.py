@@ -83,20 +83,8 @@ _ALLOW_OTHER_JOINS = sa.text(
 """Allows or forbids PostgreSQL other joins than merge joins, for the rest of the transaction."""
 
 
-class _Criterion(NamedTuple):
-    """Condition on cases: a term, or (None) the filters. `left` is its number of cases, at most FEW_CASES + 1."""
-
-    term: str | None
-    left: int
-
-
 def find(
-    connection: ReadConnection,
-    filters: CaseFilters,
-    after: Place | None,
-    limit: int,
-    area_code: str = "",
-    sort: Sort = Sort.REGISTERED,
+    connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, sort: Sort = Sort.REGISTERED
 ) -> list[Place]:
     """Return the places of the first `limit` cases after `after`, which is of the same sort."""
     found: list[Place] = []
@@ -104,7 +92,7 @@ def find(
     for name in names[names.index(after.stretch) if after else 0 :]:
         begin = after if after and after.stretch == name else None
         wanted = limit - len(found)
-        there = _in_stretch(connection, filters, by_name[name], begin, wanted, area_code)
+        there = _in_stretch(connection, filters, by_name[name], begin, wanted)
         found += [place._replace(stretch=name) for place in there]
         if len(found) == limit:
             break
@@ -112,17 +100,22 @@ def find(
 
 
 def _in_stretch(
-    connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Place | None, limit: int, area_code: str
+    connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Place | None, limit: int
 ) -> list[Place]:
     found: set[Place] = set()
     for each in filters.by_state():
+        search = _Search(each, stretch, after)
         if each.q is None:
-            listed = stretch.places(cases.c, after, *_conditions(each, stretch))
+            listed = stretch.places(cases.c, after, *search.conditions())
             found.update(_places(connection, listed, limit))
         else:
-            for terms in alternatives(each.q, area_code):
-                found.update(_with_terms(connection, each, stretch, sorted(terms), after, limit))
+            for terms in alternatives(each.q, each.area_code):
+                found.update(search.with_terms(connection, sorted(terms), limit) if terms else ())
     return sorted(found, reverse=stretch.newest_first)[:limit]
+
+
+def _places(connection: ReadConnection, statement: sa.Select[Any], limit: int) -> list[Place]:
+    return [Place(*row) for row in connection.execute(statement.limit(limit))]
 
 
 def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
@@ -148,95 +141,9 @@ def _registered_within(columns: Columns, filters: CaseFilters) -> list[sa.Column
     return [*bounds, at < filters.registered_to] if filters.registered_to else bounds
 
 
-def _conditions(filters: CaseFilters, stretch: Stretch, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
-    return [*stretch.where, *conditions_of(filters, narrow=narrow)]
-
-
-def _with_terms(
-    connection: ReadConnection,
-    filters: CaseFilters,
-    stretch: Stretch,
-    terms: Sequence[str],
-    after: Place | None,
-    limit: int,
-) -> list[Place]:
-    if not terms:
-        return []
-    if stretch.at not in search_words.c:
-        # Few cases have something due, and terms are not in the order of that.
-        criteria = [_Criterion(None, FEW_CASES), *(_Criterion(term, FEW_CASES) for term in terms)]
-        return _places(connection, _looked_up(criteria[0], criteria, filters, stretch, after), limit)
-    lists = _criteria(filters, stretch, terms, after)
-    criteria = _counted(connection, lists)
-    if criteria[0].left == 0:
-        return []
-    first = criteria[0]
-    if first.left > FEW_CASES and len(criteria) > 1 and connection.dialect.name == "postgresql":
-        firsts = [place for listed in lists.values() for place in _places(connection, listed, 1)]
-        # The place at which the last list begins: an agent who left years ago has only old cases.
-        begin = min(firsts) if stretch.newest_first else max(firsts)
-        connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
-        found = _places(connection, _merged(criteria, filters, stretch, begin), limit)
-        connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
-        return found
-    if first.left > FEW_CASES:
-        first = next(criterion for criterion in criteria if criterion.term is not None)
-    return _places(connection, _looked_up(first, criteria, filters, stretch, after), limit)
-
-
-def _places(connection: ReadConnection, statement: sa.Select[Any], limit: int) -> list[Place]:
-    return [Place(*row) for row in connection.execute(statement.limit(limit))]
-
-
-def _criteria(
-    filters: CaseFilters, stretch: Stretch, terms: Sequence[str], after: Place | None
-) -> dict[str | None, sa.Select[Any]]:
-    """Return the statement of each term, and under None that of the filters if there are any."""
-    words = search_words.alias().c
-    criteria: dict[str | None, sa.Select[Any]] = {
-        term: stretch.places(words, after, *_is_term(words, term, filters)) for term in terms
-    }
-    if narrow := _conditions(filters, stretch, narrow=True):
-        criteria[None] = stretch.places(cases.c, after, *narrow)
-    return criteria
-
-
-def _counted(connection: ReadConnection, lists: Mapping[str | None, sa.Select[Any]]) -> list[_Criterion]:
-    """Return the conditions with their numbers of cases, the fewest first."""
-    counts = [
-        sa.select(
-            sa.literal(term),
-            sa.select(sa.func.count()).select_from(some.limit(FEW_CASES + 1).subquery()).scalar_subquery(),
-        )
-        for term, some in lists.items()
-    ]
-    criteria = [_Criterion(*row) for row in connection.execute(sa.union_all(*counts))]
-    return sorted(criteria, key=lambda criterion: criterion.left)
-
-
 def _is_term(words: Columns, term: str, filters: CaseFilters) -> list[sa.ColumnElement[bool]]:
     impersonal = [words.personal == sa.false()] if filters.impersonal else []
     return [words.word == term, *impersonal, *_registered_within(words, filters)]
-
-
-def _looked_up(
-    first: _Criterion, criteria: Sequence[_Criterion], filters: CaseFilters, stretch: Stretch, after: Place | None
-) -> sa.Select[Any]:
-    """Return a statement that reads the first criterion in order and looks each case up under the others."""
-    columns: Columns = cases.c if first.term is None else search_words.c
-    conditions = _conditions(filters, stretch)
-    if first.term is None:
-        statement = stretch.places(columns, after, *conditions)
-    else:
-        statement = stretch.places(columns, after, *_is_term(columns, first.term, filters))
-        if conditions:
-            statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
-    for criterion in criteria:
-        if criterion.term is not None and criterion is not first:
-            other = search_words.alias()
-            is_term = _is_term(other.c, criterion.term, filters)
-            statement = statement.where(_has_row(*is_term, *_same(other.c, columns)))
-    return statement
 
 
 def _has_row(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -246,24 +153,6 @@ def _has_row(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 def _same(one: Columns, other: Columns) -> list[sa.ColumnElement[bool]]:
     return [one.registered_at == other.registered_at, one.number == other.number]
-
-
-def _merged(criteria: Sequence[_Criterion], filters: CaseFilters, stretch: Stretch, begin: Place) -> sa.Select[Any]:
-    """Return a statement that merges all criteria, each from the place at which the last of them begins."""
-
-    def from_begin(columns: Columns) -> sa.ColumnElement[bool]:
-        place = sa.tuple_(columns.registered_at, columns.number)
-        return place <= begin.bound() if stretch.newest_first else place >= begin.bound()
-
-    terms = [criterion.term for criterion in criteria if criterion.term is not None]
-    first, statement = _joined(terms, filters, from_begin)
-    if narrow := _conditions(filters, stretch, narrow=True):
-        statement = statement.join(cases, sa.and_(*_same(cases.c, first))).where(*narrow, from_begin(cases.c))
-    if filters.overdue is False:
-        overdue = cases.alias()
-        late = sa.exists().where(overdue.c.overdue == sa.true(), *_same(overdue.c, first), from_begin(overdue.c))
-        statement = statement.where(~late)
-    return in_order(statement, first.registered_at, first.number, None, newest_first=stretch.newest_first)
 
 
 def _joined(
@@ -278,10 +167,97 @@ def _joined(
     return first.c, statement
 
 
-def having_terms(filters: CaseFilters, area_code: str) -> list[sa.ColumnElement[bool]]:
+def having_terms(filters: CaseFilters) -> list[sa.ColumnElement[bool]]:
     """Return the condition that cases have the terms of `q`; none without `q`."""
     if filters.q is None:
         return []
-    found = [_joined(sorted(terms), filters)[1] for terms in alternatives(filters.q, area_code) if terms]
+    found = [_joined(sorted(terms), filters)[1] for terms in alternatives(filters.q, filters.area_code) if terms]
     place = sa.tuple_(cases.c.registered_at, cases.c.number)
     return [place.in_(sa.union(*found) if len(found) > 1 else found[0]) if found else sa.false()]
+
+
+class _Search(NamedTuple):
+    """Search of the cases of one stretch by terms and filters, after a place if one is given."""
+
+    filters: CaseFilters
+    stretch: Stretch
+    after: Place | None
+
+    def conditions(self, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
+        return [*self.stretch.where, *conditions_of(self.filters, narrow=narrow)]
+
+    def with_terms(self, connection: ReadConnection, terms: Sequence[str], limit: int) -> list[Place]:
+        if self.stretch.at not in search_words.c:
+            # Few cases have something due, and terms are not in the order of that.
+            return _places(connection, self._looked_up(None, terms), limit)
+        lists = self._lists(terms)
+        left = _counted(connection, lists)
+        terms = [term for term in left if term is not None]
+        first, fewest = next(iter(left.items()))
+        if fewest <= FEW_CASES:
+            return _places(connection, self._looked_up(first, terms), limit) if fewest else []
+        if len(left) == 1 or connection.dialect.name == "sqlite":
+            return _places(connection, self._looked_up(terms[0], terms), limit)
+        firsts = [place for listed in lists.values() for place in _places(connection, listed, 1)]
+        # The place at which the last list begins: an agent who left years ago has only old cases.
+        begin = min(firsts) if self.stretch.newest_first else max(firsts)
+        connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
+        found = _places(connection, self._merged(terms, begin), limit)
+        connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
+        return found
+
+    def _lists(self, terms: Sequence[str]) -> dict[str | None, sa.Select[Any]]:
+        """Return the statement of each term, and under None that of the filters if there are any."""
+        words = search_words.alias().c
+        lists: dict[str | None, sa.Select[Any]] = {
+            term: self.stretch.places(words, self.after, *_is_term(words, term, self.filters)) for term in terms
+        }
+        if narrow := self.conditions(narrow=True):
+            lists[None] = self.stretch.places(cases.c, self.after, *narrow)
+        return lists
+
+    def _looked_up(self, first: str | None, terms: Sequence[str]) -> sa.Select[Any]:
+        """Return a statement that reads one term, or (None) the filters, in order, and looks up all others."""
+        columns: Columns = cases.c if first is None else search_words.c
+        conditions = self.conditions()
+        if first is None:
+            statement = self.stretch.places(columns, self.after, *conditions)
+        else:
+            statement = self.stretch.places(columns, self.after, *_is_term(columns, first, self.filters))
+            if conditions:
+                statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
+        for term in terms:
+            if term != first:
+                other = search_words.alias().c
+                statement = statement.where(_has_row(*_is_term(other, term, self.filters), *_same(other, columns)))
+        return statement
+
+    def _merged(self, terms: Sequence[str], begin: Place) -> sa.Select[Any]:
+        """Return a statement that merges terms and filters, each from the place at which the last of them begins."""
+        newest_first = self.stretch.newest_first
+
+        def from_begin(columns: Columns) -> sa.ColumnElement[bool]:
+            place = sa.tuple_(columns.registered_at, columns.number)
+            return place <= begin.bound() if newest_first else place >= begin.bound()
+
+        first, statement = _joined(terms, self.filters, from_begin)
+        if narrow := self.conditions(narrow=True):
+            statement = statement.join(cases, sa.and_(*_same(cases.c, first))).where(*narrow, from_begin(cases.c))
+        if self.filters.overdue is False:
+            overdue = cases.alias()
+            late = sa.exists().where(overdue.c.overdue == sa.true(), *_same(overdue.c, first), from_begin(overdue.c))
+            statement = statement.where(~late)
+        return in_order(statement, first.registered_at, first.number, None, newest_first=newest_first)
+
+
+def _counted(connection: ReadConnection, lists: Mapping[str | None, sa.Select[Any]]) -> dict[str | None, int]:
+    """Return the number of cases of each list, FEW_CASES + 1 at most, the fewest first."""
+    counts = [
+        sa.select(
+            sa.literal(term),
+            sa.select(sa.func.count()).select_from(some.limit(FEW_CASES + 1).subquery()).scalar_subquery(),
+        )
+        for term, some in lists.items()
+    ]
+    rows = connection.execute(sa.union_all(*counts))
+    return {term: number for term, number in sorted(rows, key=lambda row: row[1])}  # noqa: C416 - a row is no pair to mypy

@@ -9,50 +9,41 @@ from domain.case.actions.link_incident import OWN_CAUSE
 from domain.case.lifecycle import OPEN, UNSIGNED
 from domain.case.parts import Part
 from domain.case.state import CREDIT_WAITS
-from readmodel.base.schema import (
-    CODE,
-    NUMBER,
-    PERSON,
-    Hundredths,
-    JsonOf,
-    JsonText,
-    UtcDateTime,
-    code,
-    event_columns,
-    index_where,
-    metadata,
-    number_column,
-)
+from readmodel.base import schema
 from readmodel.cases.filters import FILTERED_COLUMNS
 
 
 def _index_of(column: str, value: str, *columns: str, name: str) -> sa.Index:
     """Return an index of the rows that have this value, its condition as PostgreSQL writes it."""
-    return index_where(f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'")
+    return schema.index_where(
+        f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'"
+    )
 
 
 cases = sa.Table(
     "cases",
-    metadata,
-    sa.Column("number", NUMBER, primary_key=True),
-    sa.Column("state", CODE, nullable=False),
-    sa.Column("service_code", CODE, nullable=False),
-    sa.Column("priority", CODE, nullable=False),
-    sa.Column("owner", PERSON, nullable=False),
-    sa.Column("department", CODE),
-    sa.Column("assignee", PERSON),
-    sa.Column("district", CODE),
-    sa.Column("incident", CODE),
+    schema.metadata,
+    sa.Column("number", schema.NUMBER, primary_key=True),
+    sa.Column("state", schema.CODE, nullable=False),
+    sa.Column("service_code", schema.CODE, nullable=False),
+    sa.Column("priority", schema.CODE, nullable=False),
+    sa.Column("owner", schema.PERSON, nullable=False),
+    sa.Column("department", schema.CODE),
+    sa.Column("assignee", schema.PERSON),
+    sa.Column("district", schema.CODE),
+    sa.Column("incident", schema.CODE),
     sa.Column("cycle", sa.Integer, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("flags", JsonOf(tuple[str, ...]), nullable=False),
-    sa.Column("sla", CODE, nullable=False),
+    sa.Column("flags", schema.JsonOf(tuple[str, ...]), nullable=False),
+    sa.Column("sla", schema.CODE, nullable=False),
     sa.Column("overdue", sa.Boolean, nullable=False),
-    sa.Column("registered_at", UtcDateTime, nullable=False),
-    sa.Column("closed_at", UtcDateTime),
-    sa.Column("next_due_at", UtcDateTime),
-    sa.Column("changed_at", UtcDateTime, nullable=False, comment="As the search attribute ChangedAt of its workflow."),
-    sa.Column("lost", CODE, comment="How its workflow was lost, see readmodel.recovery; a rebuild ignores it."),
+    sa.Column("registered_at", schema.UtcDateTime, nullable=False),
+    sa.Column("closed_at", schema.UtcDateTime),
+    sa.Column("next_due_at", schema.UtcDateTime),
+    sa.Column(
+        "changed_at", schema.UtcDateTime, nullable=False, comment="As the search attribute ChangedAt of its workflow."
+    ),
+    sa.Column("lost", schema.CODE, comment="How its workflow was lost, see readmodel.recovery; a rebuild ignores it."),
     sa.Column("caller_version", sa.Integer, nullable=False, comment="That names the caller: 1, or a correction."),
     sa.Column(
         "recognised_version",
@@ -68,20 +59,19 @@ cases = sa.Table(
     sa.Column("street_words", sa.Text, nullable=False, comment="domain.incident.scope.street_words"),
     sa.Column("lat", sa.Float, comment="WGS 84 degrees; null unless lng is there too."),
     sa.Column("lng", sa.Float),
-    sa.Column("channel", CODE, nullable=False),
-    sa.Column("call_id", code(80), comment="Of the call in which it was taken down, if it is named."),
+    sa.Column("channel", schema.CODE, nullable=False),
+    sa.Column("call_id", schema.code(80), comment="Of the call in which it was taken down, if it is named."),
     sa.Column("description", sa.Text, nullable=False),
-    sa.Column("document", JsonText, nullable=False, comment="domain.case.progress.Progress"),
+    sa.Column("document", schema.JsonText, nullable=False, comment="domain.case.progress.Progress"),
 )
 """Cases. The whole case is restored from `document`, its first event, and the event that holds its later terms."""
 
 events = sa.Table(
     "events",
-    metadata,
-    number_column(),
-    *event_columns(),
+    schema.metadata,
+    schema.number_column(),
+    *schema.event_columns(),
     sa.Column("cycle", sa.Integer, nullable=False),
-    sa.Column("data", JsonText, nullable=False),
     _index_of("action", "complete", "at", name="ix_events_completed"),
     _index_of("action", "return", "at", name="ix_events_returned"),
     _index_of("action", "send_link", "at", name="ix_events_links"),
@@ -90,23 +80,23 @@ events = sa.Table(
 
 clocks = sa.Table(
     "clocks",
-    metadata,
-    number_column(),
+    schema.metadata,
+    schema.number_column(),
     sa.Column("serial", sa.Integer, primary_key=True),
-    sa.Column("name", CODE, nullable=False),
+    sa.Column("name", schema.CODE, nullable=False),
     sa.Column("cycle", sa.Integer, nullable=False),
-    sa.Column("status", CODE, nullable=False),
-    sa.Column("calendar", CODE, nullable=False),
+    sa.Column("status", schema.CODE, nullable=False),
+    sa.Column("calendar", schema.CODE, nullable=False),
     sa.Column("budget_seconds", sa.Float, nullable=False),
     sa.Column("consumed_seconds", sa.Float, nullable=False, comment="Up to running_since, where that is set."),
-    sa.Column("started_at", UtcDateTime),
-    sa.Column("running_since", UtcDateTime),
-    sa.Column("stopped_at", UtcDateTime),
-    sa.Column("missed_at", UtcDateTime),
+    sa.Column("started_at", schema.UtcDateTime),
+    sa.Column("running_since", schema.UtcDateTime),
+    sa.Column("stopped_at", schema.UtcDateTime),
+    sa.Column("missed_at", schema.UtcDateTime),
     sa.Column("part", sa.Integer, nullable=False, comment="0: of the case itself."),
     sa.Column("rung", sa.Integer, nullable=False),
     sa.Column("version", sa.Integer, nullable=False, comment="The case's version that changed the clock last."),
-    index_where("missed_at IS NOT NULL", "missed_at", name="ix_clocks_missed"),
+    schema.index_where("missed_at IS NOT NULL", "missed_at", name="ix_clocks_missed"),
     _index_of("status", "met", "stopped_at", name="ix_clocks_met"),
     sqlite_with_rowid=False,
 )
@@ -114,14 +104,14 @@ clocks = sa.Table(
 
 parts = sa.Table(
     "parts",
-    metadata,
-    number_column(),
+    schema.metadata,
+    schema.number_column(),
     sa.Column("serial", sa.Integer, primary_key=True),
-    sa.Column("department", CODE, nullable=False),
-    sa.Column("state", CODE, nullable=False),
-    sa.Column("involved_at", UtcDateTime, nullable=False),
+    sa.Column("department", schema.CODE, nullable=False),
+    sa.Column("state", schema.CODE, nullable=False),
+    sa.Column("involved_at", schema.UtcDateTime, nullable=False),
     sa.Column("version", sa.Integer, nullable=False, comment="The case's version that changed the part last."),
-    sa.Column("document", JsonOf(Part), nullable=False, comment="domain.case.parts.Part"),
+    sa.Column("document", schema.JsonOf(Part), nullable=False, comment="domain.case.parts.Part"),
     sa.Index("ix_parts_department", "department", "involved_at", "number"),
     sa.Index("ix_parts_department_state", "department", "state", "involved_at", "number"),
 )
@@ -129,13 +119,13 @@ parts = sa.Table(
 
 decisions = sa.Table(
     "decisions",
-    metadata,
-    number_column(),
+    schema.metadata,
+    schema.number_column(),
     sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("decided_at", UtcDateTime, nullable=False),
-    sa.Column("kind", CODE),
+    sa.Column("decided_at", schema.UtcDateTime, nullable=False),
+    sa.Column("kind", schema.CODE),
     sa.Column("approved", sa.Boolean, nullable=False),
-    sa.Column("amount_fen", Hundredths, key="amount", comment="Hundredths of the currency's unit."),
+    sa.Column("amount_fen", schema.Hundredths, key="amount", comment="Hundredths of the currency's unit."),
     sa.Column("currency", sa.String(3), nullable=False),
     sa.Index("ix_decisions_decided_at", "decided_at"),
 )
@@ -143,39 +133,43 @@ decisions = sa.Table(
 
 follow_ups = sa.Table(
     "follow_ups",
-    metadata,
-    number_column(),
+    schema.metadata,
+    schema.number_column(),
     sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("followed_up_at", UtcDateTime, nullable=False),
+    sa.Column("followed_up_at", schema.UtcDateTime, nullable=False),
     sa.Column("cycle", sa.Integer, nullable=False),
-    sa.Column("department", CODE, comment="Whose work it was about; null if no department had the case."),
-    sa.Column("outcome", CODE, nullable=False),
+    sa.Column("department", schema.CODE, comment="Whose work it was about; null if no department had the case."),
+    sa.Column("outcome", schema.CODE, nullable=False),
     sa.Column("contacted", sa.Boolean, nullable=False),
     sa.Column("solved", sa.Boolean, comment="Null if not asked, or not reached."),
-    sa.Column("satisfaction", CODE, comment="domain.case.progress.Satisfaction; null if not asked, or not reached."),
+    sa.Column(
+        "satisfaction", schema.CODE, comment="domain.case.progress.Satisfaction; null if not asked, or not reached."
+    ),
     sa.Index("ix_follow_ups_followed_up_at", "followed_up_at"),
 )
 """Finished follow-ups (回访), the last try of each cycle, for reports."""
 
 withdrawals = sa.Table(
     "withdrawals",
-    metadata,
-    number_column(),
+    schema.metadata,
+    schema.number_column(),
     sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("withdrawn_at", UtcDateTime, nullable=False),
-    sa.Column("withdrawn_by", PERSON, nullable=False),
-    sa.Column("named_call", code(80), nullable=False, comment="Of the call that gave the right to it."),
-    sa.Column("phone_term", code(40), comment="Of the case's telephone, without corrections by who withdrew it."),
+    sa.Column("withdrawn_at", schema.UtcDateTime, nullable=False),
+    sa.Column("withdrawn_by", schema.PERSON, nullable=False),
+    sa.Column("named_call", schema.code(80), nullable=False, comment="Of the call that gave the right to it."),
+    sa.Column(
+        "phone_term", schema.code(40), comment="Of the case's telephone, without corrections by who withdrew it."
+    ),
     sa.Index("ix_withdrawals_withdrawn_at", "withdrawn_at", "number"),
 )
 """Withdrawals (撤销) by a call, to be compared with the call."""
 
 search_words = sa.Table(
     "search_words",
-    metadata,
-    sa.Column("word", code(40), primary_key=True),
-    sa.Column("registered_at", UtcDateTime, primary_key=True),
-    number_column(),
+    schema.metadata,
+    sa.Column("word", schema.code(40), primary_key=True),
+    sa.Column("registered_at", schema.UtcDateTime, primary_key=True),
+    schema.number_column(),
     sa.Column("personal", sa.Boolean, nullable=False, comment="Of the caller, and of nothing else in the case."),
     sqlite_with_rowid=False,
 )
@@ -210,12 +204,12 @@ _index_of_lists("ix_cases_open_priority", cases.c.priority, *_PLACE, where=_OPEN
 _index_of_lists("ix_cases_due", cases.c.next_due_at, cases.c.number, where="next_due_at IS NOT NULL")
 for _name in SELECTIVE_COLUMNS:
     sa.Index(f"ix_cases_{_name}", cases.c[_name], *_PLACE)
-index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
-index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1")
-index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
-index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
-index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
-index_where("caller_version > recognised_version", cases.c.number, name="ix_cases_unrecognised")
+schema.index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
+schema.index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1")
+schema.index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
+schema.index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
+schema.index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
+schema.index_where("caller_version > recognised_version", cases.c.number, name="ix_cases_unrecognised")
 _index_of_lists(
     "ix_cases_flagged", *_PLACE, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
 )

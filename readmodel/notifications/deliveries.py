@@ -165,10 +165,13 @@ def take(  # noqa: PLR0913 - a query and its bounds
 
     A delivery waits for earlier ones of its case to the same recipient, which keeps their order, until they are late;
     if all are sent `in_batch`, in their order, only for those whose next try is later. One in quiet hours is postponed
-    to their end, without a try, and holds back none that may be sent. `area_code` is that of telephones without one.
+    to their end, without a try, and holds back none that may be sent.
     """
     taken: list[Delivery] = []
-    held_back = _held_back(at, in_batch=in_batch)
+    waits = (_EARLIER.c.tries < LATE_TRIES) & or_(_EARLIER.c.next_try_at <= at, _tried_soon(at))
+    if in_batch:
+        waits &= _EARLIER.c.next_try_at > _row.next_try_at
+    held_back = exists(_EARLIER_ONE.where(or_(_EARLIER.c.status == SENDING, waits)))
     while limit and not taken and (due := _due(connection, channel, at, limit, area_code, held_back)):
         ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
         taken = [delivery for delivery, end in ends if end is None]
@@ -217,24 +220,12 @@ def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
     return (_row.channel == channel) & _row.key.in_(keys)
 
 
-def _held_back(at: datetime, *, in_batch: bool) -> ColumnElement[bool]:
-    waits = (_EARLIER.c.tries < LATE_TRIES) & or_(_EARLIER.c.next_try_at <= at, _tried_soon(at))
-    if in_batch:
-        waits &= _EARLIER.c.next_try_at > _row.next_try_at
-    return exists(_EARLIER_ONE.where(or_(_EARLIER.c.status == SENDING, waits)))
-
-
 def _tried_soon(at: datetime) -> ColumnElement[bool]:
     return (_EARLIER.c.tries > 0) & (_EARLIER.c.next_try_at <= at + LONGEST_HOLD)
 
 
 def _due(
-    connection: WriteConnection,
-    channel: str,
-    at: datetime,
-    limit: int,
-    area_code: str,
-    held_back: ColumnElement[bool],
+    connection: WriteConnection, channel: str, at: datetime, limit: int, area_code: str, held_back: ColumnElement[bool]
 ) -> list[Delivery]:
     columns = [_note[name] for name in NotificationRow._fields]
     statement = (

@@ -83,13 +83,17 @@ class Member(Person):
             raise PeopleError(
                 "the id of a person has a letter or digit, and nothing invisible; accepted: a staff number"
             )
-        if folded(self.id) in RESERVED:
+        if self.folded_id in RESERVED:
             raise PeopleError(f"{self.id} stands for the service or a caller on events; accepted: the id of a person")
         if self.role not in STAFF_ROLES:
             raise PeopleError(f"nobody has the role {self.role}; accepted: {', '.join(sorted(STAFF_ROLES))}")
         if self.role is Role.CREW and self.department is None:
             raise PeopleError("a crew needs a department: without one it would act for all")
         return self
+
+    @property
+    def folded_id(self) -> str:
+        return folded(self.id)
 
     @property
     def is_administrator(self) -> bool:
@@ -139,7 +143,7 @@ class Directory(Immutable):
         """Return those who are meant by an id, or else by a shown name, without those who have left."""
         wanted = folded(text)
         # The id of somebody who has left is nobody else's name.
-        by_id = [person for person in self.people if folded(person.id) == wanted]
+        by_id = [person for person in self.people if person.folded_id == wanted]
         found = by_id or [person for person in self.people if folded(person.name) == wanted]
         return tuple(person for person in found if person.left_at is None)
 
@@ -167,7 +171,7 @@ class Directory(Immutable):
     def has_had(self, text: str) -> bool:
         """Return True if this is the id or name of a person, also of one who has left, or reserved for the service."""
         wanted = folded(text)
-        return wanted in RESERVED or any(wanted in (folded(each.id), folded(each.name)) for each in self.people)
+        return wanted in RESERVED or any(wanted in (each.folded_id, folded(each.name)) for each in self.people)
 
 
 def directory(connection: ReadConnection) -> Directory:
@@ -181,7 +185,7 @@ def restore(connection: WriteConnection, kept: Directory) -> int:
     """Write the people and keys of a directory if SQL has none, as after its loss; return the number of people."""
     if not kept.people or has_people(connection):
         return 0
-    upsert(connection, people, [_person_row(person) for person in kept.people])
+    upsert(connection, people, [row(people, person) for person in kept.people])
     upsert(connection, api_keys, [row(api_keys, key) for key in kept.keys])
     return len(kept.people)
 
@@ -197,7 +201,7 @@ def add(connection: WriteConnection, person: Person, at: datetime, phone: str | 
     if known := find(connection, person.id):
         taken = f"{known.id} is {known.name}, {known.role}{f' of {known.department}' if known.department else ''}"
         raise PeopleError(f"{taken}; accepted: another id, or `hotline person change`")
-    connection.execute(insert(people), [_person_row(member)])
+    connection.execute(insert(people), [row(people, member)])
     return member
 
 
@@ -224,7 +228,7 @@ def change(connection: WriteConnection, person_id: str, **changes: Any) -> Membe
             )
     if any(getattr(known, name) != getattr(member, name) for name in _AUTHORITY):
         member = member.model_copy(update={"session_number": known.session_number + 1})
-    upsert(connection, people, [_person_row(member)])
+    upsert(connection, people, [row(people, member)])
     return member
 
 
@@ -376,10 +380,6 @@ def _readable(connection: ReadConnection, kind: type[_Row], table: Table, order:
 
 def _in_one_line(error: Exception) -> str:
     return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error).partition("\n")[0]
-
-
-def _person_row(person: Member) -> dict[str, Any]:
-    return row(people, person, folded_id=folded(person.id))
 
 
 def _digest(secret: str) -> str:

@@ -91,9 +91,6 @@ def assigned_to(connection: ReadConnection, person: str) -> tuple[OpenWork, ...]
     of_parts = select(parts.c.number, parts.c.department).where(
         parts.c.state.in_(sorted(PART_AT_WORK)), person == _ASSIGNEE_OF_PART
     )
-    found = [
-        *(row for row in connection.execute(of_cases) if not row.completed),
-        *connection.execute(of_parts),
-    ]
+    found = [*(row for row in connection.execute(of_cases) if not row.completed), *connection.execute(of_parts)]
     work = (OpenWork(number=row.number, department=row.department) for row in found)
     return tuple(sorted(work, key=lambda each: each.number))

@@ -139,12 +139,7 @@ def missed(connection: ReadConnection, scope: ReportScope) -> Table:
             MISSED,
         ),
         rows=tuple(
-            (
-                *in_words(clock, CLOCK_ZH[clock]),
-                *scope.department(department),
-                *in_words(stage.value, stage.zh),
-                number,
-            )
+            (*in_words(clock, CLOCK_ZH[clock]), *scope.department(department), *in_words(stage.value, stage.zh), number)
             for (clock, department, stage), number in most_first(counted)
         ),
         chart=Chart(kind=ChartKind.STACKED, label="waited_for", values=("missed",), series="clock"),

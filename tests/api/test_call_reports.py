@@ -12,7 +12,7 @@ from domain.calls.call import Call, Duty
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing
 from readmodel.calls.calls import keep
-from readmodel.calls.duties import keep_duties
+from readmodel.calls.report import keep_duties
 from readmodel.calls.tables import call_backs, calls, duties
 from tests.support.api import Api, Json, problem, running_api
 

@@ -175,14 +175,14 @@ async def test_a_confirmation_is_of_one_session_of_one_person(on_sqlite: Api) ->
     browser = Browser(on_sqlite)
     refused(await browser.press(path))
     await browser.page(REASON)
-    cookie = on_sqlite.backend.dangerous._cookie._name
+    cookie = on_sqlite.backend.dangerous._cookie.name
     for other in (Browser(on_sqlite, "deputy"), Browser(on_sqlite, "xu"), Browser(on_sqlite)):
         other.cookies[cookie] = browser.cookies[cookie]
         refused(await other.press(path))
         assert "3 至 500" not in (await other.page()).text
     forged = Browser(on_sqlite)
     stranger = Seal(Ring(on_sqlite.settings.keys_file), "session")
-    content = on_sqlite.backend.dangerous._cookie._seal.open(browser.cookies[cookie])
+    content = on_sqlite.backend.dangerous._cookie.seal.open(browser.cookies[cookie])
     assert content
     forged.cookies = dict(browser.cookies)
     for text in (stranger.close(content), browser.cookies[cookie][:-2], "x", content.decode("latin-1")[:50], ""):

@@ -96,7 +96,7 @@ async def test_any_other_accept_gets_a_page(hasty: Api, late: str) -> None:
     for accept in ("*/*", "text/html", "text/html,application/xhtml+xml,*/*;q=0.8", "application/pdf;q=0.5, text/html"):
         answer = await asked_for(hasty, item, accept)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
-        assert answer.headers["vary"] == "Accept"
+        assert answer.headers["vary"] == "Accept, Accept-Encoding"
 
 
 async def test_without_the_library_only_pdf_is_refused(hasty: Api, late: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.responses import Page
-from readmodel.calls.withdrawals import Unconfirmed
+from readmodel.calls.calls import Unconfirmed
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone
 from tests.api.test_reading import numbers

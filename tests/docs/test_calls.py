@@ -11,8 +11,7 @@ from api.reports.calls import CallNumbers
 from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
-from readmodel.calls.duties import keep_duties
-from readmodel.calls.report import Grouping, ReportItem, call_report
+from readmodel.calls.report import Grouping, ReportItem, call_report, keep_duties
 from tests.support.pages import names, page, section
 
 PAGE = page("docs/calls.md")

@@ -31,8 +31,9 @@ from domain.case.lifecycle import State
 from domain.case.parts import PartState
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
-from domain.incident.incident import INCIDENT_CANCELLATION, INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
+from domain.kit.event import CANCELLATION
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
 from hotline.cli import main as cli
@@ -113,7 +114,7 @@ def test_every_action_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_every_word_of_incidents_is_in_the_glossary() -> None:
-    words = ({*IncidentState, *INCIDENT_KINDS, SETTLED, KEPT, OVER}) - {INCIDENT_CANCELLATION.name}
+    words = ({*IncidentState, *INCIDENT_KINDS, SETTLED, KEPT, OVER}) - {CANCELLATION}
     assert names(section(GLOSSARY, "Incidents")) == words | {"incident", "surge-watch"}
 
 

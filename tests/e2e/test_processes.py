@@ -182,7 +182,7 @@ def test_a_command_that_talked_to_temporal_ends_in_order(
             out, said = process.communicate(timeout=60)
             assert process.returncode == code, said
             assert bool(out) is reached
-            assert said.startswith("" if reached else "hotline: Temporal does not answer")
+            assert said.startswith("" if reached else "hotline: not set up: Temporal does not answer")
             assert said.count("\n") == (not reached), said
 
 

@@ -19,7 +19,7 @@ from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_
 from domain.shared.value import rate
 from readmodel.base.database import writing
 from readmodel.calls.calls import keep
-from readmodel.calls.duties import keep_duties
+from readmodel.calls.report import keep_duties
 from readmodel.writer import GroupWriter
 from tests.support.assessment import SINCE, UNTIL, month, play, results
 from tests.support.batches import PLAIN, call

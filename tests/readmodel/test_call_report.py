@@ -16,8 +16,7 @@ from sqlalchemy import Engine
 from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
-from readmodel.calls.duties import keep_duties
-from readmodel.calls.report import CallSummary, Grouping, ReportItem, call_report
+from readmodel.calls.report import CallSummary, Grouping, ReportItem, call_report, keep_duties
 
 Figures = dict[str, Any]
 CALLS = 5_000

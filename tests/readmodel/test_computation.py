@@ -12,9 +12,8 @@ from domain.assessment.exclusion import Exclusion
 from domain.case.actions.hand_over import HandOver
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
-from readmodel.assessments.computation import CHECK, forget, write_entries
+from readmodel.assessments.computation import CHECK, assessment_items, figure_entries, forget, write_entries
 from readmodel.assessments.exclusions import request
-from readmodel.assessments.tables import assessment_items, figure_entries
 from readmodel.base.database import writing
 from readmodel.writer import GroupWriter
 from tests.support.assessment import MONTH, SINCE, UNTIL, computed, entries, month, play

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from domain.calls.call import LONGEST_DUTY, Duty
 from readmodel.base.database import reading, writing
-from readmodel.calls.duties import KeptDuties, OverlapError, duties_between, keep_duties
+from readmodel.calls.report import KeptDuties, OverlapError, duties_between, keep_duties
 
 DAY = datetime(2026, 8, 2, 16, 0, tzinfo=UTC)
 """Midnight in Zhongshan."""

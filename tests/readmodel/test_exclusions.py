@@ -13,7 +13,7 @@ from domain.catalogue.figures import Subject
 from domain.shared.errors import Refused
 from readmodel.assessments import exclusions, months
 from readmodel.assessments.computation import forget
-from readmodel.assessments.tables import exclusions as table
+from readmodel.assessments.exclusions import exclusions as table
 from readmodel.base.database import reading, writing
 from readmodel.base.paging import BadCursorError
 from tests.support.assessment import (
@@ -188,8 +188,8 @@ def test_months_under_way_are_those_in_which_something_may_have_happened(databas
     begun(database, MONTH, SINCE, UNTIL)
     begun(database, "2026-10", UNTIL, at(1, "00:00", month=11))
     with reading(database) as connection:
-        assert sorted(exclusions.months_under_way(connection, number)) == ["2026-08", MONTH]
-        assert exclusions.months_under_way(connection, "2609079999999") == []
+        assert sorted(months.months_under_way(connection, number)) == ["2026-08", MONTH]
+        assert months.months_under_way(connection, "2609079999999") == []
 
 
 def test_an_open_case_is_of_every_month_from_its_registration_on(database: Engine) -> None:
@@ -197,7 +197,7 @@ def test_an_open_case_is_of_every_month_from_its_registration_on(database: Engin
     begun(database, MONTH, SINCE, UNTIL)
     begun(database, "2026-10", UNTIL, at(1, "00:00", month=11))
     with reading(database) as connection:
-        assert sorted(exclusions.months_under_way(connection, number)) == [MONTH, "2026-10"]
+        assert sorted(months.months_under_way(connection, number)) == [MONTH, "2026-10"]
         period = exclusions.period_of(connection, number)
     assert period
     assert period.months(at(2, "08:00", month=11), BEIJING) == [MONTH, "2026-10", "2026-11"]
@@ -207,8 +207,8 @@ def test_a_final_month_is_not_under_way(database: Engine) -> None:
     number = case(database)
     begun(database, MONTH, SINCE, UNTIL, final=True)
     with reading(database) as connection:
-        assert exclusions.months_under_way(connection, number) == []
-        assert exclusions.settled_months(connection, UNTIL) == {MONTH}
+        assert months.months_under_way(connection, number) == []
+        assert months.settled_months(connection, UNTIL) == {MONTH}
 
 
 def test_a_month_is_settled_once_objections_are_over_and_decided_on(database: Engine) -> None:
@@ -219,5 +219,5 @@ def test_a_month_is_settled_once_objections_are_over_and_decided_on(database: En
     with writing(database) as connection:
         months.write(connection, AssessmentBatch(assessment=made, events=(opened, published)))
     with reading(database) as connection:
-        assert exclusions.settled_months(connection, limit.ends_at - MICROSECOND) == frozenset()
-        assert exclusions.settled_months(connection, limit.ends_at) == {MONTH}
+        assert months.settled_months(connection, limit.ends_at - MICROSECOND) == frozenset()
+        assert months.settled_months(connection, limit.ends_at) == {MONTH}

@@ -355,4 +355,6 @@ def test_timeline_comes_in_pages(filled: Engine) -> None:
 
 def test_filters_name_every_filter_of_the_tests() -> None:
     known = {*asdict(CaseFilters())}
-    assert known == {*VALUES, "q", "impersonal"}, f"VALUES in tests/readmodel/test_queries.py needs values of {known}"
+    assert known == {*VALUES, "q", "impersonal", "area_code"}, (
+        f"VALUES in tests/readmodel/test_queries.py needs values of {known}"
+    )

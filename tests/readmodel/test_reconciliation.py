@@ -11,7 +11,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.progress import Progress
 from domain.incident.incident import Incident, IncidentBatch
 from readmodel.assessments import months
-from readmodel.assessments.tables import assessments
+from readmodel.assessments.months import assessments
 from readmodel.base.database import reading, writing
 from readmodel.base.schema import JsonText
 from readmodel.cases.tables import cases, events

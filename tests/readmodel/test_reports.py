@@ -28,7 +28,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
-from readmodel.calls.duties import keep_duties
+from readmodel.calls.report import keep_duties
 from readmodel.projection import write
 from readmodel.reports.reports import first_case_at, get_report, keep_report, make
 from readmodel.reports.work import STAGES

@@ -19,8 +19,8 @@ from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.assessments.computation import figure_entries
 from readmodel.assessments.months import items
-from readmodel.assessments.tables import figure_entries
 from readmodel.base.database import reading, writing
 from readmodel.projection import write
 from readmodel.writer import GroupWriter

@@ -12,7 +12,7 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor
 from readmodel.assessments import months
-from readmodel.assessments.tables import assessment_events
+from readmodel.assessments.months import assessment_events
 from readmodel.base.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until

@@ -17,7 +17,7 @@ from domain.shared.actors import Person, Role
 from hotline.cli import main as cli
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.assessments import months
-from readmodel.assessments.tables import figure_entries, given_points
+from readmodel.assessments.computation import figure_entries, given_points
 from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.people.people import add

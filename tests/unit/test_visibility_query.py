@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.edge.problems import ProblemError
 from api.temporal_ui.pages import VIEWS
-from api.temporal_ui.reading import DEEPEST, LONGEST, UnreadableQueryError, narrowed
+from api.temporal_ui.reading import DEEPEST, LONGEST, narrowed
 from tests.support.visibility import FRAGMENTS, scanned
 
 CONDITION = 'Department = "repair" OR Involved = "repair"'
@@ -102,7 +103,7 @@ def test_a_query_of_lists_is_put_between_brackets(query: str) -> None:
 @pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("query", REFUSED, ids=range(len(REFUSED)))
 def test_anything_else_is_refused_with_what_would_be_taken(query: str, *, counted: bool) -> None:
-    with pytest.raises(UnreadableQueryError, match=r"cannot be narrowed.*It takes comparisons.*此查询"):
+    with pytest.raises(ProblemError, match=r"cannot be narrowed.*It takes comparisons.*此查询"):
         narrowed(query, CONDITION, counted=counted)
 
 
@@ -112,7 +113,7 @@ def test_the_longest_queries_do_not_hold_up_other_requests(first: str, second: s
     half = LONGEST // 2
     query = first * (half // len(first)) + second * (half // len(second))
     began = time.process_time()
-    with suppress(UnreadableQueryError):
+    with suppress(ProblemError):
         narrowed(query, CONDITION)
     assert time.process_time() - began < SECONDS
 
@@ -126,7 +127,7 @@ def test_counts_alone_keep_their_ending() -> None:
     grouped = 'a="x" group by  ExecutionStatus '
     assert narrowed(grouped, CONDITION, counted=True) == f'(a="x") AND ({CONDITION}) GROUP BY ExecutionStatus'
     assert narrowed("GROUP BY ExecutionStatus", CONDITION, counted=True) == f"({CONDITION}) GROUP BY ExecutionStatus"
-    with pytest.raises(UnreadableQueryError):
+    with pytest.raises(ProblemError):
         narrowed(grouped, CONDITION)
 
 
@@ -134,7 +135,7 @@ def test_counts_alone_keep_their_ending() -> None:
 def test_whatever_is_taken_stays_between_its_brackets(fragments: list[str], counted: bool) -> None:
     try:
         query = narrowed("".join(fragments), CONDITION, counted=counted)
-    except UnreadableQueryError:
+    except ProblemError:
         return
     tokens, condition = scanned(query), scanned(f"({CONDITION})")
     assert tokens, query

@@ -15,7 +15,8 @@ from domain.assessment.state import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
-from readmodel.assessments.tables import assessment_events, figure_entries
+from readmodel.assessments.computation import figure_entries
+from readmodel.assessments.months import assessment_events
 from readmodel.base.database import read_in_thread
 from tests.support.hotline import OWNER, Hotline, metadata
 from tests.support.months import RunningMonth, present_month

@@ -55,8 +55,7 @@ from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.call_backs import CallBackEntry
-from readmodel.calls.calls import LinkedCall
-from readmodel.calls.withdrawals import Unconfirmed
+from readmodel.calls.calls import LinkedCall, Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
 from readmodel.incidents import IncidentCandidate, IncidentCounts
 from readmodel.notifications.notifications import DeadLetter

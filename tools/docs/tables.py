@@ -22,9 +22,9 @@ from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
-from domain.incident.incident import INCIDENT_CANCELLATION, INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
-from domain.kit.event import AnyAction, BaseKind
+from domain.kit.event import CANCELLATION, AnyAction, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import Coded
 from hotline.files.catalogue import load_catalogue
@@ -89,12 +89,12 @@ def glossary_actions() -> str:
 
 def glossary_incident_events() -> str:
     """Return the glossary's table of what happens to incidents."""
-    return _events(kind for name, kind in INCIDENT_KINDS.items() if name != INCIDENT_CANCELLATION.name)
+    return _events(kind for name, kind in INCIDENT_KINDS.items() if name != CANCELLATION)
 
 
 def glossary_assessment_events() -> str:
     """Return the glossary's table of what happens to an assessment."""
-    return _events(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != INCIDENT_CANCELLATION.name)
+    return _events(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != CANCELLATION)
 
 
 def glossary_states() -> str:

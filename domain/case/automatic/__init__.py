@@ -11,14 +11,13 @@ from domain.case.automatic import (
 )
 from domain.case.kind import EventKind
 
-CASE_CANCELLATION = EventKind.cancellation("case", by_time=True)
 AUTOMATIC: tuple[EventKind, ...] = (
     escalate.KIND,
     notice.NOTICE,
     notice.CRITICISE,
     undelivered.KIND,
     recognise.KIND,
-    CASE_CANCELLATION,
+    EventKind.cancellation("case", by_time=True),
     catalogue_change.KIND,
     credit.KIND,
     left_out.KIND,
