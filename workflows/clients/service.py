@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from google.protobuf.json_format import ParseDict
@@ -165,12 +165,13 @@ async def last_report(client: Client) -> ReconcilerReport | None:
     converter = client.data_converter.with_context(
         context_of(client.namespace, RECONCILER.id, service.ReconcilerWorkflow.__name__, "reconcile")
     )
-    beats = [beat for each in seen.pending_activities for beat in each.heartbeat_details.payloads[1:]]
+    kinds: list[type] = [datetime, ReconcilerReport]
+    beats = [zip(each.heartbeat_details.payloads, kinds, strict=False) for each in seen.pending_activities]
     try:
-        reports = [report for beat in beats for report in await converter.decode([beat], [ReconcilerReport])]
+        told = [value for beat in beats for part, kind in beat for value in await converter.decode([part], [kind])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
         return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
-    return next(iter(reports), None)
+    return next((each for each in told if isinstance(each, ReconcilerReport)), None)
 
 
 SCHEDULE = names.PERIOD_END
