@@ -18,8 +18,7 @@ from temporalio.worker import Worker
 
 from activities.assessments import AssessmentActivities
 from activities.bulk import BulkActivities
-from activities.bulk_throttle import BulkThrottle
-from activities.case_updates import CaseUpdates
+from activities.case_updates import BulkThrottle, CaseUpdates
 from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.caller_links import CallerLinks

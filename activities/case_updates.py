@@ -1,9 +1,11 @@
 """Updates and queries that an activity sends to many cases, and the writing of what they return.
 
-A few cases are asked at a time, so that other work on cases does not wait behind them.
+A few cases are asked at a time, so that other work on cases does not wait behind them, and none while people act.
 """
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -21,23 +23,21 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
 from activities.projection import Projection
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 
+QUIET_SECONDS = 0.15
+"""Time after somebody's last action until work on many cases goes on: a dispatch often follows a call at once."""
+LONGEST_SECONDS = 1.0
+"""Longest wait, if people act all the time."""
 ANSWER_SECONDS = 8.0
 """Longest wait for a case or an incident; another worker takes over from one that died sooner."""
 
 
 class FanOut(NamedTuple):
-    """Number of cases that are asked together.
-
-    Args:
-        concurrency: cases that are asked at the same time.
-        checkpoint: cases between two checkpoints.
-    """
+    """Number of cases that are asked at the same time, and of those between two checkpoints."""
 
     concurrency: int
     checkpoint: int
@@ -83,6 +83,41 @@ NO_ANSWER = Left("It did not answer.")
 """Result for a case that does not answer: the others must not wait for it."""
 Ask = Callable[[str], Awaitable[CaseAnswer | Left]]
 """Updates the case of this number. Asked again, it returns the same."""
+
+
+class BulkThrottle:
+    """Throttle of one process. It is told when people register a case or send a command.
+
+    Args:
+        serves_people: returns True while the API of this machine serves people, which it knows earlier.
+        clock: returns the present time in seconds.
+    """
+
+    def __init__(
+        self, serves_people: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._serves_people = serves_people
+        self._clock = clock
+        self._acted_at = self._free_until = -math.inf
+
+    def note_action(self) -> None:
+        self._acted_at = self._clock()
+
+    async def wait(self) -> None:
+        """Wait until nobody has acted for `QUIET_SECONDS`, at most `LONGEST_SECONDS`.
+
+        After a wait of some time, calls of the same time return at once: work on many cases keeps half of the time.
+        """
+        now = began = self._clock()
+        while self._free_until <= now < min(self._quiet_at(), began + LONGEST_SECONDS):
+            await asyncio.sleep(min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS) - now)
+            now = self._clock()
+        self._free_until = max(self._free_until, now + (now - began))
+
+    def _quiet_at(self) -> float:
+        if self._serves_people():
+            self.note_action()
+        return self._acted_at + QUIET_SECONDS
 
 
 class CaseUpdates:

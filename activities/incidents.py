@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.case_updates import ANSWER_SECONDS, GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left, is_refusal
 from activities.names import ABSORB, SETTLE, incident_id
 from activities.projection import plain_errors, read
+from activities.run_status import is_gone
 from domain.case.actions.link_incident import OVER, LinkIncident
 from domain.case.automatic.settle import Settled, Settlement
 from domain.case.views import Outcome
@@ -204,6 +204,7 @@ class IncidentTitles:
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
+        """Read the titles again and again until the context ends."""
         reading = asyncio.create_task(self._read_on())
         try:
             yield
@@ -264,23 +265,15 @@ class IncidentMessages:
         handle = self._client.get_workflow_handle(incident_id(absorbed.into))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await handle.execute_update(ABSORB, absorbed, id=once)
-        except (RPCError, WorkflowUpdateFailedError) as error:
-            is_gone = isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
-            if not (is_gone or is_refusal(error)):
-                raise
-            return False
-        return True
+                return not await is_gone(handle.execute_update(ABSORB, absorbed, id=once))
+        except WorkflowUpdateFailedError as error:
+            if is_refusal(error):
+                return False
+            raise
 
     async def _send(self, key: tuple[str, str]) -> bool:
         incident, signal = key
         async with self._locks.setdefault(key, asyncio.Lock()):
             numbers, _ = self._next.pop(key)
-            try:
-                handle = self._client.get_workflow_handle(incident_id(incident))
-                await handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                return False
-            return True
+            handle = self._client.get_workflow_handle(incident_id(incident))
+            return not await is_gone(handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT))

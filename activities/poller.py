@@ -55,7 +55,14 @@ class PollerRun:
 async def poller_run() -> AsyncIterator[PollerRun]:
     """Begin a run of the present activity, and send heartbeats until the context ends."""
     current = PollerRun()
-    heartbeats = asyncio.create_task(_heartbeat(current))
+
+    async def beat() -> None:
+        while True:
+            # The instant is sealed, so that readiness tells a heartbeat from an old one, or one of somebody else.
+            activity.heartbeat(now(), *current.details)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    heartbeats = asyncio.create_task(beat())
     try:
         yield current
     finally:
@@ -65,10 +72,3 @@ async def poller_run() -> AsyncIterator[PollerRun]:
 def now() -> datetime:
     """Return the present instant."""
     return datetime.now(UTC)
-
-
-async def _heartbeat(current: PollerRun) -> None:
-    while True:
-        # The instant is sealed, so that readiness tells a heartbeat from an old one, or one of somebody else.
-        activity.heartbeat(now(), *current.details)
-        await asyncio.sleep(HEARTBEAT_SECONDS)

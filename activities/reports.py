@@ -13,7 +13,7 @@ from activities.poller import now
 from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, Start
 from readmodel.base.database import ReadConnection, write_in_thread
 from readmodel.reports.reports import first_case_at, get_report, keep_report, make
 
@@ -23,8 +23,8 @@ ROWS = 10
 """Rows of a table in them."""
 
 
-class ReportOrder(Immutable):
-    """Report to make: `2026-08-03` of a daily one, `2026-08` of a monthly one."""
+class ReportOrder(Start):
+    """Report to make: `2026-08-03` of a daily one, `2026-08` of a monthly one. It starts the workflow as well."""
 
     kind: ReportKind
     period: str

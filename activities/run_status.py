@@ -86,6 +86,17 @@ async def unless_gone(call: Awaitable[T]) -> T | None:
     return await unless(RPCStatusCode.NOT_FOUND, call)
 
 
+async def is_gone(call: Awaitable[object]) -> bool:
+    """Return True if Temporal does not have (any more) what a call is about. Raises RPCError."""
+    try:
+        await call
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return True
+        raise
+    return False
+
+
 async def described(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
     """Return what Temporal has of this run, or of the latest one; None if it has none. Raises RPCError."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)

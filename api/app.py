@@ -25,7 +25,6 @@ from api.edge.problems import HANDLERS, PROBLEM_KINDS
 from api.exports.files import XLSX
 from api.health import readiness as health
 from api.incidents import routes as incidents
-from api.people import handovers
 from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import routes as reports
@@ -41,7 +40,6 @@ ROUTERS = [
         incidents,
         people,
         calls,
-        handovers,
         assessments,
         exclusions,
         dead_letters,

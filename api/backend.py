@@ -19,8 +19,7 @@ from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
 from api.directory import Naming, People
-from api.documents.documents import Documents
-from api.documents.printer import printer
+from api.documents.documents import Documents, printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
 from api.edge.middleware import Metrics
@@ -30,7 +29,7 @@ from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
-from api.people.handovers import Handovers
+from api.people.routes import Handovers
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import CALLBACK, Handshake, OidcSignIn, Session, Sessions
 from api.sign_in.tokens import ClaimMap, Issuer, Tokens

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Request
 
 from api.directory import Naming, People
-from api.documents.printer import Printer
+from api.documents.documents import Printer
 from api.exports.files import ExportTurn
 from api.sql import DirectWriter, Reader
 from domain.catalogue.catalogue import Catalogue

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from temporalio.testing import ActivityEnvironment
 
 from activities.assessments import AssessmentActivities
-from api.assessments import exports as exported
+from api.assessments import answers
 from api.exports.files import lines
 from bench import postgres
 from bench.assessment_data import fill
@@ -235,8 +235,8 @@ def _export(database: Engine, month: str) -> Exported:
     most, cursor = before, None
     while True:
         with reading(database) as connection:
-            page = cases_behind(connection, number, cursor, exported.PAGE)
-        lines(exported.case_cells(page.items))
+            page = cases_behind(connection, number, cursor, answers.EXPORTED_PAGE)
+        lines(answers.case_cells(page.items))
         entries, cursor = entries + len(page.items), page.next_cursor
         most = max(most, process.memory_info().rss)
         if cursor is None:

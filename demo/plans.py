@@ -137,7 +137,7 @@ class Plan:
         return fits and not unasked and late and timely
 
     def happens(self) -> list[tuple[str, bool]]:
-        """Return the expected timeline without rungs and links: each action, and True if the system does it."""
+        """Return the expected timeline without escalations and links: each action, and True if the system does it."""
         events = [("register", False)]
         for move in self.moves:
             if isinstance(move, Wait):

@@ -283,7 +283,7 @@ def differences(plan: Plan, complaint: Json, timeline: Sequence[Json], incident:
 
 
 def _by_the_way(item: Json) -> bool:
-    """Return True for a link, a rung, a credit or an undelivered notification, which no plan contains."""
+    """Return True for a link, an escalation, a credit or an undelivered notification, which no plan contains."""
     return bool(item["action"] == LINK or (item["actor"] == SYSTEM and item["from"] == item["to"]))
 
 

@@ -83,7 +83,6 @@ class CatalogueRolloutWorkflow:
 
     @workflow.run
     async def run(self, start: RolloutStart) -> dict[str, int]:
-        """Ask every open case once; return the count of each answer."""
         self._start, self._progress = start, start.progress
         self._counts, self._asked = Counter(start.progress.counts), dict.fromkeys(start.asked)
         began_at = self._progress.began_at or workflow.now()
@@ -107,13 +106,7 @@ class CatalogueRolloutWorkflow:
         """Ask the cases that were registered from `since` on, and were not asked before."""
         while numbers := await self._next_page(since):
             if new := [number for number in numbers if number not in self._asked]:
-                change = TermsChange(
-                    edition=self._start.edition,
-                    serial=self._start.serial,
-                    numbers=new,
-                    second_pass=self._progress.second_pass,
-                )
-                self._counts.update(await _ask_page(BulkActivities.change_catalogue, change, "逐单改用"))
+                self._counts.update(await self._change(new))
                 self._asked |= dict.fromkeys(number for number in new if number >= self._late_numbers)
             self._note(after=numbers[-1], counts=dict(self._counts))
             if workflow.info().is_continue_as_new_suggested():
@@ -124,6 +117,12 @@ class CatalogueRolloutWorkflow:
         start, after = self._start, self._progress.after
         query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page)
         return await _next_numbers(BulkActivities.list_open_cases, query)
+
+    async def _change(self, numbers: list[str]) -> dict[str, int]:
+        edition, serial, second_pass = self._start.edition, self._start.serial, self._progress.second_pass
+        change = TermsChange(edition=edition, serial=serial, numbers=numbers, second_pass=second_pass)
+        counts: dict[str, int] = await _ask_page(BulkActivities.change_catalogue, change, "逐单改用")
+        return counts
 
     def _note(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
@@ -173,7 +172,6 @@ class HandoverWorkflow:
 
     @workflow.run
     async def run(self, start: HandoverStart) -> HandoverProgress:
-        """Ask every case once; return what came of it."""
         self._progress = progress = start.progress
         handover = progress.handover
         query = OwnedQuery(handover_id=handover.id, owner=handover.previous_owner, after=start.after, limit=start.page)

@@ -17,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.reports import MadeReport, PeriodEnd, ReportActivities, ReportOrder
     from activities.sealing.stamps import UndecidedError
     from activities.surge_watch import SurgeWatch
-    from domain.reports.report import ReportKind
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY, execute
 
@@ -98,21 +97,13 @@ async def _run_poller(activity: Callable[..., Awaitable[Any]], summary: str, res
     workflow.continue_as_new(args=before)
 
 
-class ReportStart(Start):
-    """Start message of a report."""
-
-    kind: ReportKind
-    period: str
-
-
 @workflow.defn(name="ReportWorkflow")
 class ReportWorkflow:
     """Makes the report of one period."""
 
     @workflow.run
-    async def run(self, start: ReportStart) -> str:
-        """Return the path of the report in the API, once it is made."""
-        order, summary = ReportOrder(kind=start.kind, period=start.period), f"{start.period} 编制{start.kind.zh}"
+    async def run(self, order: ReportOrder) -> str:
+        summary = f"{order.period} 编制{order.kind.zh}"
         made: MadeReport = await execute(ReportActivities.make_report, order, MAKE_TIMEOUT, summary)
         workflow.set_current_details(made.details)
         return made.path
@@ -124,7 +115,6 @@ class PeriodEndWorkflow:
 
     @workflow.run
     async def run(self) -> list[str]:
-        """Begin what is due; return what was begun."""
         started: list[str] = await workflow.execute_activity_method(
             PeriodEnd.begin_due_periods,
             start_to_close_timeout=BEGIN_TIMEOUT,

@@ -8,18 +8,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import httpcore
 import httpx
 
-FORBIDDEN = tuple(
-    map(
-        ip_network,
-        (
-            "100.100.100.200/32",  # Alibaba
-            "168.63.129.16/32",  # Azure
-            "192.0.0.192/32",  # Oracle
-            "fd00:ec2::/32",  # Amazon
-            "fd20:ce::/32",  # Google
-            "255.255.255.255/32",  # broadcast
-        ),
-    )
+FORBIDDEN = (
+    ip_network("100.100.100.200/32"),  # Alibaba
+    ip_network("168.63.129.16/32"),  # Azure
+    ip_network("192.0.0.192/32"),  # Oracle
+    ip_network("fd00:ec2::/32"),  # Amazon
+    ip_network("fd20:ce::/32"),  # Google
+    ip_network("255.255.255.255/32"),  # broadcast
 )
 """Services of clouds for a machine's own data that are not link-local, and broadcast."""
 EMBEDDING = tuple(map(ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
@@ -87,8 +82,7 @@ async def check_resolved(host: str) -> tuple[str, ...]:
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
     """Network that connects to the very addresses that were checked: a name may lead elsewhere soon after."""
 
-    def __init__(self) -> None:
-        self._network = httpcore.AnyIOBackend()
+    _network = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,

@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import UNDELIVERED, complaint_id
 from activities.notifications.addresses import CheckedTransport
@@ -25,6 +24,7 @@ from activities.notifications.delivery import DeliveryLoop, GiveUp, Polling, Rou
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import now, poller_run
+from activities.run_status import is_gone
 from domain.case.automatic.undelivered import Undelivered
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import Delivery
@@ -136,15 +136,11 @@ async def courier(
 
 async def report_undelivered(client: Client, number: str, notification: Undelivered) -> None:
     """Tell a case by an update, if its workflow runs and does not know it. Raises RPCError if it does not answer."""
-    key = notification.key
+    handle, key = client.get_workflow_handle(complaint_id(number)), notification.key
     once = f"undelivered-{notification.channel}-{key}"
+    update = handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=REPORT_TIMEOUT)
     try:
-        await client.get_workflow_handle(complaint_id(number)).execute_update(
-            UNDELIVERED, notification, id=once, rpc_timeout=REPORT_TIMEOUT
-        )
+        if await is_gone(update):
+            logger.info("case %s has ended; it is not told that %s was not delivered", number, key)
     except WorkflowUpdateFailedError as error:
         logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        logger.info("case %s has ended; it is not told that %s was not delivered", number, key)

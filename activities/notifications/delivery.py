@@ -134,7 +134,6 @@ class DeliveryLoop(Loop):
     """Keys of late notifications of which their cases know."""
 
     async def run(self, poller: PollerRun) -> None:
-        """See Loop."""
         self.sent, self._sent, self._failed = 0, [], []
         try:
             await super().run(poller)

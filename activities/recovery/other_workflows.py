@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from activities import names
-from activities.bulk_throttle import BulkThrottle
+from activities.case_updates import BulkThrottle
 from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history import ForeignError, read_events

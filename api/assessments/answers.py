@@ -1,6 +1,6 @@
 """Shapes of assessments (考核), and how they are shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
+from pydantic_core import to_jsonable_python
 
 from api.responses import HIDDEN, WHOLE, body_like
 from domain.assessment.actions import inspect, object_
@@ -33,6 +34,7 @@ from domain.catalogue.figures import (
     Subject,
     Weight,
 )
+from domain.reports.report import Cell
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
@@ -310,3 +312,28 @@ class ExclusionItem(BaseModel):
 def amount_text(counted: CountedCase) -> str | None:
     """Return money or points as a decimal number; None for an entry that has none."""
     return None if counted.amount is None else f"{Decimal(counted.amount) / 100:.2f}"
+
+
+EXPORTED_PAGE = 5000
+"""Cases that are read at once, so that neither SQL nor memory holds more of them."""
+CASE_COLUMNS = ("number", "at", "counts", "amount", "excluded")
+_OF_FIGURE = ("value", "numerator", "denominator", "excluded", "weight", "points", "left_out", "link")
+_OF_SUBJECT = ("score", "grade")
+SCORE_COLUMNS = ("subject", "name", "name_zh", "figure", *_OF_FIGURE, *_OF_SUBJECT)
+
+
+def case_cells(page: Iterable[CountedCase]) -> list[list[Cell]]:
+    return [[one.number, to_jsonable_python(one.at), one.counts, amount_text(one), one.excluded] for one in page]
+
+
+def score_cells(items: Iterable[AssessedItem]) -> list[list[Cell]]:
+    """Return the cells of these results, one row for each figure of each subject."""
+    return [
+        [
+            *(item.subject, item.name, item.name_zh, figure),
+            *(getattr(value, name) for name in _OF_FIGURE),
+            *(getattr(item, name) for name in _OF_SUBJECT),
+        ]
+        for item in items
+        for figure, value in item.figures.items()
+    ]

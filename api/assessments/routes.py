@@ -6,20 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api.assessments import exports as exported
-from api.assessments.answers import (
-    ASSESSMENTS,
-    AssessedItem,
-    AssessedMonth,
-    CountedCaseItem,
-    InspectionItem,
-    MonthSummary,
-    NewInspection,
-    NewObjection,
-    ObjectionDecision,
-    ObjectionItem,
-    StandardItem,
-)
+from api.assessments import answers
 from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
 from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
@@ -82,17 +69,19 @@ def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
 router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 
 
-@router.get(ASSESSMENTS, summary="List assessed months 考核月份")
-async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> Page[MonthSummary]:
+@router.get(answers.ASSESSMENTS, summary="List assessed months 考核月份")
+async def list_assessments(
+    actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader
+) -> Page[answers.MonthSummary]:
     """List the months that are or were assessed, the latest first, all on one page."""
     found = await reader.ask(months.all_months)
-    return Page[MonthSummary](items=[MonthSummary.of(each, actor) for each in found])
+    return Page[answers.MonthSummary](items=[answers.MonthSummary.of(each, actor) for each in found])
 
 
 @router.get(
-    f"{ASSESSMENTS}/{{month}}",
+    f"{answers.ASSESSMENTS}/{{month}}",
     summary="Read the assessment of a month 月度考核",
-    response_model=AssessedMonth,
+    response_model=answers.AssessedMonth,
     responses=formats(CSV, XLSX),
 )
 async def get_assessment(
@@ -101,50 +90,52 @@ async def get_assessment(
     actor: Annotated[Actor, needs(READ_ASSESSMENTS)],
     assessments: TheAssessments,
     export_turn: TheExportTurn,
-) -> AssessedMonth | Response:
+) -> answers.AssessedMonth | Response:
     """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
     found = await assessments.of(month)
     items = await assessments.reader.ask(months.items, month, found.serial, wanted.by)
     names = assessments.names(wanted.by)
-    shown = [AssessedItem.of(found, item, names(item.subject)) for item in items]
+    shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
-        pages = _one_page(exported.score_cells(shown))
-        return await export_turn.answer(wanted.format, f"{month}-{wanted.by}", exported.SCORE_COLUMNS, pages)
-    standard = StandardItem.of(found.standard, wanted.by)
-    return AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
+        pages = _one_page(answers.score_cells(shown))
+        return await export_turn.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
+    standard = answers.StandardItem.of(found.standard, wanted.by)
+    return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
 
 
 @router.get(
-    f"{ASSESSMENTS}/{{month}}/cases",
+    f"{answers.ASSESSMENTS}/{{month}}/cases",
     summary="List the cases behind a number",
-    response_model=Page[CountedCaseItem],
+    response_model=Page[answers.CountedCaseItem],
     dependencies=[needs(READ_ASSESSMENTS)],
     responses=formats(CSV, XLSX) | problems(UNKNOWN_FIGURE),
 )
 async def list_counted_cases(
     month: Month, wanted: Annotated[CaseListing, Query()], assessments: TheAssessments, export_turn: TheExportTurn
-) -> Page[CountedCaseItem] | Response:
+) -> Page[answers.CountedCaseItem] | Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
 
         async def read(cursor: str | None) -> RowPage[CountedCase]:
-            return await assessments.reader.ask(months.cases_behind, number, cursor, exported.PAGE)
+            return await assessments.reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
 
-        pages = await export_turn.pages(read, exported.case_cells, wanted.cursor)
-        return await export_turn.answer(wanted.format, f"{month}-{wanted.figure}", exported.CASE_COLUMNS, pages)
+        pages = await export_turn.pages(read, answers.case_cells, wanted.cursor)
+        return await export_turn.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
     page = await assessments.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
-    return Page[CountedCaseItem](items=[*map(CountedCaseItem.of, page.items)], next_cursor=page.next_cursor)
+    return Page[answers.CountedCaseItem](
+        items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor
+    )
 
 
 @router.get(
-    f"{ASSESSMENTS}/{{month}}/inspections",
+    f"{answers.ASSESSMENTS}/{{month}}/inspections",
     summary="List the sample of a month 质检样本",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_inspections(month: Month, assessments: TheAssessments) -> Page[InspectionItem]:
+async def list_inspections(month: Month, assessments: TheAssessments) -> Page[answers.InspectionItem]:
     """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
-    return Page[InspectionItem](items=InspectionItem.all_of(await assessments.of(month)))
+    return Page[answers.InspectionItem](items=answers.InspectionItem.all_of(await assessments.of(month)))
 
 
 async def _one_page(page: list[list[Cell]]) -> Pages:
@@ -152,51 +143,51 @@ async def _one_page(page: list[list[Cell]]) -> Pages:
 
 
 @router.post(
-    f"{ASSESSMENTS}/{{month}}/inspections",
+    f"{answers.ASSESSMENTS}/{{month}}/inspections",
     summary="质检 inspect: give points to a case of the sample",
-    responses=also(202, InspectionItem) | problems(*_problems(inspect.ACTION), INVALID_NUMBER),
+    responses=also(202, answers.InspectionItem) | problems(*_problems(inspect.ACTION), INVALID_NUMBER),
 )
 async def inspect_case(
     month: Month,
-    body: NewInspection,
+    body: answers.NewInspection,
     actor: Annotated[Actor, needs(right_to(inspect.ACTION))],
     key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-) -> InspectionItem:
+) -> answers.InspectionItem:
     """Give the points of each criterion of the form; nobody inspects a case of their own."""
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
     meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
     after = await assessments.act(month, meant, actor, key, response)
-    return next(each for each in InspectionItem.all_of(after) if each.complaint == number)
+    return next(each for each in answers.InspectionItem.all_of(after) if each.complaint == number)
 
 
 @router.get(
-    f"{ASSESSMENTS}/{{month}}/objections",
+    f"{answers.ASSESSMENTS}/{{month}}/objections",
     summary="List the objections of a month 申诉",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_objections(month: Month, assessments: TheAssessments) -> Page[ObjectionItem]:
+async def list_objections(month: Month, assessments: TheAssessments) -> Page[answers.ObjectionItem]:
     """List the objections with their decisions, the oldest first, all on one page."""
     found = await assessments.of(month)
-    return Page[ObjectionItem](items=[ObjectionItem.of(month, each) for each in found.objections])
+    return Page[answers.ObjectionItem](items=[answers.ObjectionItem.of(month, each) for each in found.objections])
 
 
 @router.post(
-    f"{ASSESSMENTS}/{{month}}/objections",
+    f"{answers.ASSESSMENTS}/{{month}}/objections",
     summary="申诉 object: to a figure of a published month",
     status_code=201,
-    responses=also(202, ObjectionItem) | problems(*_problems(object_.ACTION), *_CHECKED),
+    responses=also(202, answers.ObjectionItem) | problems(*_problems(object_.ACTION), *_CHECKED),
 )
 async def object_to_figure(
     month: Month,
-    body: NewObjection,
+    body: answers.NewObjection,
     actor: Annotated[Actor, needs(right_to(object_.ACTION))],
     key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-) -> ObjectionItem:
+) -> answers.ObjectionItem:
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
     fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
@@ -208,31 +199,31 @@ async def object_to_figure(
 
     refused = await refusal_of(check())
     after = await assessments.act(month, meant, actor, key, response, refused)
-    return ObjectionItem.of(month, _objection_like(after, body, complaint))
+    return answers.ObjectionItem.of(month, _objection_like(after, body, complaint))
 
 
 @router.post(
-    f"{ASSESSMENTS}/{{month}}/objections/{{id}}/decision",
+    f"{answers.ASSESSMENTS}/{{month}}/objections/{{id}}/decision",
     summary="申诉裁决 decide: on an objection",
-    responses=also(202, ObjectionItem) | problems(*_problems(decide_objection.ACTION)),
+    responses=also(202, answers.ObjectionItem) | problems(*_problems(decide_objection.ACTION)),
 )
 async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the path
     month: Month,
     objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
-    body: ObjectionDecision,
+    body: answers.ObjectionDecision,
     actor: Annotated[Actor, needs(right_to(decide_objection.ACTION))],
     key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-) -> ObjectionItem:
+) -> answers.ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
     meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
     found = (await assessments.act(month, meant, actor, key, response)).objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
-    return ObjectionItem.of(month, found)
+    return answers.ObjectionItem.of(month, found)
 
 
-def _objection_like(month: AssessmentFields, body: NewObjection, complaint: str | None) -> Objection:
+def _objection_like(month: AssessmentFields, body: answers.NewObjection, complaint: str | None) -> Objection:
     """Return the objection that this request has raised, now or before: no other is to the same figure and case."""
     wanted = (body.subject, body.figure, complaint)
     return next(

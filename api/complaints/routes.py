@@ -25,8 +25,7 @@ from api.complaints.cases import TheCases
 from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
 from api.directory import Naming
-from api.documents.documents import Documents
-from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
+from api.documents.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX

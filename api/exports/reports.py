@@ -1,16 +1,208 @@
 """Reports in every format: each is rendered from the stored value alone, so it stays as it was made."""
 
 import io
-from collections.abc import Mapping
+import math
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
+from unicodedata import east_asian_width
 
 from markupsafe import Markup
+from pygal import Config, HorizontalBar, HorizontalStackedBar, Line, PluginImportFixer
+from pygal.etree import etree
+from pygal.graph.graph import Graph
+from pygal.style import Style
 
 from api.edge.browsers import TEMPLATES
-from api.exports.charts import svg
 from api.exports.files import BOM, lines, sheets
 from domain.calendar.work_calendar import on_the_wall
-from domain.reports.report import Report, Table, shown
+from domain.reports.report import Chart, ChartKind, Report, Table, shown
+from domain.shared.value import complete
+
+# The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
+
+MOST_LABELS, MOST_SERIES = 24, 8
+"""Labels and series that a reader can tell apart. Further labels are left to the table."""
+OTHERS, RIGHT = "其他 others", "（右轴 right）"
+WIDTH, FONT = 480, 14
+"""Width of a chart and size of its letters in units, which are pixels of a desk's screen and 0.75 of a telephone's."""
+ROW, LEGEND_ROW, LINES, AXIS = 26, 21, 220, 60
+"""Heights of a horizontal bar, of a name in the legend, of a line chart, and of the axis of values with the margins."""
+MARGIN = 20
+LONGEST_LABEL, LONGEST_SERIES = 22, 32
+"""Columns of a terminal up to which a name is drawn; a Chinese character has two."""
+MOST_HOURS = 8
+"""Labels of a line chart that have room side by side."""
+MOST_STEPS = 4
+"""Steps of the axis of values."""
+SHORT = 10_000
+"""Values from which the axis shows thousands."""
+Series = Counter[str]
+"""Values by label; floats, which its type does not say."""
+Sums = dict[str, Series]
+FONTS = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif'
+_KINDS: Mapping[ChartKind, type[Graph]] = complete(
+    "_KINDS",
+    ChartKind,
+    {ChartKind.BAR: HorizontalBar, ChartKind.STACKED: HorizontalStackedBar, ChartKind.LINE: Line},
+)
+_STYLE = Style(
+    background="transparent",
+    plot_background="transparent",
+    foreground="#333",
+    foreground_strong="#111",
+    foreground_subtle="#777",
+    font_family=FONTS,
+    **dict.fromkeys(("label_font_size", "major_label_font_size", "legend_font_size"), FONT),
+    **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "#ddd"),
+    **dict.fromkeys(("guide_stroke_dasharray", "major_guide_stroke_dasharray"), "none"),
+    opacity="1",
+    colors=("#1f6fb2", "#e08a1e", "#3a9d5d", "#b8433f", "#7a5ea8", "#8a6d4b", "#4aa8b5", "#999999"),
+)
+
+
+def svg(table: Table) -> str | None:
+    """Return the chart of a table; None if it has none, or nothing to show."""
+    if table.chart is None or not table.rows:
+        return None
+    chart, readable = table.chart, table.readable()
+    sums = _with_others(_sums(readable, chart))
+    labels = _labels(readable, chart, sums)
+    ticks = _ticks(_top(sums, stacked=chart.kind is ChartKind.STACKED))
+    drawn = _KINDS[chart.kind](_config(chart, labels, len(sums) if len(sums) > 1 else 0), style=_STYLE)
+    secondary = _title(readable, chart.secondary) if chart.secondary else None
+    drawn.x_labels, drawn.y_labels = [shortened(label, LONGEST_LABEL) for label in labels], ticks
+    for name, series in sums.items():
+        values = [series.get(label) for label in labels]
+        if name == secondary:
+            # Whole numbers from zero, or one agent would look like none.
+            steps = len(ticks) - 1
+            drawn.secondary_range = 0, max(1, math.ceil(max(series.values()) / steps)) * steps
+            drawn.add(f"{name} {RIGHT}", values, secondary=True)
+        else:
+            drawn.add(shortened(name, LONGEST_SERIES), values)
+    return _without_scripts(drawn, f"{table.title_zh} {table.title}")
+
+
+def _config(chart: Chart, labels: Sequence[str], legend: int) -> Config:
+    """Return the layout of a chart with so many names in its legend, one below the other."""
+    config = Config(
+        js=(),
+        width=WIDTH,
+        margin=MARGIN,
+        height=AXIS + legend * LEGEND_ROW,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=1,
+        show_legend=legend > 0,
+        truncate_label=-1,
+        truncate_legend=-1,
+        value_formatter=_figure,
+    )
+    if chart.kind is ChartKind.LINE:
+        config.height += LINES
+        config.x_labels_major_every = math.ceil(len(labels) / MOST_HOURS)
+        config.show_minor_x_labels = False
+        if chart.secondary:
+            # The library leaves room for the legend twice.
+            config.margin_bottom = MARGIN - legend * LEGEND_ROW
+    else:
+        config.height += len(labels) * ROW
+        # The library takes Chinese characters for as narrow as Latin ones.
+        names = [shortened(label, LONGEST_LABEL) for label in labels]
+        config.margin_left = MARGIN + (0.55 * max(map(_columns, names)) - 0.6 * max(map(len, names))) * FONT
+    return config
+
+
+def _figure(value: float) -> str:
+    """Return a figure of the axis in little room, as 5,000 or 10k."""
+    return f"{value / 1000:,.10g}k" if value >= SHORT else f"{value:,.10g}"
+
+
+def _ticks(top: float) -> range:
+    """Return whole numbers from zero to `top` or more, in steps of 1, 2 or 5 times a power of ten."""
+    step = next(size * 10**power for power in count() for size in (1, 2, 5) if size * 10**power * MOST_STEPS >= top)
+    return range(0, step * max(1, math.ceil(top / step)) + 1, step)
+
+
+def shortened(name: str, longest: int) -> str:
+    """Return a name of at most so many columns of a terminal, with an ellipsis if it was longer."""
+    if _columns(name) <= longest:
+        return name
+    while _columns(name) >= longest:
+        name = name[:-1]
+    return f"{name.rstrip()}…"
+
+
+def _columns(name: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in name)
+
+
+def _labels(table: Table, chart: Chart, sums: Sums) -> list[str]:
+    """Return the labels in the order in which they are drawn: horizontal bars from below.
+
+    They are in the order of the table; those of single bars by their sums, and those of nothing left to the table.
+    """
+    labels = list(dict.fromkeys(str(row[table.column(chart.label)]) for row in table.rows))
+    if chart.kind is ChartKind.BAR:
+        total = _total(sums.values())
+        labels = sorted([label for label in labels if total[label]] or labels, key=lambda label: -total[label])
+    labels = labels[:MOST_LABELS]
+    return labels if chart.kind is ChartKind.LINE else labels[::-1]
+
+
+def _with_others(sums: Sums) -> Sums:
+    """Return the series, the largest first; the smallest ones are one series if there are too many."""
+    names = sorted(sums, key=lambda name: -sum(sums[name].values()))
+    if len(names) <= MOST_SERIES:
+        return {name: sums[name] for name in names}
+    kept, others = names[: MOST_SERIES - 1], names[MOST_SERIES - 1 :]
+    return {**{name: sums[name] for name in kept}, OTHERS: _total(sums[name] for name in others)}
+
+
+def _total(series: Iterable[Series]) -> Series:
+    total = Series()
+    for each in series:
+        total.update(each)
+    return total
+
+
+def _top(sums: Sums, *, stacked: bool) -> float:
+    """Return the largest value, or the largest sum of the values of a label if they are stacked."""
+    drawn = [_total(sums.values())] if stacked else sums.values()
+    return max((value for series in drawn for value in series.values()), default=0)
+
+
+def _sums(table: Table, chart: Chart) -> Sums:
+    """Return the sum of each series by label; what no row has a value for is left out."""
+    label = table.column(chart.label)
+    series = table.column(chart.series) if chart.series else None
+    found: Sums = defaultdict(Series)
+    for row in table.rows:
+        for name in chart.values:
+            cell = row[table.column(name)]
+            if cell is not None:
+                key = _title(table, name) if series is None else str(row[series])
+                found[key][str(row[label])] += float(cell)  # type: ignore[assignment]  # a Counter adds floats as well
+    return found
+
+
+def _title(table: Table, name: str) -> str:
+    column = table.columns[table.column(name)]
+    return f"{column.title_zh} {column.title}"
+
+
+def _without_scripts(drawn: Graph, title: str) -> str:
+    """Return the chart without the script that the library adds to every chart, and with its title for readers."""
+    root = drawn.render_tree()
+    for parent in list(root.iter()):
+        for script in parent.findall("script"):
+            parent.remove(script)
+    root.find("title").text = title
+    return str(etree.tostring(root, encoding="unicode"))
+
 
 ROWS = 50
 """Rows of a table that a page shows: what matters most comes first, and files have all."""

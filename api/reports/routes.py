@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import HTMLResponse, Response
 
 from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
-from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
+from api.documents.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page

@@ -121,7 +121,7 @@ PUBLISH = AssessmentKind(
 REMIND = AssessmentKind(
     name="remind",
     zh="提醒",
-    description="A rung of the ladder was reached: a time is running out, or over.",
+    description="An escalation step was reached: a time is running out, or over.",
     data=Reminded,
     evolve=_remind,
     notifies=_reminds,
@@ -142,16 +142,12 @@ ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(
 """Every kind of event of an assessment."""
 
 
-class AssessmentOpening(Immutable):
+class AssessmentOpening(AssessmentOpened):
     """Values that the assessment of a month starts from."""
 
     month: str
     at: datetime
-    since: datetime
-    until: datetime
-    seed: str
     standard: Standard
-    edition: Edition
 
 
 class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
@@ -162,8 +158,7 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
         opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
-        begun = AssessmentOpened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
-        return opened, opened.happen(ASSESSMENT_OPEN, start.at, begun)
+        return opened, opened.happen(ASSESSMENT_OPEN, start.at, AssessmentOpened.of(start))
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
         """Note the sample that is to be inspected, as drawn by the recorded seed."""

@@ -29,11 +29,9 @@ class Sampled(Immutable):
     agent: str
 
 
-class Inspection(Immutable):
+class Inspection(Sampled):
     """Inspection (质检) of one case: the points of each criterion, and who gave them."""
 
-    complaint: str
-    agent: str
     scores: dict[str, int]
     points: int = Field(description="All together, of 100.")
     inspected_by: str

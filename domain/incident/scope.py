@@ -132,7 +132,7 @@ class Scope(Immutable):
         return self.circle is not None or bool(self.streets)
 
     def covers(self, service: str, place: CasePlace) -> bool:
-        return any(_has(one, service, place) and _contains(one, place) for one in self.each)
+        return any(_covers(one, service, place) for one in self.each)
 
     def names(self, service: str, district: str) -> bool:
         """Return True if it names both, for all of the district or for some of it."""
@@ -175,13 +175,10 @@ class Scope(Immutable):
         return self.model_copy(update={"further": (*self.further, *further)})
 
 
-def _has(scope: Scope, service: str, place: CasePlace) -> bool:
-    if service not in scope.services:
+def _covers(scope: Scope, service: str, place: CasePlace) -> bool:
+    is_near = not scope.districts or place.district in scope.districts or (place.district is None and scope.is_narrow)
+    if service not in scope.services or not is_near:
         return False
-    return not scope.districts or place.district in scope.districts or (place.district is None and scope.is_narrow)
-
-
-def _contains(scope: Scope, place: CasePlace) -> bool:
     if scope.circle:
         return scope.circle.contains(place)
     words = street_words(place.address)

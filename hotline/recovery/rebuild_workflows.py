@@ -1,8 +1,9 @@
 """Rebuild of lost workflows from SQL: of cases and incidents that are not over, and that Temporal does not run.
 
 A workflow is lost if somebody terminated, deleted or reset it, or if Temporal has lost its database. The case is folded
-from its events, and a workflow is started from it. Clocks are ledgers, so rungs that fell due meanwhile ring once, and
-none rings again; notifications that were sent are rows. What a terminated run has told nobody is written to SQL first.
+from its events, and a workflow is started from it. Clocks are ledgers, so escalation steps that fell due meanwhile
+happen once, and none happens again; notifications that were sent are rows. What a terminated run has told nobody is
+written to SQL first.
 
 A workflow that runs and agrees with SQL is never touched, and of two rebuilds at once one finds it running.
 """
@@ -21,8 +22,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.bulk_throttle import BulkThrottle
-from activities.case_updates import for_each
+from activities.case_updates import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows

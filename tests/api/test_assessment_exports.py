@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from api.assessments import exports
+from api.assessments import answers as exports
 from domain.shared.actors import Role
 from tests.api.test_assessments import follow, item_of, pages, published, read
 from tests.support.api import Api
@@ -27,7 +27,7 @@ async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
 
 @pytest.mark.slow
 async def test_exported_cases_are_those_of_all_pages(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "PAGE", 2)
+    monkeypatch.setattr(exports, "EXPORTED_PAGE", 2)
     for outcome in ("satisfied", "dissatisfied", "satisfied"):
         number = await on_both.case_in("pending_reply")
         await on_both.act(number, "reply", {"message": "好了"})

@@ -227,11 +227,11 @@ async def test_all_are_killed_at_once_and_a_clock_falls_due_meanwhile(
 
     assert (clock(after, "acknowledge")["status"], after["overdue"]) == ("missed", True)
     assert clock(after, "acknowledge")["missed_at"] == promise["due_at"]
-    rungs = [item for item in timeline if item["action"] == "escalate" and item["data"]["clock"] == "acknowledge"]
-    fell_at = {item["data"]["percent"]: datetime.fromisoformat(item["data"]["fell_at"]) for item in rungs}
-    assert [item["data"]["percent"] for item in rungs] == [50, 75, 100, 150, 200]
+    escalations = [item for item in timeline if item["action"] == "escalate" and item["data"]["clock"] == "acknowledge"]
+    fell_at = {item["data"]["percent"]: datetime.fromisoformat(item["data"]["fell_at"]) for item in escalations}
+    assert [item["data"]["percent"] for item in escalations] == [50, 75, 100, 150, 200]
     assert fell_at == {percent: started + budget * percent / 100 for percent in fell_at}
-    assert all(datetime.fromisoformat(item["at"]) > again for item in rungs if item["data"]["percent"] >= 100)
+    assert all(datetime.fromisoformat(item["at"]) > again for item in escalations if item["data"]["percent"] >= 100)
     await all_agree(service)
 
 

@@ -48,7 +48,7 @@ POSTS = (Approver(post="manager", up_to=Decimal(100), holder=MANAGER.id, deputy=
 OWED = Credit(name="Late", name_zh="迟", clock="resolve", amount=Decimal(50))
 STORIES = (
     published(call(1)),
-    # Every rung of a clock of 400 s rings on the way, and the case is handed over and worked again.
+    # Every escalation step of a clock of 400 s happens on the way, and the case is handed over and worked again.
     published(
         call(2, promises=(SOON,)),
         (*PLAIN[:5], "hand_over", FollowUp(outcome="dissatisfied"), "sign_for"),
@@ -272,7 +272,7 @@ def test_batches_of_two_histories_of_a_case_never_mix(database: Engine, data: st
 
 
 def test_an_event_that_differs_in_its_facts_alone_is_refused(database: Engine) -> None:
-    """As a rung, which is dated by its due time, may after a reset."""
+    """As an escalation, which is dated by its due time, may after a reset."""
     put(database, *STORIES[0][:2])
     before = everything(database)
     [dispatched] = STORIES[0][1].events
@@ -320,7 +320,7 @@ def test_notifications_are_due_when_their_event_happened(database: Engine) -> No
 
 
 def test_a_batch_of_all_events_owes_the_notifications_of_a_batch_for_each(database: Engine) -> None:
-    """With SQL away a batch grows: who is told of a rung is whoever had the case when it rang."""
+    """With SQL away a batch grows: who is told of an escalation is whoever had the case when it happened."""
     for story in STORIES:
         put(database, *one_by_one(story))
     apart = rows(database, notifications)

@@ -55,14 +55,11 @@ NEVER_ENTERED = {
     },
     "API and worker compute it before they start a workflow": {
         "bulk.HandoverStart.of",
-        "assessment/messages.summary",
-        "incident/messages.summary",
         "incident/messages.scope_in_words",
         "incident/messages._in_words",
         "complaint/messages.summary",
         "complaint/messages.options_of",
         "complaint/messages.start_from",
-        "complaint/messages.urgency",
         "kit/search_attributes.typed",
     },
     "handlers of updates are made when the modules are loaded": {

@@ -96,8 +96,8 @@ def play(engine: Engine, start: Registration, *steps: tuple[datetime, ActionBody
     case, first = Case.register(start)
     batches = [batch(case, first)]
     for instant, body, actor in steps:
-        rung = walked(case, instant)
-        batches.append(batch(case, (*rung, *do(case, body, instant, actor))))
+        escalation = walked(case, instant)
+        batches.append(batch(case, (*escalation, *do(case, body, instant, actor))))
     with writing(engine) as connection:
         for each in batches:
             write(connection, [each])

@@ -46,9 +46,9 @@ def published(
     at = start.at
     for action in actions:
         at += step
-        rung = case.advance(at)
+        escalation = case.advance(at)
         body = BODIES[action] if isinstance(action, str) else action
-        batches.append(batch(case, (*rung, *do(case, body, at))))
+        batches.append(batch(case, (*escalation, *do(case, body, at))))
     return batches
 
 

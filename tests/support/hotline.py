@@ -149,7 +149,7 @@ class Complaint:
         return await self._hotline.server.get_current_time(self.handle)
 
     async def ahead(self, **delta: float) -> CaseView:
-        """Skip time, and see the case when all that fell due has been rung."""
+        """Skip time, and see the case when all that fell due has happened."""
         await self._hotline.server.fast_forward(self.handle, timedelta(**delta))
         return await self.view()
 

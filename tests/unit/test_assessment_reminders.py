@@ -1,4 +1,4 @@
-"""Reminders of an assessment: each rung of a time is told once, and none when what it was for is done."""
+"""Reminders of an assessment: each step of a time is told once, and none when what it was for is done."""
 
 from datetime import datetime, timedelta
 from functools import cache
@@ -30,12 +30,12 @@ def reminders(events: tuple[AssessmentEvent, ...]) -> list[Reminded]:
 
 @cache
 def on_time() -> list[Reminded]:
-    """Return all reminders, each rung at the deadline that was foreseen."""
+    """Return all reminders, each step at the deadline that was foreseen."""
     made, found, now = published(OBJECTION), list[Reminded](), OBJECTED
     while deadline := made.next_deadline(now):
-        rung, now = reminders(made.remind(deadline)), deadline
-        assert {each.fell_at for each in rung} <= {deadline}
-        found += rung
+        escalation, now = reminders(made.remind(deadline)), deadline
+        assert {each.fell_at for each in escalation} <= {deadline}
+        found += escalation
     return found
 
 
@@ -76,8 +76,8 @@ class TestReminders:
     def test_a_time_that_is_closed_reminds_no_more(self) -> None:
         made = published(OBJECTION)
         do(made, DECISION, SUPERVISOR, OBJECTED)
-        rung = reminders(made.remind(DECIDED_BY + timedelta(days=60)))
-        assert {each.limit for each in rung} == {"objections"}
+        escalation = reminders(made.remind(DECIDED_BY + timedelta(days=60)))
+        assert {each.limit for each in escalation} == {"objections"}
 
     def test_nothing_reminds_once_the_month_is_final(self) -> None:
         assert final().remind(DECIDED_BY + timedelta(days=60)) == ()

@@ -327,9 +327,9 @@ class TestTime:
         assert told == [f"manager:{MANAGER.id}", "owner:Chen Jing", "supervisor", f"manager:{DEPUTY.id}"]
 
     def test_before_the_lapse_the_deputy_is_told_nothing(self) -> None:
-        rungs = [event for event in asked("10").advance(THEN + hours(3)) if data_of(event)["clock"] == "approve"]
+        escalations = [event for event in asked("10").advance(THEN + hours(3)) if data_of(event)["clock"] == "approve"]
         deputy = f"manager:{DEPUTY.id}"
-        told = {data_of(event)["percent"]: deputy in event.recipients for event in rungs}
+        told = {data_of(event)["percent"]: deputy in event.recipients for event in escalations}
         assert told == {50: False, 75: False, 100: True, 150: True, 200: True}
 
     def test_a_request_is_told_to_whose_turn_it_is(self) -> None:

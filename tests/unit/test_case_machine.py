@@ -258,7 +258,7 @@ class CaseMachine(RuleBasedStateMachine):
             if clock.serial in self.shrunk and not clock.running_since:
                 continue
             elapsed = clock.elapsed(self.now, CALENDAR)
-            for percent in {MISS, *(rung.percent for rung in self.case.terms.ladder)}:
+            for percent in {MISS, *(step.percent for step in self.case.terms.ladder)}:
                 if elapsed > clock.budget_seconds * percent / 100 + TOLERANCE:
                     assert (clock.serial, percent) in rang
             assert (clock.missed_at is not None) == ((clock.serial, MISS) in rang)
@@ -270,7 +270,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert Case.model_validate_json(self.case.model_dump_json(exclude_unset=True)) == self.case
 
     @invariant()
-    def every_rung_rings_once(self) -> None:
+    def every_step_happens_once(self) -> None:
         rang = [rung_of(event)[:2] for event in self.events if event.action == "escalate"]
         assert len(rang) == len(set(rang))
 

@@ -102,8 +102,8 @@ class TestWhoIsTold:
 
     def test_the_ladder_finds_the_persons_of_the_chart(self) -> None:
         case = late(State.DISPATCHED)
-        rungs = {data_of(event)["percent"]: event for event in case.advance(MONDAY + minutes(20))}
-        told = {percent: notifications(case.number, event) for percent, event in rungs.items()}
+        escalations = {data_of(event)["percent"]: event for event in case.advance(MONDAY + minutes(20))}
+        told = {percent: notifications(case.number, event) for percent, event in escalations.items()}
         assert [notice.recipient for notice in told[100]] == ["lead:Tan Yong", f"owner:{OWNER.id}", "supervisor"]
         assert [notice.recipient for notice in told[150]] == ["director:Luo Ping"]
         assert [notice.recipient for notice in told[200]] == ["general_manager:Ma Jun"]

@@ -153,7 +153,7 @@ class TestNorms:
         assert (duty.in_call, duty.source) == (True, (source,))
 
     def test_the_ladder(self, catalogue: Catalogue) -> None:
-        assert [(rung.percent, rung.notify, rung.source) for rung in catalogue.ladder] == [
+        assert [(step.percent, step.notify, step.source) for step in catalogue.ladder] == [
             (50, ("assignee",), ("DESK",)),
             (75, ("assignee", "lead"), ("DESK",)),
             (100, ("lead", "owner", "supervisor"), ("DESK", "I")),
@@ -290,7 +290,7 @@ class TestSurges:
 class TestDemo:
     """The demonstration is the same catalogue in fast motion."""
 
-    def test_an_hour_lasts_seconds_and_no_budget_is_too_short_for_its_rungs(
+    def test_an_hour_lasts_seconds_and_no_budget_is_too_short_for_its_steps(
         self, catalogue: Catalogue, demo: Catalogue
     ) -> None:
         for service in catalogue.services:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from api.exports.charts import MOST_LABELS, MOST_SERIES, OTHERS, svg
+from api.exports.reports import MOST_LABELS, MOST_SERIES, OTHERS, svg
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
 
 COLUMNS = (

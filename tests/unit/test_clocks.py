@@ -1,4 +1,4 @@
-"""The ledger of one clock: what it counts, when it is due, when its rungs ring."""
+"""The ledger of one clock: what it counts, when it is due, when its steps are due."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -157,11 +157,11 @@ class TestReinstate:
 
 class TestRungs:
     def test_in_order_each_at_its_instant_and_then_none(self) -> None:
-        clock, rung = always().start(MONDAY), []
+        clock, escalation = always().start(MONDAY), []
         while ring := clock.next_escalation(LADDER, CALENDAR):
-            rung.append((ring[0] - MONDAY, ring[1]))
+            escalation.append((ring[0] - MONDAY, ring[1]))
             clock = clock.escalate(ring[1], ring[0])
-        assert rung == [(minutes(m), p) for m, p in ((30, 50), (45, 75), (60, 100), (90, 150), (120, 200))]
+        assert escalation == [(minutes(m), p) for m, p in ((30, 50), (45, 75), (60, 100), (90, 150), (120, 200))]
         assert clock.missed_at == MONDAY + hours(1)
 
     def test_the_miss_escalates_where_the_ladder_does_not_name_it(self) -> None:

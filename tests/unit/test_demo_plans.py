@@ -260,7 +260,7 @@ class TestDifferences:
         plan, complaint, timeline = shown
         assert any(text.startswith("sequence") for text in differences(plan, complaint, timeline[:-1], INCIDENT))
 
-    def test_a_rung_that_rang_twice(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
+    def test_an_escalation_that_happened_twice(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
         plan, complaint, timeline = shown
         again = [*timeline, {**timeline[-1], "seq": len(timeline) + 1}]
         found = differences(plan, complaint | {"version": len(again)}, again, INCIDENT)

@@ -190,7 +190,7 @@ class TestPromises:
         assert judged(counted(*BEGUN, missed(at(1, "09:00"), name)), EntryKind(name)) == [False]
 
     @pytest.mark.parametrize("percent", [50, 75, 150, 200])
-    def test_no_other_rung_of_the_ladder_is_a_miss(self, percent: int) -> None:
+    def test_no_other_step_of_the_ladder_is_a_miss(self, percent: int) -> None:
         assert judged(counted(*BEGUN, missed(at(1, "09:00"), "arrive", percent=percent)), EntryKind.ARRIVE) == []
 
     def test_the_time_of_an_approver_is_no_promise(self) -> None:

@@ -13,8 +13,18 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.bulk_throttle import BulkThrottle
-from activities.case_updates import GONE, REFUSED, TRIES, Answers, CaseAnswer, CaseUpdates, FanOut, Left, for_each
+from activities.case_updates import (
+    GONE,
+    REFUSED,
+    TRIES,
+    Answers,
+    BulkThrottle,
+    CaseAnswer,
+    CaseUpdates,
+    FanOut,
+    Left,
+    for_each,
+)
 from domain.case.batch import ProjectionBatch
 from tests.support.batches import published
 from tests.support.build import registration

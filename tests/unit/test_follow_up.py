@@ -74,7 +74,7 @@ def test_a_caller_whom_nobody_called_waits_for_the_company_under_the_same_promis
         event = one(do(case, NOT_CONTACTED, THEN, CALLER))
         assert (event.role, event.to_state, data_of(event)["attempt"]) == (Role.CALLER, State.PENDING_FOLLOW_UP, 0)
     assert (case.clocks, case.follow_up_attempts, case.flags) == (clocks, 0, ())
-    assert [rung.action for rung in case.advance(MONDAY + days(2) + hours(1))].count("escalate") > 0
+    assert [event.action for event in case.advance(MONDAY + days(2) + hours(1))].count("escalate") > 0
     do(case, BODIES["follow_up"], MONDAY + days(2) + hours(2))
     assert case.state is State.CLOSED
 

@@ -138,7 +138,7 @@ class TestWho:
 
 
 class TestEscalation:
-    def rung(self, case: Case, at_minutes: float, percent: int) -> tuple[Notification, ...]:
+    def escalation(self, case: Case, at_minutes: float, percent: int) -> tuple[Notification, ...]:
         events = case.advance(MONDAY + minutes(at_minutes))
         event = next(event for event in events if event.action == "escalate" and data_of(event)["percent"] == percent)
         return notifications(case.number, event)
@@ -146,7 +146,7 @@ class TestEscalation:
     def test_climbs_the_ladder(self) -> None:
         case = case_in(State.DISPATCHED)
         climb = [
-            [notice.recipient for notice in self.rung(case, at, percent)]
+            [notice.recipient for notice in self.escalation(case, at, percent)]
             for at, percent in ((5, 50), (7.5, 75), (10, 100), (15, 150), (20, 200))
         ]
         assert climb == [
@@ -158,10 +158,10 @@ class TestEscalation:
         ]
 
     def test_names_clock_and_share_in_both_languages(self) -> None:
-        (warning,) = self.rung(case_in(State.DISPATCHED), 5, 50)
+        (warning,) = self.escalation(case_in(State.DISPATCHED), 5, 50)
         assert (warning.kind, warning.text_zh) == ("escalate", f"工单{NUMBER}:签收时限即将到期(50%)")
         assert warning.text_en == f"Case {NUMBER}: the acknowledge promise is running out (50 % of its time used)"
-        missed = self.rung(case_in(State.DISPATCHED), 11, 100)[0]
+        missed = self.escalation(case_in(State.DISPATCHED), 11, 100)[0]
         assert "已超时(100%)" in missed.text_zh
         assert "is missed (100 %" in missed.text_en
 
@@ -171,7 +171,7 @@ class TestEscalation:
         assert [notice.recipient for notice in notifications(case.number, events[0])] == [OWNER]
 
     def test_a_miss_that_the_ladder_does_not_name_tells_nobody(self) -> None:
-        assert self.rung(case_in(State.DISPATCHED, ladder=()), 11, 100) == ()
+        assert self.escalation(case_in(State.DISPATCHED, ladder=()), 11, 100) == ()
 
 
 def every_notice() -> list[Notification]:
@@ -230,7 +230,7 @@ class TestKeys:
         assert re.fullmatch(r"\d{13}-\d+-.+", notice.key)
 
 
-def test_a_rung_concerns_whoever_had_the_case_when_it_rang() -> None:
+def test_an_escalation_concerns_whoever_had_the_case_when_it_happened() -> None:
     """With SQL away, it is published with what came after it: the case is elsewhere, and with other people."""
     case = case_in(State.DISPATCHED)
     events = do(case, HandOver(owner="Li Mei"), MONDAY + minutes(11))

@@ -191,12 +191,12 @@ class TestClocks:
     def test_to_the_caller_are_missed_where_the_settlement_comes_late(self) -> None:
         case = linked(State.DISPATCHED)
         events = case.settle(OVER_NOW, MONDAY + days(20))
-        rung = [
+        escalation = [
             data_of(event)["clock"]
             for event in events
             if event.action == "escalate" and data_of(event)["percent"] == 100
         ]
-        assert rung == ["resolve", "reply"]
+        assert escalation == ["resolve", "reply"]
         assert clock(case, "reply").missed_at
         assert clock(case, "reply").missed_at != MONDAY + days(20)
         assert case.sla == "missed"

@@ -19,8 +19,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateStage
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.bulk import BulkActivities, CasesOfHandover, TermsChange
-from activities.bulk_throttle import BulkThrottle
-from activities.case_updates import NO_ANSWER, TRIES, CaseUpdates
+from activities.case_updates import NO_ANSWER, TRIES, BulkThrottle, CaseUpdates
 from activities.incidents import IncidentActivities, IncidentMessages
 from activities.names import CATALOGUE_CHANGE, SETTLE
 from activities.sealing.stamps import UndecidedError

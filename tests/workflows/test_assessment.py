@@ -103,7 +103,7 @@ async def test_the_month_waits_for_a_late_decision_and_people_are_told(hotline: 
     assert (await month.reaches("decide_objection", "finish"))[-1] == "finish"
 
 
-async def test_every_rung_before_a_limit_is_told_in_its_turn(hotline: Hotline) -> None:
+async def test_every_step_before_a_limit_is_told_in_its_turn(hotline: Hotline) -> None:
     await hotline.start()
     month = await RunningMonth.begin(hotline, "2026-09", sample_per_agent=1)
     await month.reaches("open", "compute", "draw_sample")

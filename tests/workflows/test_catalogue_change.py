@@ -37,7 +37,7 @@ async def refused(complaint: Complaint, new: NewTerms) -> str | None:
 
 
 @pytest.mark.slow
-async def test_due_times_move_and_rungs_ring_by_the_new_ones(hotline: Hotline) -> None:
+async def test_due_times_move_and_escalations_follow_the_new_ones(hotline: Hotline) -> None:
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
     await complaint.tell(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint))

@@ -1,4 +1,4 @@
-"""Every clock rings every rung once, on time, in a real workflow whose time is skipped."""
+"""Every clock takes every escalation step once, on time, in a real workflow whose time is skipped."""
 
 import json
 from datetime import timedelta
@@ -46,7 +46,7 @@ async def brought_to(hotline: Hotline, steps: tuple[ActionBody, ...]) -> Complai
     return complaint
 
 
-def rungs(rows: list[dict[str, Any]], clock: str, data: Any) -> list[int]:
+def escalations(rows: list[dict[str, Any]], clock: str, data: Any) -> list[int]:
     return [data(row)["percent"] for row in rows if row["action"] == "escalate" and data(row)["clock"] == clock]
 
 
@@ -56,15 +56,15 @@ def data_of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("clock", BEFORE)
-async def test_every_rung_of_every_clock_rings_once_on_time(hotline: Hotline, clock: str) -> None:
+async def test_every_escalation_of_every_clock_happens_once_on_time(hotline: Hotline, clock: str) -> None:
     complaint = await brought_to(hotline, BEFORE[clock])
-    ladder = [rung.percent for rung in hotline.catalogue.terms("no_water", "west", await complaint.now()).ladder]
+    ladder = [step.percent for step in hotline.catalogue.terms("no_water", "west", await complaint.now()).ladder]
     watched = next(each for each in (await complaint.view()).clocks if each.name == clock)
     assert watched.status is ClockStatus.RUNNING
     last = timedelta(seconds=watched.budget_seconds * ladder[-1] / 100)
     view = await complaint.ahead(seconds=(last - (await complaint.now() - started(watched))).total_seconds() + 2)
     rows = await complaint.published(view.version)
-    assert rungs(rows, clock, data_of) == ladder
+    assert escalations(rows, clock, data_of) == ladder
     for row in rows:
         if row["action"] == "escalate" and data_of(row)["clock"] == clock:
             due = started(watched) + timedelta(seconds=watched.budget_seconds * data_of(row)["percent"] / 100)

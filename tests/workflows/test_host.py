@@ -263,11 +263,11 @@ class TestLongLife:
             entries = [found[1] for found in re.finditer(r"^- .+ · \S+ `(\w+)` · ", details, re.MULTILINE)]
             actions = [row["action"] for row in await complaint.published(view.version)]
             assert entries == list(reversed(actions))[:10]
-            rung = await complaint.ahead(minutes=11)
-            assert rung.sla == "missed"
-            assert rung.version == view.version + 3
+            escalation = await complaint.ahead(minutes=11)
+            assert escalation.sla == "missed"
+            assert escalation.version == view.version + 3
             await complaint.act(Withdraw(reason="用户撤销"))
             await complaint.ahead(hours=73)
             await complaint.closed()
-            rows = await complaint.published(rung.version + 1)
-            assert [row["seq"] for row in rows] == list(range(1, rung.version + 2))
+            rows = await complaint.published(escalation.version + 1)
+            assert [row["seq"] for row in rows] == list(range(1, escalation.version + 2))

@@ -15,7 +15,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.bulk_throttle import BulkThrottle
+from activities.case_updates import BulkThrottle
 from activities.names import complaint_id
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen

@@ -146,11 +146,11 @@ async def test_a_promise_that_fell_due_during_a_pause_is_missed_at_its_due_time(
     await pause(reconciled.client, complaint.handle.id)
     paused_at = datetime.now(UTC)
     await until(lambda: asyncio.sleep(0, datetime.now(UTC)), lambda now: now > started_at + 2.5 * BUDGET)
-    assert all(at < paused_at for _, _, at in await rungs(complaint))
+    assert all(at < paused_at for _, _, at in await escalations(complaint))
     unpaused_at = datetime.now(UTC)
     await unpause(reconciled.client, complaint.handle.id)
-    ladder = [rung.percent for rung in terms.ladder]
-    rang = await until(lambda: rungs(complaint), lambda seen: len(seen) == len(ladder))
+    ladder = [step.percent for step in terms.ladder]
+    rang = await until(lambda: escalations(complaint), lambda seen: len(seen) == len(ladder))
     due = {percent: started_at + BUDGET * percent / 100 for percent in ladder}
     assert [(percent, fell_at) for percent, fell_at, _ in rang] == [(each, written(due[each])) for each in ladder]
     assert all(at > unpaused_at for percent, _, at in rang if due[percent] > paused_at)
@@ -163,8 +163,8 @@ async def clock(complaint: Complaint) -> Any:
     return next(each for each in (await complaint.view()).clocks if each.name == "acknowledge")
 
 
-async def rungs(complaint: Complaint) -> list[tuple[int, str, datetime]]:
-    """Return the rungs that rang for it: percent, when it fell due, and when it rang."""
+async def escalations(complaint: Complaint) -> list[tuple[int, str, datetime]]:
+    """Return its escalations: percent, when each fell due, and when it happened."""
     rows = [(row["at"], json.loads(row["data"])) for row in await complaint.rows() if row["action"] == "escalate"]
     return [
         (data["percent"], data["fell_at"], datetime.fromisoformat(at).replace(tzinfo=UTC))

@@ -12,7 +12,7 @@ import pytest_asyncio
 from pydantic_core import from_json
 from sqlalchemy import Engine
 
-from activities.bulk_throttle import BulkThrottle
+from activities.case_updates import BulkThrottle
 from activities.names import incident_id
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.run_status import NOT_OVER
@@ -78,21 +78,21 @@ async def run_of(complaint: Complaint) -> str | None:
     return (await complaint.handle.describe()).run_id
 
 
-async def rungs(complaint: Complaint) -> list[Any]:
-    """Return the rungs of the first promise to sign for, in order, once all that are due have rung."""
+async def escalations(complaint: Complaint) -> list[Any]:
+    """Return the escalations of the first promise to sign for, in order, once all that are due have happened."""
     version = (await complaint.view()).version
     events = sorted(await complaint.published(version), key=lambda row: row["seq"])
     return [row["data"] for row in events if row["action"] == "escalate" and "acknowledge" in row["data"]]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-async def test_a_lost_case_comes_back_as_it_was_and_each_rung_rings_once(
+async def test_a_lost_case_comes_back_as_it_was_and_each_step_happens_once(
     hotline: Hotline, owner: Engine, loss: str
 ) -> None:
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
     await complaint.ahead(minutes=6)
-    assert len(await rungs(complaint)) == 1
+    assert len(await escalations(complaint)) == 1
     await complaint.published(3)
     before = {row["key"]: row for row in await complaint.rows("notifications")}
     shown = (await complaint.handle.describe()).typed_search_attributes
@@ -104,10 +104,10 @@ async def test_a_lost_case_comes_back_as_it_was_and_each_rung_rings_once(
     assert (await back.view()).version == 3
     assert (await back.handle.describe()).typed_search_attributes == shown
     assert await back.lost() is None
-    assert len(await rungs(back)) == 1
+    assert len(await escalations(back)) == 1
     await back.ahead(minutes=11)
-    assert len(await rungs(back)) == 3
-    assert len({*await rungs(back)}) == 3
+    assert len(await escalations(back)) == 3
+    assert len({*await escalations(back)}) == 3
     await back.act(SignFor())
     after = {row["key"]: row for row in await back.rows("notifications")}
     assert {key: after[key] for key in before} == before
@@ -115,7 +115,7 @@ async def test_a_lost_case_comes_back_as_it_was_and_each_rung_rings_once(
     assert await rebuilder(hotline, owner).one(complaint.number) == RUNS
 
 
-async def test_rungs_that_fell_due_while_the_workflow_was_away_ring_once_in_order(
+async def test_steps_that_fell_due_while_the_workflow_was_away_happen_once_in_order(
     hotline: Hotline, owner: Engine
 ) -> None:
     """As if it had been lost twenty minutes ago."""

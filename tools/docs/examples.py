@@ -24,7 +24,7 @@ from api.health import Component, Health
 from api.health.readiness import readiness, unknown
 from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import Candidate, IncidentItem
-from api.people.handovers import HandoverItem
+from api.people.routes import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.responses import Page, timeline_item
 from domain.assessment.actions import object_

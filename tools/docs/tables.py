@@ -204,7 +204,7 @@ def catalogue_page() -> str:
         ),
         "The ladder": table(
             ("used", "recipients", "source"),
-            ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
+            ((f"{step.percent} %", ", ".join(step.notify), ", ".join(step.source)) for step in catalogue.ladder),
         ),
         "Rules of the chain": _process(catalogue),
         "Approvers": "Amounts that were approved on the case before count towards the limits.\n\n"

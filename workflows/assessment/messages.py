@@ -1,4 +1,4 @@
-"""Messages of an assessment's workflow, and what the Temporal UI shows of it: id, summary, attributes, details."""
+"""Messages of an assessment's workflow, and what the Temporal UI shows of it: attributes and details."""
 
 from collections.abc import Iterator
 
@@ -26,10 +26,6 @@ class AssessmentOutcome(EntityOutcome):
 
     assessment: Assessment
     events: tuple[AssessmentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
-
-
-def summary(month: str) -> str:
-    return f"月度考核 assessment {month}"
 
 
 def search_attributes(month: Assessment) -> keys.Values:

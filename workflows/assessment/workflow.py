@@ -19,12 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.assessment.state import AssessmentEvent, AssessmentState
     from domain.kit.event import Command
     from domain.shared.actors import Actor
-    from workflows.assessment.messages import (
-        AssessmentOutcome,
-        AssessmentStart,
-        details,
-        search_attributes,
-    )
+    from workflows.assessment.messages import AssessmentOutcome, AssessmentStart, details, search_attributes
     from workflows.kit.entity import DeadlineTimer, Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames

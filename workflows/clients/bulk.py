@@ -7,7 +7,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.names import HANDOVER, ROLLOUT
-from activities.run_status import is_over, unless_gone
+from activities.run_status import is_gone, is_over, unless_gone
 from domain.case.bulk import HandoverProgress
 from domain.catalogue.terms import Edition
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, HandoverWorkflow, RolloutStart
@@ -64,9 +64,8 @@ async def end_rollout(client: Client, edition: Edition) -> bool:
     """End the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
     handle = client.get_workflow_handle(rollout_id(edition))
     found = await unless_gone(handle.describe())
-    if found is None or is_over(found.status):
+    if found is None or is_over(found.status) or await is_gone(handle.cancel()):
         return False
-    await unless_gone(handle.cancel())
     with suppress(WorkflowFailureError):
         await handle.result()
     return True

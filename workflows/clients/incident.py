@@ -13,7 +13,7 @@ from domain.incident.incident import Incident
 from domain.incident.state import IncidentEvent, Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.clients.start import RPC_TIMEOUT, Request, find_started, start_once
-from workflows.incident.messages import IncidentStart, search_attributes, summary
+from workflows.incident.messages import IncidentStart, scope_in_words, search_attributes
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.search_attributes import typed
 from workflows.kit.words import CatalogueNames
@@ -69,7 +69,7 @@ def options_of(incident: Incident, names: CatalogueNames) -> dict[str, Any]:
     """Return the options of `Client.start_workflow` for an incident."""
     return {
         "id": incident_id(incident.number),
-        "static_summary": summary(incident, names),
+        "static_summary": f"突发事件 incident {incident.number} · {scope_in_words(incident, names)}",
         "search_attributes": typed(search_attributes(incident)),
         "priority": URGENT,
     }

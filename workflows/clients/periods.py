@@ -9,18 +9,19 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from activities.names import REPORT, assessment_id
+from activities.reports import ReportOrder
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.reports.report import ReportKind, month_bounds
 from domain.shared.text import to_milliseconds
-from workflows.assessment.messages import AssessmentStart, search_attributes, summary
+from workflows.assessment.messages import AssessmentStart, search_attributes
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.start import Request, start_once, warn_of_other
 from workflows.kit.entity import LOWEST
 from workflows.kit.search_attributes import typed
 from workflows.kit.words import CatalogueNames
-from workflows.service import ReportStart, ReportWorkflow
+from workflows.service import ReportWorkflow
 
 
 async def begin_assessment(
@@ -78,7 +79,7 @@ async def _assess(
         id=assessment_id(month.number),
         task_queue=task_queue,
         priority=LOWEST,
-        static_summary=summary(month.number),
+        static_summary=f"月度考核 assessment {month.number}",
         search_attributes=typed(search_attributes(month)),
     )
 
@@ -98,7 +99,7 @@ async def start_report(client: Client, task_queue: str, kind: ReportKind, period
         client,
         request,
         ReportWorkflow.run,
-        ReportStart(kind=kind, period=period),
+        ReportOrder(kind=kind, period=period),
         reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id=workflow_id,
         task_queue=task_queue,

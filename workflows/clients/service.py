@@ -181,7 +181,7 @@ WORKFLOW = f"temporal-sys-scheduler:{SCHEDULE}"
 ANSWER = timedelta(seconds=1)
 """Longest wait for what Temporal has of it: it answers in milliseconds, and readiness waits for two seconds."""
 HOUR, MINUTE = 0, 20
-"""Local time of the start: the last promises of the day have rung."""
+"""Local time of the start: the last promises of the day are due before."""
 CATCH_UP_SECONDS = 366 * 24 * 3600
 """Starts that were missed as Temporal was down are made up for by one, as soon as it is back."""
 

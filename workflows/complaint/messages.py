@@ -28,11 +28,6 @@ class ComplaintStart(EntityStart):
     linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
 
 
-def urgency(case: CaseState) -> Priority:
-    """Return the priority of a case's work in queues: emergencies (P1) go before all else."""
-    return Priority(priority_key=int(case.terms.priority.removeprefix("P")))
-
-
 def summary(case: CaseState) -> str:
     """Return one line for the list of workflows, without personal data."""
     terms = case.terms
@@ -64,7 +59,8 @@ def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
         "id": complaint_id(case.number),
         "static_summary": summary(case),
         "search_attributes": keys.typed(search_attributes(case, changed_at)),
-        "priority": urgency(case),
+        # Emergencies (P1) go before all else.
+        "priority": Priority(priority_key=int(case.terms.priority.removeprefix("P"))),
     }
 
 

@@ -128,7 +128,6 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.update(name=RECOGNISE, description="内部 Internal: The caller was recognised after the intake. 补充识别")
     def recognise(self, known: Recognised) -> BatchAnswer:
-        """Tell the case what is known of its caller; return the batch for the sender to write."""
         self._note(*self._case.recognise(known, workflow.now()))
         return BatchAnswer(batch=self._batch_for_sender())
 
@@ -152,7 +151,6 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.update(name=CATALOGUE_CHANGE, description="内部 Internal: A new catalogue is in force. 改用新服务目录")
     def catalogue_change(self, new: NewTerms) -> BatchAnswer:
-        """Change the terms of the case; return the batch for the rollout to write."""
         self._acknowledge(new.acknowledged)
         now = workflow.now()
         self._note(*self._case.change_catalogue(new, now))

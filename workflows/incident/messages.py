@@ -1,4 +1,4 @@
-"""Messages of an incident's workflow, and what the Temporal UI shows of it: id, summary, attributes, details."""
+"""Messages of an incident's workflow, and what the Temporal UI shows of it: attributes and details."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -38,10 +38,6 @@ class IncidentOutcome(EntityOutcome):
     events: tuple[IncidentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
     counts: dict[str, int] = Field(default={})
     waiting: int = Field(description="Linked cases that still wait for it.")
-
-
-def summary(incident: Incident, names: CatalogueNames) -> str:
-    return f"突发事件 incident {incident.number} · {scope_in_words(incident, names)}"
 
 
 def search_attributes(incident: Incident) -> keys.Values:

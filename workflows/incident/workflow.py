@@ -1,7 +1,7 @@
 """The workflow of one incident: one cause behind many calls, until every case is replied to.
 
 It has no child workflow for a case: each case is a workflow already. Cases signal that they belong to it; when it ends,
-activities act on a batch of cases at a time, at a low priority (`urgency` is that of cases).
+activities act on a batch of cases at a time, at the lowest priority.
 """
 
 import asyncio
@@ -37,13 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
-    from workflows.incident.messages import (
-        CaseNumbers,
-        IncidentOutcome,
-        IncidentStart,
-        details,
-        search_attributes,
-    )
+    from workflows.incident.messages import CaseNumbers, IncidentOutcome, IncidentStart, details, search_attributes
     from workflows.kit.entity import Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames
@@ -192,7 +186,6 @@ class IncidentWorkflow(PublishingWorkflow):
         if answers.silent and not self._incident.end:
             self._named = naming.model_copy(update={"numbers": answers.silent})
             self._named_timer = asyncio.create_task(self._name_again(len(answers.silent)))
-        self._wake()
 
     async def _name_again(self, silent: int) -> None:
         """Wait as a task of its own: neither the end of the incident nor its next run waits for silent cases."""
@@ -237,7 +230,6 @@ class IncidentWorkflow(PublishingWorkflow):
         if self._waiting and self._waiting.keys() <= self._silent:
             await workflow.sleep(LATER, summary=f"{len(self._waiting)} cases do not answer 工单无应答")
             self._silent.clear()
-        self._wake()
 
     async def _ask_doubtful(self) -> None:
         """Forget the cases that say themselves that they are not linked to it."""
@@ -248,7 +240,6 @@ class IncidentWorkflow(PublishingWorkflow):
         # Those that were linked again meanwhile are asked no longer.
         for number in self._asked.keys() & unlinked:
             self._waiting.pop(number, None)
-        self._wake()
 
     async def _finish(self) -> None:
         self._note(self._incident.finish(workflow.now(), dict(self._counts)))

@@ -109,16 +109,13 @@ UPDATES = {
 
 
 class EntityWorkflow:
-    """Base of a workflow that keeps one entity.
+    """Base of a workflow that keeps one entity, which it changes in place.
 
     Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that
     docs/decisions/0004 explains. The class is not generic and its metaclass is Python's own: at every start of a
     run, the SDK looks at all members of a workflow class and of its bases.
 
-    Args:
-        entity: the entity, which is changed in place.
-        events: events that led to the entity and that SQL is not known to have.
-        start: the start message, for what an earlier run carried over.
+    `events` led to the entity, and SQL is not known to have them. `start` has what an earlier run carried over.
     """
 
     def __init_subclass__(cls) -> None:
@@ -139,8 +136,7 @@ class EntityWorkflow:
         self._keep(*events)
 
     @abstractmethod
-    def _search_attributes(self) -> Values:
-        """Return the search attributes of the entity."""
+    def _search_attributes(self) -> Values: ...
 
     @abstractmethod
     def details(self, names: WorkerNames) -> str:
@@ -155,8 +151,7 @@ class EntityWorkflow:
         """Return the answer to an update: the outcome, with the batch that its sender writes."""
 
     @abstractmethod
-    def _carried_over(self) -> BaseModel:
-        """Return the start message of the next run."""
+    def _carried_over(self) -> EntityStart: ...
 
     def check(self, command: Command[Any]) -> None:
         """Validate an update of the table: raise ApplicationError before anything is recorded."""
@@ -318,7 +313,6 @@ class PublishingWorkflow(EntityWorkflow):
     """Longest duration of one of its other activities, however busy the service is."""
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:
-        """Handle an update of the table."""
         return super().act(action, command.model_copy(update={"acknowledged": None}))
 
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:

@@ -82,8 +82,7 @@ class ChannelConfig(ConfigTable, ABC):
         return False
 
     @abstractmethod
-    def channel(self, name: str, resources: Resources) -> Channel:
-        """Return the channel of this table."""
+    def channel(self, name: str, resources: Resources) -> Channel: ...
 
 
 class DeliveryError(Exception):
@@ -117,11 +116,8 @@ class RemoteChannel:
         self._render = render
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-        """See Channel."""
         reasons = await asyncio.gather(*(self._deliver(delivery) for delivery in deliveries))
-        return {
-            delivery.key: reason for delivery, reason in zip(deliveries, reasons, strict=True) if reason is not None
-        }
+        return {each.key: reason for each, reason in zip(deliveries, reasons, strict=True) if reason is not None}
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
         """Return no key: a remote service cannot be asked. Deliveries in doubt are sent again, under the same id."""

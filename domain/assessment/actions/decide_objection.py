@@ -1,7 +1,5 @@
 """decide_objection 申诉裁决: somebody who has no part in it accepts an objection, or does not."""
 
-from datetime import datetime
-
 from domain.assessment.state import (
     AssessmentAction,
     AssessmentEvent,
@@ -35,7 +33,7 @@ class ObjectionDecided(DecideObjection):
     raised_by: str
 
 
-def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: datetime) -> Decision:
+def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, *_: object) -> Decision:
     """Return the decision. Raises Refused for an objection that is unknown or decided, and a person who is a party."""
     objection = month.objection(body.objection)
     undecided = tuple(str(each.id) for each in month.undecided)

@@ -1,6 +1,5 @@
 """inspect 质检: a case of the sample is given points by the form of the catalogue."""
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -31,7 +30,7 @@ class Inspected(Inspect):
     points: int
 
 
-def decide(month: AssessmentFields, body: Inspect, actor: Actor, _: datetime) -> Decision:
+def decide(month: AssessmentFields, body: Inspect, actor: Actor, *_: object) -> Decision:
     """Return the inspection. Raises Refused if not drawn, inspected before, by its agent, or not by the form."""
     drawn = {each.complaint: each.agent for each in month.sample}
     waiting = tuple(each.complaint for each in month.uninspected)

@@ -72,7 +72,7 @@ def text(number: str, data: Escalated, _: Event) -> tuple[str, str]:
 KIND = EventKind(
     name="escalate",
     zh="升级",
-    description="A rung of the ladder was reached, and people were notified.",
+    description="An escalation step was reached, and people were notified.",
     data=Escalated,
     by_time=True,
     evolve=evolve,

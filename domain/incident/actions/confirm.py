@@ -1,13 +1,10 @@
 """confirm 确认: it is one cause. It may be wider than the suspicion, or narrowed to a circle or to streets."""
 
-from datetime import datetime
-
 from pydantic import Field
 
 from domain.incident.scope import Around, Scope
-from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentEvent, IncidentFields, IncidentState
+from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.numbers import CaseNumber
 from domain.shared.text import Instant, Name
@@ -34,7 +31,7 @@ class Confirmed(Confirm):
     scope: Scope
 
 
-def decide(incident: IncidentFields, body: Confirm, _: Actor, __: datetime) -> Decision:
+def decide(incident: IncidentFields, body: Confirm, *_: object) -> Decision:
     services, districts = body.services, body.districts
     scope = incident.scope.widened(services, districts).narrowed(body)
     title = body.title or incident.title
@@ -42,7 +39,7 @@ def decide(incident: IncidentFields, body: Confirm, _: Actor, __: datetime) -> D
     return Decision(confirmed, IncidentState.CONFIRMED)
 
 
-def evolve(incident: IncidentFields, data: Confirmed, _: IncidentEvent) -> None:
+def evolve(incident: IncidentFields, data: Confirmed, *_: object) -> None:
     if data.expected_at:
         incident.expected_at = data.expected_at
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentEvent, IncidentFields
+from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentFields
 from domain.kit.event import ActionBody
 from domain.shared.text import Instant, Text
 
@@ -15,7 +15,7 @@ class Inform(ActionBody):
     expected_at: Instant | None = Field(default=None, description="When water is expected back.")
 
 
-def evolve(incident: IncidentFields, data: Inform, _: IncidentEvent) -> None:
+def evolve(incident: IncidentFields, data: Inform, *_: object) -> None:
     incident.news = data.message
     if data.expected_at:
         incident.expected_at = data.expected_at

@@ -1,13 +1,6 @@
 """resolve 解决: the cause is gone."""
 
-from domain.incident.state import (
-    CONTROL_ROOM,
-    LINKS_NEW_CASES,
-    IncidentAction,
-    IncidentEvent,
-    IncidentFields,
-    IncidentState,
-)
+from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.actors import Role
 from domain.shared.text import Text
@@ -20,7 +13,7 @@ class Resolve(ActionBody):
     message: Text
 
 
-def evolve(incident: IncidentFields, data: Resolve, _: IncidentEvent) -> None:
+def evolve(incident: IncidentFields, data: Resolve, *_: object) -> None:
     incident.result, incident.reply = data.result, data.message
 
 

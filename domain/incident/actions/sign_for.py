@@ -1,7 +1,5 @@
 """sign_for 签收: the department takes it."""
 
-from datetime import datetime
-
 from domain.incident.state import IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
@@ -14,7 +12,7 @@ class SignForIncident(ActionBody):
     assignee: Name | None = None
 
 
-def decide(_: IncidentFields, body: SignForIncident, actor: Actor, __: datetime) -> Decision:
+def decide(_: IncidentFields, body: SignForIncident, actor: Actor, *__: object) -> Decision:
     return Decision(SignForIncident.of(body, assignee=body.assignee or actor.id), IncidentState.IN_PROGRESS)
 
 
