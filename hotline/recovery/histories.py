@@ -23,8 +23,8 @@ from activities.names import CHANGED_AT, complaint_id
 from activities.recovery.history import ForeignError, UnopenedError, UnreadableError, read_events
 from activities.run_status import instant, is_over
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
-from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
+from domain.case.state import BatchAnswer, ProjectionBatch
 from domain.incident.incident import IncidentBatch, News
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent

@@ -8,11 +8,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, RowMapping, Select, func, select, union_all
 
+from domain.case.actions.register import Registered
 from domain.case.approvers import CREDIT_KIND
 from domain.case.automatic.notice import DOCUMENTS
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Registered
 from domain.case.lifecycle import State
 from domain.case.parts import Part, PartState
 from domain.case.progress import Progress

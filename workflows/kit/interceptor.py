@@ -15,7 +15,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from domain.case.intake import Registration
+from domain.case.actions.register import Registration
 from domain.kit.event import Command
 from domain.shared.actors import Role
 from workflows.kit.entity import EntityWorkflow
