@@ -109,11 +109,7 @@ TheExclusions = Annotated[Exclusions, part("exclusions")]
 router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 
 
-@router.get(
-    "/v1/exclusions",
-    summary="List exclusions 剔除",
-    dependencies=[needs(READ_ASSESSMENTS)],
-)
+@router.get("/v1/exclusions", summary="List exclusions 剔除", dependencies=[needs(READ_ASSESSMENTS)])
 async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: TheReader) -> Page[ExclusionItem]:
     """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
     asked = partial(exclusions.page_of_exclusions, decided=wanted.decided)
@@ -132,9 +128,7 @@ async def list_exclusions_of_complaint(
 
 
 @router.post(
-    _OF_CASE,
-    summary="剔除 exclude: ask that a complaint is excluded from assessments",
-    responses=problems(*_REFUSED),
+    _OF_CASE, summary="剔除 exclude: ask that a complaint is excluded from assessments", responses=problems(*_REFUSED)
 )
 async def request_exclusion(
     number: CaseNumber,
