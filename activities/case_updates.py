@@ -26,7 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.names import complaint_id
 from activities.projection import Projection
 from activities.sealing.stamps import UndecidedError
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 
 QUIET_SECONDS = 0.15
 """Time after somebody's last action until work on many cases goes on: a dispatch often follows a call at once."""

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from activities.names import complaint_id
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 from readmodel.base.database import ReadConnection, WriteConnection, read_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
 from readmodel.writer import DOWN, GroupWriter

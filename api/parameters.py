@@ -147,6 +147,10 @@ ME = "me"
 """Name that a filter of people takes for the person who asks."""
 
 
+def _filter(description: str, *examples: str) -> Any:  # noqa: ANN401 - as `Field`
+    return Field(default=None, description=description, examples=[*examples] or None)
+
+
 class Filters(BaseModel):
     """Filters of complaints; a complaint must pass all of them. Unknown parameters are refused."""
 
@@ -155,29 +159,22 @@ class Filters(BaseModel):
     state: tuple[State, ...] = Field(
         default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
     )
-    department: DepartmentCode | None = Field(
-        default=None, description="Department that has it, by code or name.", examples=["repair"]
-    )
-    owner: Name | None = Field(
-        default=None, description="Id or name of the person who owns it (首问责任人); `me` is you.", examples=[ME]
-    )
-    assignee: Name | None = Field(
-        default=None, description="Id or name of the person who works on it; `me` is you.", examples=[ME]
-    )
-    service: ServiceCode | None = Field(default=None, description="Service, by code or name.", examples=["no_water"])
-    district: DistrictCode | None = Field(default=None, description="District, by code or name.", examples=["west"])
-    priority: Priority | None = Field(default=None, description="P1 is the highest.")
-    channel: IntakeChannel | None = Field(default=None, description="How it came in.")
-    sla: Sla | None = Field(default=None, description="Service level of its present cycle.")
-    flag: Flag | None = Field(default=None, description="A flag that it has.")
-    overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
-    registered_from: Instant | None = Field(default=None, description="It was registered then or later.")
-    registered_to: Instant | None = Field(default=None, description="It was registered before.")
-    due_before: Instant | None = Field(default=None, description="Its `next_due_at` is before: late, or due by then.")
-    incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
-    lost: Lost | None = Field(
-        default=None,
-        description="It is open, and its workflow is lost (流程丢失): `ended` by hand, `missing`, or `reset`.",
+    department: DepartmentCode | None = _filter("Department that has it, by code or name.", "repair")
+    owner: Name | None = _filter("Id or name of the person who owns it (首问责任人); `me` is you.", ME)
+    assignee: Name | None = _filter("Id or name of the person who works on it; `me` is you.", ME)
+    service: ServiceCode | None = _filter("Service, by code or name.", "no_water")
+    district: DistrictCode | None = _filter("District, by code or name.", "west")
+    priority: Priority | None = _filter("P1 is the highest.")
+    channel: IntakeChannel | None = _filter("How it came in.")
+    sla: Sla | None = _filter("Service level of its present cycle.")
+    flag: Flag | None = _filter("A flag that it has.")
+    overdue: bool | None = _filter("A promise has been missed and is still not kept.")
+    registered_from: Instant | None = _filter("It was registered then or later.")
+    registered_to: Instant | None = _filter("It was registered before.")
+    due_before: Instant | None = _filter("Its `next_due_at` is before: late, or due by then.")
+    incident: Code | None = _filter("Code of the incident it is linked to (并案).")
+    lost: Lost | None = _filter(
+        "It is open, and its workflow is lost (流程丢失): `ended` by hand, `missing`, or `reset`."
     )
     q: str | None = Field(
         default=None,

@@ -26,6 +26,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
+from domain.case.actions.register import Registration
 from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.resume import Resume
@@ -34,12 +35,12 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Intake, Location, Registration
+from domain.case.intake import Intake, Location
 from domain.case.lifecycle import ENDED, State
 from domain.case.progress import Satisfaction
+from domain.case.state import ProjectionBatch
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import ClockName
 from domain.kit.event import ActionBody, Command

@@ -16,10 +16,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import courier
 from bench.report import Figure
+from domain.case.actions.register import Registration
 from domain.case.automatic.undelivered import Undelivered
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from domain.case.intake import Intake, Location, Registration
+from domain.case.intake import Intake, Location
+from domain.case.state import ProjectionBatch
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of
 from domain.shared.text import to_milliseconds

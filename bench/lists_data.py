@@ -24,10 +24,11 @@ from pydantic import TypeAdapter
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.register import Registration
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.intake import Caller, Intake, Location, Registration
+from domain.case.intake import Caller, Intake, Location
 from domain.case.lifecycle import ENDED, State
 from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue

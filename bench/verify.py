@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.server import Service
-from domain.case.batch import ProjectionBatch
+from domain.case.actions.register import Registration
 from domain.case.case import Case
-from domain.case.intake import Intake, Location, Registration
+from domain.case.intake import Intake, Location
+from domain.case.state import ProjectionBatch
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of
 from domain.shared.text import to_milliseconds

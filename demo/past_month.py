@@ -23,9 +23,10 @@ from demo.plans import PLANS, Step, offered
 from domain.calls.call import Call as ReportedCall
 from domain.calls.call import Duty
 from domain.case.actions import COMMANDS
-from domain.case.batch import ProjectionBatch
+from domain.case.actions.register import Registration
 from domain.case.case import Case
-from domain.case.intake import Intake, IntakeFlag, Registration
+from domain.case.intake import Intake, IntakeFlag
+from domain.case.state import ProjectionBatch
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.kit.event import Command

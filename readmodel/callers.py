@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from domain.case.actions.correct import Corrected
-from domain.case.intake import THANKS_SERVICE, Caller, Contact, Intake, IntakeFlag, Registered
+from domain.case.actions.register import Registered
+from domain.case.intake import THANKS_SERVICE, Caller, Contact, Intake, IntakeFlag
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 from readmodel.base.database import WriteConnection, writing
 from readmodel.projection import write
 

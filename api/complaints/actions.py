@@ -42,9 +42,9 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw, needs_call
+from domain.case.decide import Attempt
 from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.lifecycle import OPEN, State
-from domain.case.permission import Attempt
 from domain.case.progress import Owed, Progress
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody

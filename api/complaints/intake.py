@@ -22,10 +22,11 @@ from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
 from api.temporal.server import Backlog
+from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Contact, Intake, Registration
+from domain.case.intake import Contact, Intake
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
@@ -179,31 +180,22 @@ class IntakeService:
         if sent:
             # As long as the same request may be under way under the number of yesterday.
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())
-        given = {name: getattr(body, name) for name in Intake.model_fields}
         thanked = self.naming.known(body.thanked) if body.thanked else None
-        intake = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
+        given = {name: getattr(body, name) for name in Intake.model_fields}
+        said = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
-        looking = asyncio.ensure_future(self.reader.known(intake, at))
+        looking = asyncio.ensure_future(self.reader.known(said, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
             return NewlyRegistered(number)
         known = await looking
         facts, contact = known or UNKNOWN_CALLER
-        said = intake
         intake, filled = said.filled_in(in_catalogue(self.in_force.catalogue, contact)) if body.fill else (said, ())
         if intake.location.district != said.location.district:
             terms = self._terms(body, intake.location.district, at)
-        draft = Registration(
-            number="",
-            at=at,
-            actor=actor,
-            owner=owner.id,
-            people=owner.people | (thanked.people if thanked else {}),
-            intake=intake,
-            terms=terms,
-            incident=await self.reader.incident_covering(intake.service_code, intake.location),
-            filled=filled,
-            **facts._asdict(),
-        )
+        incident = await self.reader.incident_covering(intake.service_code, intake.location)
+        people = owner.people | (thanked.people if thanked else {})
+        found = {"terms": terms, "incident": incident, "filled": filled, **facts._asdict()}
+        draft = Registration(number="", at=at, actor=actor, owner=owner.id, people=people, intake=intake, **found)
         registered = await self._start(draft, request, sent=sent)
         if known is None and registered.case:
             self.recognition.begin(registered.number, said, at)

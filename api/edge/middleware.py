@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.edge.problems import BAD_REQUEST, INTERNAL, ProblemError, declare
 
+log = logging.getLogger("hotline.api")
+
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. An action takes some 10 ms; 2.5 s is the wait for SQL; 10 s is the promise to answer at all."""
 LEVELS = {"ready": 2, "degraded": 1, "unavailable": 0}
@@ -61,8 +63,6 @@ class Metrics:
     def text(self) -> bytes:
         return generate_latest(self._registry)
 
-
-log = logging.getLogger("hotline.api")
 
 HEAD_TOO_LARGE = declare("head-too-large", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Request head too large")
 BODY_TOO_LARGE = declare("body-too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large")

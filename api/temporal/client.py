@@ -37,12 +37,12 @@ from api.temporal.errors import (
     refused_update,
 )
 from api.temporal.server import ClockCheck
+from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import KNOWN, Recognised
-from domain.case.batch import ProjectionBatch
 from domain.case.bulk import Handover, HandoverProgress
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Registration
+from domain.case.state import ProjectionBatch
 from domain.case.views import CaseView, Outcome
 from domain.incident.incident import Incident
 from domain.incident.state import LINKABLE, Opening

@@ -82,10 +82,11 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     except OperatorError as error:
         raise operator_needed(error) from None
     except (RPCError, RuntimeError) as error:
-        if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+        status = error.status if isinstance(error, RPCError) else None
+        if status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
-        if isinstance(error, RPCError) and error.status is RPCStatusCode.FAILED_PRECONDITION:
-            if "paused" in error.message:  # Temporal has no code of its own for it
+        if status is RPCStatusCode.FAILED_PRECONDITION:
+            if "paused" in str(error):  # Temporal has no code of its own for it
                 raise _paused(what) from None
             log.warning("no worker computes the workflow: %s", error)
             detail = f"{what} was not taken: no worker has finished the last task of the workflow. Send it again later."

@@ -48,11 +48,32 @@ class Drawn(EventData):
 
     sample: tuple[Sampled, ...]
 
+    def evolve(self, month: AssessmentFields, event: AssessmentEvent) -> None:
+        month.drawn = True
+        if self.sample and month.standard.inspection_seconds:
+            month.open_limit(INSPECTIONS, event.at, month.standard.inspection_seconds)
+
 
 class Computed(EventData):
     """Result of a computation."""
 
     computed: Computation
+
+
+class Published(Computed):
+    """Result to which objections are taken."""
+
+    def evolve(self, month: AssessmentFields, event: AssessmentEvent) -> None:
+        month.published_at = event.at
+        month.close_limit(INSPECTIONS)
+        month.open_limit(OBJECTIONS, event.at, month.standard.objection_seconds)
+
+
+class Finished(Computed):
+    """Result that nothing changes any more."""
+
+    def evolve(self, month: AssessmentFields, _: AssessmentEvent) -> None:
+        month.limits = ()
 
 
 class Reminded(EventData):
@@ -62,27 +83,10 @@ class Reminded(EventData):
     percent: int
     fell_at: datetime
 
-
-def _draw(month: AssessmentFields, data: Drawn, event: AssessmentEvent) -> None:
-    month.drawn = True
-    if data.sample and month.standard.inspection_seconds:
-        month.open_limit(INSPECTIONS, event.at, month.standard.inspection_seconds)
-
-
-def _publish(month: AssessmentFields, data: Computed, event: AssessmentEvent) -> None:
-    month.computed, month.published_at = data.computed, event.at
-    month.close_limit(INSPECTIONS)
-    month.open_limit(OBJECTIONS, event.at, month.standard.objection_seconds)
-
-
-def _finish(month: AssessmentFields, data: Computed, _: AssessmentEvent) -> None:
-    month.computed, month.limits = data.computed, ()
-
-
-def _remind(month: AssessmentFields, data: Reminded, _: AssessmentEvent) -> None:
-    month.limits = tuple(
-        each.model_copy(update={"rung": data.percent}) if each.name == data.limit else each for each in month.limits
-    )
+    def evolve(self, month: AssessmentFields, _: AssessmentEvent) -> None:
+        month.limits = tuple(
+            each.model_copy(update={"rung": self.percent}) if each.name == self.limit else each for each in month.limits
+        )
 
 
 def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addressees:
@@ -100,7 +104,6 @@ DRAW = AssessmentKind(
     description="Cases of each agent were drawn, by the recorded seed, to be inspected.",
     data=Drawn,
     sets=("sample",),
-    evolve=_draw,
     notifies=("supervisor",),
 )
 COMPUTE = AssessmentKind(
@@ -114,8 +117,8 @@ PUBLISH = AssessmentKind(
     name="publish",
     zh="公示",
     description="The draft is published: objections are taken.",
-    data=Computed,
-    evolve=_publish,
+    data=Published,
+    sets=("computed",),
     notifies=("agent", "crew", "supervisor", "manager"),
 )
 REMIND = AssessmentKind(
@@ -123,15 +126,14 @@ REMIND = AssessmentKind(
     zh="提醒",
     description="An escalation step was reached: a time is running out, or over.",
     data=Reminded,
-    evolve=_remind,
     notifies=_reminds,
 )
 ASSESSMENT_FINISH = AssessmentKind(
     name="finish",
     zh="定稿",
     description="The month is final; nothing changes it any more.",
-    data=Computed,
-    evolve=_finish,
+    data=Finished,
+    sets=("computed",),
     notifies=("supervisor", "manager", "general_manager"),
 )
 _AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH)
@@ -168,7 +170,7 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         """Note the figures, which `step` makes public or final; None: neither."""
         step = step or COMPUTE
         state = {PUBLISH.name: S.OBJECTIONS, ASSESSMENT_FINISH.name: S.FINAL}.get(step.name)
-        return self.happen(step, at, Computed(computed=computed), state)
+        return self.happen(step, at, step.data.model_validate({"computed": computed}), state)
 
     @property
     def must_draw(self) -> bool:

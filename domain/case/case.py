@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 
 from domain.case.actions import ACTION_OF, link_incident, register, resume
+from domain.case.actions.register import Registered, Registration
 from domain.case.automatic import (
     catalogue_change,
     credit,
@@ -28,7 +29,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.events import Event
-from domain.case.intake import Intake, Registered, Registration
+from domain.case.intake import Intake
 from domain.case.kind import Due
 from domain.case.lifecycle import State
 from domain.case.new_terms import with_priority
@@ -40,11 +41,6 @@ from domain.kit.entity import AnyKind, EntityRules, EntityTable
 from domain.kit.event import Command, Decision, EventData
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import INVALID_RESULT, Refused
-
-_INVALID_RESULT = (
-    "The action would leave the case {number} (version {version}) in an invalid state ({faults}). Nothing was done."
-    " Report it to the operators: a rule or the catalogue is wrong."
-)
 
 
 class Case(CaseState, EntityRules[Event]):
@@ -113,8 +109,11 @@ class Case(CaseState, EntityRules[Event]):
         try:
             return super().preview(command, at)
         except ValidationError as error:
-            faults = left_out.faults(error)
-            message = _INVALID_RESULT.format(number=self.number, version=self.version, faults=faults)
+            what = f"the case {self.number} (version {self.version}) in an invalid state ({left_out.faults(error)})"
+            message = (
+                f"The action would leave {what}. Nothing was done. Report it to the operators: a rule or the catalogue"
+                " is wrong."
+            )
             raise Refused(INVALID_RESULT, message) from None
 
     def decide(self, command: Command[Any], at: datetime) -> Event:

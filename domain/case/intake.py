@@ -7,11 +7,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Priority, Terms
-from domain.kit.event import EventData
-from domain.shared.actors import Actor
+from domain.catalogue.terms import Priority
 from domain.shared.codes import DistrictCode, ServiceCode
-from domain.shared.text import JOINERS, ON_ONE_LINE, AccountNo, CallId, Instant, Name, Phone, Text, as_sent, within
+from domain.shared.text import JOINERS, ON_ONE_LINE, AccountNo, CallId, Name, Phone, Text, as_sent, within
 from domain.shared.value import Immutable, Value, omit_default
 
 
@@ -127,25 +125,3 @@ class IntakeFlag(StrEnum):
     HARDSHIP = "hardship"
     REPEAT_CALLER = "repeat_caller"
     POSSIBLE_DUPLICATE = "possible_duplicate"
-
-
-class Registered(EventData):
-    """Facts of a registration: intake, owner, and the terms of the case from then on."""
-
-    number: str
-    owner: Name
-    intake: Intake
-    terms: Terms
-    flags: tuple[str, ...] = omit_default((), "Of `IntakeFlag`.")
-    possible_duplicates: tuple[str, ...] = omit_default((), "Cases that may be the same matter.")
-    filled: tuple[str, ...] = omit_default((), "Fields of the intake that the registry has filled in.")
-    incident: str | None = omit_default(None, "The incident that explains the call.")
-    customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
-
-
-class Registration(Registered):
-    """Everything that a case starts from: the data of its first event, when it was taken and by whom."""
-
-    at: Instant
-    actor: Actor
-    people: dict[str, str] = omit_default({}, "Names of the people in it, by id, where they differ.")

@@ -1,6 +1,6 @@
 """Shape of an action and of every other kind of event. Each is one module in `actions` or `automatic`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,9 +69,8 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
 class EventKind(BaseKind[CaseState, Event]):
     """Kind of event of a complaint.
 
-    `text` returns a notification in Chinese and in English, if the default, which names the action and the state, does
-    not do. `flags` are those that the event raises. `by_time`: nobody has acted on the case.
-    `notifies_by_incident` are told in place of others if an incident brings the event.
+    `flags` are those that the event raises. `by_time`: nobody has acted on the case. `notifies_by_incident` are told in
+    place of others if an incident brings the event.
     """
 
     EVENT = Event
@@ -80,7 +79,6 @@ class EventKind(BaseKind[CaseState, Event]):
     notifies_by_incident: Addressees | None = None
     flags: tuple[str, ...] = ()
     holders: Callable[[CaseState, Any], Sequence[Holder]] = holders_of
-    text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
 
     def more_facts(self, case: CaseState, decision: Decision) -> dict[str, Any]:
         return {"cycle": decision.cycle or case.cycle}
@@ -100,14 +98,11 @@ class EventKind(BaseKind[CaseState, Event]):
 class PartAction:
     """Effect of an action on a part of a case: from which of its states, to which, and in which states of the case.
 
-    Without `target` the state of the part stays. `facts` returns further facts of the event; it raises Refused for a
-    body that is wrong for the part. `always` is set if the action is never one on the case itself.
+    Without `target` the state of the part stays. `always` is set if the action is never one on the case itself.
     """
 
     sources: AbstractSet[PartState]
     target: PartState | None = None
-    facts: Callable[[Part, Any], Mapping[str, Any]] = lambda *_: {}
-    evolve: Callable[[CaseState, Part, Any, Event], None] = lambda *_: None
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None
     guard: Callable[[CaseState, Part, datetime], Objection] = lambda *_: None
@@ -137,9 +132,8 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
 
     1. `guard`: is it possible now? A condition beyond the state.
     2. `objection`: may this person do it? A condition beyond the role.
-    3. `check`: is the body right? Raises Refused if not.
-    4. `decide`: what happens? Returns the decision or NotPossible, or raises Refused. By default the body becomes the
-       data of the event, and the first target the state.
+    3. `check` of the body: is it right?
+    4. `decide` of the body: what happens?
 
     `part` says how a department that has only a part does it; of the rules above, `objection` and `check` count there.
     `offers` is False if this person has nothing to do it to, so that the action is not offered.

@@ -9,8 +9,8 @@ that is sent back is held to the present terms.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import NamedTuple
 
-from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, ClockRun, counted_times
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
@@ -51,13 +51,14 @@ def changed_terms(old: Terms, new: Terms) -> tuple[str, ...]:
 
 def moved_promises(case: CaseState, terms: Terms, at: datetime) -> tuple[Moved, ...]:
     before = {clock.serial: clock for clock in case.clocks}
-    moved = (_difference(before.get(after.serial), after, case, terms) for after in _clocks(case, terms, at))
+    clocks = _Recount(case, terms, at).clocks(at)
+    moved = (_difference(before.get(after.serial), after, case, terms) for after in clocks)
     return tuple(filter(None, moved))
 
 
 def hold_to(case: CaseState, terms: Terms, event: Event) -> None:
     """Hold the case to the terms that are in the data of this event, from now on."""
-    _put(case, _clocks(case, terms, event.at))
+    _put(case, _Recount(case, terms, event.at).clocks(event.at))
     case.terms = terms
     case.later_terms = LaterTerms(seq=event.seq, at=event.at)
 
@@ -65,20 +66,21 @@ def hold_to(case: CaseState, terms: Terms, event: Event) -> None:
 def hold_to_present(case: CaseState, since: datetime) -> None:
     """Hold the clocks of a case to its terms if these came after an instant, while the clocks were set aside."""
     if case.later_terms and case.later_terms.at >= since:
-        _put(case, _clocks(case, case.terms, case.later_terms.at))
+        at = case.later_terms.at
+        _put(case, _Recount(case, case.terms, at).clocks(at))
 
 
 def reinstate_resolve(case: CaseState, *parts: int) -> None:
     """Let `resolve` of these parts count on as if the work had never been completed, under the present terms."""
+    recount = _Recount(case, case.terms, case.later_terms.at if case.later_terms else None)
     clocks = {clock.serial: clock for clock in case.clocks}
     for part in parts:
         mine = (clock for clock in reversed(case.clocks) if (clock.name, clock.part) == ("resolve", part))
         last = next((clock for clock in mine if clock.cycle == case.cycle and not clock.cancelled), None)
         if last:
-            clocks[last.serial] = _reinstated(case, last)
+            clocks[last.serial] = recount.reinstated(last)
         if not (last and clocks[last.serial].live):
-            since = case.later_terms.at if case.later_terms else None
-            clocks |= {clock.serial: clock for clock in _new(case, [("resolve", part)], case.terms, since, len(clocks))}
+            clocks |= {clock.serial: clock for clock in recount.new([("resolve", part)], len(clocks))}
     _put(case, tuple(clocks.values()))
 
 
@@ -91,107 +93,104 @@ def _put(case: CaseState, clocks: tuple[Clock, ...]) -> None:
     )
 
 
-def _clocks(case: CaseState, terms: Terms, at: datetime) -> tuple[Clock, ...]:
-    kept = tuple(_kept(case, clock, terms, at) for clock in case.clocks)
-    live = {(clock.name, clock.part) for clock in kept if clock.live}
-    return kept + _new(case, [each for each in _ahead(case) if each not in live], terms, at, len(kept))
+class _Recount(NamedTuple):
+    """Clocks of a case as these terms have them, in force since an instant; None: since the registration."""
 
+    case: CaseState
+    terms: Terms
+    since: datetime | None
 
-def _kept(case: CaseState, clock: Clock, terms: Terms, at: datetime) -> Clock:
-    if not clock.live:
-        return clock
-    if clock.missed_at or clock.name == APPROVE:
-        return clock if terms.calendar == case.calendar else clock.interrupt(at, at, case.calendar)
-    promise = _promise(terms, clock.name)
-    if promise is None:
-        return clock.cancel(at, case.calendar)
-    if clock.started_at is None:
-        return _counted(case, clock, promise, terms, at)
-    measured_alike = clock.calendar == "always" or terms.calendar == case.calendar
-    budget = _budget(case, clock.part, promise, terms)
-    if measured_alike and (clock.calendar, clock.budget_seconds) == (promise.calendar, budget):
-        return clock
-    now = _measured(clock.pause(at, case.calendar), promise, budget)
-    return now.resume(max(at, clock.running_since)) if clock.running_since else now
+    def clocks(self, at: datetime) -> tuple[Clock, ...]:
+        kept = tuple(self._kept(clock, at) for clock in self.case.clocks)
+        live = {(clock.name, clock.part) for clock in kept if clock.live}
+        return kept + self.new([each for each in _ahead(self.case) if each not in live], len(kept))
 
+    def new(self, promised: Iterable[tuple[ClockName, int]], serial: int) -> tuple[Clock, ...]:
+        """Return clocks for those of the promises, by name and part, that the terms make; their serials follow."""
+        made = [(promise, part) for name, part in promised if (promise := self._promise(name))]
+        return tuple(
+            self._counted(self.case.new_clock(promise.name, promise, serial + place, part), promise)
+            for place, (promise, part) in enumerate(made, start=1)
+        )
 
-def _measured(clock: Clock, promise: Promise, budget: float) -> Clock:
-    """Return a clock of another budget: it keeps what was consumed, or the share of it on another calendar."""
-    same = clock.calendar == promise.calendar
-    consumed = clock.consumed_seconds * (1 if same else budget / clock.budget_seconds)
-    changes = {"calendar": promise.calendar, "budget_seconds": budget, "consumed_seconds": consumed}
-    return clock.model_copy(update=changes)
+    def reinstated(self, clock: Clock) -> Clock:
+        """Return a promise that was kept as if it had not been; one that the terms lack stays kept.
 
+        It is not missed before the terms are in force.
+        """
+        promise, stopped_at = self._promise(clock.name), clock.stopped_at
+        if stopped_at is None or not (promise or clock.missed_at):
+            return clock
+        going_on = clock.model_copy(update={"stopped_at": None})
+        if promise and not clock.missed_at:
+            going_on = self._measured(going_on, promise)
+        return self._run(going_on, stopped_at)
 
-def _reinstated(case: CaseState, clock: Clock) -> Clock:
-    """Return a promise that was kept as if it had not been; one that the present terms lack stays kept.
+    def _kept(self, clock: Clock, at: datetime) -> Clock:
+        calendar = self.case.calendar
+        same_calendar = self.terms.calendar == calendar
+        if not clock.live:
+            return clock
+        if clock.missed_at or clock.name == APPROVE:
+            return clock if same_calendar else clock.interrupt(at, at, calendar)
+        promise = self._promise(clock.name)
+        if promise is None:
+            return clock.cancel(at, calendar)
+        if clock.started_at is None:
+            return self._counted(clock, promise)
+        alike = (clock.calendar, clock.budget_seconds) == (promise.calendar, self._budget(clock.part, promise))
+        if alike and (same_calendar or clock.calendar == "always"):
+            return clock
+        now = self._measured(clock.pause(at, calendar), promise)
+        return now.resume(max(at, clock.running_since)) if clock.running_since else now
 
-    It is not missed before the terms are in force.
-    """
-    promise, stopped_at = _promise(case.terms, clock.name), clock.stopped_at
-    if stopped_at is None or not (promise or clock.missed_at):
-        return clock
-    terms_since = case.later_terms.at if case.later_terms else None
-    going_on = clock.model_copy(update={"stopped_at": None})
-    if promise and not clock.missed_at:
-        going_on = _measured(going_on, promise, _budget(case, clock.part, promise, case.terms))
-    return _run(case, going_on, stopped_at, terms_since, case.calendar)
+    def _measured(self, clock: Clock, promise: Promise) -> Clock:
+        """Return the clock of another promise: it keeps what was consumed, or the share of it on another calendar."""
+        budget = self._budget(clock.part, promise)
+        share = 1 if clock.calendar == promise.calendar else budget / clock.budget_seconds
+        changes = {"calendar": promise.calendar, "budget_seconds": budget}
+        return clock.model_copy(update={**changes, "consumed_seconds": clock.consumed_seconds * share})
 
+    def _counted(self, clock: Clock, promise: Promise) -> Clock:
+        """Return the clock as if the case had always had the terms; it waits if its moment is still to come.
 
-def _new(
-    case: CaseState,
-    promised: Iterable[tuple[ClockName, int]],
-    terms: Terms,
-    terms_since: datetime | None,
-    serial: int,
-) -> tuple[Clock, ...]:
-    """Return clocks for those of the promises, by name and part, that these terms make; their serials follow."""
-    made = [(promise, part) for name, part in promised if (promise := _promise(terms, name))]
-    return tuple(
-        _counted(case, case.new_clock(promise.name, promise, serial + place, part), promise, terms, terms_since)
-        for place, (promise, part) in enumerate(made, start=1)
-    )
+        It is not missed before the terms are in force: what was used up by then falls due when they are.
+        """
+        began = _since(self.case, clock.part, promise)
+        changes = {
+            "calendar": promise.calendar,
+            "budget_seconds": self._budget(clock.part, promise),
+            "consumed_seconds": 0.0,
+            "started_at": began,
+            "running_since": None,
+        }
+        anew = clock.model_copy(update=changes)
+        return self._run(anew, began) if began else anew
 
+    def _run(self, clock: Clock, began: datetime) -> Clock:
+        """Return a paused clock after it has run since an instant; it is due in the time that used up its budget.
 
-def _counted(case: CaseState, clock: Clock, promise: Promise, terms: Terms, terms_since: datetime | None) -> Clock:
-    """Return the clock as if the case had always had these terms; it waits if its moment is still to come.
+        Times before the terms are in force do not count for that.
+        """
+        runs: tuple[ClockRun, ...] = ()
+        for start, end in counted_times(self.case.standstills, clock.name, clock.part, began, self.since):
+            clock = clock.resume(start)
+            if end is None:
+                break
+            if self.since is None or start >= self.since:
+                runs += (ClockRun(start, clock.consumed_seconds),)
+            clock = clock.pause(end, self.terms.calendar)
+        # A missed clock has noted its runs itself.
+        used_up = clock.missed_at is None and clock.consumed_seconds >= clock.budget_seconds
+        return clock.model_copy(update={"runs": runs}) if used_up else clock
 
-    It is not missed before the terms are in force: what was used up by then falls due at `terms_since`.
-    """
-    since = _since(case, clock.part, promise)
-    changes = {
-        "calendar": promise.calendar,
-        "budget_seconds": _budget(case, clock.part, promise, terms),
-        "consumed_seconds": 0.0,
-        "started_at": since,
-        "running_since": None,
-    }
-    anew = clock.model_copy(update=changes)
-    return _run(case, anew, since, terms_since, terms.calendar) if since else anew
+    def _budget(self, part: int, promise: Promise) -> float:
+        """Return the seconds of a promise with what extensions have added, in days of its calendar."""
+        days = self.case.extended_days if promise.name in EXTENDED_CLOCKS and not part else 0
+        return promise.budget_seconds + days * self.terms.day_seconds(promise.calendar)
 
-
-def _run(case: CaseState, clock: Clock, since: datetime, terms_since: datetime | None, calendar: WorkCalendar) -> Clock:
-    """Return a paused clock after it has run since an instant; it is due in the time that used up its budget.
-
-    Times before `terms_since` do not count for that.
-    """
-    runs: tuple[ClockRun, ...] = ()
-    for start, end in counted_times(case.standstills, clock.name, clock.part, since, terms_since):
-        clock = clock.resume(start)
-        if end is None:
-            break
-        if terms_since is None or start >= terms_since:
-            runs += (ClockRun(start, clock.consumed_seconds),)
-        clock = clock.pause(end, calendar)
-    # A missed clock has noted its runs itself.
-    used_up = clock.missed_at is None and clock.consumed_seconds >= clock.budget_seconds
-    return clock.model_copy(update={"runs": runs}) if used_up else clock
-
-
-def _budget(case: CaseState, part: int, promise: Promise, terms: Terms) -> float:
-    """Return the seconds of a promise with what extensions have added: as many days as its calendar has for them."""
-    days = case.extended_days if promise.name in EXTENDED_CLOCKS and not part else 0
-    return promise.budget_seconds + days * terms.day_seconds(promise.calendar)
+    def _promise(self, name: str) -> Promise | None:
+        return next((promise for promise in self.terms.promises if promise.name == name), None)
 
 
 def _ahead(case: CaseState) -> Iterator[tuple[ClockName, int]]:
@@ -271,7 +270,3 @@ def _why(before: Clock | None, after: Clock, *, moved: bool) -> list[str]:
     if after.calendar != before.calendar or (moved and not why):
         why.append("calendar")
     return why
-
-
-def _promise(terms: Terms, name: str) -> Promise | None:
-    return next((promise for promise in terms.promises if promise.name == name), None)

@@ -22,8 +22,7 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
     if not event.recipients:
         return ()
     kind = CASE_KINDS[event.action]
-    special = kind.text(number, event.data, event) if kind.text else None
-    texts = special or text_of(number, event, kind.zh, kind.name)
+    texts = event.data.text(number, event) or text_of(number, event, kind.zh, kind.name)
     return notifications_of(number, event, event.recipients, event.action, texts)
 
 
@@ -46,21 +45,18 @@ def _address(who: str, case: CaseState, event: Event) -> str:
     if who in ("manager", "approver", "deputy"):
         who, name = "manager", _approver(who, case, event)
     else:
-        name = case.terms.persons(case.department).get(who) or _known(case).get(who)
+        known = {
+            "owner": case.owner,
+            "caller": case.number,
+            "former_caller": case.number,
+            "assignee": case.assignee,
+            "department": case.department,
+            "lead": case.department,
+        }
+        name = case.terms.persons(case.department).get(who) or known.get(who)
     if name is None and who in _STAND_INS:
         return _address(_STAND_INS[who], case, event)
     return f"{who}:{name}" if name else who
-
-
-def _known(case: CaseState) -> dict[str, str | None]:
-    return {
-        "owner": case.owner,
-        "caller": case.number,
-        "former_caller": case.number,
-        "assignee": case.assignee,
-        "department": case.department,
-        "lead": case.department,
-    }
 
 
 def _approver(who: str, case: CaseState, event: Event) -> str | None:

@@ -6,6 +6,7 @@ The case goes to its owner for the reply when all are done.
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -61,8 +62,15 @@ class PartBody(ActionBody):
         default=None, description="Whose part it is (协办), where it is not your own department's."
     )
 
+    def facts_of_part(self, part: Part, /) -> dict[str, Any]:  # noqa: ARG002 - for bodies that need it
+        """Return further facts of the event on a part. Raises Refused if the body is wrong for it."""
+        return {}
+
 
 class PartData(OfDepartment):
     """Facts about the case, or about one part of it: the serial of the part; None for the case itself."""
 
     part: int | None = None
+
+    def evolve_part(self, case: Any, part: Part, event: Any, /) -> None:  # noqa: ANN401 - a case, and the event with these facts
+        """Change the part; without one, `evolve` changes the case."""

@@ -1,8 +1,13 @@
-"""State of a complaint, and its clocks as one ledger. The rules are in `actions` and `automatic`."""
+"""State of a complaint, its clocks as one ledger, and the batch in which SQL is given it.
 
-from collections.abc import Callable, Iterable
+The rules are in `actions` and `automatic`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import DEPARTMENT_CLOCKS, Clock, extended, includes, scope_in
@@ -10,8 +15,9 @@ from domain.case.events import Event, MayClose
 from domain.case.intake import Intake
 from domain.case.lifecycle import ENDED, STATES, State
 from domain.case.parts import Part, PartState
-from domain.case.progress import Owed, Progress
-from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Promise, Starts, Terms
+from domain.case.progress import Owed, Progress, Supervision
+from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Priority, Promise, Starts, Terms
+from domain.shared.value import Immutable, omit_default
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
@@ -77,6 +83,10 @@ class CaseState(Progress):
     def release(self, part: Part, at: datetime) -> None:
         self.put_part(part, state=PartState.RELEASED)
         self.cancel_clocks(at, part=part.serial)
+
+    def supervise(self, event: Event) -> None:
+        self.add_flags("supervised")
+        self.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
 
     def window_ends_at(self, at: datetime) -> datetime:
         """Return until when the case can be reopened or reinstated, if it is closed or withdrawn at `at`."""
@@ -167,3 +177,61 @@ class CaseState(Progress):
     def note_standstill(self, at: datetime) -> None:
         waits = self.incident is not None and not self.settled
         self.standstills = extended(self.standstills, scope_in(self.state, waits=waits), at)
+
+
+def while_incomplete(case: CaseState, *_: object) -> str | None:
+    """Refuse once the department has completed the case and only the parts of others are unfinished."""
+    if not case.completed:
+        return None
+    others = ", ".join(part.department for part in case.unfinished)
+    return f"{case.department} has completed it, it waits for {others}"
+
+
+def while_active(case: CaseState, _: object, at: datetime) -> str | None:
+    """Refuse once the case has ended and can neither be reopened nor reinstated any more."""
+    return None if case.is_active(at) else f"it is {case.state}"
+
+
+class ProjectionBatch(Immutable):
+    """Events of one case that SQL is not known to have, and its state. Projected again, it writes the same rows.
+
+    The first batch starts with the registration, whose data hold intake and terms; later ones need neither.
+    """
+
+    number: str
+    since_version: int = Field(
+        ge=0, description="The version that SQL is known to have: clocks with a higher version have changed."
+    )
+    since_changed_at: datetime | None = omit_default(
+        None, "ChangedAt of `since_version`: SQL has another one if the workflow was reset or replaced."
+    )
+    changed_at: datetime = Field(description="As the search attribute `ChangedAt`: later in every batch of a case.")
+    sla: str
+    overdue: bool
+    next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the case.")
+    priority: Priority | None = omit_default(None, "Told if a later catalogue or a correction may have changed it.")
+    case: Progress
+    events: tuple[Event, ...] = Field(min_length=1)
+
+    @classmethod
+    def of(
+        cls, case: CaseState, events: Sequence[Event], changed_at: datetime, since_changed_at: datetime | None = None
+    ) -> Self:
+        return cls(
+            number=case.number,
+            since_version=events[0].seq - 1,
+            since_changed_at=since_changed_at,
+            changed_at=changed_at,
+            sla=case.sla,
+            overdue=case.overdue,
+            next_due_at=case.next_due(),
+            priority=case.terms.priority if case.later_terms or case.corrected else None,
+            case=case.model_copy(),
+            events=tuple(events),
+        )
+
+
+class BatchAnswer(Immutable):
+    """Answer of an update that has no other: the batch that its sender writes; None if SQL has everything."""
+
+    batch: ProjectionBatch | None = omit_default(None)

@@ -13,27 +13,8 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
+from domain.catalogue import norms
 from domain.catalogue.figures import AssessmentNorms, Criterion, GivenPoints, Grade, Ground, Standard, Weight
-from domain.catalogue.norms import (
-    UNIT_SECONDS,
-    ApproverNorm,
-    CreditNorm,
-    Department,
-    District,
-    Duration,
-    EscalationStepNorm,
-    FindingNorm,
-    Group,
-    PhoneNorms,
-    Post,
-    ProcessNorms,
-    Service,
-    SurgeNorm,
-    WorkingDays,
-    Zone,
-    by_code,
-    check_credits,
-)
 from domain.catalogue.terms import (
     CLOCKS,
     MISS,
@@ -68,7 +49,7 @@ class CalendarEnd(NamedTuple):
     remedy: str
 
 
-def _climbing(ladder: tuple[EscalationStepNorm, ...]) -> tuple[EscalationStepNorm, ...]:
+def _climbing(ladder: tuple[norms.EscalationStepNorm, ...]) -> tuple[norms.EscalationStepNorm, ...]:
     percents = [step.percent for step in ladder]
     # A ladder without it would miss promises in silence.
     if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
@@ -76,7 +57,7 @@ def _climbing(ladder: tuple[EscalationStepNorm, ...]) -> tuple[EscalationStepNor
     return ladder
 
 
-def _rising(approvers: tuple[ApproverNorm, ...]) -> tuple[ApproverNorm, ...]:
+def _rising(approvers: tuple[norms.ApproverNorm, ...]) -> tuple[norms.ApproverNorm, ...]:
     amounts = [norm.up_to for norm in approvers]
     if any(low >= high for low, high in pairwise(amounts)):
         raise ValueError(f"up_to must rise from approver to approver, not {', '.join(map(str, amounts))}")
@@ -91,7 +72,7 @@ def _rising(approvers: tuple[ApproverNorm, ...]) -> tuple[ApproverNorm, ...]:
     return approvers
 
 
-def _one_each(posts: tuple[Post, ...]) -> tuple[Post, ...]:
+def _one_each(posts: tuple[norms.Post, ...]) -> tuple[norms.Post, ...]:
     held = Counter((post.recipient, code) for post in posts for code in post.departments or ("the company",))
     if twice := [f"{code} has {times} posts of {recipient}" for (recipient, code), times in held.items() if times > 1]:
         raise ValueError(f"{'; '.join(twice)}; accepted: one")
@@ -109,18 +90,18 @@ class Catalogue(Value):
     )
     least_budget_seconds: int = Field(default=1, gt=0, description="No budget is shorter, however time is scaled.")
     sources: dict[str, str] = Field(min_length=1, description="What each letter of a source stands for.")
-    groups: Annotated[tuple[Group, ...], BeforeValidator(by_code), Field(min_length=1)]
-    departments: Annotated[tuple[Department, ...], BeforeValidator(by_code), Field(min_length=1)]
-    districts: Annotated[tuple[District, ...], BeforeValidator(by_code), Field(min_length=1)]
-    services: Annotated[tuple[Service, ...], BeforeValidator(by_code), Field(min_length=1)]
-    ladder: Annotated[tuple[EscalationStepNorm, ...], AfterValidator(_climbing)]
-    process: ProcessNorms
-    approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
-    surges: tuple[SurgeNorm, ...] = ()
-    organisation: Annotated[tuple[Post, ...], BeforeValidator(by_code), AfterValidator(_one_each)] = ()
-    findings: Annotated[tuple[FindingNorm, ...], BeforeValidator(by_code)] = omit_default(())
-    exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(by_code)] = omit_default(())
-    credits: Annotated[tuple[CreditNorm, ...], AfterValidator(check_credits)] = ()
+    groups: Annotated[tuple[norms.Group, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
+    departments: Annotated[tuple[norms.Department, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
+    districts: Annotated[tuple[norms.District, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
+    services: Annotated[tuple[norms.Service, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
+    ladder: Annotated[tuple[norms.EscalationStepNorm, ...], AfterValidator(_climbing)]
+    process: norms.ProcessNorms
+    approvers: Annotated[tuple[norms.ApproverNorm, ...], AfterValidator(_rising)] = ()
+    surges: tuple[norms.SurgeNorm, ...] = ()
+    organisation: Annotated[tuple[norms.Post, ...], BeforeValidator(norms.by_code), AfterValidator(_one_each)] = ()
+    findings: Annotated[tuple[norms.FindingNorm, ...], BeforeValidator(norms.by_code)] = omit_default(())
+    exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(norms.by_code)] = omit_default(())
+    credits: Annotated[tuple[norms.CreditNorm, ...], AfterValidator(norms.check_credits)] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
     )
@@ -130,7 +111,7 @@ class Catalogue(Value):
         'before a local telephone number of seven or eight digits: "0760"; left out, none',
         pattern=r"^(0[0-9]{2,3})?$",
     )
-    phone: PhoneNorms | None = None
+    phone: norms.PhoneNorms | None = None
     assessment: AssessmentNorms | None = omit_default(None)
     calendar: WorkCalendar
 
@@ -146,15 +127,15 @@ class Catalogue(Value):
     def reopen_seconds(self) -> int:
         return self._process().reopen_seconds
 
-    def service(self, code: str) -> Service:
+    def service(self, code: str) -> norms.Service:
         """Return the service of this code. Raises UnknownCode."""
         return entry_of("service", self.services, code)
 
-    def district(self, code: str) -> District:
+    def district(self, code: str) -> norms.District:
         """Return the district of this code. Raises UnknownCode."""
         return entry_of("district", self.districts, code)
 
-    def department(self, code: str) -> Department:
+    def department(self, code: str) -> norms.Department:
         """Return the department of this code. Raises UnknownCode."""
         return entry_of("department", self.departments, code)
 
@@ -166,7 +147,7 @@ class Catalogue(Value):
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
         """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
         service = self.service(service_code)
-        zone: Zone = self.district(district).zone if district is not None else "town"
+        zone: norms.Zone = self.district(district).zone if district is not None else "town"
         duties = ((clock, service.duty(clock)) for clock in CLOCKS)
         return tuple(
             Promise(
@@ -209,24 +190,24 @@ class Catalogue(Value):
 
     def standard(self, at: datetime) -> Standard | None:
         """Return the standard of an assessment that begins at `at` (UTC); None if the catalogue has no [assessment]."""
-        norms = self.assessment
-        if norms is None:
+        assessment = self.assessment
+        if assessment is None:
             return None
 
-        def worth(norm: WorkingDays) -> int:
+        def worth(norm: norms.WorkingDays) -> int:
             return self._scaled(norm.working_days * self.calendar.day_seconds) if norm.working_days else 0
 
         return Standard(
-            inspection_seconds=worth(norms.inspections),
-            objection_seconds=worth(norms.objections),
-            decision_seconds=worth(norms.decisions),
+            inspection_seconds=worth(assessment.inspections),
+            objection_seconds=worth(assessment.objections),
+            decision_seconds=worth(assessment.decisions),
             rungs=tuple(step.percent for step in self.ladder),
-            weights=tuple(Weight.taken_from(each) for each in norms.weights),
-            grades=tuple(Grade.taken_from(each) for each in norms.grades),
-            grounds=tuple(Ground.taken_from(each) for each in norms.grounds),
-            form=tuple(Criterion.taken_from(each) for each in norms.form),
-            sample_per_agent=norms.sample_per_agent.count,
-            given=tuple(GivenPoints.taken_from(each) for each in norms.given),
+            weights=tuple(Weight.taken_from(each) for each in assessment.weights),
+            grades=tuple(Grade.taken_from(each) for each in assessment.grades),
+            grounds=tuple(Ground.taken_from(each) for each in assessment.grounds),
+            form=tuple(Criterion.taken_from(each) for each in assessment.form),
+            sample_per_agent=assessment.sample_per_agent.count,
+            given=tuple(GivenPoints.taken_from(each) for each in assessment.given),
             currency=self.currency,
             calendar=self._slice(at),
         )
@@ -261,24 +242,24 @@ class Catalogue(Value):
         )
 
     def _process(self) -> Process:
-        norms = self.process
+        rules = self.process
         return Process(
-            follow_up_attempts=norms.follow_up_attempts.count,
-            reopen_seconds=self._seconds(norms.reopen),
-            extension_max_days=norms.extension_max.working_days,
-            extension_notice_days=norms.extension_notice.working_days,
-            extensions_allowed=norms.extensions_allowed.count,
-            return_within_days=norms.return_within.working_days,
-            supervise_after=norms.supervise_after.count,
-            day_seconds=self._scaled(UNIT_SECONDS["days"]),
+            follow_up_attempts=rules.follow_up_attempts.count,
+            reopen_seconds=self._seconds(rules.reopen),
+            extension_max_days=rules.extension_max.working_days,
+            extension_notice_days=rules.extension_notice.working_days,
+            extensions_allowed=rules.extensions_allowed.count,
+            return_within_days=rules.return_within.working_days,
+            supervise_after=rules.supervise_after.count,
+            day_seconds=self._scaled(norms.UNIT_SECONDS["days"]),
             urging=UrgingRules(
-                notice_seconds=self._seconds(norms.urge_notice_after),
-                calendar=norms.urge_notice_after.kind(),
-                criticism_days=norms.criticism_when_late.working_days,
+                notice_seconds=self._seconds(rules.urge_notice_after),
+                calendar=rules.urge_notice_after.kind(),
+                criticism_days=rules.criticism_when_late.working_days,
             ),
         )
 
-    def _approver(self, norm: ApproverNorm) -> Approver:
+    def _approver(self, norm: norms.ApproverNorm) -> Approver:
         return Approver.taken_from(norm, calendar=norm.within.kind(), budget_seconds=self._seconds(norm.within))
 
     def _chart(self) -> Organisation:
@@ -294,7 +275,7 @@ class Catalogue(Value):
         heads = (post.holder for post in self.organisation if post.recipient == "general_manager")
         return Organisation.taken_from(self, units=tuple(units), general_manager=next(heads, None))
 
-    def _credit(self, norm: CreditNorm) -> Credit:
+    def _credit(self, norm: norms.CreditNorm) -> Credit:
         further = norm.each_further
         return Credit.taken_from(
             norm,
@@ -308,7 +289,7 @@ class Catalogue(Value):
         window = self.calendar.window(start, start + HORIZON + timedelta(days=1))
         return window.model_copy(update={"day_seconds": max(1, ceil(self.calendar.day_seconds / self.time_scale))})
 
-    def _seconds(self, duration: Duration) -> int:
+    def _seconds(self, duration: norms.Duration) -> int:
         return self._scaled(duration.in_seconds(self.calendar.day_seconds))
 
     def _scaled(self, seconds: float) -> int:

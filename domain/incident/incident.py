@@ -34,11 +34,17 @@ class Widened(EventData):
     incident: str
     scope: Scope
 
+    def evolve(self, incident: IncidentFields, _: IncidentEvent) -> None:
+        incident.absorbed += (self.incident,)
+
 
 class MergeFailed(EventData):
     """Incident that had ended."""
 
     into: str | None
+
+    def evolve(self, incident: IncidentFields, __: IncidentEvent) -> None:
+        incident.into = incident.state_before_merge = None
 
 
 class Finished(EventData):
@@ -50,14 +56,6 @@ class Finished(EventData):
     linked: int = 0
     refused: int = 0
     gone: int = 0
-
-
-def _keep_absorbed(incident: IncidentFields, data: Widened, _: IncidentEvent) -> None:
-    incident.absorbed += (data.incident,)
-
-
-def _forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) -> None:
-    incident.into = incident.state_before_merge = None
 
 
 SUSPECT = IncidentKind(
@@ -73,14 +71,12 @@ ABSORPTION = IncidentKind(
     description="Another incident was merged into this one.",
     data=Widened,
     sets=("scope",),
-    evolve=_keep_absorbed,
 )
 MERGE_FAILED = IncidentKind(
     name="merge_failed",
     zh="未能并入",
     description="The other incident had ended; this one continues.",
     data=MergeFailed,
-    evolve=_forget_merge,
     notifies=("dispatcher",),
 )
 INCIDENT_FINISH = IncidentKind(

@@ -90,7 +90,7 @@ class EntityRules(Generic[EventT]):
         action = self.TABLE.actions[type(body)]
         if refused := _refusal(self, action, actor):
             raise refused
-        action.check(self, body)
+        body.check(self)
         decision = action.decision(self, body, actor, at)
         if isinstance(decision, NotPossible):
             raise _refused(self, actor, decision.problem, f": {decision.message}")

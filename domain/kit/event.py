@@ -32,6 +32,12 @@ from domain.shared.value import Immutable, Value, complete, omit_default
 class EventData(Value):
     """Facts of one event. A field that nobody has set is left out of what is written."""
 
+    def evolve(self, entity: Any, event: Any, /) -> None:  # noqa: ANN401 - any entity, and the event with these facts
+        """Change the entity as the event does, beyond the fields of the same names (`BaseKind.sets`)."""
+
+    def text(self, number: str, event: Any, /) -> tuple[str, str] | None:  # noqa: ANN401 - the event with these facts
+        """Return what a notification says, in Chinese and in English; None: the usual, the kind and the state."""
+
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in write(self).items() if name in self.model_fields_set}
@@ -60,10 +66,34 @@ def _without_serializer(schema: CoreSchema) -> CoreSchema:
     return cast("CoreSchema", kept)
 
 
+class Decision(NamedTuple):
+    """Data of an event, the state it leads to if that is another, and the cycle of a case if a new one begins."""
+
+    data: EventData
+    state: str | None = None
+    cycle: int | None = None
+
+
+class NotPossible(NamedTuple):
+    """Reason why an action is not possible now."""
+
+    problem: ProblemType
+    message: str
+
+
 class ActionBody(EventData):
     """Body of an action, over HTTP and as a Temporal update. Every action may carry a note for the record."""
 
     note: Text | None = None
+
+    def check(self, entity: Any, /) -> None:  # noqa: ANN401 - any entity
+        """Raise Refused if the body is wrong for the entity, whatever its state."""
+
+    def decide(self, entity: Any, actor: Actor, at: datetime, /) -> Decision | NotPossible | None:  # noqa: ANN401
+        """Return what happens to the entity, or raise Refused.
+
+        None: the body becomes the data of the event, and the first target of the action the state.
+        """
 
 
 class Reasoned(ActionBody):
@@ -155,21 +185,6 @@ def notifications_of(
     return tuple(Notification(f"{number}-{event.seq}-{who}", who, kind, *texts) for who in recipients)
 
 
-class Decision(NamedTuple):
-    """Data of an event, the state it leads to if that is another, and the cycle of a case if a new one begins."""
-
-    data: EventData
-    state: str | None = None
-    cycle: int | None = None
-
-
-class NotPossible(NamedTuple):
-    """Reason why an action is not possible now."""
-
-    problem: ProblemType
-    message: str
-
-
 class Evolving(Protocol):
     """Fields that every event of an entity changes, whatever it is about."""
 
@@ -191,9 +206,9 @@ Addressees = tuple[str, ...]
 class BaseKind(Generic[EntityT, EventT]):
     """Kind of event: what it says, what it does to the entity, and who is notified of it.
 
-    `sets` are the facts that become fields of the same names; `evolve` changes all else; `event.at` is the time of
-    every change. `notifies` are those who are notified, a table of them by the state that the event leads to, or a
-    function that returns them once the entity has evolved.
+    `sets` are the facts that become fields of the same names; `evolve` of the data changes all else, as of `event.at`.
+    `notifies` are those who are notified, a table of them by the state that the event leads to, or a function that
+    returns them once the entity has evolved.
 
     Trap: `name` and the fields of `data` are in histories and SQL. Under another name, old events cannot be read.
     """
@@ -205,7 +220,6 @@ class BaseKind(Generic[EntityT, EventT]):
     description: str
     data: type[EventData] = EventData
     sets: tuple[str, ...] = ()
-    evolve: Callable[[EntityT, Any, EventT], None] = lambda *_: None
     notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
@@ -256,7 +270,7 @@ class BaseKind(Generic[EntityT, EventT]):
     def change(self, entity: EntityT, event: EventT) -> None:
         for name in self.sets:
             setattr(entity, name, getattr(event.data, name))
-        self.evolve(entity, event.data, event)
+        event.data.evolve(entity, event)
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
         """Return those who are notified of the event, given the entity as it left it."""
@@ -271,10 +285,9 @@ class BaseKind(Generic[EntityT, EventT]):
 class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
-    `check` raises Refused for a body that is wrong. `decide` returns what happens, or raises Refused; without it, the
-    body becomes the data of the event (as it does without another model for these), and the first target the state.
-    `body` is the model of the example, unless another is given. `extended_body` is the body with what the API has
-    looked up for it, if that is another model. `further_examples` are of other forms of the body, each with a name.
+    `body` is the model of the example, unless another is given; it is also that of the data, unless they have one.
+    `extended_body` is the body with what the API has looked up for it, if that is another model. `further_examples`
+    are of other forms of the body, each with a name.
     """
 
     roles: AbstractSet[Role]
@@ -285,8 +298,6 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     example: ActionBody
     further_examples: tuple[tuple[str, ActionBody], ...] = ()
     problems: tuple[ProblemType, ...] = ()
-    check: Callable[[EntityT, Any], None] = lambda *_: None
-    decide: Callable[[EntityT, Any, Actor, datetime], Decision | NotPossible] | None = None
 
     def __post_init__(self) -> None:
         if self.body is ActionBody:
@@ -296,9 +307,8 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
         super().__post_init__()
 
     def decision(self, entity: EntityT, body: ActionBody, actor: Actor, at: datetime) -> Decision | NotPossible:
-        if self.decide:
-            return self.decide(entity, body, actor, at)
-        return Decision(self.data.of(body), self.targets[0] if self.targets else None)
+        own = body.decide(entity, actor, at)
+        return own or Decision(self.data.of(body), self.targets[0] if self.targets else None)
 
     def out_of_turn(self, why: str) -> NotPossible:
         return NotPossible(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")

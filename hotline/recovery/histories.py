@@ -23,8 +23,8 @@ from activities.recovery.history_errors import ForeignError, UnopenedError, Unre
 from activities.recovery.history_events import read_events
 from activities.run_status import instant, is_over
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
-from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
+from domain.case.state import BatchAnswer, ProjectionBatch
 from domain.incident.incident import IncidentBatch, News
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent

@@ -15,7 +15,7 @@ from temporalio.converter import DataConverter, PayloadCodec
 from activities.recovery.history_errors import UnopenedError, UnreadableError
 from activities.sealing.envelope import FOREIGN, context_of
 from activities.sealing.stamps import ACTIVITY, RESULT, UnknownKeyError, answer_fault, check_sealed, stamp_of
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 from domain.incident.incident import IncidentBatch, News
 
 WRITTEN: dict[str, tuple[type[Any], str]] = {

@@ -31,8 +31,8 @@ from activities.poller import now
 from activities.recovery.history_errors import UnopenedError, UnreadableError
 from activities.recovery.report import STARTED_AGAIN, is_ahead
 from activities.run_status import described, is_over, is_undecodable, unless_gone
-from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
+from domain.case.state import ProjectionBatch
 from domain.incident.incident import News
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel import incidents

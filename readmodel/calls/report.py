@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, case, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, delete, func, literal, select
 
 from domain.calls.call import LONGEST_DUTY, CallFigures, CallOutcome, Duty
 from domain.shared.errors import OperatorError
@@ -66,6 +66,8 @@ def duties_between(connection: ReadConnection, start: datetime, end: datetime) -
     return [Duty._make(found) for found in connection.execute(wanted)]
 
 
+_HOUR_SLOTS = timedelta(hours=1) // SLOT
+_DAY_SLOTS = timedelta(days=1) // SLOT
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -98,19 +100,31 @@ class DutyFigures:
         self.time += min(duty.ends_at, end) - max(duty.starts_at, start)
 
 
-def spans_of(by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> dict[int, Span]:
-    """Return the local hour or day of each slot that has an instant from `start` until before `end`.
+def spans_of(by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> tuple[dict[int, Span], ColumnElement[int]]:
+    """Return the local hours or days from `start` until before `end` by group, and the group of a call as SQL.
 
     An hour that the clock repeats comes twice, as its offset differs; a day comes once, whatever the clock does.
     """
-    found: dict[str, Span] = {}
-    by_slot: dict[int, Span] = {}
+    spans: dict[int, Span] = {}
+    by_key: dict[str, Span] = {}
+    changes: list[tuple[int, int]] = []
     for slot in range((start - EPOCH) // SLOT, -((EPOCH - end) // SLOT)):
         begins_at = EPOCH + slot * SLOT
         local = begins_at.astimezone(zone)
-        key = _name(by, local)
-        by_slot[slot] = found.setdefault(key, Span(key, begins_at, local.date()))
-    return by_slot
+        offset = (local.utcoffset() or timedelta()) // SLOT
+        if not changes or offset != changes[-1][1]:
+            changes.append((slot, offset))
+        if (group := _group(by, slot, offset)) not in spans:
+            key = _name(by, local)
+            spans[group] = by_key.setdefault(key, Span(key, begins_at, local.date()))
+    (_, first), *later = changes
+    since = [(calls.c.slot >= slot, literal(offset)) for slot, offset in reversed(later)]
+    return spans, _group(by, calls.c.slot, case(*since, else_=first) if since else literal(first))
+
+
+def _group(by: Grouping, slot: Any, offset: Any) -> Any:  # noqa: ANN401 - whole numbers, or expressions of SQL
+    """Return the slot in which the local hour or day of a slot began, if its offset from UTC has held since."""
+    return slot - (slot + offset) % (_DAY_SLOTS if by is Grouping.DAY else _HOUR_SLOTS)
 
 
 def _name(by: Grouping, local: datetime) -> str:
@@ -201,8 +215,9 @@ def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: 
         found = _figures(connection, case((_ANSWERED, calls.c.agent)), start, end)
         items = _by_agent(found, roster)
     else:
-        found = _figures(connection, calls.c.slot, start, end)
-        items = _by_time(found, roster, spans_of(by, start, end, zone))
+        spans, group = spans_of(by, start, end, zone)
+        found = _figures(connection, group, start, end)
+        items = _by_time(found, roster, spans)
     return CallSummary(items, ReportItem(None, CallFigures().include(found.values()), roster.total))
 
 
@@ -225,8 +240,8 @@ def _figures(
 
 def _by_time(found: defaultdict[int, CallFigures], roster: Roster, spans: dict[int, Span]) -> list[ReportItem]:
     figures = {span: CallFigures() for span in spans.values()}
-    for slot, span in spans.items():
-        figures[span].include([found[slot]])
+    for group, span in spans.items():
+        figures[span].include([found[group]])
     return [ReportItem(span.key, figures[span], duty) for span, duty in roster.by_span([*figures]).items()]
 
 

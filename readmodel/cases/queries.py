@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select, union_all
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, select, union_all
 
+from domain.case.actions.register import Registered
 from domain.case.approvers import CREDIT_KIND
 from domain.case.automatic.notice import DOCUMENTS
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Registered
 from domain.case.lifecycle import State
 from domain.case.parts import Part, PartState
 from domain.case.progress import Progress
@@ -38,6 +38,22 @@ class _NewTerms(Immutable):
     terms: Terms
 
 
+_NUMBERS: ColumnElement[Any] = bindparam("numbers", expanding=True)
+_FIRST, _LATER = events.alias(), events.alias()
+# Built once: every request asks these.
+_VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(_NUMBERS))
+_CASES = (
+    select(cases.c.number, cases.c.registered_at, cases.c.document, _FIRST.c.data, _LATER.c.data)
+    .join(_FIRST, (_FIRST.c.number == cases.c.number) & (_FIRST.c.seq == 1))
+    .outerjoin(
+        _LATER,
+        (_LATER.c.number == cases.c.number) & (_LATER.c.seq == PROGRESS[("later_terms", "seq")].as_integer()),
+    )
+    .where(cases.c.number.in_(_NUMBERS))
+)
+"""Cases with the data of their first event, and of the event that holds their later terms, if they have any."""
+
+
 class Timeline(NamedTuple, Generic[E]):
     """Page of events, oldest first; `next_seq` is the `after_seq` of the next page, None on the last one."""
 
@@ -47,8 +63,7 @@ class Timeline(NamedTuple, Generic[E]):
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
     """Return the version of each of these cases; one without a row is left out."""
-    statement = select(cases.c.number, cases.c.version).where(cases.c.number.in_(numbers))
-    return {row.number: row.version for row in connection.execute(statement)}
+    return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
 
 
 def had(
@@ -132,14 +147,6 @@ def list_rows(
 
 def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
     """Return these cases, in this order; one without a row is left out."""
-    first, later = events.alias(), events.alias()
-    has_later_terms = later.c.seq == PROGRESS[("later_terms", "seq")].as_integer()
-    statement = (
-        select(cases.c.number, cases.c.registered_at, cases.c.document, first.c.data, later.c.data)
-        .join(first, (first.c.number == cases.c.number) & (first.c.seq == 1))
-        .outerjoin(later, (later.c.number == cases.c.number) & has_later_terms)
-        .where(cases.c.number.in_(numbers))
-    )
     found = {
         number: Case.restore(
             Registered.model_validate_json(registered),
@@ -147,7 +154,7 @@ def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case,
             Progress.model_validate_json(progress),
             _NewTerms.model_validate_json(later_terms).terms if later_terms else None,
         )
-        for number, registered_at, progress, registered, later_terms in connection.execute(statement)
+        for number, registered_at, progress, registered, later_terms in connection.execute(_CASES, {"numbers": numbers})
     }
     return tuple(found[number] for number in numbers if number in found)
 

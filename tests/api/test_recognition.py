@@ -15,8 +15,8 @@ from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from domain.case.actions.correct import Correct
 from domain.case.automatic.recognise import Recognised
-from domain.case.batch import ProjectionBatch
 from domain.case.intake import Location
+from domain.case.state import ProjectionBatch
 from domain.customers.customer import Customer
 from domain.kit.event import Command, EventData
 from readmodel.base.database import reading, writing

@@ -19,6 +19,7 @@ from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
+from domain.case.actions.register import Registration
 from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.resume import Resume
@@ -26,7 +27,7 @@ from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
-from domain.case.intake import Intake, Location, Registration
+from domain.case.intake import Intake, Location
 from domain.case.progress import Satisfaction
 from domain.catalogue.figures import FIGURES, Subject
 from domain.kit.event import ActionBody

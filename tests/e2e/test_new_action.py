@@ -17,12 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MODULE = '''"""sample 取样: the crew takes a sample of the water."""
 
-from domain.kit.event import ActionBody
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.shared.actors import Role
+from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
 from domain.shared.text import Text
 
 
@@ -31,10 +26,9 @@ class Sample(ActionBody):
 
     label: Text
 
-
-def evolve(case: CaseState, data: Sample, event: Event) -> None:
-    """Flag the case."""
-    case.add_flags("sampled")
+    def evolve(self, case: CaseState, event: Event) -> None:
+        """Flag the case."""
+        case.add_flags("sampled")
 
 
 ACTION = Action(
@@ -43,10 +37,7 @@ ACTION = Action(
     description="The crew takes a sample of the water.",
     roles={Role.CREW},
     sources={State.IN_PROGRESS},
-    body=Sample,
     example=Sample(label="W-17"),
-    data=Sample,
-    evolve=evolve,
     notifies=("owner",),
 )
 '''

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from domain.assessment.score import Item
 from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.register import Registration
 from domain.case.actions.withdraw import Withdraw
-from domain.case.intake import Intake, Location, Registration
+from domain.case.intake import Intake, Location
 from domain.catalogue.figures import FIGURES, EntryKind, Subject
 from readmodel.assessments.months import CountedCase, Number, cases_behind
 from readmodel.base.database import engine, reading

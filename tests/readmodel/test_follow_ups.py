@@ -15,11 +15,11 @@ from domain.case.actions.correct import CatalogueTerms, Correction
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Location
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
+from domain.case.state import ProjectionBatch
 from domain.catalogue.terms import Edition
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import follow_ups

@@ -13,10 +13,11 @@ from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.register import Registration
 from domain.case.automatic.catalogue_change import NewTerms
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from domain.case.intake import Caller, Location, Registration
+from domain.case.intake import Caller, Location
+from domain.case.state import ProjectionBatch
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
 from readmodel.base.database import reading, writing
 from readmodel.cases.queries import get_case, timeline

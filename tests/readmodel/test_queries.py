@@ -14,8 +14,8 @@ from sqlalchemy import Engine, update
 
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
-from domain.case.batch import ProjectionBatch
 from domain.case.intake import Caller, Location
+from domain.case.state import ProjectionBatch
 from domain.case.views import view_case
 from domain.kit.event import ActionBody
 from readmodel.base.database import engine, reading, writing

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError, StatementError
 
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 from readmodel.base.database import engine
 from readmodel.cases.tables import cases, events
 from readmodel.projection import NotRegisteredError

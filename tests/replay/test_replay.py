@@ -16,8 +16,8 @@ import worker
 from domain.assessment.assessment import ASSESSMENT_KINDS, AssessmentBatch
 from domain.case.actions import ACTIONS
 from domain.case.actions.link_incident import KEPT, SETTLED
-from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
+from domain.case.state import ProjectionBatch
 from domain.incident.incident import INCIDENT_KINDS, IncidentBatch
 from hotline.recovery.histories import returned
 from hotline.recovery.payloads import Origin

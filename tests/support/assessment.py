@@ -11,8 +11,8 @@ from activities.assessments import compute
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.score import Item
 from domain.assessment.state import Computation
+from domain.case.actions.register import Registration
 from domain.case.case import Case
-from domain.case.intake import Registration
 from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition
 from domain.kit.event import ActionBody

@@ -20,6 +20,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.refuse import Refuse
+from domain.case.actions.register import Registration
 from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.release import Release
@@ -35,12 +36,12 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.settle import Settlement
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import THANKS_SERVICE, Caller, Intake, Location, Registration
+from domain.case.intake import THANKS_SERVICE, Caller, Intake, Location
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
+from domain.case.state import ProjectionBatch
 from domain.catalogue.terms import Credit, Terms
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.case.batch import ProjectionBatch
+from domain.case.actions.register import Registration
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Caller, Location, Registration
+from domain.case.intake import Caller, Location
+from domain.case.state import ProjectionBatch
 from domain.kit.event import ActionBody
 from readmodel.base.database import engine, writing
 from readmodel.projection import write

@@ -10,6 +10,7 @@ from domain.calendar.work_calendar import Hours, WorkCalendar
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
+from domain.case.actions.register import Registration
 from domain.case.actions.release import Release
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.sign_for import SignFor
@@ -17,7 +18,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.case import Case
 from domain.case.clocks import Clock
 from domain.case.events import Event
-from domain.case.intake import Caller, Intake, Location, Registration
+from domain.case.intake import Caller, Intake, Location
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.progress import Owed

@@ -12,10 +12,11 @@ from demo.people import Person, Staff
 from demo.plans import WOKEN, District, Offer, Plan, Step, Wait, offered
 from demo.play import WAKES_AFTER
 from domain.case.actions import COMMANDS
+from domain.case.actions.register import Registration
 from domain.case.case import Case
 from domain.case.clocks import Clock
 from domain.case.events import Event
-from domain.case.intake import Intake, Registration
+from domain.case.intake import Intake
 from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import Command

@@ -21,9 +21,10 @@ import worker
 from activities.names import complaint_id
 from activities.projection import Projection
 from domain.case.actions import ACTION_OF
-from domain.case.batch import BatchAnswer, ProjectionBatch
+from domain.case.actions.register import Registration
 from domain.case.case import Case
-from domain.case.intake import Intake, Location, Registration
+from domain.case.intake import Intake, Location
+from domain.case.state import BatchAnswer, ProjectionBatch
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role

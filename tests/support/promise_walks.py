@@ -15,13 +15,13 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.register import Registration
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Registration
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Edition, Promise, Terms
 from domain.kit.event import Command

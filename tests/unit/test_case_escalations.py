@@ -7,8 +7,8 @@ import pytest
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.request_extension import RequestExtension
-from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import State
+from domain.case.state import ProjectionBatch
 from domain.case.views import view_case
 from domain.shared.actors import Role
 from tests.support.build import (

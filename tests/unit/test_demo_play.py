@@ -22,9 +22,10 @@ from demo.calls import LEAST_CASES
 from demo.client import Hotline, Rejected, Unreachable
 from demo.people import Person
 from domain.case.actions import COMMANDS
+from domain.case.actions.register import Registration
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Intake, Registration
+from domain.case.intake import Intake
 from domain.case.views import view_case
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role

@@ -25,7 +25,7 @@ from activities.case_updates import (
     Left,
     for_each,
 )
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 from tests.support.batches import published
 from tests.support.build import registration
 

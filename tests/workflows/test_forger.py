@@ -18,9 +18,9 @@ from activities.names import UNSEALED
 from activities.projection import Projection
 from activities.sealing.envelope import context_of
 from domain.case.actions.comment import Comment
-from domain.case.batch import ProjectionBatch
 from domain.case.bulk import Handover
 from domain.case.case import Case
+from domain.case.state import ProjectionBatch
 from domain.catalogue.terms import Edition
 from domain.kit.event import Command
 from readmodel.base.database import engine

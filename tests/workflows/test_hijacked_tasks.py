@@ -30,8 +30,8 @@ from temporalio.worker import Worker
 from activities.bulk import CasesOfHandover, HandoverPage, OwnedQuery
 from activities.names import UNSEALED
 from domain.case.actions.comment import Comment
-from domain.case.batch import ProjectionBatch
 from domain.case.bulk import Handover
+from domain.case.state import ProjectionBatch
 from domain.kit.event import Command
 from hotline.temporal.runner import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until

@@ -23,7 +23,7 @@ from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
-from domain.case.batch import ProjectionBatch
+from domain.case.state import ProjectionBatch
 from domain.incident.actions.inform import Inform
 from hotline.recovery import rebuild as module
 from hotline.recovery.histories import chains

@@ -34,8 +34,8 @@ from temporalio.worker import Worker
 from activities.names import UNSEALED, complaint_id
 from activities.sealing.envelope import Context, Envelope, context_of
 from activities.sealing.stamps import UndecidedError
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
+from domain.case.state import ProjectionBatch
 from hotline.temporal.runner import runner
 from readmodel.writer import GroupWriter
 from tests.support.hotline import Hotline, running_hotline, until

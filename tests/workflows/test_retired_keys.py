@@ -14,6 +14,7 @@ from domain.case.actions.comment import Comment
 from domain.case.views import Outcome
 from domain.kit.event import Command
 from hotline import keys
+from hotline.cli import stores
 from hotline.cli.main import app
 from hotline.keys import Ring
 from hotline.temporal.converter import sealing
@@ -52,7 +53,7 @@ def now(hotline: Hotline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> da
 
 def seals_until_now(hotline: Hotline, key_id: str, monkeypatch: pytest.MonkeyPatch) -> datetime:
     """State that this key has sealed until now, and that others count at once; return the instant."""
-    for module in (keys, process_keys):
+    for module in (keys, process_keys, stores):
         monkeypatch.setattr(module, "LIVE", timedelta(0))
     with opened(hotline.settings.database_url) as database, writing(database) as connection:
         process_keys.state_sealing(connection, key_id, at := datetime.now(UTC))

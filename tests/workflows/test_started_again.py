@@ -19,8 +19,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.case.actions.comment import Comment
 from domain.case.actions.refuse import Refuse
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
+from domain.case.state import ProjectionBatch
 from domain.incident.actions.confirm import Confirm
 from domain.incident.incident import Incident
 from domain.incident.scope import Scope

@@ -32,9 +32,9 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.undelivered import Undelivered
-from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
+from domain.case.state import ProjectionBatch
 from domain.kit.event import ActionBody
 from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_case

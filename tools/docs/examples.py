@@ -36,9 +36,10 @@ from domain.calls.call import CallMismatch
 from domain.calls.call_back import CallBack
 from domain.case.actions import dispatch, involve
 from domain.case.actions.link_incident import own_matters
+from domain.case.actions.register import Registration
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.case import Case
-from domain.case.intake import Intake, Registration
+from domain.case.intake import Intake
 from domain.case.lifecycle import State
 from domain.case.views import view_case
 from domain.catalogue.figures import Standard, Subject

@@ -10,14 +10,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.incidents import CaseSignal, IncidentMessages
     from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
     from activities.projection import Projection
+    from domain.case.actions.register import Registration
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
     from domain.case.automatic.recognise import KNOWN, Recognised, is_news
     from domain.case.automatic.settle import Settled, Settlement, outcome
     from domain.case.automatic.undelivered import Undelivered, is_unknown_failure
-    from domain.case.batch import BatchAnswer, ProjectionBatch
     from domain.case.case import Case
     from domain.case.events import Event
-    from domain.case.intake import Registration
+    from domain.case.state import BatchAnswer, ProjectionBatch
     from domain.case.views import CaseView, Outcome, view_case
     from domain.kit.event import Command
     from domain.shared.actors import Actor

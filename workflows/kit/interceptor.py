@@ -6,7 +6,7 @@ from typing import Any
 from temporalio import worker, workflow
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from domain.case.intake import Registration
+from domain.case.actions.register import Registration
 from domain.kit.event import Command
 from domain.shared.actors import Role
 from workflows.kit.entity import EntityWorkflow

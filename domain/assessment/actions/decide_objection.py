@@ -26,26 +26,33 @@ class DecideObjection(ActionBody):
     accepted: bool
     reason: ShortText
 
+    def decide(self, month: AssessmentFields, actor: Actor, *_: object) -> Decision:
+        """Return the decision. Raises Refused for an unknown or decided objection, and a person who is a party."""
+        objection = month.objection(self.objection)
+        undecided = tuple(str(each.id) for each in month.undecided)
+        if objection is None:
+            message = f"There is no objection {self.objection} to {month.number}."
+            raise Refused(NO_SUCH_OBJECTION, message, undecided)
+        if objection.accepted is not None:
+            message = f"{objection.decided_by} has decided on the objection {objection.id}."
+            raise Refused(OBJECTION_DECIDED, message, undecided)
+        if why := _party(month, objection, actor):
+            raise Refused(OWN_OBJECTION, f"{actor.id} {why}.", ("another supervisor or manager",))
+        return Decision(ObjectionDecided.of(self, raised_by=objection.raised_by))
+
 
 class ObjectionDecided(DecideObjection):
     """Decision, and who had raised the objection."""
 
     raised_by: str
 
-
-def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, *_: object) -> Decision:
-    """Return the decision. Raises Refused for an objection that is unknown or decided, and a person who is a party."""
-    objection = month.objection(body.objection)
-    undecided = tuple(str(each.id) for each in month.undecided)
-    if objection is None:
-        message = f"There is no objection {body.objection} to {month.number}."
-        raise Refused(NO_SUCH_OBJECTION, message, undecided)
-    if objection.accepted is not None:
-        message = f"{objection.decided_by} has decided on the objection {objection.id}."
-        raise Refused(OBJECTION_DECIDED, message, undecided)
-    if why := _party(month, objection, actor):
-        raise Refused(OWN_OBJECTION, f"{actor.id} {why}.", ("another supervisor or manager",))
-    return Decision(ObjectionDecided.of(body, raised_by=objection.raised_by))
+    def evolve(self, month: AssessmentFields, event: AssessmentEvent) -> None:
+        month.close_limit(f"decision-{self.objection}")
+        decided = {"decided_by": event.actor, "decided_at": event.at, "decision_reason": self.reason}
+        month.objections = tuple(
+            each.model_copy(update={"accepted": self.accepted, **decided}) if each.id == self.objection else each
+            for each in month.objections
+        )
 
 
 def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:
@@ -71,15 +78,6 @@ def _is_about(objection: Objection, inspection: Inspection) -> bool:
     return objection.by is not Subject.AGENT or inspection.agent == objection.subject
 
 
-def evolve(month: AssessmentFields, data: ObjectionDecided, event: AssessmentEvent) -> None:
-    month.close_limit(f"decision-{data.objection}")
-    decided = {"decided_by": event.actor, "decided_at": event.at, "decision_reason": data.reason}
-    month.objections = tuple(
-        each.model_copy(update={"accepted": data.accepted, **decided}) if each.id == data.objection else each
-        for each in month.objections
-    )
-
-
 ACTION = AssessmentAction(
     name="decide_objection",
     zh="申诉裁决",
@@ -89,7 +87,5 @@ ACTION = AssessmentAction(
     example=DecideObjection(objection=1, accepted=True, reason="The recording says so. 录音属实"),
     problems=(NO_SUCH_OBJECTION, OBJECTION_DECIDED, OWN_OBJECTION),
     data=ObjectionDecided,
-    decide=decide,
-    evolve=evolve,
     notifies=("owner:{raised_by}",),  # the author, who is reached as the owner of a case is
 )

@@ -22,6 +22,23 @@ class Inspect(ActionBody):
     complaint: str
     scores: dict[Code, Annotated[int, Field(ge=0, le=100, strict=True)]]
 
+    def decide(self, month: AssessmentFields, actor: Actor, *_: object) -> Decision:
+        """Return the inspection. Raises Refused if not drawn, inspected before, by its agent, or not by the form."""
+        drawn = {each.complaint: each.agent for each in month.sample}
+        waiting = tuple(each.complaint for each in month.uninspected)
+        if self.complaint not in drawn:
+            message = f"The case {self.complaint} is not in the sample of {month.number}."
+            raise Refused(NOT_SAMPLED, message, waiting)
+        if self.complaint not in waiting:
+            raise Refused(INSPECTED_ALREADY, f"The case {self.complaint} is inspected already.", waiting)
+        if actor.id == drawn[self.complaint]:
+            raise Refused(OWN_CASE, f"{actor.id} owned the case {self.complaint}.", ("another supervisor",))
+        form = {each.code: each.points for each in month.standard.form}
+        if self.scores.keys() != form.keys() or any(self.scores[code] > most for code, most in form.items()):
+            wanted = tuple(f"{code}: 0 to {most}" for code, most in form.items())
+            raise Refused(WRONG_FORM, f"The form takes points for each of {', '.join(wanted)}.", wanted)
+        return Decision(Inspected.of(self, agent=drawn[self.complaint], points=sum(self.scores.values())))
+
 
 class Inspected(Inspect):
     """Inspection, with the agent and the points all together."""
@@ -29,28 +46,9 @@ class Inspected(Inspect):
     agent: str
     points: int
 
-
-def decide(month: AssessmentFields, body: Inspect, actor: Actor, *_: object) -> Decision:
-    """Return the inspection. Raises Refused if not drawn, inspected before, by its agent, or not by the form."""
-    drawn = {each.complaint: each.agent for each in month.sample}
-    waiting = tuple(each.complaint for each in month.uninspected)
-    if body.complaint not in drawn:
-        message = f"The case {body.complaint} is not in the sample of {month.number}."
-        raise Refused(NOT_SAMPLED, message, waiting)
-    if body.complaint not in waiting:
-        raise Refused(INSPECTED_ALREADY, f"The case {body.complaint} is inspected already.", waiting)
-    if actor.id == drawn[body.complaint]:
-        raise Refused(OWN_CASE, f"{actor.id} owned the case {body.complaint}.", ("another supervisor",))
-    form = {each.code: each.points for each in month.standard.form}
-    if body.scores.keys() != form.keys() or any(body.scores[code] > most for code, most in form.items()):
-        wanted = tuple(f"{code}: 0 to {most}" for code, most in form.items())
-        raise Refused(WRONG_FORM, f"The form takes points for each of {', '.join(wanted)}.", wanted)
-    return Decision(Inspected.of(body, agent=drawn[body.complaint], points=sum(body.scores.values())))
-
-
-def evolve(month: AssessmentFields, data: Inspected, event: AssessmentEvent) -> None:
-    made = Inspection.taken_from(data, inspected_by=event.actor, inspected_at=event.at)
-    month.inspections = (*month.inspections, made)
+    def evolve(self, month: AssessmentFields, event: AssessmentEvent) -> None:
+        made = Inspection.taken_from(self, inspected_by=event.actor, inspected_at=event.at)
+        month.inspections = (*month.inspections, made)
 
 
 ACTION = AssessmentAction(
@@ -64,6 +62,4 @@ ACTION = AssessmentAction(
     ),
     problems=(NOT_SAMPLED, INSPECTED_ALREADY, OWN_CASE, WRONG_FORM),
     data=Inspected,
-    decide=decide,
-    evolve=evolve,
 )

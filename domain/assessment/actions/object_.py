@@ -33,35 +33,33 @@ class Object(ActionBody):
     evidence: ShortText | None = omit_default(None, "What proves it, or where it lies.")
     parties: tuple[Name, ...] = omit_default((), "Ids and departments of those whom the entries of the case count for.")
 
+    def decide(self, month: AssessmentFields, actor: Actor, at: datetime) -> Decision:
+        """Return the objection. Raises Refused after its time, or if raised before. SQL is asked if the case counts."""
+        limit = month.limit_of(OBJECTIONS)
+        if limit is None or at >= limit.ends_at:
+            ended = f" ended at {limit.ends_at.isoformat()}" if limit else " has ended"
+            raise Refused(OBJECTION_TOO_LATE, f"The time for objections to {month.number}{ended}.", ())
+        same = ("by", "subject", "figure", "complaint")
+        if len(month.objections) >= MOST_OBJECTIONS:
+            message = f"There are {MOST_OBJECTIONS} objections to {month.number}."
+            raise Refused(TOO_MANY_OBJECTIONS, message, ("to tell a supervisor, who may add it to an objection",))
+        for other in month.objections:
+            is_open = other.accepted is not False or other.raised_by == actor.id
+            if is_open and all(getattr(other, name) == getattr(self, name) for name in same):
+                message = f"The objection {other.id} is to the same figure and case."
+                raise Refused(OBJECTED_ALREADY, message, ("an objection to another figure or case",))
+        return Decision(Objected.of(self, id=len(month.objections) + 1))
+
 
 class Objected(Object):
     """Objection, with its id."""
 
     id: int
 
-
-def decide(month: AssessmentFields, body: Object, actor: Actor, at: datetime) -> Decision:
-    """Return the objection. Raises Refused after its time, or if raised before. SQL is asked if the case counts."""
-    limit = month.limit_of(OBJECTIONS)
-    if limit is None or at >= limit.ends_at:
-        ended = f" ended at {limit.ends_at.isoformat()}" if limit else " has ended"
-        raise Refused(OBJECTION_TOO_LATE, f"The time for objections to {month.number}{ended}.", ())
-    same = ("by", "subject", "figure", "complaint")
-    if len(month.objections) >= MOST_OBJECTIONS:
-        message = f"There are {MOST_OBJECTIONS} objections to {month.number}."
-        raise Refused(TOO_MANY_OBJECTIONS, message, ("to tell a supervisor, who may add it to an objection",))
-    for other in month.objections:
-        is_open = other.accepted is not False or other.raised_by == actor.id
-        if is_open and all(getattr(other, name) == getattr(body, name) for name in same):
-            message = f"The objection {other.id} is to the same figure and case."
-            raise Refused(OBJECTED_ALREADY, message, ("an objection to another figure or case",))
-    return Decision(Objected.of(body, id=len(month.objections) + 1))
-
-
-def evolve(month: AssessmentFields, data: Objected, event: AssessmentEvent) -> None:
-    limit = month.open_limit(f"decision-{data.id}", event.at, month.standard.decision_seconds)
-    raised = Objection.taken_from(data, raised_by=event.actor, raised_at=event.at, due_at=limit.ends_at)
-    month.objections = (*month.objections, raised)
+    def evolve(self, month: AssessmentFields, event: AssessmentEvent) -> None:
+        limit = month.open_limit(f"decision-{self.id}", event.at, month.standard.decision_seconds)
+        raised = Objection.taken_from(self, raised_by=event.actor, raised_at=event.at, due_at=limit.ends_at)
+        month.objections = (*month.objections, raised)
 
 
 ACTION = AssessmentAction(
@@ -79,7 +77,5 @@ ACTION = AssessmentAction(
     ),
     problems=(OBJECTION_TOO_LATE, OBJECTED_ALREADY, TOO_MANY_OBJECTIONS),
     data=Objected,
-    decide=decide,
-    evolve=evolve,
     notifies=("supervisor", "manager"),
 )

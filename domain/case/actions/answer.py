@@ -13,24 +13,22 @@ class Answer(ActionBody):
 
     message: Text
 
+    def decide(self, case: CaseState, _: Actor, at: datetime) -> Decision:
+        state = State.PENDING_FOLLOW_UP if case.terms.answer_needs_follow_up else State.CLOSED
+        ends_at = case.window_ends_at(at) if state is State.CLOSED else None
+        return Decision(Answered.of(self, reopen_ends_at=ends_at), state)
+
 
 class Answered(Answer, MayClose):
     """Answer, and the end of the window for reopening if it closes the case."""
 
-
-def decide(case: CaseState, body: Answer, _: Actor, at: datetime) -> Decision:
-    state = State.PENDING_FOLLOW_UP if case.terms.answer_needs_follow_up else State.CLOSED
-    ends_at = case.window_ends_at(at) if state is State.CLOSED else None
-    return Decision(Answered.of(body, reopen_ends_at=ends_at), state)
-
-
-def evolve(case: CaseState, data: Answered, event: Event) -> None:
-    case.reply = data.message
-    case.stop_clocks(event.at, "resolve", "reply")
-    if event.to_state is State.PENDING_FOLLOW_UP:
-        case.start_clocks(event.at, "reply")
-        case.follow_up_since = event.at
-        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.reply = self.message
+        case.stop_clocks(event.at, "resolve", "reply")
+        if event.to_state is State.PENDING_FOLLOW_UP:
+            case.start_clocks(event.at, "reply")
+            case.follow_up_since = event.at
+            case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
 
 
 ACTION = Action(
@@ -42,7 +40,5 @@ ACTION = Action(
     targets=(State.CLOSED, State.PENDING_FOLLOW_UP),
     example=Answer(message="The office opens at half past eight. 营业厅八点半开门。"),
     data=Answered,
-    decide=decide,
-    evolve=evolve,
     notifies={State.CLOSED: ("caller",), State.PENDING_FOLLOW_UP: ("caller", "follow_up")},
 )

@@ -2,7 +2,7 @@
 
 from domain.case.kind import Action, CaseState, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, PartBody, PartData, PartState
-from domain.case.permission import while_incomplete
+from domain.case.state import while_incomplete
 
 
 class Arrive(PartBody):
@@ -12,10 +12,9 @@ class Arrive(PartBody):
 class Arrived(PartData, Arrive):
     """Arrival for the case, or for a part."""
 
-
-def evolve(case: CaseState, _: Arrived, event: Event) -> None:
-    case.arrived_at = event.at
-    case.stop_clocks(event.at, "arrive")
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.arrived_at = event.at
+        case.stop_clocks(event.at, "arrive")
 
 
 ACTION = Action(
@@ -29,7 +28,6 @@ ACTION = Action(
     problems=(NO_SUCH_PART,),
     data=Arrived,
     guard=while_incomplete,
-    evolve=evolve,
     notifies=("owner",),
     part=PartAction(sources={PartState.IN_PROGRESS}),
 )

@@ -4,9 +4,10 @@ from typing import Any
 
 from domain.case.kind import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
-from domain.case.permission import while_incomplete
+from domain.case.state import while_incomplete
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name
+from domain.shared.value import omit_default
 
 SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更")
 
@@ -16,31 +17,23 @@ class Assign(PartBody):
 
     assignee: Name
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        return Decision(Assigned.of(self, **self.facts_of_part(case)))
+
+    def facts_of_part(self, work: CaseState | Part) -> dict[str, Any]:
+        """Return the assignee before, of the case or of a part. Raises Refused for the same one."""
+        if self.assignee == work.assignee:
+            raise Refused(SAME_ASSIGNEE, f"{work.assignee} works on it already.", ("another person of the department",))
+        return {"previous_assignee": work.assignee}
+
 
 class Assigned(PartData, Assign):
     """New assignee, and the one before."""
 
-    previous_assignee: str | None = None
+    previous_assignee: str | None = omit_default(None)
 
-
-def decide(case: CaseState, body: Assign, *_: object) -> Decision:
-    """Refuse the assignee of the case."""
-    return Decision(Assigned.of(body, **_previous(body, case.assignee)))
-
-
-def facts_of_part(part: Part, body: Assign) -> dict[str, Any]:
-    """Return the assignee before. Raises Refused for the assignee of the part."""
-    return _previous(body, part.assignee)
-
-
-def evolve_part(case: CaseState, part: Part, data: Assigned, _: Event) -> None:
-    case.put_part(part, assignee=data.assignee)
-
-
-def _previous(body: Assign, assignee: str | None) -> dict[str, Any]:
-    if body.assignee == assignee:
-        raise Refused(SAME_ASSIGNEE, f"{assignee} works on it already.", ("another person of the department",))
-    return {"previous_assignee": assignee} if assignee else {}
+    def evolve_part(self, case: CaseState, part: Part, _: Event) -> None:
+        case.put_part(part, assignee=self.assignee)
 
 
 def notifies(_: CaseState, data: Assigned, __: Event) -> Addressees:
@@ -57,8 +50,7 @@ ACTION = Action(
     problems=(SAME_ASSIGNEE, NO_SUCH_PART),
     data=Assigned,
     guard=while_incomplete,
-    decide=decide,
     sets=("assignee",),
     notifies=notifies,
-    part=PartAction(sources=PART_AT_WORK, facts=facts_of_part, evolve=evolve_part),
+    part=PartAction(sources=PART_AT_WORK),
 )

@@ -3,7 +3,7 @@
 from domain.case.events import OfIncident
 from domain.case.kind import Action, ActionBody, Role, State
 from domain.case.lifecycle import OPEN
-from domain.case.permission import while_active
+from domain.case.state import while_active
 from domain.shared.text import Text
 
 

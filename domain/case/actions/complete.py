@@ -4,8 +4,8 @@ from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import OfIncident
 from domain.case.kind import Action, CaseState, Decision, Event, NotPossible, Objection, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
-from domain.case.permission import while_incomplete
 from domain.case.progress import Finding
+from domain.case.state import while_incomplete
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
@@ -21,18 +21,45 @@ class Complete(PartBody):
     result: Text
     findings: tuple[Code, ...] = omit_default((), "Codes of findings (查实事项) of the catalogue.", max_length=20)
 
+    def check(self, case: CaseState) -> None:
+        """Refuse a finding that the terms of the case do not have."""
+        accepted = case.terms.findings
+        if unknown := [code for code in self.findings if code not in accepted]:
+            what = ", ".join(accepted) or "none; leave findings out"
+            message = f"There is no finding (查实事项) {unknown[0]!r}; accepted: {what}."
+            raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
+
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        return Decision(Completed.of(self), State.IN_PROGRESS if case.unfinished else State.PENDING_REPLY)
+
 
 class Completed(PartData, OfIncident, Complete):
     """Work done on the case or on a part, or by the incident that the case is linked to."""
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.extension = None
+        case.completed = True
+        case.result = self.result
+        if self.incident:  # Nobody was there for this case: the department's promises no longer apply.
+            case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
+        else:
+            case.arrived_at = event.at  # Who has done the work was there.
+            case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
+        self._finish(case, event)
 
-def check(case: CaseState, body: Complete) -> None:
-    """Refuse a finding that the terms of the case do not have."""
-    accepted = case.terms.findings
-    if unknown := [code for code in body.findings if code not in accepted]:
-        what = ", ".join(accepted) or "none; leave findings out"
-        message = f"There is no finding (查实事项) {unknown[0]!r}; accepted: {what}."
-        raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
+    def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
+        case.put_part(part, state=PartState.COMPLETED, result=self.result)
+        case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
+        self._finish(case, event)
+
+    def _finish(self, case: CaseState, event: Event) -> None:
+        """Add each finding once in a cycle, and stop `resolve` if the reply is due now."""
+        for code in self.findings:
+            if all((each.code, each.cycle) != (code, event.cycle) for each in case.findings):
+                found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
+                case.findings = (*case.findings, found)
+        if event.to_state is State.PENDING_REPLY:
+            case.stop_clocks(event.at, "resolve")
 
 
 def guard(case: CaseState, *_: object) -> Objection:
@@ -40,38 +67,6 @@ def guard(case: CaseState, *_: object) -> Objection:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return NotPossible(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
     return while_incomplete(case)
-
-
-def decide(case: CaseState, body: Complete, *_: object) -> Decision:
-    return Decision(Completed.of(body), State.IN_PROGRESS if case.unfinished else State.PENDING_REPLY)
-
-
-def evolve(case: CaseState, data: Completed, event: Event) -> None:
-    case.extension = None
-    case.completed = True
-    case.result = data.result
-    if data.incident:  # Nobody was there for this case: the department's promises no longer apply.
-        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
-    else:
-        case.arrived_at = event.at  # Who has done the work was there.
-        case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
-    _finish(case, data, event)
-
-
-def evolve_part(case: CaseState, part: Part, data: Completed, event: Event) -> None:
-    case.put_part(part, state=PartState.COMPLETED, result=data.result)
-    case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
-    _finish(case, data, event)
-
-
-def _finish(case: CaseState, data: Completed, event: Event) -> None:
-    """Add each finding once in a cycle, and stop `resolve` if the reply is due now."""
-    for code in data.findings:
-        if all((each.code, each.cycle) != (code, event.cycle) for each in case.findings):
-            found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
-            case.findings = (*case.findings, found)
-    if event.to_state is State.PENDING_REPLY:
-        case.stop_clocks(event.at, "resolve")
 
 
 ACTION = Action(
@@ -84,11 +79,8 @@ ACTION = Action(
     example=Complete(result="The valve's core had dropped; lifted as a stopgap, water is back."),
     problems=(NO_SUCH_PART, NOT_APPROVED, UNKNOWN_FINDING),
     data=Completed,
-    check=check,
     guard=guard,
-    decide=decide,
-    evolve=evolve,
     notifies=("owner",),
     notifies_by_incident=(),
-    part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.COMPLETED, evolve=evolve_part),
+    part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.COMPLETED),
 )

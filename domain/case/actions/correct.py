@@ -41,6 +41,47 @@ class Correct(Reasoned):
     caller: Caller | None = None
     location: Location | None = None
 
+    def decide(self, case: CaseState, _: object, at: datetime) -> Decision | NotPossible:
+        """Refuse what changes nothing, and a service that is not looked up or needs a decision of management."""
+        in_force, filled = (self.in_force, self.filled) if isinstance(self, Correction) else (None, ())
+        if not {*filled} <= {*case.filled}:
+            message = "Somebody has corrected what the registry had filled in. Send the same again."
+            raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
+        intake = case.intake
+        service, location = self.service_code or intake.service_code, _located(intake.location, self.location)
+        terms = self._terms(case, in_force, service, location.district)
+        if case.completed and case.model_copy(update={"terms": terms}).needs_decision:
+            why = f"its work is completed in cycle {case.cycle}, and {terms.name} is completed once management has"
+            return NotPossible(NOT_APPROVED, f"{why} decided; send it back first (审核退回)")
+        facts: dict[str, tuple[Any, Any]] = {
+            "service_code": (intake.service_code, service),
+            "priority": (case.terms.priority, terms.priority),
+            "caller": (intake.caller, merged(intake.caller, self.caller)),
+            "location": (intake.location, location),
+        }
+        changed = {name: values for name, values in facts.items() if values[0] != values[1]}
+        if not changed:
+            raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
+        before = CorrectedFacts(**{name: old for name, (old, _) in changed.items()})
+        after = CorrectedFacts(**{name: new for name, (_, new) in changed.items()})
+        more: dict[str, Any] = {"filled": filled}
+        if in_force and terms != case.terms:
+            more |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
+            more["moved"] = moved_promises(case, terms, at)
+        return Decision(Corrected.of(self, before=before, after=after, **more))
+
+    def _terms(self, case: CaseState, in_force: "CatalogueTerms | None", service: str, district: str | None) -> Terms:
+        """Return the terms of the corrected case. Raises Refused if another service has come without its own."""
+        if in_force and (in_force.terms.service_code, in_force.district) != (service, district):
+            message = f"The case {case.number} was corrected meanwhile. Send it again."
+            raise Refused(TERMS_NOT_SENT, message, ("the same request again",))
+        if in_force is None and service != case.intake.service_code:
+            path = f"/v1/complaints/{case.number}/actions/correct"
+            message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
+            raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
+        terms = held_to(case.terms, in_force.terms) if in_force else case.terms
+        return with_priority(terms, self.priority) if self.priority and self.priority != terms.priority else terms
+
 
 class CatalogueTerms(Value):
     """Terms of a service in a district, by the catalogue of this edition."""
@@ -95,57 +136,33 @@ class Corrected(Reasoned):
         """Telephone that the caller had until now; None if it stays, or if there was none."""
         return self.before.caller.phone if self.before.caller and self.changes_phone else None
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        if self.terms:
+            hold_to(case, self.terms, event)
+        elif self.after.priority:
+            case.terms = with_priority(case.terms, self.after.priority)
+        if self.needs_recognition:
+            case.caller_version = event.seq
+        if self.changes_phone:
+            by_owner = event.actor == case.owner
+            case.contact_changed = ContactChange(by=event.actor, at=event.at, by_owner=by_owner)
+            case.set_flag(CONTACT_CHANGED, raised=by_owner)
+        intake = case.intake
+        case.corrected = IntakeFacts(
+            service_code=self.after.service_code or intake.service_code,
+            caller=self.after.caller or intake.caller,
+            location=self.after.location or intake.location,
+            priority=case.terms.priority if case.terms.priority_by_hand else None,
+        )
+        case.intake = case.corrected.of(intake)
+        as_before = (each for each in case.filled if attrgetter(each)(case.intake) == attrgetter(each)(intake))
+        case.filled = tuple(dict.fromkeys((*as_before, *self.filled)))
 
-def decide(case: CaseState, body: Correct, _: object, at: datetime) -> Decision | NotPossible:
-    """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
-    in_force, filled = (body.in_force, body.filled) if isinstance(body, Correction) else (None, ())
-    if not {*filled} <= {*case.filled}:
-        message = "Somebody has corrected what the registry had filled in. Send the same again."
-        raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
-    intake = case.intake
-    service, location = body.service_code or intake.service_code, _located(intake.location, body.location)
-    terms = _terms(case, body, in_force, service, location.district)
-    if case.completed and case.model_copy(update={"terms": terms}).needs_decision:
-        why = f"its work is completed in cycle {case.cycle}, and {terms.name} is completed once management has decided"
-        return NotPossible(NOT_APPROVED, f"{why}; send it back first (审核退回)")
-    facts: dict[str, tuple[Any, Any]] = {
-        "service_code": (intake.service_code, service),
-        "priority": (case.terms.priority, terms.priority),
-        "caller": (intake.caller, merged(intake.caller, body.caller)),
-        "location": (intake.location, location),
-    }
-    changed = {name: values for name, values in facts.items() if values[0] != values[1]}
-    if not changed:
-        raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
-    before, after = (CorrectedFacts(**{name: values[place] for name, values in changed.items()}) for place in (0, 1))
-    new: dict[str, Any] = {"filled": filled}
-    if in_force and terms != case.terms:
-        new |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
-        new["moved"] = moved_promises(case, terms, at)
-    return Decision(Corrected.of(body, before=before, after=after, **new))
-
-
-def evolve(case: CaseState, data: Corrected, event: Event) -> None:
-    if data.terms:
-        hold_to(case, data.terms, event)
-    elif data.after.priority:
-        case.terms = with_priority(case.terms, data.after.priority)
-    if data.needs_recognition:
-        case.caller_version = event.seq
-    if data.changes_phone:
-        by_owner = event.actor == case.owner
-        case.contact_changed = ContactChange(by=event.actor, at=event.at, by_owner=by_owner)
-        case.set_flag(CONTACT_CHANGED, raised=by_owner)
-    intake = case.intake
-    case.corrected = IntakeFacts(
-        service_code=data.after.service_code or intake.service_code,
-        caller=data.after.caller or intake.caller,
-        location=data.after.location or intake.location,
-        priority=case.terms.priority if case.terms.priority_by_hand else None,
-    )
-    case.intake = case.corrected.of(intake)
-    as_before = (each for each in case.filled if attrgetter(each)(case.intake) == attrgetter(each)(intake))
-    case.filled = tuple(dict.fromkeys((*as_before, *data.filled)))
+    def text(self, number: str, event: Event) -> tuple[str, str]:
+        """Name what was corrected, and not from what to what: that is personal."""
+        names = [name for name in _CORRECTED_ZH if name in self.after.model_fields_set]
+        words = "、".join(_CORRECTED_ZH[name] for name in names), ", ".join(names)
+        return text_of(number, event, f"更正{words[0]}", f"correct ({words[1]})")
 
 
 def merged(value: V, given: V | None) -> V:
@@ -163,31 +180,9 @@ def _located(location: Location, given: Location | None) -> Location:
     return place.model_copy(update={"lat": None, "lng": None})
 
 
-def _terms(
-    case: CaseState, body: Correct, in_force: CatalogueTerms | None, service: str, district: str | None
-) -> Terms:
-    """Return the terms of the corrected case. Raises Refused if another service has come without its own."""
-    if in_force and (in_force.terms.service_code, in_force.district) != (service, district):
-        message = f"The case {case.number} was corrected meanwhile. Send it again."
-        raise Refused(TERMS_NOT_SENT, message, ("the same request again",))
-    if in_force is None and service != case.intake.service_code:
-        path = f"/v1/complaints/{case.number}/actions/correct"
-        message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
-        raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
-    terms = held_to(case.terms, in_force.terms) if in_force else case.terms
-    return with_priority(terms, body.priority) if body.priority and body.priority != terms.priority else terms
-
-
 def notifies(case: CaseState, data: Corrected, _: Event) -> Addressees:
     former = ("former_caller",) if data.former_phone else ()
     return ("assignee", *(f"department:{part.department}" for part in case.unfinished), "owner", *former)
-
-
-def text(number: str, data: Corrected, event: Event) -> tuple[str, str]:
-    """Name what was corrected, and not from what to what: that is personal."""
-    names = [name for name in _CORRECTED_ZH if name in data.after.model_fields_set]
-    words = "、".join(_CORRECTED_ZH[name] for name in names), ", ".join(names)
-    return text_of(number, event, f"更正{words[0]}", f"correct ({words[1]})")
 
 
 ACTION = Action(
@@ -200,8 +195,5 @@ ACTION = Action(
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
-    text=text,
 )

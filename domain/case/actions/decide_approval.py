@@ -15,9 +15,34 @@ class DecideApproval(ActionBody):
     approved: bool
     reason: Text | None = None
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        approval = case.approval
+        assert approval is not None  # noqa: S101 - what the state says
+        if approval.kind:
+            check_reason(self.reason, self.note)
+        asked = approval.model_dump(include={"subject", "amount", "kind", "requested_by"}, exclude_none=True)
+        currency = {} if case.terms.currency == USUAL_CURRENCY else {"currency": case.terms.currency}
+        decided = ApprovalDecided.of(self, **asked, **currency, turn=len(approval.approved_by) + 1)
+        final = approval.is_final(approved=self.approved)
+        return Decision(decided, State.IN_PROGRESS if final else State.AWAITING_APPROVAL)
+
 
 class ApprovalDecided(TurnDecided, DecideApproval):
     """Decision of one approver on a request."""
+
+    def evolve(self, case: CaseState, event: Event) -> None:
+        approval = case.approval
+        assert approval is not None  # noqa: S101 - what the state says
+        case.stop_clocks(event.at, APPROVE)
+        if event.to_state is State.AWAITING_APPROVAL:
+            case.approval = approval.approve(event.actor)
+            open_turn(case, event.at)
+            return
+        case.approval = None
+        case.decisions += (result(self, event, approval.approved_by, approval.grounds),)
+        case.remove_flags("approved", "approval_rejected")
+        case.add_flags("approved" if self.approved else "approval_rejected")
+        case.start_clocks(event.at, "decision")
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
@@ -34,33 +59,6 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     return approval.objection(actor, lapsed=lapsed)
 
 
-def decide(case: CaseState, body: DecideApproval, *_: object) -> Decision:
-    approval = case.approval
-    assert approval is not None  # noqa: S101 - what the state says
-    if approval.kind:
-        check_reason(body.reason, body.note)
-    asked = approval.model_dump(include={"subject", "amount", "kind", "requested_by"}, exclude_none=True)
-    currency = {} if case.terms.currency == USUAL_CURRENCY else {"currency": case.terms.currency}
-    decided = ApprovalDecided.of(body, **asked, **currency, turn=len(approval.approved_by) + 1)
-    final = approval.is_final(approved=body.approved)
-    return Decision(decided, State.IN_PROGRESS if final else State.AWAITING_APPROVAL)
-
-
-def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
-    approval = case.approval
-    assert approval is not None  # noqa: S101 - what the state says
-    case.stop_clocks(event.at, APPROVE)
-    if event.to_state is State.AWAITING_APPROVAL:
-        case.approval = approval.approve(event.actor)
-        open_turn(case, event.at)
-        return
-    case.approval = None
-    case.decisions += (result(data, event, approval.approved_by, approval.grounds),)
-    case.remove_flags("approved", "approval_rejected")
-    case.add_flags("approved" if data.approved else "approval_rejected")
-    case.start_clocks(event.at, "decision")
-
-
 ACTION = Action(
     name="decide_approval",
     zh="审批",
@@ -72,7 +70,5 @@ ACTION = Action(
     problems=(OWN_REQUEST, *TURNS),
     data=ApprovalDecided,
     objection=objection,
-    decide=decide,
-    evolve=evolve,
     notifies={State.AWAITING_APPROVAL: ("manager",), State.IN_PROGRESS: ("department", "owner")},
 )

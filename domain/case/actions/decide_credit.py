@@ -47,6 +47,44 @@ class DecideCredit(ActionBody):
             raise ValueError("ground says why a credit is rejected; accepted: approved: false, or no ground")
         return self
 
+    def check(self, case: CaseState) -> None:
+        """Refuse a ground that is neither the limit nor an exemption under the terms of the case."""
+        accepted = (LIMIT_REACHED, *(each.code for each in case.terms.exemptions))
+        if self.ground and self.ground not in accepted:
+            message = f"There is no ground {self.ground!r}; accepted: {', '.join(accepted)}."
+            raise Refused(UNKNOWN_GROUND, message, accepted)
+
+    def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision:
+        """Refuse a credit that does not wait, the wrong person, and a rejection without a reason.
+
+        Why it is owed is known: that is reason enough to approve it.
+        """
+        waiting = {owed.serial: owed for owed in case.undecided_credits}
+        owed = waiting.get(self.credit)
+        if owed is None:
+            message = f"No credit {self.credit} of the case {case.number} waits for a decision."
+            raise Refused(NO_SUCH_CREDIT, message, tuple(map(str, waiting)))
+        if refused := _objection(case, owed, actor, at):
+            raise refused
+        if not self.approved:
+            check_reason(self.reason, self.note)
+        final = owed.is_final(approved=self.approved)
+        payer = owed.paid_by if final and self.approved else None
+        told = ("caller", "department") if payer else ("caller",)
+        decided = CreditDecided.of(
+            self,
+            subject=owed.name,
+            amount=owed.amount,
+            currency=case.terms.currency,
+            kind=CREDIT_KIND,
+            requested_by=SYSTEM.id,
+            turn=len(owed.approved_by) + 1,
+            final=final,
+            notify=told if final and self.approved else (),
+            department=payer,
+        )
+        return Decision(decided)
+
 
 class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     """Decision of one approver, with the credit; a final approval names those who pay, and those who are told."""
@@ -54,13 +92,23 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     final: bool
     notify: tuple[str, ...] = omit_default(())
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        before = case.credits[self.credit - 1]
+        changes = {"approved": self.approved, "ground": self.ground} if self.final else {"asked_at": event.at}
+        case.put_credit(before.approve(event.actor).model_copy(update=changes))
+        if self.final:
+            case.decisions += (result(self, event, before.approved_by),)
 
-def check(case: CaseState, body: DecideCredit) -> None:
-    """Refuse a ground that is neither the limit nor an exemption under the terms of the case."""
-    accepted = (LIMIT_REACHED, *(each.code for each in case.terms.exemptions))
-    if body.ground and body.ground not in accepted:
-        message = f"There is no ground {body.ground!r}; accepted: {', '.join(accepted)}."
-        raise Refused(UNKNOWN_GROUND, message, accepted)
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        owed = f"{self.amount} {self.currency}"
+        if not self.final:
+            return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+        if self.approved:
+            return (
+                f"工单{number}:补偿{owed}已批准,将予支付",
+                f"Case {number}: a credit of {owed} is approved, to be paid",
+            )
+        return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
 
 
 def guard(case: CaseState, *_: object) -> NotPossible | None:
@@ -70,46 +118,6 @@ def guard(case: CaseState, *_: object) -> NotPossible | None:
 
 def offers(case: CaseState, actor: Actor, at: datetime) -> bool:
     return any(_objection(case, owed, actor, at) is None for owed in case.undecided_credits)
-
-
-def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> Decision:
-    """Refuse a credit that does not wait, the wrong person, and a rejection without a reason.
-
-    Why it is owed is known: that is reason enough to approve it.
-    """
-    waiting = {owed.serial: owed for owed in case.undecided_credits}
-    owed = waiting.get(body.credit)
-    if owed is None:
-        message = f"No credit {body.credit} of the case {case.number} waits for a decision."
-        raise Refused(NO_SUCH_CREDIT, message, tuple(map(str, waiting)))
-    if refused := _objection(case, owed, actor, at):
-        raise refused
-    if not body.approved:
-        check_reason(body.reason, body.note)
-    final = owed.is_final(approved=body.approved)
-    payer = owed.paid_by if final and body.approved else None
-    told = ("caller", "department") if payer else ("caller",)
-    decided = CreditDecided.of(
-        body,
-        subject=owed.name,
-        amount=owed.amount,
-        currency=case.terms.currency,
-        kind=CREDIT_KIND,
-        requested_by=SYSTEM.id,
-        turn=len(owed.approved_by) + 1,
-        final=final,
-        notify=told if final and body.approved else (),
-        department=payer,
-    )
-    return Decision(decided)
-
-
-def evolve(case: CaseState, data: CreditDecided, event: Event) -> None:
-    before = case.credits[data.credit - 1]
-    changes = {"approved": data.approved, "ground": data.ground} if data.final else {"asked_at": event.at}
-    case.put_credit(before.approve(event.actor).model_copy(update=changes))
-    if data.final:
-        case.decisions += (result(data, event, before.approved_by),)
 
 
 def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refused | None:
@@ -129,15 +137,6 @@ def notifies(_: CaseState, data: CreditDecided, __: Event) -> Addressees:
     return ("owner", *data.notify) if data.final else ("manager",)
 
 
-def text(number: str, data: CreditDecided, _: Event) -> tuple[str, str]:
-    owed = f"{data.amount} {data.currency}"
-    if not data.final:
-        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
-    if data.approved:
-        return f"工单{number}:补偿{owed}已批准,将予支付", f"Case {number}: a credit of {owed} is approved, to be paid"
-    return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
-
-
 ACTION = Action(
     name="decide_credit",
     zh="补偿审批",
@@ -147,11 +146,7 @@ ACTION = Action(
     example=DecideCredit(credit=1, approved=True, reason="The supply was late."),
     problems=(NO_SUCH_CREDIT, UNKNOWN_GROUND, *TURNS),
     data=CreditDecided,
-    check=check,
     guard=guard,
     offers=offers,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
-    text=text,
 )

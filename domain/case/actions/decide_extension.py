@@ -16,11 +16,28 @@ class DecideExtension(ActionBody):
 
     approved: bool
 
+    def decide(self, case: CaseState, *_: object) -> Decision | NotPossible:
+        clock = case.live_clock("resolve")
+        if self.approved and clock and clock.missed_at:
+            expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
+            return NotPossible(EXTENSION_EXPIRED, f"{expired}; it can be rejected (approved: false)")
+        days = case.extension.working_days if case.extension else 0
+        return Decision(ExtensionDecided.of(self, working_days=days))
+
 
 class ExtensionDecided(DecideExtension):
     """Decision, and the working days that were asked for."""
 
     working_days: int
+
+    def evolve(self, case: CaseState, _: Event) -> None:
+        case.extension = None
+        if self.approved:
+            case.extensions += 1
+            case.extended_days += self.working_days
+            case.add_flags("extended")
+            day = case.terms.day_seconds
+            case.change_clocks(lambda clock: clock.extend(self.working_days * day(clock.calendar)), EXTENDED_CLOCKS)
 
 
 def guard(case: CaseState, *_: object) -> str | None:
@@ -31,26 +48,6 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     asked = case.extension
     mine = asked and asked.requested_by == actor.id and actor.role is not Role.ADMIN
     return own_request(actor, "supervisor") if mine else None
-
-
-def decide(case: CaseState, body: DecideExtension, *_: object) -> Decision | NotPossible:
-    clock = case.live_clock("resolve")
-    if body.approved and clock and clock.missed_at:
-        expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
-        return NotPossible(EXTENSION_EXPIRED, f"{expired}; it can be rejected (approved: false)")
-    days = case.extension.working_days if case.extension else 0
-    return Decision(ExtensionDecided.of(body, working_days=days))
-
-
-def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:
-    case.extension = None
-    if not data.approved:
-        return
-    case.extensions += 1
-    case.extended_days += data.working_days
-    case.add_flags("extended")
-    day = case.terms.day_seconds
-    case.change_clocks(lambda clock: clock.extend(data.working_days * day(clock.calendar)), EXTENDED_CLOCKS)
 
 
 ACTION = Action(
@@ -64,7 +61,5 @@ ACTION = Action(
     data=ExtensionDecided,
     guard=guard,
     objection=objection,
-    decide=decide,
-    evolve=evolve,
     notifies=("department",),
 )

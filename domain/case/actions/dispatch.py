@@ -5,7 +5,7 @@ from domain.case.events import Names, OfDepartment, text_of
 from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH
 from domain.case.parts import UNFINISHED
-from domain.case.permission import while_incomplete
+from domain.case.state import while_incomplete
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Name
@@ -19,12 +19,40 @@ class Dispatch(ActionBody):
     department: DepartmentCode
     assignee: Name | None = None
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        """Refuse the department and assignee that have the case already; once it is signed for, the department."""
+        if case.state not in AT_WORK or case.department is None:
+            return Decision(Dispatched.of(self), State.DISPATCHED)
+        if self.department != case.department:
+            names = Names.taken_from(case.terms.unit(case.department))
+            redirected = Dispatched.of(self, previous_department=case.department, previous_unit=names)
+            return Decision(redirected, State.DISPATCHED)
+        if case.state is State.IN_PROGRESS:
+            accepted = ("another department", f"assign (指派), to give it to another person in {self.department}")
+            raise Refused(SAME_DEPARTMENT, f"{self.department} has signed for the case {case.number}.", accepted)
+        if self.assignee == case.assignee:
+            whom = f"{self.department} for {self.assignee}" if self.assignee else self.department
+            accepted = ("another department", f"another assignee in {self.department}")
+            raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
+        return Decision(Dispatched.of(self), State.DISPATCHED)
+
 
 class Dispatched(Dispatch, OfDepartment):
     """Dispatch; a redirect (改派) names the department that the case leaves."""
 
     previous_department: str | None = None
     previous_unit: Names | None = None
+
+    def evolve(self, case: CaseState, event: Event) -> None:
+        """Hand the case to the department; another assignee there gets no new time to return it."""
+        moves = self.department != case.department or event.from_state is not State.DISPATCHED
+        hand_to(case, self.department, event, self.assignee, anew=moves)
+
+    def text(self, number: str, event: Event) -> tuple[str, str] | None:
+        left = self.previous_unit
+        if left is None:
+            return None
+        return text_of(number, event, f"改派,不再由{left.name_zh}处理", f"redirected from {left.name}")
 
 
 def guard(case: CaseState, *_: object) -> str | None:
@@ -36,30 +64,6 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
         return None
     message = f"{case.department} has signed for the case; a dispatcher or a supervisor redirects it (改派)."
     return Refused(WRONG_ROLE, message, ("dispatcher", "supervisor"))
-
-
-def decide(case: CaseState, body: Dispatch, *_: object) -> Decision:
-    """Refuse the department and assignee that have the case already; once it is signed for, the department."""
-    if case.state not in AT_WORK or case.department is None:
-        return Decision(Dispatched.of(body), State.DISPATCHED)
-    if body.department != case.department:
-        names = Names.taken_from(case.terms.unit(case.department))
-        redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
-        return Decision(redirected, State.DISPATCHED)
-    if case.state is State.IN_PROGRESS:
-        accepted = ("another department", f"assign (指派), to give it to another person in {body.department}")
-        raise Refused(SAME_DEPARTMENT, f"{body.department} has signed for the case {case.number}.", accepted)
-    if body.assignee == case.assignee:
-        whom = f"{body.department} for {body.assignee}" if body.assignee else body.department
-        accepted = ("another department", f"another assignee in {body.department}")
-        raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
-    return Decision(Dispatched.of(body), State.DISPATCHED)
-
-
-def evolve(case: CaseState, data: Dispatched, event: Event) -> None:
-    """Hand the case to the department; another assignee there gets no new time to return it."""
-    moves = data.department != case.department or event.from_state is not State.DISPATCHED
-    hand_to(case, data.department, event, data.assignee, anew=moves)
 
 
 def hand_to(case: CaseState, department: str, event: Event, assignee: str | None = None, *, anew: bool = True) -> None:
@@ -90,13 +94,6 @@ def notifies(_: CaseState, data: Dispatched, __: Event) -> Addressees:
     return ("department", f"department:{left}") if left else ("department",)
 
 
-def text(number: str, data: Dispatched, event: Event) -> tuple[str, str] | None:
-    left = data.previous_unit
-    if left is None:
-        return None
-    return text_of(number, event, f"改派,不再由{left.name_zh}处理", f"redirected from {left.name}")
-
-
 ACTION = Action(
     name="dispatch",
     zh="派单",
@@ -109,8 +106,5 @@ ACTION = Action(
     data=Dispatched,
     guard=guard,
     objection=objection,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
-    text=text,
 )

@@ -8,7 +8,6 @@ from pydantic_core import PydanticCustomError
 
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
-from domain.case.actions.supervise import supervise
 from domain.case.events import MayClose, OfDepartment
 from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
 from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
@@ -77,6 +76,19 @@ class FollowUp(FollowUpAnswers):
             return "unreachable"
         return "satisfied" if self.solved and self.satisfaction in SATISFIED else "dissatisfied"
 
+    def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision:
+        outcome = self.result
+        # A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
+        no_try = outcome == "unreachable" and actor.role is Role.CALLER
+        attempt = case.follow_up_attempts + (0 if no_try else 1)
+        facts = {"outcome": outcome, "attempt": attempt, "department": case.department}
+        if outcome == "dissatisfied":
+            rework_by = None if case.department else department_for_rework(case)
+            return Decision(FollowedUp.of(self, **facts, rework_by=rework_by), State.DISPATCHED, case.cycle + 1)
+        if no_try or (outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts):
+            return Decision(FollowedUp.of(self, **facts), State.PENDING_FOLLOW_UP)
+        return Decision(FollowedUp.of(self, **facts, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
+
 
 class FollowedUp(FollowUpAnswers, MayClose, OfDepartment):
     """Follow-up with its outcome; the tries of the company in this cycle, and the department whose work it is about."""
@@ -85,48 +97,33 @@ class FollowedUp(FollowUpAnswers, MayClose, OfDepartment):
     attempt: int
     rework_by: str | None = omit_default(None, "The department that does the rework, if none had the case before.")
 
-
-def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decision:
-    outcome = body.result
-    # A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
-    no_try = outcome == "unreachable" and actor.role is Role.CALLER
-    attempt = case.follow_up_attempts + (0 if no_try else 1)
-    facts = {"outcome": outcome, "attempt": attempt, "department": case.department}
-    if outcome == "dissatisfied":
-        rework_by = None if case.department else department_for_rework(case)
-        return Decision(FollowedUp.of(body, **facts, rework_by=rework_by), State.DISPATCHED, case.cycle + 1)
-    if no_try or (outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts):
-        return Decision(FollowedUp.of(body, **facts), State.PENDING_FOLLOW_UP)
-    return Decision(FollowedUp.of(body, **facts, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
+    def evolve(self, case: CaseState, event: Event) -> None:
+        reached = self.outcome != "unreachable"
+        # Who was not reached has said nothing: what was said before stands.
+        if reached or case.answer is None or not case.answer.contacted:
+            case.answer = FollowUpAnswer.taken_from(self, contacted=reached, answered_at=event.at)
+        if event.role is Role.CALLER and not reached:
+            return
+        case.follow_up_attempts = self.attempt
+        case.stop_clocks(event.at, "follow_up")
+        if reached:
+            case.answered_cycles += (case.cycle,)
+        if event.to_state is State.PENDING_FOLLOW_UP:
+            case.open_clocks(["follow_up"])
+            case.change_clocks(lambda clock: clock.start(event.at), ["follow_up"])
+            case.follow_up_since = event.at
+        elif event.to_state is State.DISPATCHED:
+            case.dissatisfactions += 1
+            case.add_flags("reworked")
+            if case.dissatisfactions >= case.terms.process.supervise_after:
+                case.supervise(event)
+            begin_rework(case, self.department or self.rework_by, event)
+        elif not reached:
+            case.add_flags("unreachable")
 
 
 def department_for_rework(case: CaseState) -> str:
     return case.department or case.terms.department
-
-
-def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
-    reached = data.outcome != "unreachable"
-    # Who was not reached has said nothing: what was said before stands.
-    if reached or case.answer is None or not case.answer.contacted:
-        case.answer = FollowUpAnswer.taken_from(data, contacted=reached, answered_at=event.at)
-    if event.role is Role.CALLER and not reached:
-        return
-    case.follow_up_attempts = data.attempt
-    case.stop_clocks(event.at, "follow_up")
-    if reached:
-        case.answered_cycles += (case.cycle,)
-    if event.to_state is State.PENDING_FOLLOW_UP:
-        case.open_clocks(["follow_up"])
-        case.change_clocks(lambda clock: clock.start(event.at), ["follow_up"])
-        case.follow_up_since = event.at
-    elif event.to_state is State.DISPATCHED:
-        case.dissatisfactions += 1
-        case.add_flags("reworked")
-        if case.dissatisfactions >= case.terms.process.supervise_after:
-            supervise(case, data, event)
-        begin_rework(case, data.department or data.rework_by, event)
-    elif not reached:
-        case.add_flags("unreachable")
 
 
 def begin_rework(case: CaseState, department: str | None, event: Event) -> None:
@@ -154,7 +151,5 @@ ACTION = Action(
         ("short form", FollowUp(outcome="satisfied")),
     ),
     data=FollowedUp,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
 )

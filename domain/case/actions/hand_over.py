@@ -18,29 +18,27 @@ class HandOver(ActionBody):
     owner: Name
     previous_owner: Name | None = omit_default(None, "Who is to own the case until then; null: whoever does.")
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        """Refuse the owner of the case, and to take it from somebody else than is meant."""
+        if self.owner == case.owner:
+            raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
+        if self.previous_owner not in (None, case.owner):
+            accepted = ("no previous_owner", f"previous_owner {case.owner}")
+            raise Refused(OWNER_CHANGED, f"It belongs to {case.owner} now.", accepted)
+        return Decision(HandedOver.of(self, previous_owner=case.owner))
+
 
 class HandedOver(HandOver):
     """New owner, and the one before."""
 
     previous_owner: str
 
-
-def decide(case: CaseState, body: HandOver, *_: object) -> Decision:
-    """Refuse the owner of the case, and to take it from somebody else than is meant."""
-    if body.owner == case.owner:
-        raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
-    if body.previous_owner not in (None, case.owner):
-        accepted = ("no previous_owner", f"previous_owner {case.owner}")
-        raise Refused(OWNER_CHANGED, f"It belongs to {case.owner} now.", accepted)
-    return Decision(HandedOver.of(body, previous_owner=case.owner))
-
-
-def evolve(case: CaseState, data: HandedOver, _: Event) -> None:
-    """Flag the case if the new owner was the last to change the caller's telephone: it is the owner's choice now."""
-    change = case.contact_changed
-    if change and change.by == data.owner:
-        case.contact_changed = change.model_copy(update={"by_owner": True})
-        case.add_flags(CONTACT_CHANGED)
+    def evolve(self, case: CaseState, _: Event) -> None:
+        """Flag the case if the new owner was the last to change the caller's telephone: it is the owner's own now."""
+        change = case.contact_changed
+        if change and change.by == self.owner:
+            case.contact_changed = change.model_copy(update={"by_owner": True})
+            case.add_flags(CONTACT_CHANGED)
 
 
 ACTION = Action(
@@ -52,8 +50,6 @@ ACTION = Action(
     example=HandOver(owner="陈静", note="The agent is on leave."),
     problems=(SAME_OWNER, OWNER_CHANGED),
     data=HandedOver,
-    decide=decide,
     sets=("owner",),
-    evolve=evolve,
     notifies=("owner", "owner:{previous_owner}"),
 )

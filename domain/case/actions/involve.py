@@ -23,37 +23,34 @@ class Involve(ActionBody):
     task: Text
     takes_over: DepartmentCode | None = None
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        """Refuse a department that is at work on the case, and taking over a part that is not open."""
+        if self.department == case.department:
+            raise Refused(ALREADY_INVOLVED, f"{self.department} has the case itself.", ("another department",))
+        there = case.part_of(self.department)
+        if there and there.state in PART_AT_WORK:
+            accepted = ("another department", "a comment")
+            raise Refused(ALREADY_INVOLVED, f"{self.department} has an open part already: {there.task}", accepted)
+        if self.takes_over is not None and not _replaced(case, self.department, self.takes_over):
+            message = f"{self.takes_over} has no open part in the case {case.number} that could be taken over."
+            raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takes_over"))
+        return Decision(Involved.of(self, part=len(case.parts) + 1))
+
 
 class Involved(Involve, OfDepartment):
     """Task of a further department, and the serial of its part."""
 
     part: int
 
-
-def decide(case: CaseState, body: Involve, *_: object) -> Decision:
-    """Refuse a department that is at work on the case, and taking over a part that is not open."""
-    if body.department == case.department:
-        message = f"{body.department} has the case itself."
-        raise Refused(ALREADY_INVOLVED, message, ("another department",))
-    there = case.part_of(body.department)
-    if there and there.state in PART_AT_WORK:
-        message = f"{body.department} has an open part already: {there.task}"
-        raise Refused(ALREADY_INVOLVED, message, ("another department", "a comment"))
-    if body.takes_over is not None and not _replaced(case, body.department, body.takes_over):
-        message = f"{body.takes_over} has no open part in the case {case.number} that could be taken over."
-        raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takes_over"))
-    return Decision(Involved.of(body, part=len(case.parts) + 1))
-
-
-def evolve(case: CaseState, data: Involved, event: Event) -> None:
-    # A part that the department itself has returned is replaced as well: the reply would wait for it for ever.
-    for takes_over in (data.takes_over, None):
-        if before := _replaced(case, data.department, takes_over):
-            case.release(before, event.at)
-    part = Part.taken_from(data, serial=data.part, cycle=case.cycle, involved_at=event.at, version=case.version)
-    case.parts = (*case.parts, part)
-    case.open_clocks(PART_CLOCKS, part.serial)
-    case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)
+    def evolve(self, case: CaseState, event: Event) -> None:
+        # A part that the department itself has returned is replaced as well: the reply would wait for it for ever.
+        for takes_over in (self.takes_over, None):
+            if before := _replaced(case, self.department, takes_over):
+                case.release(before, event.at)
+        part = Part.taken_from(self, serial=self.part, cycle=case.cycle, involved_at=event.at, version=case.version)
+        case.parts = (*case.parts, part)
+        case.open_clocks(PART_CLOCKS, part.serial)
+        case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)
 
 
 def _replaced(case: CaseState, department: str, takes_over: str | None) -> Part | None:
@@ -73,7 +70,5 @@ ACTION = Action(
     example=Involve(department="customer_service", task="Find out what is owed, and why."),
     problems=(ALREADY_INVOLVED, NO_SUCH_PART),
     data=Involved,
-    decide=decide,
-    evolve=evolve,
     notifies=("department",),
 )

@@ -40,11 +40,29 @@ class LinkIncident(ActionBody):
 
     incident: IncidentNumber | None
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        """Refuse the incident that the case belongs to."""
+        incident = self.incident
+        if incident == case.incident:
+            what = f"linked to {incident} already" if incident else "linked to no incident"
+            accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
+            raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
+        return Decision(Linked.of(self, incident=incident, previous_incident=case.incident))
+
 
 class Linked(LinkIncident):
     """Incident that the case belongs to from now on, and the one before; None for none."""
 
     previous_incident: str | None = None
+
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.incident = self.incident
+        case.settled = None
+        if case.incident:
+            return
+        if event.role is not Role.SYSTEM:
+            case.add_flags(OWN_CAUSE)
+        case.resume_department(event.at)
 
 
 def guard(case: CaseState, actor: Actor, *_: object) -> NotPossible | None:
@@ -57,16 +75,6 @@ def guard(case: CaseState, actor: Actor, *_: object) -> NotPossible | None:
     return None
 
 
-def decide(case: CaseState, body: LinkIncident, *_: object) -> Decision:
-    """Refuse the incident that the case belongs to."""
-    incident = body.incident
-    if incident == case.incident:
-        what = f"linked to {incident} already" if incident else "linked to no incident"
-        accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
-        raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
-    return Decision(Linked.of(body, incident=incident, previous_incident=case.incident))
-
-
 def unlinked(case: CaseState, ended: str | None) -> Linked | None:
     """Return the data of taking the case out of an incident that had ended before it knew of the case.
 
@@ -75,16 +83,6 @@ def unlinked(case: CaseState, ended: str | None) -> Linked | None:
     if ended is None or ended != case.incident or case.state not in BEFORE_REPLY:
         return None
     return Linked(incident=None, previous_incident=case.incident)
-
-
-def evolve(case: CaseState, data: Linked, event: Event) -> None:
-    case.incident = data.incident
-    case.settled = None
-    if case.incident:
-        return
-    if event.role is not Role.SYSTEM:
-        case.add_flags(OWN_CAUSE)
-    case.resume_department(event.at)
 
 
 def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
@@ -139,7 +137,5 @@ ACTION = Action(
     example=LinkIncident(incident="i26080347119"),
     problems=(SAME_INCIDENT,),
     data=Linked,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
 )

@@ -1,13 +1,42 @@
 """register 受理: the agent takes the complaint down, and owns the case from then on."""
 
-from domain.case.intake import Registered
-from domain.case.kind import Action, ActionBody, Addressees, CaseState, Event, Holder, Role, State, holders_of
+from domain.case.intake import Intake
+from domain.case.kind import Action, Actor, Addressees, CaseState, Event, Holder, Role, State, holders_of
+from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms
+from domain.kit.event import ActionBody, EventData
+from domain.shared.text import Instant, Name
+from domain.shared.value import omit_default
 
 
-def evolve(case: CaseState, data: Registered, event: Event) -> None:
-    case.add_flags(*data.flags)
-    case.incident = data.incident
-    open_cycle(case, event)
+class Registered(EventData):
+    """Facts of a registration: intake, owner, and the terms of the case from then on."""
+
+    number: str
+    owner: Name
+    intake: Intake
+    terms: Terms
+    flags: tuple[str, ...] = omit_default((), "Of `IntakeFlag`.")
+    possible_duplicates: tuple[str, ...] = omit_default((), "Cases that may be the same matter.")
+    filled: tuple[str, ...] = omit_default((), "Fields of the intake that the registry has filled in.")
+    incident: str | None = omit_default(None, "The incident that explains the call.")
+    customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
+
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.add_flags(*self.flags)
+        case.incident = self.incident
+        open_cycle(case, event)
+
+    def text(self, number: str, _: Event) -> tuple[str, str] | None:
+        name = self.intake.thanked
+        return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
+
+
+class Registration(Registered):
+    """Everything that a case starts from: the data of its first event, when it was taken and by whom."""
+
+    at: Instant
+    actor: Actor
+    people: dict[str, str] = omit_default({}, "Names of the people in it, by id, where they differ.")
 
 
 def open_cycle(case: CaseState, event: Event) -> None:
@@ -33,11 +62,6 @@ def holders(case: CaseState, data: Registered) -> tuple[Holder, ...]:
     return tuple(each._replace(assignee=data.intake.thanked or each.assignee) for each in holders_of(case, data))
 
 
-def text(number: str, data: Registered, _: Event) -> tuple[str, str] | None:
-    name = data.intake.thanked
-    return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
-
-
 ACTION = Action(
     name="register",
     zh="受理",
@@ -47,8 +71,6 @@ ACTION = Action(
     targets=(State.REGISTERED,),
     example=ActionBody(),
     data=Registered,
-    evolve=evolve,
     notifies=notifies,
     holders=holders,
-    text=text,
 )

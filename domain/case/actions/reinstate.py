@@ -4,47 +4,45 @@ from domain.case.kind import Action, Addressees, CaseState, Decision, Event, Not
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import hold_to_present
 from domain.case.parts import departments_of
-from domain.case.permission import while_active
 from domain.case.progress import Urging
+from domain.case.state import while_active
 
 
 class Reinstate(Reasoned):
     """撤回撤销, with the reason."""
 
+    def decide(self, case: CaseState, *_: object) -> Decision | NotPossible:
+        if case.withdrawal is None:
+            return ACTION.out_of_turn(f"it is {case.state}")
+        return Decision(ACTION.data.of(self), case.withdrawal.state)
 
-def decide(case: CaseState, body: Reinstate, *_: object) -> Decision | NotPossible:
-    if case.withdrawal is None:
-        return ACTION.out_of_turn(f"it is {case.state}")
-    return Decision(ACTION.data.of(body), case.withdrawal.state)
+    def evolve(self, case: CaseState, event: Event) -> None:
+        """Bring back what the withdrawal ended; the time since then does not count.
 
-
-def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
-    """Bring back what the withdrawal ended; the time since then does not count.
-
-    The case is out of an incident that it waited for: the department works on it, unless it is linked again.
-    """
-    before, withdrawn_at = case.withdrawal, case.closed_at
-    if before is None or withdrawn_at is None:
-        return
-    away = (withdrawn_at, event.at)
-    resumed = (clock.interrupt(*away, case.calendar) for clock in before.clocks)
-    kept = {clock.serial: clock.model_copy(update={"version": case.version}) for clock in resumed}
-    case.clocks = tuple(kept.get(clock.serial, clock) for clock in case.clocks)
-    for part in before.parts:
-        case.put_part(part)
-    case.approval, case.extension, case.follow_up_since = before.approval, before.extension, before.follow_up_since
-    case.wake_at = before.wake_at and max(before.wake_at, event.at)
-    if before.urging and before.urging.countdown:
-        countdown = before.urging.countdown.interrupt(*away, case.calendar)
-        case.urging = Urging.taken_from(before.urging, countdown=countdown)
-    case.away = (*case.away, away)
-    if before.waited:
-        case.incident = case.settled = None
-    case.withdrawal = case.closed_at = case.reopen_ends_at = None
-    case.state = before.state
-    case.note_standstill(event.at)
-    case.resume_department(event.at)
-    hold_to_present(case, withdrawn_at)
+        The case is out of an incident that it waited for: the department works on it, unless it is linked again.
+        """
+        before, withdrawn_at = case.withdrawal, case.closed_at
+        if before is None or withdrawn_at is None:
+            return
+        away = (withdrawn_at, event.at)
+        resumed = (clock.interrupt(*away, case.calendar) for clock in before.clocks)
+        kept = {clock.serial: clock.model_copy(update={"version": case.version}) for clock in resumed}
+        case.clocks = tuple(kept.get(clock.serial, clock) for clock in case.clocks)
+        for part in before.parts:
+            case.put_part(part)
+        case.approval, case.extension, case.follow_up_since = before.approval, before.extension, before.follow_up_since
+        case.wake_at = before.wake_at and max(before.wake_at, event.at)
+        if before.urging and before.urging.countdown:
+            countdown = before.urging.countdown.interrupt(*away, case.calendar)
+            case.urging = Urging.taken_from(before.urging, countdown=countdown)
+        case.away = (*case.away, away)
+        if before.waited:
+            case.incident = case.settled = None
+        case.withdrawal = case.closed_at = case.reopen_ends_at = None
+        case.state = before.state
+        case.note_standstill(event.at)
+        case.resume_department(event.at)
+        hold_to_present(case, withdrawn_at)
 
 
 def notifies(case: CaseState, _: Reinstate, event: Event) -> Addressees:
@@ -62,7 +60,5 @@ ACTION = Action(
     targets=tuple(state for state in State if state in OPEN),
     example=Reinstate(reason="Another case of the caller was meant."),
     guard=while_active,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
 )

@@ -8,18 +8,16 @@ from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role,
 class RejectReturn(Reasoned):
     """驳回退单, with the reason."""
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        return Decision(ReturnRejected.of(self, department=case.department), State.DISPATCHED)
+
 
 class ReturnRejected(RejectReturn, OfDepartment):
     """Rejected return, and the department that keeps the case."""
 
-
-def decide(case: CaseState, body: RejectReturn, *_: object) -> Decision:
-    return Decision(ReturnRejected.of(body, department=case.department), State.DISPATCHED)
-
-
-def evolve(case: CaseState, data: ReturnRejected, event: Event) -> None:
-    if data.department:
-        hand_to(case, data.department, event, anew=False)
+    def evolve(self, case: CaseState, event: Event) -> None:
+        if self.department:
+            hand_to(case, self.department, event, anew=False)
 
 
 ACTION = Action(
@@ -31,7 +29,5 @@ ACTION = Action(
     targets=(State.DISPATCHED,),
     example=RejectReturn(reason="The joint before the meter is ours."),
     data=ReturnRejected,
-    decide=decide,
-    evolve=evolve,
     notifies=("department",),
 )

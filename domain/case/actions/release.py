@@ -18,6 +18,11 @@ class Release(Reasoned):
 class Released(Release, PartData):
     """Part that is released."""
 
+    def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
+        case.release(part, event.at)
+        if event.to_state is State.PENDING_REPLY:
+            case.stop_clocks(event.at, "resolve")
+
 
 def guard(case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
     if any(PART.objection(case, part, at) is None for part in case.unfinished):
@@ -25,13 +30,7 @@ def guard(case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
     return NotPossible(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 
 
-def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:
-    case.release(part, event.at)
-    if event.to_state is State.PENDING_REPLY:
-        case.stop_clocks(event.at, "resolve")
-
-
-PART = PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, always=True)
+PART = PartAction(sources=UNFINISHED, target=PartState.RELEASED, always=True)
 ACTION = Action(
     name="release",
     zh="撤回协办",

@@ -3,24 +3,22 @@
 from domain.case.actions.follow_up import begin_rework, department_for_rework
 from domain.case.events import OfDepartment
 from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role, State
-from domain.case.permission import while_active
+from domain.case.state import while_active
 
 
 class Reopen(Reasoned):
     """重开, with the reason."""
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        return Decision(Reopened.of(self, department=department_for_rework(case)), State.DISPATCHED, case.cycle + 1)
+
 
 class Reopened(Reopen, OfDepartment):
     """Reopening, and the department that does the rework."""
 
-
-def decide(case: CaseState, body: Reopen, *_: object) -> Decision:
-    return Decision(Reopened.of(body, department=department_for_rework(case)), State.DISPATCHED, case.cycle + 1)
-
-
-def evolve(case: CaseState, data: Reopened, event: Event) -> None:
-    case.closed_at = case.reopen_ends_at = None
-    begin_rework(case, data.department, event)
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.closed_at = case.reopen_ends_at = None
+        begin_rework(case, self.department, event)
 
 
 ACTION = Action(
@@ -33,8 +31,6 @@ ACTION = Action(
     example=Reopen(reason="It drips again at the same place."),
     data=Reopened,
     guard=while_active,
-    decide=decide,
     flags=("reopened",),
-    evolve=evolve,
     notifies=("department", "owner"),
 )

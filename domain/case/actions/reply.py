@@ -14,12 +14,11 @@ class Reply(ActionBody):
 class Replied(Reply, OfIncident, MayClose):
     """Reply, by the owner or by the incident that the case is linked to."""
 
-
-def evolve(case: CaseState, data: Replied, event: Event) -> None:
-    case.reply = data.message
-    case.stop_clocks(event.at, "reply")
-    case.start_clocks(event.at, "reply")
-    case.follow_up_since = event.at
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.reply = self.message
+        case.stop_clocks(event.at, "reply")
+        case.start_clocks(event.at, "reply")
+        case.follow_up_since = event.at
 
 
 ACTION = Action(
@@ -31,7 +30,6 @@ ACTION = Action(
     targets=(State.PENDING_FOLLOW_UP,),
     example=Reply(message="Water is back; please fit a new valve. 已恢复供水。"),
     data=Replied,
-    evolve=evolve,
     notifies=("caller", "follow_up"),
     notifies_by_incident=("caller",),
 )

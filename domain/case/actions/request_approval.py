@@ -26,6 +26,21 @@ class RequestApproval(ActionBody):
     kind: Literal["funded_repair", "waiver", "settlement"] | None = None
     grounds: Text | None = None
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum.
+
+        Raises Refused if a request with a kind lacks its amount or grounds.
+        """
+        needed = {"amount": 'amount: a decimal text, as "860.00"', "grounds": "grounds: why it should be so"}
+        missing = {name: accepted for name, accepted in needed.items() if getattr(self, name) is None}
+        if self.kind and missing:
+            message = f"A request of the kind {self.kind} says how much and why; it lacks {' and '.join(missing)}."
+            raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
+        before = _approved_before(case)
+        approvers = approvers_for(case.terms, self.amount, before)
+        requested = ApprovalRequested.of(self, approvers=approvers, approved_before=before)
+        return Decision(requested, State.AWAITING_APPROVAL)
+
 
 class ApprovalRequested(RequestApproval):
     """Request, with those who decide on it, and what was approved on the case before: it tells why so many."""
@@ -33,26 +48,9 @@ class ApprovalRequested(RequestApproval):
     approvers: tuple[Approver, ...] = omit_default(())
     approved_before: Money = omit_default(ZERO)
 
-
-def decide(case: CaseState, body: RequestApproval, *_: object) -> Decision:
-    """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum.
-
-    Raises Refused if a request with a kind lacks its amount or grounds.
-    """
-    needed = {"amount": 'amount: a decimal text, as "860.00"', "grounds": "grounds: why it should be so"}
-    missing = {name: accepted for name, accepted in needed.items() if getattr(body, name) is None}
-    if body.kind and missing:
-        message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
-        raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
-    before = _approved_before(case)
-    approvers = approvers_for(case.terms, body.amount, before)
-    requested = ApprovalRequested.of(body, approvers=approvers, approved_before=before)
-    return Decision(requested, State.AWAITING_APPROVAL)
-
-
-def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
-    case.approval = Approval.taken_from(data, requested_by=event.actor, requested_at=event.at)
-    open_turn(case, event.at)
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.approval = Approval.taken_from(self, requested_by=event.actor, requested_at=event.at)
+        open_turn(case, event.at)
 
 
 def open_turn(case: CaseState, at: datetime) -> None:
@@ -88,8 +86,6 @@ ACTION = Action(
     ),
     problems=(AMOUNT_TOO_HIGH, REQUEST_INCOMPLETE),
     data=ApprovalRequested,
-    decide=decide,
-    evolve=evolve,
     notifies=("manager",),
     shared_with_parts=True,
 )

@@ -21,6 +21,17 @@ class RequestExtension(Reasoned):
 
     working_days: int = Field(ge=1)
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        """Refuse more days than the rules allow."""
+        days, most = self.working_days, case.terms.process.extension_max_days
+        if days > most:
+            message = f"An extension (延期) is {most} working days at most; {days} were asked for."
+            raise Refused(EXTENSION_TOO_LONG, message, (f"1 to {most} working days",))
+        return Decision(RequestExtension.of(self))
+
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.extension = Extension(working_days=self.working_days, requested_by=event.actor, requested_at=event.at)
+
 
 def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
     """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
@@ -39,19 +50,6 @@ def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
     return None
 
 
-def decide(case: CaseState, body: RequestExtension, *_: object) -> Decision:
-    """Refuse more days than the rules allow."""
-    days, most = body.working_days, case.terms.process.extension_max_days
-    if days > most:
-        message = f"An extension (延期) is {most} working days at most; {days} were asked for."
-        raise Refused(EXTENSION_TOO_LONG, message, (f"1 to {most} working days",))
-    return Decision(RequestExtension.of(body))
-
-
-def evolve(case: CaseState, data: RequestExtension, event: Event) -> None:
-    case.extension = Extension(working_days=data.working_days, requested_by=event.actor, requested_at=event.at)
-
-
 ACTION = Action(
     name="request_extension",
     zh="申请延期",
@@ -61,7 +59,5 @@ ACTION = Action(
     example=RequestExtension(working_days=3, reason="The fitting must be ordered."),
     problems=(EXTENSION_USED, EXTENSION_TOO_LATE, EXTENSION_TOO_LONG),
     guard=guard,
-    decide=decide,
-    evolve=evolve,
     notifies=("supervisor",),
 )

@@ -13,9 +13,8 @@ class Resumed(Resume, OfIncident):
 
     woke: bool | None = None
 
-
-def evolve(case: CaseState, _: Resumed, __: Event) -> None:
-    case.wake_at = None
+    def evolve(self, case: CaseState, __: Event) -> None:
+        case.wake_at = None
 
 
 def next_due(case: CaseState) -> Due | None:
@@ -34,7 +33,6 @@ ACTION = Action(
     targets=(State.IN_PROGRESS,),
     example=Resume(note="The caller has bought the valve."),
     data=Resumed,
-    evolve=evolve,
     notifies=("assignee", "owner"),
     notifies_by_incident=(),
 )

@@ -2,15 +2,14 @@
 
 from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
 from domain.case.lifecycle import OPEN
-from domain.case.permission import while_active
+from domain.case.state import while_active
 
 
 class RevokeLinks(ActionBody):
     """作废链接."""
 
-
-def evolve(case: CaseState, _: RevokeLinks, event: Event) -> None:
-    case.links_revoked_at = event.at
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.links_revoked_at = event.at
 
 
 ACTION = Action(
@@ -21,6 +20,5 @@ ACTION = Action(
     sources=OPEN | {State.CLOSED},
     example=RevokeLinks(note="The telephone was lost."),
     guard=while_active,
-    evolve=evolve,
     notifies=("owner",),
 )

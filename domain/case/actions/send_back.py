@@ -12,15 +12,13 @@ class SendBack(PartBody, Reasoned):
 class SentBack(PartData, SendBack):
     """Work sent back, of the case or of a part."""
 
+    def evolve(self, case: CaseState, __: Event) -> None:
+        case.completed = False
+        reinstate_resolve(case, 0)
 
-def evolve(case: CaseState, _: SentBack, __: Event) -> None:
-    case.completed = False
-    reinstate_resolve(case, 0)
-
-
-def evolve_part(case: CaseState, part: Part, _: SentBack, __: Event) -> None:
-    case.put_part(part, state=PartState.IN_PROGRESS, result=None)
-    reinstate_resolve(case, 0, part.serial)
+    def evolve_part(self, case: CaseState, part: Part, __: Event) -> None:
+        case.put_part(part, state=PartState.IN_PROGRESS, result=None)
+        reinstate_resolve(case, 0, part.serial)
 
 
 ACTION = Action(
@@ -33,12 +31,10 @@ ACTION = Action(
     example=SendBack(reason="The caller says that the pressure is still low."),
     problems=(NO_SUCH_PART,),
     data=SentBack,
-    evolve=evolve,
     notifies=("department",),
     part=PartAction(
         sources={PartState.COMPLETED},
         target=PartState.IN_PROGRESS,
-        evolve=evolve_part,
         states={State.PENDING_REPLY},
         leads_to=State.IN_PROGRESS,
     ),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Objection, Role, State
 from domain.case.lifecycle import OPEN
-from domain.case.permission import while_active
+from domain.case.state import while_active
 from domain.shared.errors import ProblemType
 
 NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")

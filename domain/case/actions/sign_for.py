@@ -10,24 +10,21 @@ class SignFor(PartBody):
 
     assignee: Name | None = None
 
+    def decide(self, _: CaseState, actor: Actor, *__: object) -> Decision:
+        return Decision(SignedFor.of(self, assignee=self.assignee or actor.id), State.IN_PROGRESS)
+
 
 class SignedFor(PartData, SignFor):
     """Signature, and the person who works on the case from now on."""
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.signed_for = True
+        case.assignee = self.assignee
+        case.stop_clocks(event.at, "acknowledge")
 
-def decide(_: CaseState, body: SignFor, actor: Actor, *__: object) -> Decision:
-    return Decision(SignedFor.of(body, assignee=body.assignee or actor.id), State.IN_PROGRESS)
-
-
-def evolve(case: CaseState, data: SignedFor, event: Event) -> None:
-    case.signed_for = True
-    case.assignee = data.assignee
-    case.stop_clocks(event.at, "acknowledge")
-
-
-def evolve_part(case: CaseState, part: Part, data: SignedFor, event: Event) -> None:
-    case.put_part(part, state=PartState.IN_PROGRESS, assignee=data.assignee or event.actor)
-    case.stop_clocks(event.at, "acknowledge", part=part.serial)
+    def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
+        case.put_part(part, state=PartState.IN_PROGRESS, assignee=self.assignee or event.actor)
+        case.stop_clocks(event.at, "acknowledge", part=part.serial)
 
 
 ACTION = Action(
@@ -40,8 +37,6 @@ ACTION = Action(
     example=SignFor(assignee="梁伟"),
     problems=(NO_SUCH_PART,),
     data=SignedFor,
-    decide=decide,
-    evolve=evolve,
     notifies=("owner",),
-    part=PartAction(sources={PartState.DISPATCHED}, target=PartState.IN_PROGRESS, evolve=evolve_part),
+    part=PartAction(sources={PartState.DISPATCHED}, target=PartState.IN_PROGRESS),
 )

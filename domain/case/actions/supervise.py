@@ -1,8 +1,7 @@
 """supervise 督办: the case is under a supervisor's eyes, for its present cycle."""
 
-from domain.case.kind import Action, ActionBody, CaseState, Event, EventData, NotPossible, Role
+from domain.case.kind import Action, ActionBody, CaseState, Event, NotPossible, Role
 from domain.case.lifecycle import OPEN
-from domain.case.progress import Supervision
 from domain.shared.errors import ProblemType
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised", "工单已在督办中")
@@ -11,6 +10,9 @@ ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already
 class Supervise(ActionBody):
     """督办."""
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.supervise(event)
+
 
 def guard(case: CaseState, *_: object) -> NotPossible | None:
     since = case.supervision
@@ -18,11 +20,6 @@ def guard(case: CaseState, *_: object) -> NotPossible | None:
         return None
     told = f"in cycle {since.cycle} since {since.supervised_at.isoformat()}, and that is said once a cycle"
     return NotPossible(ALREADY_SUPERVISED, f"it is supervised (督办) {told}")
-
-
-def supervise(case: CaseState, _: EventData, event: Event) -> None:
-    case.add_flags("supervised")
-    case.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
 
 
 ACTION = Action(
@@ -34,6 +31,5 @@ ACTION = Action(
     example=Supervise(note="An old lady alone; report every evening."),
     problems=(ALREADY_SUPERVISED,),
     guard=guard,
-    evolve=supervise,
     notifies=("department", "owner"),
 )

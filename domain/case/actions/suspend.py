@@ -18,18 +18,17 @@ class Suspend(Reasoned):
 
     wake_at: Instant | None = None
 
-
-def decide(_: CaseState, body: Suspend, __: Actor, at: datetime) -> Decision:
-    """Refuse a wake date that is not in the future, or too far in it."""
-    wake_at = body.wake_at
-    if wake_at is not None and wake_at <= at:
-        message = f"wake_at {wake_at.isoformat()} is not in the future; it is now {at.isoformat()}."
-        raise Refused(WAKE_AT_PAST, message, _ACCEPTED)
-    if wake_at is not None and wake_at > at + LONGEST_WAIT:
-        days = LONGEST_WAIT.days
-        message = f"wake_at {wake_at.isoformat()} is more than {days} days ahead; suspend again when it comes."
-        raise Refused(WAKE_AT_TOO_FAR, message, _ACCEPTED)
-    return Decision(Suspend.of(body), State.SUSPENDED)
+    def decide(self, _: CaseState, __: Actor, at: datetime) -> Decision:
+        """Refuse a wake date that is not in the future, or too far in it."""
+        wake_at = self.wake_at
+        if wake_at is not None and wake_at <= at:
+            message = f"wake_at {wake_at.isoformat()} is not in the future; it is now {at.isoformat()}."
+            raise Refused(WAKE_AT_PAST, message, _ACCEPTED)
+        if wake_at is not None and wake_at > at + LONGEST_WAIT:
+            days = LONGEST_WAIT.days
+            message = f"wake_at {wake_at.isoformat()} is more than {days} days ahead; suspend again when it comes."
+            raise Refused(WAKE_AT_TOO_FAR, message, _ACCEPTED)
+        return Decision(Suspend.of(self), State.SUSPENDED)
 
 
 ACTION = Action(
@@ -43,7 +42,6 @@ ACTION = Action(
         {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"}
     ),
     problems=(WAKE_AT_PAST, WAKE_AT_TOO_FAR),
-    decide=decide,
     sets=("wake_at",),
     notifies=("owner",),
 )

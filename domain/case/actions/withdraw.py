@@ -19,36 +19,36 @@ class Withdraw(Reasoned):
 
     call_id: CallId | None = omit_default(None, "Id of the call in which the caller said so, in the telephone system.")
 
+    def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision:
+        """Refuse an agent who neither owns the case nor names a call."""
+        by_call = needs_call(actor, case.owner)
+        if by_call and self.call_id is None:
+            message = (
+                f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
+                " Another agent names in call_id the call that he or she took from its caller."
+            )
+            raise Refused(
+                CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor")
+            )
+        withdrawn = Withdrawn.of(self, reopen_ends_at=case.window_ends_at(at), by_call=by_call)
+        return Decision(withdrawn, State.WITHDRAWN)
+
 
 class Withdrawn(Withdraw, MayClose):
     """Withdrawal, and until when it can be taken back; `by_call` if nothing but the call gives the right to it."""
 
     by_call: bool = omit_default(default=False)
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        """Keep what the end of the case takes away, with the clocks measured."""
+        live = tuple(clock.interrupt(event.at, event.at, case.calendar) for clock in case.clocks if clock.live)
+        waited = case.incident is not None and not case.settled
+        case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished, waited=waited)
+
 
 def needs_call(actor: Actor, owner: str) -> bool:
     """Return True if this person may withdraw a case of that owner only by a call in which its caller said so."""
     return actor.role is Role.AGENT and actor.id != owner
-
-
-def decide(case: CaseState, body: Withdraw, actor: Actor, at: datetime) -> Decision:
-    """Refuse an agent who neither owns the case nor names a call."""
-    by_call = needs_call(actor, case.owner)
-    if by_call and body.call_id is None:
-        message = (
-            f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
-            " Another agent names in call_id the call that he or she took from its caller."
-        )
-        raise Refused(CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor"))
-    withdrawn = Withdrawn.of(body, reopen_ends_at=case.window_ends_at(at), by_call=by_call)
-    return Decision(withdrawn, State.WITHDRAWN)
-
-
-def evolve(case: CaseState, _: Withdrawn, event: Event) -> None:
-    """Keep what the end of the case takes away, with the clocks measured."""
-    live = tuple(clock.interrupt(event.at, event.at, case.calendar) for clock in case.clocks if clock.live)
-    waited = case.incident is not None and not case.settled
-    case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished, waited=waited)
 
 
 def notifies(case: CaseState, _: Withdrawn, __: Event) -> Addressees:
@@ -65,7 +65,5 @@ ACTION = Action(
     example=Withdraw(reason="The caller found the stopcock shut.", call_id="1785729600.118"),
     problems=(CALL_NEEDED,),
     data=Withdrawn,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
 )

@@ -28,6 +28,10 @@ class CatalogueChanged(EventData):
     changed: tuple[str, ...]
     moved: tuple[Moved, ...]
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        hold_to(case, self.terms, event)
+        case.catalogue_change = CatalogueChange(seq=event.seq, at=event.at, catalogue=self.catalogue)
+
 
 def is_change(case: CaseState, new: NewTerms, at: datetime) -> bool:
     return held_to(case.terms, new.terms) != case.terms and case.is_active(at)
@@ -43,15 +47,9 @@ def data(case: CaseState, new: NewTerms, at: datetime) -> CatalogueChanged:
     )
 
 
-def evolve(case: CaseState, data: CatalogueChanged, event: Event) -> None:
-    hold_to(case, data.terms, event)
-    case.catalogue_change = CatalogueChange(seq=event.seq, at=event.at, catalogue=data.catalogue)
-
-
 KIND = EventKind(
     name="catalogue_change",
     zh="改用新服务目录",
     description="Another catalogue is in force; the event gives reasons for moved due times.",
     data=CatalogueChanged,
-    evolve=evolve,
 )

@@ -3,6 +3,7 @@
 A credit does not change the state of its case: the work goes on while management decides on it.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -35,66 +36,67 @@ class Credited(EventData):
     paid_by: str | None = omit_default(None)
     note: str | None = omit_default(None)
 
+    def evolve(self, case: CaseState, _: Event) -> None:
+        owed = Owed.taken_from(
+            self,
+            serial=self.credit,
+            clock_serial=self.serial,
+            # Trap: since it is owed, not since this event. A worker that is late must make the same case. All that was
+            # owed before the last act was raised before it; what fell due before it, and is raised after it, is owed
+            # since then.
+            asked_at=max(self.fell_at, case.acted_at or self.fell_at),
+        )
+        case.put_credit(owed)
 
-class _Raise(NamedTuple):
-    """Credit to be raised: when, by which promise of the catalogue, for which clock or finding, and how much.
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        owed = f"{self.amount} {self.currency}"
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
 
-    `period` is 0 for the miss itself, 1, 2 ... for each further period.
-    """
+
+class _Owed(NamedTuple):
+    """Credit to be raised: since when, the serial of the clock or finding that it is owed for, and its data."""
 
     at: datetime
-    credit: Credit
-    cause: Clock | Finding
-    amount: Decimal
-    period: int = 0
+    serial: int
+    data: Callable[[], Credited]
 
 
 def next_due(case: CaseState) -> Due | None:
     """Return the next credit that is still to be raised; None if none will be, if nothing changes."""
-    owed: list[_Raise | None] = []
+    owed: list[_Owed | None] = []
     for credit in case.terms.credits:
         if credit.finding:
             owed += [_for_finding(case, credit, finding) for finding in case.findings]
         else:
             owed += [_for_clock(case, credit, clock) for clock in case.clocks]
-    first = min(filter(None, owed), key=lambda each: (each.at, each.cause.serial), default=None)
-    return Due(first.at, KIND, partial(_data, case, first)) if first else None
+    first = min(filter(None, owed), key=lambda each: (each.at, each.serial), default=None)
+    return Due(first.at, KIND, first.data) if first else None
 
 
-def _data(case: CaseState, owed: _Raise) -> Credited:
-    cause, credit = owed.cause, owed.credit
-    if isinstance(cause, Clock):
-        why: dict[str, Any] = {"clock": cause.name, "serial": cause.serial}
-    else:
-        why = {"finding": cause.code, "found": cause.serial}
+def _credited(
+    case: CaseState, credit: Credit, amount: Decimal, at: datetime, period: int, cause: dict[str, Any]
+) -> Credited:
+    try:
+        approvers = approvers_for(case.terms, amount)
+    except Refused:
+        # The company owes it, whatever its limits are: the last of them decides last.
+        approvers = case.terms.approvers
     return Credited(
         credit=len(case.credits) + 1,
         name=credit.name,
         name_zh=credit.name_zh,
-        amount=owed.amount,
+        amount=amount,
         currency=case.terms.currency,
-        period=owed.period,
-        fell_at=owed.at,
-        approvers=_approvers(case, owed.amount),
+        period=period,
+        fell_at=at,
+        approvers=approvers,
         paid_by=credit.paid_by or None,
         note=credit.note or None,
-        **why,
+        **cause,
     )
 
 
-def evolve(case: CaseState, data: Credited, _: Event) -> None:
-    owed = Owed.taken_from(
-        data,
-        serial=data.credit,
-        clock_serial=data.serial,
-        # Trap: since it is owed, not since this event. A worker that is late must make the same case. All that was owed
-        # before the last act was raised before it; what fell due before it, and is raised after it, is owed since then.
-        asked_at=max(data.fell_at, case.acted_at or data.fell_at),
-    )
-    case.put_credit(owed)
-
-
-def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Raise | None:
+def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Owed | None:
     """Return the credit that is owed for a finding, once, and at once."""
     raised = any(owed.name == credit.name and owed.found == finding.serial for owed in case.credits)
     # What was found before the terms owed anything for it is not made up for either.
@@ -102,10 +104,12 @@ def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Raise | 
     amount = credit.amount_for(case.customer_class)
     if finding.code != credit.finding or raised or before or amount is None or _exceeds(case, credit, amount):
         return None
-    return _Raise(finding.found_at, credit, finding, amount)
+    cause = {"finding": finding.code, "found": finding.serial}
+    data = partial(_credited, case, credit, amount, finding.found_at, 0, cause)
+    return _Owed(finding.found_at, finding.serial, data)
 
 
-def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Raise | None:
+def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Owed | None:
     """Return the next credit of this promise for this clock, which runs on, late."""
     late = clock.missed_at
     if late is None or clock.name != credit.clock or clock.part or not clock.live or not clock.running_since:
@@ -123,7 +127,10 @@ def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Raise | None:
         return None
     late_by = period * (credit.every_seconds or 0)
     at = clock.instant_at(clock.budget_seconds + late_by, case.calendar) if period else late
-    return _Raise(at, credit, clock, amount, period) if at else None
+    if at is None:
+        return None
+    cause = {"clock": clock.name, "serial": clock.serial}
+    return _Owed(at, clock.serial, partial(_credited, case, credit, amount, at, period, cause))
 
 
 def _exceeds(case: CaseState, credit: Credit, amount: Decimal) -> bool:
@@ -136,26 +143,11 @@ def _exceeds(case: CaseState, credit: Credit, amount: Decimal) -> bool:
     return credit.at_most is not None and sum(counted, amount) > credit.at_most
 
 
-def _approvers(case: CaseState, amount: Decimal) -> tuple[Approver, ...]:
-    try:
-        return approvers_for(case.terms, amount)
-    except Refused:
-        # The company owes it, whatever its limits are: the last of them decides last.
-        return case.terms.approvers
-
-
-def text(number: str, data: Credited, _: Event) -> tuple[str, str]:
-    owed = f"{data.amount} {data.currency}"
-    return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
-
-
 KIND = EventKind(
     name="credit",
     zh="自动补偿",
     description="The company owes an amount of the catalogue for a missed promise or a finding.",
     data=Credited,
     by_time=True,
-    evolve=evolve,
     notifies=("manager", "owner"),
-    text=text,
 )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import partial
 
-from domain.case.clocks import APPROVE, CLOCK_ZH, Clock
+from domain.case.clocks import APPROVE, CLOCK_ZH
 from domain.case.kind import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, holders_of
 from domain.catalogue.terms import MISS
 from domain.shared.value import omit_default
@@ -19,6 +19,19 @@ class Escalated(EventData):
     notify: tuple[str, ...]
     part: int | None = omit_default(None)
 
+    def evolve(self, case: CaseState, _: Event) -> None:
+        case.change_clocks(
+            lambda clock: clock.escalate(self.percent, self.fell_at) if clock.serial == self.serial else clock,
+            part=None,
+        )
+
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        verb_zh, verb_en = ("已超时", "missed") if self.percent >= MISS else ("即将到期", "running out")
+        return (
+            f"工单{number}:{CLOCK_ZH[self.clock]}时限{verb_zh}({self.percent}%)",
+            f"Case {number}: the {self.clock} promise is {verb_en} ({self.percent} % of its time used)",
+        )
+
 
 def next_due(case: CaseState) -> Due | None:
     """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
@@ -27,24 +40,16 @@ def next_due(case: CaseState) -> Due | None:
     if not ahead:
         return None
     falls_at, percent, clock = min(ahead, key=lambda step: (step[0], step[2].serial))
-    return Due(falls_at, KIND, partial(_data, case, clock, percent, falls_at))
-
-
-def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Escalated:
-    return Escalated(
+    data = partial(
+        Escalated,
         clock=clock.name,
         serial=clock.serial,
         percent=percent,
         fell_at=falls_at,
-        notify=next((each.notify for each in case.terms.ladder if each.percent == percent), ()),
+        notify=next((each.notify for each in ladder if each.percent == percent), ()),
         part=clock.part or None,
     )
-
-
-def evolve(case: CaseState, data: Escalated, _: Event) -> None:
-    case.change_clocks(
-        lambda clock: clock.escalate(data.percent, data.fell_at) if clock.serial == data.serial else clock, part=None
-    )
+    return Due(falls_at, KIND, data)
 
 
 def notifies(_: CaseState, data: Escalated, __: Event) -> Addressees:
@@ -61,22 +66,12 @@ def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
     return (Holder(part.department, part.assignee),)
 
 
-def text(number: str, data: Escalated, _: Event) -> tuple[str, str]:
-    verb_zh, verb_en = ("已超时", "missed") if data.percent >= MISS else ("即将到期", "running out")
-    return (
-        f"工单{number}:{CLOCK_ZH[data.clock]}时限{verb_zh}({data.percent}%)",
-        f"Case {number}: the {data.clock} promise is {verb_en} ({data.percent} % of its time used)",
-    )
-
-
 KIND = EventKind(
     name="escalate",
     zh="升级",
     description="An escalation step was reached, and people were notified.",
     data=Escalated,
     by_time=True,
-    evolve=evolve,
     notifies=notifies,
     holders=holders,
-    text=text,
 )

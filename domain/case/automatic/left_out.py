@@ -20,10 +20,15 @@ class LeftOut(EventData):
     kind: str
     error: str
 
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        return (
+            f"工单{number}:系统事项「{self.kind}」不合规定,未执行,请检查",
+            f"Case {number}: the automatic event {self.kind} would have made the case invalid and was left out",
+        )
 
-def evolve(case: CaseState, data: LeftOut, _: Event) -> None:
-    """Note the kind: time does not bring it again before somebody acts."""
-    case.left_out = tuple(sorted({*case.left_out, data.kind}))
+    def evolve(self, case: CaseState, _: Event) -> None:
+        """Note the kind: time does not bring it again before somebody acts."""
+        case.left_out = tuple(sorted({*case.left_out, self.kind}))
 
 
 KIND = EventKind(
@@ -33,12 +38,7 @@ KIND = EventKind(
     data=LeftOut,
     by_time=True,
     flags=(FLAG,),
-    evolve=evolve,
     notifies=("supervisor",),
-    text=lambda number, data, _: (
-        f"工单{number}:系统事项「{data.kind}」不合规定,未执行,请检查",
-        f"Case {number}: the automatic event {data.kind} would have made the case invalid and was left out",
-    ),
 )
 
 

@@ -47,11 +47,25 @@ class Document(EventData):
     issuer: Names | None
     timezone: str = omit_default(USUAL_ZONE)
 
+    def text(self, number: str, event: Event) -> tuple[str, str]:
+        due = f"{on_the_wall(self.due_at, self.timezone):%Y-%m-%d %H:%M}"
+        kind, done = DOCUMENTS[event.action], URGED[self.clock].done_en
+        return (
+            f"工单{number}:{CLOCK_ZH[self.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
+            f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
+        )
+
 
 class Noticed(Document):
     """Notice; `deadline_at` is when the criticism follows, None if the rules have none."""
 
     deadline_at: datetime | None
+
+    def evolve(self, case: CaseState, event: Event) -> None:
+        seconds = criticism_seconds(case)
+        countdown = start_countdown(self.serial, "working", seconds, event.at) if seconds else None
+        case.add_flags("noticed")
+        case.urging = Urging(clock_serial=self.serial, countdown=countdown, notice_seq=event.seq, noticed_at=event.at)
 
 
 class Criticised(Document):
@@ -59,6 +73,11 @@ class Criticised(Document):
 
     notice: int
     noticed_at: datetime | None
+
+    def evolve(self, case: CaseState, __: Event) -> None:
+        case.add_flags("criticised")
+        if case.urging:
+            case.urging = case.urging.model_copy(update={"countdown": None})
 
 
 def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
@@ -113,32 +132,10 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
     )
 
 
-def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
-    seconds = criticism_seconds(case)
-    countdown = start_countdown(data.serial, "working", seconds, event.at) if seconds else None
-    case.add_flags("noticed")
-    case.urging = Urging(clock_serial=data.serial, countdown=countdown, notice_seq=event.seq, noticed_at=event.at)
-
-
-def criticise(case: CaseState, _: Criticised, __: Event) -> None:
-    case.add_flags("criticised")
-    if case.urging:
-        case.urging = case.urging.model_copy(update={"countdown": None})
-
-
 def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
     """Return all whose work is waited for; nobody stands for a case that no department has."""
     late = tuple(Holder(each.department, each.assignee) for each in data.addressees)
     return late or (Holder(),)
-
-
-def text(number: str, data: Document, event: Event) -> tuple[str, str]:
-    due = f"{on_the_wall(data.due_at, data.timezone):%Y-%m-%d %H:%M}"
-    kind, done = DOCUMENTS[event.action], URGED[data.clock].done_en
-    return (
-        f"工单{number}:{CLOCK_ZH[data.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
-        f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
-    )
 
 
 def run_countdown(case: CaseState, at: datetime) -> None:
@@ -184,10 +181,8 @@ NOTICE = EventKind(
     description="The written notice of a missed promise went out, one day after the miss.",
     data=Noticed,
     by_time=True,
-    evolve=give_notice,
     notifies=("assignee", "lead", "owner"),
     holders=holders,
-    text=text,
 )
 CRITICISE = EventKind(
     name="criticise",
@@ -195,10 +190,8 @@ CRITICISE = EventKind(
     description="The criticism went out, five working days after the notice.",
     data=Criticised,
     by_time=True,
-    evolve=criticise,
     notifies=("lead", "director", "general_manager", "owner", "supervisor"),
     holders=holders,
-    text=text,
 )
 
 

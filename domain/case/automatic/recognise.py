@@ -19,6 +19,20 @@ class Recognised(EventData):
     customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
     caller_version: int = omit_default(1, "Version that names this caller: 1, or a correction.")
 
+    def evolve(self, case: CaseState, _: Event) -> None:
+        """Flag the case; credits that were owed before keep their amount."""
+        is_other = self.caller_version > 1  # What was known of the one before is wrong.
+        if is_other:
+            case.remove_flags(*IntakeFlag)
+        case.add_flags(*self.flags)
+        if is_other or self.possible_duplicates:
+            case.possible_duplicates = self.possible_duplicates
+        if is_other or self.customer_class != USUAL_CLASS:
+            case.customer_class = self.customer_class
+
+    def text(self, number: str, __: Event) -> tuple[str, str]:
+        return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
+
 
 def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
     """Return True if the case does not know it of its present caller, and people can still act on the case."""
@@ -31,28 +45,10 @@ def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
     return not flags <= {*case.flags} or known.customer_class not in (USUAL_CLASS, case.customer_class)
 
 
-def evolve(case: CaseState, data: Recognised, _: Event) -> None:
-    """Flag the case; credits that were owed before keep their amount."""
-    is_other = data.caller_version > 1  # What was known of the one before is wrong.
-    if is_other:
-        case.remove_flags(*IntakeFlag)
-    case.add_flags(*data.flags)
-    if is_other or data.possible_duplicates:
-        case.possible_duplicates = data.possible_duplicates
-    if is_other or data.customer_class != USUAL_CLASS:
-        case.customer_class = data.customer_class
-
-
-def text(number: str, _: Recognised, __: Event) -> tuple[str, str]:
-    return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
-
-
 KIND = EventKind(
     name="recognise",
     zh="补充识别",
     description="The caller was recognised after the intake or a correction; the event lists possible duplicates.",
     data=Recognised,
-    evolve=evolve,
     notifies=("assignee", "owner"),
-    text=text,
 )

@@ -13,6 +13,9 @@ class Undelivered(EventData):
     channel: str
     error: str
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.failed_deliveries += (FailedDelivery.taken_from(self, failed_at=event.at),)
+
 
 def is_unknown_failure(case: CaseState, data: Undelivered) -> bool:
     """Return True if the case does not know yet that this channel fails for this recipient.
@@ -23,15 +26,10 @@ def is_unknown_failure(case: CaseState, data: Undelivered) -> bool:
     return all((each.channel, each.recipient) != (data.channel, recipient) for each in case.failed_deliveries)
 
 
-def _evolve(case: CaseState, data: Undelivered, event: Event) -> None:
-    case.failed_deliveries += (FailedDelivery.taken_from(data, failed_at=event.at),)
-
-
 KIND = EventKind(
     name="undelivered",
     zh="未送达",
     description="A notification of the case was not delivered for minutes, or became a dead letter.",
     data=Undelivered,
     flags=(FLAG,),
-    evolve=_evolve,
 )

@@ -23,6 +23,13 @@ class Confirm(Around, ActionBody):
     )
     expected_at: Instant | None = Field(default=None, description="When water is expected back.")
 
+    def decide(self, incident: IncidentFields, *_: object) -> Decision:
+        services, districts = self.services, self.districts
+        scope = incident.scope.widened(services, districts).narrowed(self)
+        title = self.title or incident.title
+        confirmed = Confirmed.of(self, title=title, services=services, districts=districts, scope=scope)
+        return Decision(confirmed, IncidentState.CONFIRMED)
+
 
 class Confirmed(Confirm):
     """Title and scope from now on, and what was added or named."""
@@ -30,18 +37,9 @@ class Confirmed(Confirm):
     title: str
     scope: Scope
 
-
-def decide(incident: IncidentFields, body: Confirm, *_: object) -> Decision:
-    services, districts = body.services, body.districts
-    scope = incident.scope.widened(services, districts).narrowed(body)
-    title = body.title or incident.title
-    confirmed = Confirmed.of(body, title=title, services=services, districts=districts, scope=scope)
-    return Decision(confirmed, IncidentState.CONFIRMED)
-
-
-def evolve(incident: IncidentFields, data: Confirmed, *_: object) -> None:
-    if data.expected_at:
-        incident.expected_at = data.expected_at
+    def evolve(self, incident: IncidentFields, *_: object) -> None:
+        if self.expected_at:
+            incident.expected_at = self.expected_at
 
 
 ACTION = IncidentAction(
@@ -53,8 +51,6 @@ ACTION = IncidentAction(
     targets=(IncidentState.CONFIRMED,),
     example=Confirm(title="Salt tide 咸潮", districts=("west", "south")),
     data=Confirmed,
-    decide=decide,
     sets=("title", "scope"),
-    evolve=evolve,
     notifies=("supervisor",),
 )

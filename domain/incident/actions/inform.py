@@ -14,11 +14,10 @@ class Inform(ActionBody):
     message_en: Text | None = None
     expected_at: Instant | None = Field(default=None, description="When water is expected back.")
 
-
-def evolve(incident: IncidentFields, data: Inform, *_: object) -> None:
-    incident.news = data.message
-    if data.expected_at:
-        incident.expected_at = data.expected_at
+    def evolve(self, incident: IncidentFields, *_: object) -> None:
+        incident.news = self.message
+        if self.expected_at:
+            incident.expected_at = self.expected_at
 
 
 ACTION = IncidentAction(
@@ -34,5 +33,4 @@ ACTION = IncidentAction(
             "expected_at": "2026-08-03T12:00:00Z",
         }
     ),
-    evolve=evolve,
 )

@@ -12,14 +12,12 @@ class Merge(ActionBody):
     into: IncidentNumber
     reason: Text | None = None
 
+    def check(self, incident: IncidentFields) -> None:
+        if self.into == incident.number:
+            raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", ("another incident",))
 
-def check(incident: IncidentFields, body: Merge) -> None:
-    if body.into == incident.number:
-        raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", ("another incident",))
-
-
-def evolve(incident: IncidentFields, data: Merge, event: IncidentEvent) -> None:
-    incident.into, incident.state_before_merge = data.into, event.from_state
+    def evolve(self, incident: IncidentFields, event: IncidentEvent) -> None:
+        incident.into, incident.state_before_merge = self.into, event.from_state
 
 
 ACTION = IncidentAction(
@@ -31,6 +29,4 @@ ACTION = IncidentAction(
     targets=(IncidentState.MERGING,),
     example=Merge(into="i26080300014", reason="The same tide."),
     problems=(SAME_INCIDENT,),
-    check=check,
-    evolve=evolve,
 )

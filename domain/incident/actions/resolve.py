@@ -12,9 +12,8 @@ class Resolve(ActionBody):
     result: Text
     message: Text
 
-
-def evolve(incident: IncidentFields, data: Resolve, *_: object) -> None:
-    incident.result, incident.reply = data.result, data.message
+    def evolve(self, incident: IncidentFields, *_: object) -> None:
+        incident.result, incident.reply = self.result, self.message
 
 
 ACTION = IncidentAction(
@@ -28,6 +27,5 @@ ACTION = IncidentAction(
         result="Fresh water was led in; chloride is below 250 mg/L.",
         message="水质已恢复正常，感谢谅解。Water is as it should be again.",
     ),
-    evolve=evolve,
     notifies=("dispatcher", "supervisor"),
 )

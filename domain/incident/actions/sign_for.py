@@ -11,9 +11,8 @@ class SignForIncident(ActionBody):
 
     assignee: Name | None = None
 
-
-def decide(_: IncidentFields, body: SignForIncident, actor: Actor, *__: object) -> Decision:
-    return Decision(SignForIncident.of(body, assignee=body.assignee or actor.id), IncidentState.IN_PROGRESS)
+    def decide(self, _: IncidentFields, actor: Actor, *__: object) -> Decision:
+        return Decision(SignForIncident.of(self, assignee=self.assignee or actor.id), IncidentState.IN_PROGRESS)
 
 
 ACTION = IncidentAction(
@@ -24,7 +23,6 @@ ACTION = IncidentAction(
     sources={IncidentState.DISPATCHED},
     targets=(IncidentState.IN_PROGRESS,),
     example=SignForIncident(assignee="梁伟"),
-    decide=decide,
     sets=("assignee",),
     notifies=("dispatcher",),
 )
