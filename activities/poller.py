@@ -26,7 +26,7 @@ class PollerRun:
 
     def __init__(self) -> None:
         self.details: tuple[Any, ...] = ()
-        """Details of the heartbeats; without any, a heartbeat has its instant."""
+        """Details of the heartbeats, after the instant of each."""
         self._time = asyncio.get_running_loop().time
         self._ends = self._time() + RUN_TIME.total_seconds()
 
@@ -58,8 +58,8 @@ async def poller_run() -> AsyncIterator[PollerRun]:
 
     async def beat() -> None:
         while True:
-            # Sealed as well, so that readiness tells it from one of somebody else.
-            activity.heartbeat(*(current.details or [now()]))
+            # The instant is sealed, so that readiness tells a heartbeat from an old one, or one of somebody else.
+            activity.heartbeat(now(), *current.details)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     heartbeats = asyncio.create_task(beat())

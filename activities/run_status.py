@@ -4,7 +4,7 @@ A paused run takes signals, and neither updates nor queries; its timers wait. It
 """
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 RUNNING = WorkflowExecutionStatus.RUNNING
 NOT_OVER = 'ExecutionStatus IN ("Running", "Paused")'
 """Condition of Temporal's lists for runs that are not over."""
+IS_PAUSED = 'ExecutionStatus = "Paused"'
 _PROBLEMS = '"category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut"'
 STUCK = (
     f'(ExecutionStatus = "Running" AND (TemporalReportedProblems IN ({_PROBLEMS}) OR TemporalPauseInfo IS NOT NULL'
@@ -97,18 +98,26 @@ async def is_gone(call: Awaitable[object]) -> bool:
 
 
 async def described(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
-    """Return what Temporal has of this run, or of the latest one; None if it has none.
-
-    Raises RPCError: one that `is_undecodable` at once, for which the client's own `describe` tries for ten seconds.
-    """
+    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises RPCError."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
-    ask = partial(client.workflow_service.describe_workflow_execution, asked)
+    return await answered(partial(client.workflow_service.describe_workflow_execution, asked))
+
+
+class UndecodableError(RPCError):
+    """Error for an answer that the client cannot decode: somebody has given a failure that is nested too deep."""
+
+
+async def answered(ask: Callable[..., Awaitable[T]]) -> T | None:
+    """Return what Temporal answers, tried again if it does not; None if it has not (any more) what it is asked for.
+
+    Raises RPCError: UndecodableError at once, for which the client itself would try for ten seconds.
+    """
     try:
         return await unless_gone(ask())
     except RPCError as error:
-        if is_undecodable(error):
-            raise
+        if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
+            raise UndecodableError(error.message, error.status, error.raw_grpc_status) from None
     return await unless_gone(ask(retry=True))
 
 
@@ -116,8 +125,3 @@ async def is_listed(client: Client, workflow_id: str) -> bool:
     """Return True if Temporal's list, which has no failures, has a run of this workflow that is not over."""
     query = f"WorkflowId = {json.dumps(workflow_id, ensure_ascii=False)} AND {NOT_OVER}"
     return (await client.count_workflows(query)).count > 0
-
-
-def is_undecodable(error: RPCError) -> bool:
-    """Return True if the client cannot decode an answer: somebody has given a failure that is nested too deep."""
-    return error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message

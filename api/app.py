@@ -13,7 +13,6 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.routing import Route
 
 from api import dead_letters, openapi, reference
-from api.assessments import exclusions
 from api.assessments import routes as assessments
 from api.backend import Backend
 from api.calls import routes as calls
@@ -41,7 +40,6 @@ ROUTERS = [
         people,
         calls,
         assessments,
-        exclusions,
         dead_letters,
         reports,
         call_reports,

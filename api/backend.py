@@ -13,7 +13,6 @@ from activities.notifications.caller_links import CallerLinks
 from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api.assessments.assessments import Assessments
-from api.assessments.exclusions import Exclusions
 from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
@@ -182,7 +181,6 @@ class Backend:
         self.incidents = Incidents(incidents, naming, reader, projection, cases, in_force, turns, most, clock)
         self.handovers = Handovers(HandoverClient(*temporal), reader, self.direct, naming, people, clock)
         self.assessments = Assessments(assessments, reader, self.direct, people, in_force, clock)
-        self.exclusions = Exclusions(cases, reader, self.direct, self.assessments, in_force, clock)
 
     def _add_temporal_ui(self) -> None:
         cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force

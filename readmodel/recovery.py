@@ -84,7 +84,7 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
 def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
     """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
-    `oversleeps` tells the late ones among them. With an instant, also the closed ones to which something can still
+    `oversleeping` tells the late ones among them. With an instant, also the closed ones to which something can still
     happen then.
     """
     sleeps = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
@@ -93,24 +93,23 @@ def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> se
     return {*connection.scalars(select(cases.c.number).where(sleeps))}
 
 
-def oversleeps(connection: ReadConnection, number: str, at: datetime) -> bool:
-    """Return True if a case has not noticed what its clocks have due before `at`, also after a missed promise.
+def oversleeping(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
+    """Return those of these cases that have not noticed what was due before `at`, also after a missed promise.
 
-    One that cannot be read is told otherwise.
+    Those that cannot be read are told otherwise.
     """
-    deadlines = [case.next_deadline() for case in _readable(connection, number)]
-    return any(due_at and due_at < at for due_at in deadlines)
+    due = {case.number: case.next_deadline() for case in _readable(connection, numbers)}
+    return {number for number, due_at in due.items() if due_at and due_at < at}
 
 
-def is_active(connection: ReadConnection, number: str, at: datetime) -> bool:
-    return any(not case.is_over(at) for case in _readable(connection, number))
+def active(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
+    """Return those of these cases to which something can still happen at this instant."""
+    return {case.number for case in _readable(connection, numbers) if not case.is_over(at)}
 
 
-def _readable(connection: ReadConnection, number: str) -> Sequence[Case]:
-    try:
-        return get_cases(connection, [number])
-    except ValidationError:
-        return ()
+def _readable(connection: ReadConnection, numbers: Sequence[str]) -> Sequence[Case]:
+    left_out = unreadable(connection, numbers)
+    return get_cases(connection, [number for number in numbers if number not in left_out])
 
 
 class NotOver(NamedTuple):

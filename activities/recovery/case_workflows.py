@@ -10,19 +10,20 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError
 
 from activities.case_updates import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
-from activities.recovery.other_workflows import OtherWorkflows, is_left, stuck_runs
+from activities.recovery.other_workflows import OtherWorkflows, is_left
 from activities.recovery.report import STARTED_AGAIN
-from activities.run_status import NOT_OVER, described, instant, is_listed, is_over, is_undecodable, unless_gone
+from activities.run_status import UndecodableError, described, instant, is_listed, is_over, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500
 """Cases that are listed and compared together."""
 SLICE = 50
 """The same of what changed lately: to find and sort them takes Temporal less than ten milliseconds."""
+ENDED = 'ExecutionStatus IN ("Completed", "Terminated")'
+"""Condition for cases that have ended: one that failed was refused at its start, and SQL has nothing of it."""
 SHORTEST = timedelta(seconds=0.5)
 """Shortest part, and the first."""
 
@@ -72,37 +73,14 @@ class CaseWorkflows:
                 length /= 2
                 continue
             if found:
-                async for chunk in self._chunks(condition):
+                async for chunk in self.chunks(condition):
                     yield chunk
             end = begin
             if found < SLICE / 2:
                 length *= 2
         # A start that was refused may have given itself any date.
-        async for chunk in self._chunks(f'{CHANGED_AT} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):
+        async for chunk in self.chunks(f'{CHANGED_AT} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):
             yield chunk
-
-    def running(self) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases whose workflows run or are paused, in chunks by number. Raises RPCError."""
-        return self._chunks(NOT_OVER)
-
-    def paused(self) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases whose workflows are paused, in chunks by number. Raises RPCError."""
-        return self._chunks('ExecutionStatus = "Paused"')
-
-    def stuck(self) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases that do not go on, in chunks by number. Raises RPCError.
-
-        Their workflow tasks fail again and again, or somebody has paused an activity, pinned a version of the worker or
-        put off the next run.
-        """
-        return self._chunks(stuck_runs())
-
-    def ended(self) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases whose workflows have completed or were terminated, as long as Temporal has them.
-
-        One that failed was refused at its start, and SQL has nothing of it. Raises RPCError.
-        """
-        return self._chunks('ExecutionStatus IN ("Completed", "Terminated")')
 
     async def get(self, number: str) -> Seen | None:
         """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError.
@@ -112,11 +90,9 @@ class CaseWorkflows:
         one = complaint_id(number)
         try:
             found = await described(self._client, one)
-        except RPCError as error:
-            if not is_undecodable(error):
-                raise
+        except UndecodableError:
             # The list does not have the failure.
-            return next(iter([chunk[number] async for chunk in self._chunks(f'WorkflowId = "{one}"')]), None)
+            return next(iter([chunk[number] async for chunk in self.chunks(f'WorkflowId = "{one}"')]), None)
         if found is None:
             return None
         run = found.workflow_execution_info
@@ -131,10 +107,8 @@ class CaseWorkflows:
         await self._throttle.wait()
         try:
             found = await described(self._client, complaint_id(number))
-        except RPCError as error:
-            if is_undecodable(error):  # somebody has given it a failure, and may keep its tasks as well
-                return await is_listed(self._client, complaint_id(number)) or None
-            raise
+        except UndecodableError:  # somebody has given it a failure, and may keep its tasks as well
+            return await is_listed(self._client, complaint_id(number)) or None
         if found is None or not self._seen(found.workflow_execution_info).runs:
             return None
         run = found.workflow_execution_info
@@ -146,7 +120,8 @@ class CaseWorkflows:
         await unless_gone(handle.terminate(reason=STARTED_AGAIN))
         return STARTED_AGAIN
 
-    async def _chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
+        """Yield the cases with a run that meets a condition of Temporal's lists, in chunks. Raises RPCError."""
         query, token = f"{self._condition} AND {condition}", b""
         while True:
             # The client's own `list_workflows` decodes all attributes: of a page, that stops a worker for 0.1 s.

@@ -2,34 +2,23 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 
 from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError
 
+from activities import names
 from activities.case_updates import BulkThrottle
-from activities.names import (
-    COMPLAINT_WORKFLOW,
-    INSTALLATION,
-    OTHER_IDS,
-    UNDECODED,
-    UNSEALED,
-    assessment_id,
-    complaint_id,
-    incident_id,
-)
 from activities.poller import RUN_TIMEOUT
 from activities.projection import read
-from activities.recovery.history_errors import ForeignError
-from activities.recovery.history_events import read_events
-from activities.recovery.watched import Watched
-from activities.run_status import NOT_OVER, STUCK, described, is_listed, is_over, is_undecodable
+from activities.recovery.history import ForeignError, read_events
+from activities.run_status import IS_PAUSED, NOT_OVER, STUCK, UndecodableError, described, is_listed, is_over
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
@@ -37,7 +26,7 @@ LONGEST_PAUSE_SECONDS = 900
 (`settle_seconds` of `hotline catalogue apply`, by the largest settings)."""
 LONGEST_RETRY_SECONDS = 60
 """Time that no activity waits for its next try: the service waits for ten seconds at most."""
-REFUSED = UNSEALED, "NotFoundError"
+REFUSED = names.UNSEALED, "NotFoundError"
 """Types of failures of an activity that the run has not asked for, or that no worker has (of the SDK)."""
 REFUSALS = 20
 """Tries after which an activity counts as refused for good: they take three minutes."""
@@ -45,38 +34,59 @@ LONGEST_HISTORY = 16_000_000
 """Bytes of a history that is not read: a run of the service ends at a quarter of that."""
 MOST_LISTED = 5000
 """Workflows that one question to Temporal's list returns at most: somebody can start any number."""
-_OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in OTHER_IDS)
+ASKED_AGAIN = 100
+"""Workflows that one look asks again: somebody can have thousands stand still."""
+_OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in names.OTHER_IDS)
 
 logger = logging.getLogger(__name__)
 
 
-class OtherWorkflows:
-    """List of the workflows of the service that are no cases.
+class Watched:
+    """Workflows, by id or number, of which each look asks some again, in turn."""
 
-    Args:
-        client: client of Temporal.
-        throttle: throttle that every question waits for.
-        task_queue: queue of the workers.
-    """
+    def __init__(self) -> None:
+        self._ids = dict[str, None]()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, each: str) -> None:
+        self._ids.setdefault(each)
+
+    async def ask_again(self, stands_still: Callable[[str], Awaitable[bool]]) -> list[str]:
+        """Return what is left when those that go on are dropped. Raises what `stands_still` raises."""
+        if len(self._ids) > ASKED_AGAIN:
+            logger.warning("%d workflows stand still, of which %d are asked again", len(self._ids), ASKED_AGAIN)
+        for each in [*islice(self._ids, ASKED_AGAIN)]:
+            stands = await stands_still(each)
+            del self._ids[each]
+            if stands:
+                self._ids[each] = None
+        return [*self._ids]
+
+
+class OtherWorkflows:
+    """List of the workflows of the service that are no cases. Every question waits for people."""
 
     def __init__(self, client: Client, throttle: BulkThrottle, task_queue: str) -> None:
         self._client = client
         self._throttle = throttle
         self._task_queue = task_queue
-        self._condition = f'TaskQueue = "{task_queue}" AND WorkflowId NOT STARTS_WITH "{complaint_id("")}"'
+        self._condition = f'TaskQueue = "{task_queue}" AND WorkflowId NOT STARTS_WITH "{names.complaint_id("")}"'
         self._watched = Watched()
         self.unreadable: dict[str, str] = {}
-        """Assessments that this release cannot read in SQL, by id, with the reason, as the last look found them."""
+        """Assessments that this release cannot read in SQL, by id, with the reason, as the last sweep found them."""
 
     async def stuck(self, engine: Engine, at: datetime) -> list[str]:
         """Return the ids of those that do not go on, by Temporal's list or the last sweep, those in SQL first.
 
         See `sweep`.
         """
-        listed = await self._listed(f'{self._condition} AND (ExecutionStatus = "Paused" OR {stuck_runs()})')
+        listed = await self._listed(f"{self._condition} AND ({IS_PAUSED} OR {stuck_runs()})")
+        if not (listed or self._watched):
+            return []
         in_sql = await self._in_sql(engine, at)
         watched = await self._watched.ask_again(lambda each: self._is_stuck(each, in_sql))
-        self.unreadable = dict(in_sql.unreadable)
         ranks = in_sql.incidents, in_sql.assessments
         return sorted({*listed, *watched}, key=lambda each: ([each not in known for known in ranks], each))
 
@@ -87,10 +97,11 @@ class OtherWorkflows:
         Raises RPCError and ApplicationError.
         """
         in_sql = await self._in_sql(engine, at)
+        self.unreadable = dict(in_sql.unreadable)
         # First what the service has named: anybody can start others. What has moved to another queue counts as well.
         running = [*await self._listed(f"{NOT_OVER} AND ({_OF_SERVICE})")]
         # The one with the id of the installation waits for ever.
-        running += await self._listed(f'{NOT_OVER} AND {self._condition} AND WorkflowId != "{INSTALLATION}"')
+        running += await self._listed(f'{NOT_OVER} AND {self._condition} AND WorkflowId != "{names.INSTALLATION}"')
         for each in dict.fromkeys([*in_sql.incidents, *in_sql.assessments, *running]):
             if await self._is_stuck(each, in_sql):
                 self._watched.add(each)
@@ -104,9 +115,9 @@ class OtherWorkflows:
     async def _in_sql(self, engine: Engine, at: datetime) -> NotOver:
         """Return what SQL has, by workflow id."""
         found = await read(engine, partial(others_not_over, at=at))
-        incidents = {incident_id(number): waits for number, waits in found.incidents.items()}
-        months = {assessment_id(month): waits for month, waits in found.assessments.items()}
-        return NotOver(incidents, months, {assessment_id(month): why for month, why in found.unreadable.items()})
+        incidents = {names.incident_id(number): waits for number, waits in found.incidents.items()}
+        months = {names.assessment_id(month): waits for month, waits in found.assessments.items()}
+        return NotOver(incidents, months, {names.assessment_id(month): why for month, why in found.unreadable.items()})
 
     async def _is_stuck(self, workflow_id: str, in_sql: NotOver) -> bool:
         # Of an assessment that cannot be read nobody knows if it waits for people.
@@ -121,7 +132,9 @@ class OtherWorkflows:
             if not found or is_over(WorkflowExecutionStatus(found.workflow_execution_info.status)):
                 return workflow_id in known
             run = found.workflow_execution_info
-            is_another = run.type.name == COMPLAINT_WORKFLOW or (workflow_id in known and run.type.name != own_type)
+            is_another = run.type.name == names.COMPLAINT_WORKFLOW or (
+                workflow_id in known and run.type.name != own_type
+            )
             if is_another or run.task_queue != self._task_queue:
                 return workflow_id in known or await self._has_moved(run)
             pending, is_long = found.pending_activities, run.history_size_bytes > LONGEST_HISTORY
@@ -130,10 +143,8 @@ class OtherWorkflows:
             due_at, worked_at = await _times(read_events(self._client, run.execution))
         except ForeignError:  # no worker can read it either
             return True
-        except RPCError as error:
-            if is_undecodable(error):  # Temporal keeps the failure after the run's end
-                return workflow_id in known or await is_listed(self._client, workflow_id)
-            raise
+        except UndecodableError:  # Temporal keeps the failure after the run's end
+            return workflow_id in known or await is_listed(self._client, workflow_id)
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
         return is_idle or (workflow_id not in in_sql.assessments and _is_far(due_at))
 
@@ -150,7 +161,7 @@ class OtherWorkflows:
     def _waits(self, pending: PendingActivityInfo) -> bool:
         is_far = _is_far(pending.next_attempt_schedule_time.seconds, LONGEST_RETRY_SECONDS)
         failure, options = pending.last_failure, pending.activity_options
-        is_refusal = failure.application_failure_info.type in REFUSED or UNDECODED in failure.message
+        is_refusal = failure.application_failure_info.type in REFUSED or names.UNDECODED in failure.message
         is_refused = is_refusal and pending.attempt > REFUSALS
         is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
         is_slow = options.retry_policy.maximum_interval.seconds > LONGEST_RETRY_SECONDS
@@ -158,7 +169,10 @@ class OtherWorkflows:
 
 
 def stuck_runs() -> str:
-    """Return the condition of Temporal's lists for runs that do not go on, or that somebody has begin in years."""
+    """Return the condition of Temporal's lists for runs that do not go on, or that somebody has begin in years.
+
+    Their tasks fail again and again, or somebody has paused an activity, pinned a worker's version, or put off a run.
+    """
     latest = datetime.fromtimestamp(time.time() + LONGEST_PAUSE_SECONDS, UTC)
     return f'({STUCK} OR (ExecutionStatus = "Running" AND ExecutionTime > "{latest.isoformat()}"))'
 

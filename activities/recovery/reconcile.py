@@ -13,7 +13,7 @@ the case is told to publish first, and written from its history if that does not
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -29,12 +29,11 @@ from temporalio.service import RPCError
 
 from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.projection import Projection, read
-from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
-from activities.recovery.foreign_runs import ForeignRuns
-from activities.recovery.history_errors import UnreadableError
+from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
+from activities.recovery.history import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
-from activities.recovery.stuck import StuckWorkflows
-from activities.run_status import is_lost
+from activities.recovery.stuck import ForeignRuns, StuckWorkflows
+from activities.run_status import IS_PAUSED, NOT_OVER, is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.recovery import Held, Lost
@@ -89,16 +88,7 @@ class _Told(NamedTuple):
 
 
 class Reconciler:
-    """The activity `reconcile`; its workflow runs one at a time.
-
-    Args:
-        writer: group writer of the read model, for the marks of lost cases.
-        projection: tells cases to publish.
-        engine: engine of the read model, to read.
-        workflows: list of the workflows of cases, and of all others.
-        repairs: writes cases and incidents from their histories.
-        every_seconds: time between two looks.
-    """
+    """The activity `reconcile`, with so many seconds between two looks; its workflow runs one at a time."""
 
     def __init__(
         self,
@@ -127,16 +117,15 @@ class Reconciler:
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
-        self._paused, self._stuck = set[str](), list[str]()
-        self._diverged: set[str] = set()
+        self._diverged, self._paused, self._stuck = set[str](), set[str](), list[str]()
         self._foreign = ForeignRuns(workflows, repairs.case)
         self._not_begun: dict[str, str] = {}
         self._ended: dict[str, str] = {}  # SQL shows them as over
         self._unreadable: dict[str, str] = {}  # by their histories
         self._unreadable_rows: dict[str, str] = {}
         self._done = Counter[str]()
-        self._faults: dict[str, str] = {}
-        self._failures = Counter[str]()
+        # Of looks and of sweeps: the types of the last errors in a row.
+        self._failures = defaultdict[str, deque[str]](lambda: deque(maxlen=REPORTED))
         self._sweeping = False
 
     @activity.defn(name="reconcile")
@@ -147,11 +136,12 @@ class Reconciler:
         report of the last run.
         """
         # The heartbeat is that of the attempt before, whose worker died.
-        reports = [before, *map(ReconcilerReport.model_validate, activity.info().heartbeat_details)]
+        beats = activity.info().heartbeat_details[1:]
+        reports = [before, *map(ReconcilerReport.model_validate, beats)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
         # A worker that begins has an hour for its first sweep, however long none ran; not if the one before it died.
-        begun_at = None if activity.info().heartbeat_details else now() - SWEEP_EVERY
+        begun_at = None if beats else now() - SWEEP_EVERY
         known = [self._unswept_since or begun_at, *(each.unswept_since for each in reports)]
         self._unswept_since = max(filter(None, known), default=now() - SWEEP_EVERY)
         self._done.clear()
@@ -178,12 +168,9 @@ class Reconciler:
                     await work(current)
             except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
                 logger.warning("cases cannot be compared: %s", error)
-                self._failures[name] += 1
-                if self._failures[name] >= REPORTED:
-                    self._faults[name] = type(error).__name__
+                self._failures[name].append(type(error).__name__)
             else:
-                self._failures[name] = 0
-                self._faults.pop(name, None)
+                self._failures[name].clear()
             current.details = (self._report(),)
             await current.wait(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
 
@@ -210,7 +197,7 @@ class Reconciler:
             await current.pause(PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
-        self._paused = {number async for chunk in self._workflows.paused() for number in chunk}
+        self._paused = {number async for chunk in self._workflows.chunks(IS_PAUSED) for number in chunk}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, recovery.lost_cases)
         silent = {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
@@ -249,7 +236,7 @@ class Reconciler:
             stuck_count=len(self._stuck),
             not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
             unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), NAMED)),
-            fault=next(iter(self._faults.values()), None),
+            fault=next((errors[-1] for errors in self._failures.values() if len(errors) == REPORTED), None),
             in_sql_until=self._in_sql_until,
         )
 
@@ -344,10 +331,11 @@ class Reconciler:
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
         ended_too = self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY)
-        running = await self._compare_all(self._workflows.running(), current)
-        await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None)
+        running = await self._compare_all(self._workflows.chunks(NOT_OVER), current)
+        pause = partial(current.pause, PAUSE_SECONDS)
+        await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None, pause)
         if ended_too:
-            await self._compare_all(self._workflows.ended(), current)
+            await self._compare_all(self._workflows.chunks(ENDED), current)
             self._swept_ended_at = began_at
         lost: dict[str, Lost] = {}
         unreadable: dict[str, str] = {}

@@ -1,6 +1,9 @@
-"""Workflows that do not go on: cases, by SQL and Temporal, and then the others."""
+"""Workflows that do not go on: cases, by SQL and Temporal, then the others; and runs of somebody else."""
 
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -8,18 +11,17 @@ from sqlalchemy import Engine
 
 from activities.poller import now
 from activities.projection import read
-from activities.recovery.case_workflows import CaseWorkflows
-from activities.recovery.watched import Watched
+from activities.recovery.case_workflows import CHUNK, CaseWorkflows
+from activities.recovery.history import ForeignError, UnreadableError
+from activities.recovery.other_workflows import Watched, stuck_runs
 from readmodel import recovery
+from readmodel.projection import DivergedError, NotRegisteredError
+
+logger = logging.getLogger(__name__)
 
 
 class StuckWorkflows:
-    """Workflows of the service that do not go on.
-
-    Args:
-        engine: engine of the read model, to read.
-        workflows: list of the workflows of cases, and of all others.
-    """
+    """Workflows of the service that do not go on."""
 
     def __init__(self, engine: Engine, workflows: CaseWorkflows) -> None:
         self._engine = engine
@@ -39,7 +41,7 @@ class StuckWorkflows:
             told: cases that are reported as lost or paused.
         """
         listed, in_sql = set[str](), set[str]()
-        async for chunk in self._workflows.stuck():
+        async for chunk in self._workflows.chunks(stuck_runs()):
             listed |= chunk.keys()
             in_sql |= (await read(self._engine, partial(recovery.held, numbers=chunk.keys()))).keys()
         # If somebody else has answered for it, a case waits for years for its timer, or to publish.
@@ -48,15 +50,63 @@ class StuckWorkflows:
         cases = sorted(listed | silent | (late - told), key=lambda each: (each in listed - in_sql, each))
         return [*cases, *await self._workflows.others.stuck(self._engine, due_before)]
 
-    async def sweep(self, due_before: datetime, closed_at: datetime | None) -> None:
-        """Look for those that no list shows. With an instant, closed cases count to which something can happen then."""
+    async def sweep(
+        self, due_before: datetime, closed_at: datetime | None, pause: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Look for those that no list shows, with pauses after each page.
+
+        With an instant, closed cases count to which something can happen then.
+        """
         await self._workflows.others.sweep(self._engine, due_before)
-        for number in await read(self._engine, partial(recovery.sleeping_cases, closed_at=closed_at)):
-            if await self._stands_still(due_before, number):
+        sleeping = sorted(await read(self._engine, partial(recovery.sleeping_cases, closed_at=closed_at)))
+        for start in range(0, len(sleeping), CHUNK):
+            for number in await self._stand_still(due_before, sleeping[start : start + CHUNK]):
                 self._left.add(number)
+            await pause()
 
     async def _stands_still(self, due_before: datetime, number: str) -> bool:
-        left = await self._workflows.has_left_task(number)
-        if left is None:  # an open case that does not run is reported as lost
-            return await read(self._engine, partial(recovery.is_active, number=number, at=now()))
-        return left or await read(self._engine, partial(recovery.oversleeps, number=number, at=due_before))
+        return bool(await self._stand_still(due_before, [number]))
+
+    async def _stand_still(self, due_before: datetime, numbers: Sequence[str]) -> set[str]:
+        """Return those of these cases that do not go on."""
+        left = {number: await self._workflows.has_left_task(number) for number in numbers}
+        # An open case that does not run is reported as lost.
+        without = [number for number, is_left in left.items() if is_left is None]
+        active = await read(self._engine, partial(recovery.active, numbers=without, at=now())) if without else set()
+        runs = [number for number, is_left in left.items() if is_left is False]
+        late = await read(self._engine, partial(recovery.oversleeping, numbers=runs, at=due_before)) if runs else set()
+        return {number for number, is_left in left.items() if is_left} | active | late
+
+
+class ForeignRuns:
+    """Cases whose present runs were put off, and that the service has not started: Temporal lists them as sound.
+
+    `repair` is `Repairs.case`: it raises ForeignError for a case of somebody else.
+    """
+
+    def __init__(self, workflows: CaseWorkflows, repair: Callable[[str, datetime | None], Awaitable[bool]]) -> None:
+        self._workflows = workflows
+        self._repair = repair
+        self._own = dict[str, str]()  # runs, by case
+        self._watched = Watched()
+
+    async def look(self, number: str, run_id: str, until: datetime | None) -> None:
+        """Read who has started a run that was put off. `until` is that of `repair`. Raises as `repair`."""
+        if self._own.get(number) == run_id:
+            return
+        try:
+            with suppress(DivergedError, NotRegisteredError):
+                await self._repair(number, until)
+            self._own[number] = run_id
+        except ForeignError:
+            self._watched.add(number)
+        except UnreadableError as error:
+            logger.warning("who has started case %s cannot be told: %s", number, error)
+
+    async def numbers(self) -> list[str]:
+        """Return the numbers of the cases that have such a run. Raises RPCError."""
+        return await self._watched.ask_again(self._is_foreign)
+
+    async def _is_foreign(self, number: str) -> bool:
+        seen = await self._workflows.get(number)
+        return seen is not None and seen.runs and seen.is_put_off and self._own.get(number) != seen.run_id

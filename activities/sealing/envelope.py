@@ -44,10 +44,6 @@ class Envelope(PayloadCodec, WithSerializationContext):
 
     Opening raises nothing, since it comes before every check: what is not sealed for this place goes on as `FOREIGN`,
     and what is sealed with a key that this process does not have goes on as it is.
-
-    Args:
-        keys: the ring.
-        context: the workflow or activity that the payloads are of.
     """
 
     def __init__(self, keys: Keys, context: SerializationContext | None = None) -> None:
@@ -57,7 +53,6 @@ class Envelope(PayloadCodec, WithSerializationContext):
         self._bound = b"\n".join((b"", namespace.encode(), self._place or b""))
 
     def with_context(self, context: SerializationContext) -> Self:
-        """Return the codec of a workflow or activity."""
         return type(self)(self._keys, context)
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:

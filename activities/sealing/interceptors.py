@@ -16,30 +16,9 @@ from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED
+from activities.sealing import stamps
 from activities.sealing.envelope import CLEAR, NOT_SEALED, Envelope
-from activities.sealing.stamps import (
-    ACTIVITY,
-    ASKED,
-    AT,
-    COMMAND,
-    HEARTBEAT,
-    ID,
-    KIND,
-    NAME,
-    QUERY,
-    RESULT,
-    START,
-    Run,
-    UndecidedError,
-    asked_of,
-    check_refusal,
-    check_sealed,
-    milliseconds,
-    present_run,
-    stamp_of,
-    stamped,
-    stamped_answer,
-)
+from activities.sealing.stamps import Stamp, UndecidedError
 
 log = logging.getLogger("hotline.worker")
 _ONLY_FOR = {"deliver_notifications": COURIER, "watch_surges": SURGE_WATCH, "reconcile": RECONCILER}
@@ -49,9 +28,7 @@ _ONLY_FOR = {"deliver_notifications": COURIER, "watch_surges": SURGE_WATCH, "rec
 class Stamps(client.Interceptor, worker.Interceptor):
     """Interceptor of every client of the service, which stamps, and thereby of the workers of that client.
 
-    Args:
-        converter: converter of the client.
-        clock: returns the present time in seconds since 1970.
+    `clock` returns the present time in seconds since 1970.
     """
 
     def __init__(self, converter: PayloadConverter, clock: Callable[[], float] = time.time) -> None:
@@ -60,33 +37,35 @@ class Stamps(client.Interceptor, worker.Interceptor):
         self._endless = set[tuple[client.Client, str]]()
         """Activities without an end that are under way in this process: the client of the worker, and the type."""
 
-    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002 - the SDK's name
+    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:
         """Return the interceptor that stamps what is sent."""
         return _ClientOutbound(next, self)
 
     def workflow_interceptor_class(
         self,
-        input: worker.WorkflowInterceptorClassInput,  # noqa: A002, ARG002 - the SDK's name
+        input: worker.WorkflowInterceptorClassInput,  # noqa: ARG002 - the SDK's name
     ) -> type[worker.WorkflowInboundInterceptor]:
         """Return the interceptor of each run."""
         return _WorkflowInbound
 
-    def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:  # noqa: A002 - as above
+    def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:
         """Return the interceptor of each activity."""
         return _ActivityInbound(next, self._endless)
 
     def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
         """Return the arguments of a start or an update with their stamp."""
-        stamp = {KIND: kind, NAME: name, ID: message_id, AT: milliseconds(self._clock())}
-        return stamped(self._converter, arguments, stamp)
+        return Stamp(kind, name, message_id, stamps.milliseconds(self._clock())).stamped(self._converter, arguments)
 
-    def read(self, payload: Payload, kind: type | None) -> Any:  # noqa: ANN401 - of this type
+    def read(self, payload: Payload, kind: type | None) -> Any:
         """Return the value of an opened payload."""
         return self._converter.from_payloads([payload], [kind] if kind else None)[0]
 
     def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
         """Return the arguments of a signal."""
-        return stamped(self._converter, arguments, {CLEAR: "1"})
+        payloads = self._converter.to_payloads(arguments)
+        for payload in payloads:
+            payload.metadata[CLEAR] = b"1"
+        return [*map(RawValue, payloads)]
 
 
 class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
@@ -94,16 +73,16 @@ class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
 
     wanted: Any
 
-    async def result(self, **options: Any) -> Any:  # noqa: ANN401 - as above
+    async def result(self, **options: Any) -> Any:
         """See the SDK. Raises UndecidedError as well, and RPCError if the workflow has ended before it answered."""
         await self._poll_until_outcome(**options)
         converter, outcome = self._data_converter, cast("Outcome", self._known_outcome)
         if outcome.HasField("failure"):
-            check_refusal(self.id, outcome.failure, cast("Envelope", converter.payload_codec))
+            stamps.check_refusal(self.id, outcome.failure, cast("Envelope", converter.payload_codec))
         answer = await super().result(**options)
         payload = answer.payload if answer else NOT_SEALED
-        check_sealed(payload)
-        if stamp_of(payload) != ("", "", self.id):
+        stamps.check_sealed(payload)
+        if Stamp.of(payload)[:3] != ("", "", self.id):
             raise UndecidedError("the answer to an update was sealed for another")
         return converter.payload_converter.from_payload(payload, self.wanted)
 
@@ -111,41 +90,37 @@ class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
 class _ClientOutbound(client.OutboundInterceptor):
     """Stamps every start and update, and takes no answer to an update or query but that of the workflow to this one."""
 
-    def __init__(self, next: client.OutboundInterceptor, stamps: Stamps) -> None:  # noqa: A002 - as above
+    def __init__(self, next: client.OutboundInterceptor, interceptor: Stamps) -> None:
         super().__init__(next)
-        self._stamps = stamps
+        self._stamps = interceptor
 
-    async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
-        input.args = self._stamps.sent(input.args, START, input.workflow)
+    async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:
+        input.args = self._stamps.sent(input.args, stamps.START, input.workflow)
         return await super().start_workflow(input)
 
-    async def start_workflow_update(
-        self,
-        input: client.StartWorkflowUpdateInput,  # noqa: A002 - as above
-    ) -> client.WorkflowUpdateHandle[Any]:
+    async def start_workflow_update(self, input: client.StartWorkflowUpdateInput) -> client.WorkflowUpdateHandle[Any]:
         input.update_id = input.update_id or str(uuid.uuid4())
-        input.args = self._stamps.sent(input.args, COMMAND, input.update, input.update_id)
+        input.args = self._stamps.sent(input.args, stamps.COMMAND, input.update, input.update_id)
         return _checked(await super().start_workflow_update(input))
 
     async def start_update_with_start_workflow(
-        self,
-        input: client.StartWorkflowUpdateWithStartInput,  # noqa: A002 - as above
+        self, input: client.StartWorkflowUpdateWithStartInput
     ) -> client.WorkflowUpdateHandle[Any]:
         start, update = input.start_workflow_input, input.update_workflow_input
         update.update_id = update.update_id or str(uuid.uuid4())
-        start.args = self._stamps.sent(start.args, START, start.workflow)
-        update.args = self._stamps.sent(update.args, COMMAND, update.update, update.update_id)
+        start.args = self._stamps.sent(start.args, stamps.START, start.workflow)
+        update.args = self._stamps.sent(update.args, stamps.COMMAND, update.update, update.update_id)
         return _checked(await super().start_update_with_start_workflow(input))
 
-    async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:
         asked, wanted = uuid.uuid4().hex, input.ret_type
-        input.headers, input.ret_type = {**input.headers, ASKED: Payload(data=asked.encode())}, RawValue
+        input.headers, input.ret_type = {**input.headers, stamps.ASKED: Payload(data=asked.encode())}, RawValue
         answer = (await super().query_workflow(input)).payload
-        if stamp_of(answer) != (QUERY, input.query, asked):
+        if Stamp.of(answer)[:3] != (stamps.QUERY, input.query, asked):
             raise UndecidedError(f"the answer to the query {input.query} was sealed for another")
         return self._stamps.read(answer, wanted)
 
-    async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:  # noqa: A002 - as above
+    async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:
         # A signal that cannot be opened is lost, so it carries nothing that must be.
         input.args = self._stamps.in_clear(input.args)
         await super().signal_workflow(input)
@@ -164,74 +139,73 @@ class _WorkflowInbound(worker.WorkflowInboundInterceptor):
     def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
         super().init(_WorkflowOutbound(outbound))
 
-    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:
         answer = await super().handle_update_handler(input)
         # No more than the id, as every answer stays in the history.
-        return stamped(workflow.payload_converter(), [answer], {ID: input.id})[0]
+        return Stamp(id=input.id).stamped(workflow.payload_converter(), [answer])[0]
 
-    async def handle_query(self, input: worker.HandleQueryInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def handle_query(self, input: worker.HandleQueryInput) -> Any:
         answer = await super().handle_query(input)
-        if (asked := input.headers.get(ASKED)) is None:
+        if (asked := input.headers.get(stamps.ASKED)) is None:
             return answer
-        stamp = {KIND: QUERY, NAME: input.query, ID: asked.data.decode(errors="replace")}
-        return stamped(workflow.payload_converter(), [answer], stamp)[0]
+        stamp = Stamp(stamps.QUERY, input.query, asked.data.decode(errors="replace"))
+        return stamp.stamped(workflow.payload_converter(), [answer])[0]
 
 
 class _WorkflowOutbound(worker.WorkflowOutboundInterceptor):
     """Stamps what a run asks of activities, and the start of the next run."""
 
-    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:
         input.args = self._of_next_activity(input.args, input.activity)
         return super().start_activity(input)
 
-    def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+    def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
         input.args = self._of_next_activity(input.args, input.activity)
         return super().start_local_activity(input)
 
-    def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
-        input.args = self._of_this_run(input.args, START, input.workflow or workflow.info().workflow_type)
+    def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:
+        input.args = self._of_this_run(input.args, stamps.START, input.workflow or workflow.info().workflow_type)
         super().continue_as_new(input)
 
     def _of_next_activity(self, arguments: Sequence[Any], name: str) -> list[RawValue]:
         # Counted as the SDK does for the id. A local activity would get another number after a pause of over a minute
         # between two tries: none of the service makes one.
-        run = cast("Run", present_run.get())
+        run = cast("stamps.Run", stamps.present_run.get())
         is_reset = workflow.random_seed() != run.first_seed
         number = len(run.asked) + 1
         run.asked.append(f"{number}/{workflow.random_seed()}" if is_reset and arguments else f"{number}")
-        return self._of_this_run(arguments, ACTIVITY, name, f"/{run.asked[-1]}")
+        return self._of_this_run(arguments, stamps.ACTIVITY, name, f"/{run.asked[-1]}")
 
     def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str, place: str = "") -> list[RawValue]:
-        stamp = {KIND: kind, NAME: name, ID: f"{workflow.info().run_id}{place}"}
-        return stamped(workflow.payload_converter(), arguments, stamp)
+        return Stamp(kind, name, f"{workflow.info().run_id}{place}").stamped(workflow.payload_converter(), arguments)
 
 
 class _ActivityInbound(worker.ActivityInboundInterceptor):
     """Does nothing with arguments that a run of the service has not stamped for this activity; stamps the result."""
 
-    def __init__(self, next: worker.ActivityInboundInterceptor, endless: set[tuple[client.Client, str]]) -> None:  # noqa: A002 - as above
+    def __init__(self, next: worker.ActivityInboundInterceptor, endless: set[tuple[client.Client, str]]) -> None:
         super().__init__(next)
         self._endless = endless
 
     def init(self, outbound: worker.ActivityOutboundInterceptor) -> None:
         super().init(_ActivityOutbound(outbound))
 
-    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
+    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
         info = activity.info()
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
         # Without arguments an activity does what is due anyway, whoever asks for it; so does one without an end, which
         # a reset leaves pending. Nobody else asks for a local one.
         is_due = info.activity_type in _ONLY_FOR or not signature(input.fn).parameters
-        *meant, asked = asked_of.get()
-        this_one = [ACTIVITY, info.activity_type, info.workflow_run_id, info.activity_id]
-        is_asked = [*meant, *asked.split("/")[:2]] == this_one
+        asked = stamps.asked_of.get()
+        this_one = stamps.ACTIVITY, info.activity_type, [info.workflow_run_id, info.activity_id]
+        is_asked = (asked.kind, asked.name, asked.id.split("/")[:2]) == this_one
         if is_extra or not (is_due or info.is_local or is_asked):
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             message = "Not done: no run of the service has asked for it."
             raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
         with self._alone(info.activity_type):
             result = await super().execute_activity(input)
-        return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
+        return stamps.stamped_answer(activity.payload_converter(), result, stamps.RESULT, info.activity_type)
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -251,6 +225,6 @@ class _ActivityInbound(worker.ActivityInboundInterceptor):
 class _ActivityOutbound(worker.ActivityOutboundInterceptor):
     """Stamps the heartbeats of an activity."""
 
-    def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above
-        stamp = {KIND: HEARTBEAT, ID: asked_of.get()[2]}
-        super().heartbeat(*stamped(activity.payload_converter(), details, stamp))
+    def heartbeat(self, *details: Any) -> None:
+        stamp = Stamp(stamps.HEARTBEAT, id=stamps.asked_of.get().id)
+        super().heartbeat(*stamp.stamped(activity.payload_converter(), details))

@@ -36,11 +36,7 @@ def derived(secret: bytes, purpose: str, length: int) -> bytes:
 
 
 class Seal:
-    """Seal of texts that others keep for the service (AES-256-SIV), for one purpose: elsewhere they do not open.
-
-    Args:
-        keys: the ring; a key derived from the one that seals closes, those of all open.
-    """
+    """Seal of texts that others keep for the service (AES-256-SIV), for one purpose: elsewhere they do not open."""
 
     def __init__(self, keys: Keys, purpose: str) -> None:
         self._keys = keys

@@ -6,10 +6,10 @@ payload can neither start a workflow again with it, nor repeat an update, nor ha
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
@@ -36,15 +36,46 @@ ASKED = "asked"
 ENDED_FIRST = "AcceptedUpdateCompletedWorkflow"
 """Type of the failure by which Temporal itself, without a seal, answers an update whose workflow ended before it."""
 NOT_OURS = "the service has not sealed it"
-KIND, NAME, ID, AT = "kind", "name", "id", "at"
 _ACTED_ON_BY = {
     "ComplaintWorkflow": "/v1/complaints/NUMBER/actions/{}",
     "IncidentWorkflow": "/v1/incidents/NUMBER/actions/{}",
     "AssessmentWorkflow": "/v1/assessments/MONTH/inspections or objections",
 }
-NO_STAMP = "", "", ""
-asked_of: ContextVar[tuple[str, str, str]] = ContextVar("asked_of", default=NO_STAMP)
-"""Kind, name and id that every argument of the present activity is stamped with; empty if they differ."""
+
+
+class Stamp(NamedTuple):
+    """Stamp of a message: its kind, its name, the id that it is for, and when it was sent, in ms since 1970 as a text.
+
+    What is empty is not written.
+    """
+
+    kind: str = ""
+    name: str = ""
+    id: str = ""
+    at: str = ""
+
+    @classmethod
+    def of(cls, payload: Payload) -> Self:
+        """Return the stamp of an opened payload; an empty one if it was not opened, as it may name anything then."""
+        if key_of(payload) is not None:
+            return cls()
+        return cls(*(payload.metadata.get(part, b"").decode() for part in cls._fields))
+
+    def put_on(self, payload: Payload) -> None:
+        for part, text in self._asdict().items():
+            if text:
+                payload.metadata[part] = text.encode()
+
+    def stamped(self, converter: PayloadConverter, values: Sequence[Any]) -> list[RawValue]:
+        """Return these values with the stamp."""
+        payloads = converter.to_payloads(values)
+        for payload in payloads:
+            self.put_on(payload)
+        return [*map(RawValue, payloads)]
+
+
+asked_of: ContextVar[Stamp] = ContextVar("asked_of", default=Stamp())  # noqa: B039 - it is immutable
+"""Stamp of every argument of the present activity; empty if they differ."""
 
 
 class Run(NamedTuple):
@@ -76,12 +107,6 @@ class UnknownKeyError(UndecidedError):
     """Error for what is sealed with a key that this process does not have."""
 
 
-def stamped(converter: PayloadConverter, values: Sequence[Any], stamp: Mapping[str, str]) -> list[RawValue]:
-    parts = {part: text.encode() for part, text in stamp.items()}
-    payloads = converter.to_payloads(values)
-    return [RawValue(Payload(metadata={**each.metadata, **parts}, data=each.data)) for each in payloads]
-
-
 def milliseconds(seconds: float) -> str:
     return str(int(seconds * 1000))
 
@@ -92,9 +117,9 @@ def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name:
     `name`: type of the activity, or of the failure.
     """
     info = activity.info()
-    place = asked_of.get()[2].partition("/")[2] or info.activity_id
-    stamp = {KIND: kind, NAME: name, ID: place, AT: milliseconds(info.started_time.timestamp())}
-    return stamped(converter, [answer], stamp)[0]
+    place = asked_of.get().id.partition("/")[2] or info.activity_id
+    stamp = Stamp(kind, name, place, milliseconds(info.started_time.timestamp()))
+    return stamp.stamped(converter, [answer])[0]
 
 
 def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:
@@ -102,9 +127,7 @@ def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:
     if update := workflow.current_update_info():
         if not failure.HasField("encoded_attributes"):
             failure.encoded_attributes.CopyFrom(converter.to_payloads([None])[0])
-        stamp = {KIND: REFUSAL, NAME: _said(failure), ID: update.id}
-        for part, text in stamp.items():
-            failure.encoded_attributes.metadata[part] = text.encode()
+        Stamp(REFUSAL, _said(failure), update.id).put_on(failure.encoded_attributes)
 
 
 def check_refusal(update_id: str, failure: Failure, envelope: Envelope) -> None:
@@ -113,7 +136,7 @@ def check_refusal(update_id: str, failure: Failure, envelope: Envelope) -> None:
         raise RPCError(failure.message, RPCStatusCode.NOT_FOUND, b"")
     payload = envelope.open(failure.encoded_attributes)
     check_sealed(payload)
-    if stamp_of(payload) != (REFUSAL, _said(failure), update_id):
+    if Stamp.of(payload)[:3] != (REFUSAL, _said(failure), update_id):
         raise UndecidedError("the refusal of an update was sealed for another, or with other words")
 
 
@@ -123,8 +146,8 @@ def _said(failure: Failure) -> str:
 
 def note_asked(arguments: Sequence[Payload]) -> None:
     """Keep what these arguments of the present activity are for: the SDK decodes them before it asks interceptors."""
-    stamps = {stamp_of(each) for each in arguments}
-    asked_of.set(stamps.pop() if len(stamps) == 1 else NO_STAMP)
+    stamps = {*map(Stamp.of, arguments)}
+    asked_of.set(stamps.pop() if len(stamps) == 1 else Stamp())
 
 
 def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
@@ -132,8 +155,8 @@ def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
 
     The id is that of the arguments, which are decoded before.
     """
-    asked = asked_of.get()[2]
-    return payloads if asked and all(stamp_of(each) == (HEARTBEAT, "", asked) for each in payloads) else ()
+    asked = asked_of.get().id
+    return payloads if asked and all(Stamp.of(each)[:3] == (HEARTBEAT, "", asked) for each in payloads) else ()
 
 
 def check_start(payload: Payload, run: workflow.Info) -> None:
@@ -156,7 +179,7 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
     """
     if fault := _fault(payload, START, workflow_type):
         return fault
-    if _part(payload, ID) != (continued_run_id or ""):
+    if Stamp.of(payload).id != (continued_run_id or ""):
         return "it was sealed for another run"
     return None if continued_run_id else _age_fault(payload, started_at.timestamp())
 
@@ -174,7 +197,7 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
         if is_replay:
             raise
         fault = str(error)
-    if not fault and _part(payload, ID) != update.id:
+    if not fault and Stamp.of(payload).id != update.id:
         fault = "it was sealed for another update"
     if not fault and not is_replay:
         fault = _age_fault(payload, time.time())
@@ -220,10 +243,10 @@ def answer_fault(payload: Payload, kind: str, place: str, started_at: datetime, 
     """
     if fault := _fault(payload, kind, name):
         return fault
-    if _part(payload, ID) != place:
+    if Stamp.of(payload).id != place:
         return "it was sealed for another activity, or before a reset"
     # Both are by Temporal's clock, but for a local activity, which is tried again; the stamp has whole milliseconds.
-    is_past = int(_part(payload, AT)) < int(started_at.timestamp() * 1000)
+    is_past = int(Stamp.of(payload).at) < int(started_at.timestamp() * 1000)
     return "it was sealed before this run began" if is_past else None
 
 
@@ -235,31 +258,18 @@ def check_sealed(payload: Payload) -> None:
         raise UnknownKeyError(f"it is sealed with key {key}, which this process does not have")
 
 
-def message_of(payload: Payload) -> tuple[str, str]:
-    """Return the kind of a message and its name, both empty if it has no stamp."""
-    return _part(payload, KIND), _part(payload, NAME)
-
-
-def stamp_of(payload: Payload) -> tuple[str, str, str]:
-    """Return kind, name and id of a message, all empty if it has no stamp, or was not opened: it may name anything."""
-    return (*message_of(payload), _part(payload, ID)) if key_of(payload) is None else NO_STAMP
-
-
 def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
     if payload.metadata.get("encoding") == FOREIGN:
         return NOT_OURS
     check_sealed(payload)
-    if _part(payload, KIND) != kind or (name is not None and _part(payload, NAME) != name):
+    stamp = Stamp.of(payload)
+    if stamp.kind != kind or (name is not None and stamp.name != name):
         return f"it was sealed for something else than this {kind}"
     return None
 
 
 def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | None:
-    age = now - int(_part(payload, AT)) / 1000
+    age = now - int(Stamp.of(payload).at) / 1000
     if abs(age) <= lasts.total_seconds():
         return None
     return f"it was sealed {age:.0f} s before it came, and lasts {lasts.total_seconds():.0f} s"
-
-
-def _part(payload: Payload, part: str) -> str:
-    return payload.metadata.get(part, b"").decode()

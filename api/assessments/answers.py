@@ -38,7 +38,7 @@ from domain.reports.report import Cell
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
-from domain.shared.value import complete
+from domain.shared.value import Immutable, complete
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
@@ -108,12 +108,11 @@ class AssessedItem(BaseModel):
 
     @classmethod
     def of(cls, month: Assessment, item: Item, names: tuple[str | None, str | None]) -> Self:
-        """Return the result of a subject; `names` are the English and the Chinese one."""
         figures = {each: FigureItem.of(month, item, each) for each in item.figures}
         return cls(**{**dict(item), "name": names[0], "name_zh": names[1], "figures": figures})
 
 
-class MonthSummary(BaseModel):
+class MonthSummary(Immutable):
     """Assessment of one month, and where it stands."""
 
     month: str = Field(examples=["2026-08"])
@@ -139,17 +138,15 @@ class MonthSummary(BaseModel):
         here = f"{ASSESSMENTS}/{month.number}"
         objections, computed = month.limit_of(OBJECTIONS), month.computed
         links = {"self": here, "objections": f"{here}/objections", "inspections": f"{here}/inspections"}
-        return cls(
+        return cls.taken_from(
+            month,
             month=month.number,
             status=month.state,
-            opened_at=month.opened_at,
-            published_at=month.published_at,
             objections_end_at=objections.ends_at if objections else None,
             final_at=month.closed_at,
             computed_as_of=computed.as_of if computed else None,
             digest=computed.digest if computed else None,
             catalogue=month.edition.digest,
-            seed=month.seed,
             inspected=len(month.inspections),
             sampled=len(month.sample),
             objections=len(month.objections),
@@ -327,7 +324,6 @@ def case_cells(page: Iterable[CountedCase]) -> list[list[Cell]]:
 
 
 def score_cells(items: Iterable[AssessedItem]) -> list[list[Cell]]:
-    """Return the cells of these results, one row for each figure of each subject."""
     return [
         [
             *(item.subject, item.name, item.name_zh, figure),

@@ -1,5 +1,6 @@
-"""Assessments as the API reads them and acts on them."""
+"""Assessments, and exclusions (剔除) of cases from them, as the API reads them and acts on them."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
-from api.assessments.answers import NewObjection
+from api.assessments.answers import ExclusionDecision, NewExclusion, NewObjection
 from api.dependencies import CatalogueInForce, part
 from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
@@ -20,23 +21,27 @@ from api.temporal.client import AssessmentClient
 from api.temporal.errors import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
+from domain.assessment.exclusion import Exclusion, check_ground, check_not_final
+from domain.case.case import Case
 from domain.catalogue.figures import FIGURE_OF, Subject
 from domain.kit.event import ActionBody, Command
 from domain.reports.report import month_bounds, month_of
 from domain.shared.actors import Actor, Role
-from readmodel.assessments import months
+from readmodel.assessments import exclusions, months
 from readmodel.assessments.months import Number
+from readmodel.base.database import WriteConnection
 from readmodel.reports.reports import first_case_at
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
 UNKNOWN_SUBJECT = declare("unknown-subject", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown subject")
+EXCLUSION_NOT_FOUND = declare("exclusion-not-found", HTTPStatus.NOT_FOUND, "Exclusion not found")
 CASE_NOT_COUNTED = declare("case-not-counted", HTTPStatus.UNPROCESSABLE_ENTITY, "Case not counted by the figure")
 
 
 @dataclass(frozen=True)
 class Assessments:
-    """Assessments of months."""
+    """Assessments of months, and exclusions of cases from them."""
 
     client: AssessmentClient
     reader: Reader
@@ -123,6 +128,51 @@ class Assessments:
             except ProblemError:  # the workflow publishes it as well
                 response.status_code = HTTPStatus.ACCEPTED
         return outcome.assessment
+
+    async def request_exclusion(self, case: Case, body: NewExclusion, actor: Actor, key: str) -> Exclusion:
+        """Return the exclusion that this request asks for, now or before. Raises ProblemError and Refused."""
+        number, now = case.number, self.clock()
+        its_id = digest_of(f"{key or uuid.uuid4().hex}\0{number}")
+        wanted = Exclusion(id=its_id, number=number, requested_by=actor.id, requested_at=now, **dict(body))
+
+        def request(sql: WriteConnection) -> Exclusion:
+            check_ground(self.in_force.catalogue.standard(case.registered_at), wanted.ground, wanted.evidence)
+            self._check_months(sql, number)
+            return exclusions.request(sql, wanted)
+
+        kept = await self.writer.write(request)
+        if (kept.ground, kept.reason, kept.evidence) != (wanted.ground, wanted.reason, wanted.evidence):
+            raise key_reused("complaint with another body")
+        return kept
+
+    async def decide_exclusion(
+        self, number: str, exclusion_id: str, body: ExclusionDecision, actor: Actor
+    ) -> Exclusion:
+        """Decide on an exclusion, and have the months computed again. Raises ProblemError and Refused."""
+        now = self.clock()
+
+        def decide(sql: WriteConnection) -> Exclusion | None:
+            def change(before: Exclusion) -> Exclusion:
+                if before.approved is None and body.approved:
+                    self._check_months(sql, number)
+                return before.decide(actor.id, now, approved=body.approved, reason=body.reason)
+
+            return exclusions.decide(sql, number, exclusion_id, change)
+
+        decided = await self.writer.write(decide)
+        if decided is None:
+            raise ProblemError(EXCLUSION_NOT_FOUND, f"The case {number} has no exclusion {exclusion_id}.")
+        if decided.approved:
+            for month in await self.reader.ask(months.months_under_way, number):
+                await self.client.recompute(month)
+        return decided
+
+    def _check_months(self, sql: WriteConnection, number: str) -> None:
+        """Raise Refused if all months of the case are final by now, and not when the transaction was waited for."""
+        if period := exclusions.period_of(sql, number):
+            now = self.clock()
+            zone = ZoneInfo(self.in_force.catalogue.calendar.timezone)
+            check_not_final(number, period.months(now, zone), months.settled_months(sql, now))
 
     def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
         if by in (Subject.AGENT, Subject.CREW):

@@ -7,24 +7,39 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.assessments import answers
-from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
+from api.assessments.assessments import (
+    CASE_NOT_COUNTED,
+    EXCLUSION_NOT_FOUND,
+    UNKNOWN_FIGURE,
+    UNKNOWN_SUBJECT,
+    TheAssessments,
+    number_of,
+)
+from api.complaints.cases import TheCases
 from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX, Pages
-from api.parameters import INVALID_NUMBER, POST_ERRORS, Paging, RequestKey, number_in
+from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
 from api.routing import OnceRoute, needs
 from domain.assessment.actions import decide_objection, inspect, object_
+from domain.assessment.exclusion import (
+    ASSESSMENT_FINAL,
+    EVIDENCE_NEEDED,
+    EXCLUSION_DECIDED,
+    OWN_EXCLUSION,
+    UNKNOWN_EXCLUSION_GROUND,
+)
 from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import Subject
 from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
-from domain.rights.rights import READ_ASSESSMENTS, right_to
+from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS, right_to
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.text import Name
-from readmodel.assessments import months
+from readmodel.assessments import exclusions, months
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import RowPage
 
@@ -231,3 +246,67 @@ def _objection_like(month: AssessmentFields, body: answers.NewObjection, complai
         for each in reversed(month.objections)
         if (each.subject, each.figure, each.complaint) == wanted and body.by in (None, each.by)
     )
+
+
+_OF_CASE = "/v1/complaints/{number}/exclusions"
+_REFUSED = tuple(map(kind_of, (UNKNOWN_EXCLUSION_GROUND, EVIDENCE_NEEDED, ASSESSMENT_FINAL)))
+_UNDECIDED = tuple(map(kind_of, (EXCLUSION_DECIDED, OWN_EXCLUSION, ASSESSMENT_FINAL)))
+
+
+class ExclusionListing(Paging):
+    """Filter and page of a list of exclusions."""
+
+    decided: bool = Field(default=False, description="`true`: those that were decided on; else those that wait for it.")
+
+
+@router.get("/v1/exclusions", summary="List exclusions 剔除", dependencies=[needs(READ_ASSESSMENTS)])
+async def list_exclusions(
+    wanted: Annotated[ExclusionListing, Query()], reader: TheReader
+) -> Page[answers.ExclusionItem]:
+    """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
+    page = await reader.ask(exclusions.page_of_exclusions, wanted.cursor, wanted.limit, decided=wanted.decided)
+    return Page[answers.ExclusionItem](items=[*map(answers.ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
+
+
+@router.get(_OF_CASE, summary="List the exclusions of a complaint")
+async def list_exclusions_of_complaint(
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
+) -> Page[answers.ExclusionItem]:
+    """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
+    await cases.in_sql(number, actor, READ_CASES)
+    found = await reader.ask(exclusions.exclusions_of, number)
+    return Page[answers.ExclusionItem](items=[*map(answers.ExclusionItem.of, found)])
+
+
+@router.post(
+    _OF_CASE, summary="剔除 exclude: ask that a complaint is excluded from assessments", responses=problems(*_REFUSED)
+)
+async def request_exclusion(
+    number: CaseNumber,
+    body: answers.NewExclusion,
+    actor: Annotated[Actor, needs(REQUEST_EXCLUSIONS)],
+    cases: TheCases,
+    assessments: TheAssessments,
+    key: RequestKey,
+) -> answers.ExclusionItem:
+    """Ask that the complaint does not count in the months that are not final; it counts until that is approved."""
+    case = await cases.in_sql(number, actor, REQUEST_EXCLUSIONS)
+    return answers.ExclusionItem.of(await assessments.request_exclusion(case, body, actor, key))
+
+
+@router.post(
+    f"{_OF_CASE}/{{id}}/decision",
+    summary="剔除审批 decide: on an exclusion",
+    responses=problems(EXCLUSION_NOT_FOUND, *_UNDECIDED),
+)
+async def decide_on_exclusion(
+    number: CaseNumber,
+    exclusion_id: Annotated[
+        str, Path(alias="id", pattern="^[0-9a-f]{32}$", description="Its id.", examples=["0" * 32])
+    ],
+    body: answers.ExclusionDecision,
+    actor: Annotated[Actor, needs(DECIDE_EXCLUSIONS)],
+    assessments: TheAssessments,
+) -> answers.ExclusionItem:
+    """Approve or reject an exclusion; it counts from the next computation of the months that are not final."""
+    return answers.ExclusionItem.of(await assessments.decide_exclusion(number, exclusion_id, body, actor))

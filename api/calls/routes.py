@@ -341,11 +341,7 @@ async def list_unconfirmed_withdrawals(
     return Page[Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
 
 
-@router.get(
-    "/v1/call-backs",
-    summary="List callers to be called back 回电名单",
-    dependencies=[needs(CALL_BACK)],
-)
+@router.get("/v1/call-backs", summary="List callers to be called back 回电名单", dependencies=[needs(CALL_BACK)])
 async def list_callers_to_call_back(
     wanted: Annotated[CallBackListing, Query()], now: Now, reader: TheReader
 ) -> Page[CallBackItem]:
@@ -356,9 +352,7 @@ async def list_callers_to_call_back(
 
 
 @router.post(
-    "/v1/calls/{call_id:path}/call-back",
-    summary="Call a caller back 回电",
-    responses=problems(NOT_FOUND, *CONFLICTS),
+    "/v1/calls/{call_id:path}/call-back", summary="Call a caller back 回电", responses=problems(NOT_FOUND, *CONFLICTS)
 )
 async def call_back(
     call_id: Annotated[CallId, Path(description="Any of its calls.", examples=["1785729600.118"])],

@@ -77,7 +77,6 @@ class Complaint(CaseView):
 
     @classmethod
     def of(cls, view: CaseView, reader: Actor) -> "Complaint":
-        """Return a case as the reader may see it."""
         shown, names = masked(view, masks_for(reader.role, ended=view.state in ENDED))
         facts = dict(shown)
         if reads_one_department(reader) and view.possible_duplicates:
@@ -100,7 +99,6 @@ class PartItem(Part):
 
     @classmethod
     def of(cls, item: PartOfCase, reader: Actor) -> Self:
-        """Return a part as the reader may see it."""
         found = cls(**dict(item.part), **item._asdict(), links=Links.of(item.number))
         return masked_for(reader, found, found.case_state)
 

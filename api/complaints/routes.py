@@ -14,13 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.complaints.answers import (
-    Complaint,
-    NewComplaint,
-    NoticeItem,
-    PartItem,
-    Timeline,
-)
+from api.complaints.answers import Complaint, NewComplaint, NoticeItem, PartItem, Timeline
 from api.complaints.cases import TheCases
 from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part

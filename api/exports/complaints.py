@@ -38,7 +38,7 @@ complete("MASKED_AS", _NAMES.intersection(COLUMNS), _PERSONAL)  # A personal col
 
 
 def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
-    """Return the cells of these rows of `readmodel.cases.queries.list_rows`, as this reader may see them."""
+    """Return the cells of rows of `list_rows`, as this reader may see them."""
     return [_cells(row, reader) for row in rows]
 
 

@@ -240,15 +240,14 @@ def _shown(table: Table, report: Report) -> Mapping[str, Any]:
     """Return what the template shows of a table. A table of one row is a list of headline numbers."""
     readable, chart = table.readable(), svg(table)
     rows = [list(zip(readable.columns, shown(row, readable.columns, report), strict=True)) for row in readable.rows]
-    return {
-        "title": table.title,
-        "title_zh": table.title_zh,
-        "note": table.note,
-        "note_zh": table.note_zh,
-        # Made of escaped text by the library that draws it.
-        "chart": Markup(chart) if chart else None,  # noqa: S704 - as said
-        "headline": rows[0] if table.is_headline else None,
-        "columns": readable.columns,
-        "rows": rows[:ROWS],
-        "more": max(0, len(rows) - ROWS),
-    }
+    return (
+        dict(table)
+        | {
+            # Made of escaped text by the library that draws it.
+            "chart": Markup(chart) if chart else None,  # noqa: S704 - as said
+            "headline": rows[0] if table.is_headline else None,
+            "columns": readable.columns,
+            "rows": rows[:ROWS],
+            "more": max(0, len(rows) - ROWS),
+        }
+    )

@@ -158,10 +158,9 @@ class Integrity:
                 if found := await self._rested(damage_of, file, table):
                     found = f"table {table}: {found}"
                     break
+        except sqlite3.OperationalError:
+            return  # a file that is busy or away says nothing about its pages
         except sqlite3.DatabaseError as error:
-            # A file that is busy or away says nothing about its pages.
-            if isinstance(error, sqlite3.OperationalError):
-                return
             found = str(error)
         finally:
             self._due_at = monotonic() + PAUSE_SECONDS

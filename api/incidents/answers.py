@@ -96,7 +96,6 @@ class IncidentItem(IncidentFields):
 
     @classmethod
     def of(cls, item: Incident, reader: Actor, counts: IncidentCounts) -> Self:
-        """Return an incident as the reader sees it, with its cases as they are counted."""
         return cls(
             **dict(item),
             **dict(item.scope),
@@ -138,7 +137,6 @@ class Candidate(Immutable):
 
     @classmethod
     def of(cls, item: IncidentCandidate, reader: Actor) -> Self:
-        """Return a candidate as the reader may see it."""
         case, place = item.case, item.case.intake.location
         here = f"/v1/complaints/{case.number}"
         found = cls.taken_from(

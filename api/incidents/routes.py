@@ -78,16 +78,9 @@ async def list_incidents(
     return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
 
-@router.get(
-    PREFIX,
-    summary="Read one incident, and how far it is with its cases",
-    responses=problems(*TEMPORAL_ERRORS),
-)
+@router.get(PREFIX, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
 async def get_incident(
-    number: IncidentNumber,
-    actor: Annotated[Actor, needs(READ_INCIDENTS)],
-    incidents: TheIncidents,
-    response: Response,
+    number: IncidentNumber, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents, response: Response
 ) -> IncidentItem:
     """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
     item = await incidents.item(await incidents.found(number, actor), actor)

@@ -32,7 +32,7 @@ import activities
 import workflows
 from activities.names import complaint_id
 from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
-from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
+from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, Stamp
 from api.complaints.cases import Cases
 from api.edge.middleware import too_large
 from api.edge.problems import BAD_REQUEST, OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
@@ -279,7 +279,7 @@ def _shown(
 
 def _read(content: Payload, context: Context) -> Any:  # noqa: ANN401 - JSON
     """Return the content as JSON, read with its model, or a text. Raises ValueError or LookupError if it has none."""
-    stamp, sent = message_of(content), from_json(content.data)
+    stamp, sent = Stamp.of(content)[:2], from_json(content.data)
     if stamp == _UNSTAMPED:
         if isinstance(context, ActivitySerializationContext) or not isinstance(sent, dict | str):
             raise LookupError(stamp)  # heartbeats and failures

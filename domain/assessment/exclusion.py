@@ -51,11 +51,9 @@ class CasePeriod(NamedTuple):
 
     def months(self, now: datetime, zone: tzinfo) -> list[str]:
         """Return its months in this time zone, until the present one."""
-        month, last = month_of(self.since, zone), month_of(self.until or now, zone)
-        found = [month]
-        while month < last:
-            month = next_month(month)
-            found.append(month)
+        found, last = [month_of(self.since, zone)], month_of(self.until or now, zone)
+        while found[-1] < last:
+            found.append(next_month(found[-1]))
         return found
 
 

@@ -47,12 +47,12 @@ class OpenWork(Immutable):
     department: str | None = Field(description="Department whose work it is, the case's own or that of a part.")
 
 
+@dataclass
 class RolloutTerms:
     """Terms of open cases under a catalogue, computed once for each kind of case and day of registration."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._terms: dict[tuple[str, str | None, date], Terms] = {}
+    catalogue: Catalogue
+    _terms: dict[tuple[str, str | None, date], Terms] = field(default_factory=dict, init=False)
 
     def terms(self, case: Case) -> Terms:
         """Return the terms that the case would have, had it been registered under this catalogue.
@@ -60,12 +60,12 @@ class RolloutTerms:
         Raises UnknownCode if the catalogue lacks its service, district or department: then it keeps its own.
         """
         if case.department is not None:
-            self._catalogue.department(case.department)
-        day = self._catalogue.calendar.local_date(case.registered_at)
+            self.catalogue.department(case.department)
+        day = self.catalogue.calendar.local_date(case.registered_at)
         service, district = case.intake.service_code, case.intake.location.district
         key = (service, district, day)
         if key not in self._terms:
-            self._terms[key] = self._catalogue.terms(service, district, case.registered_at)
+            self._terms[key] = self.catalogue.terms(service, district, case.registered_at)
         return self._terms[key]
 
 
@@ -81,6 +81,20 @@ class ClockEffect:
     past: int = 0
     """Promises that would be missed at once."""
     why: Counter[str] = field(default_factory=Counter)
+
+    def add(self, moved: Moved, at: datetime) -> None:
+        """Add the effect on the clock of one more case."""
+        before, after = moved.due_before, moved.due_after
+        self.cases += 1
+        self.why.update(moved.why)
+        if after is None:
+            return
+        self.past += after <= at
+        self.first_due = min(after, self.first_due or after)
+        self.last_due = max(after, self.last_due or after)
+        if before is not None:
+            self.later = max(self.later, after - before)
+            self.earlier = max(self.earlier, before - after)
 
 
 @dataclass
@@ -115,17 +129,4 @@ class RolloutPreview:
             return
         self.changed += 1
         for moved in changed.moved:
-            self._add_effect(self.effects.setdefault((terms.service_code, moved.clock), ClockEffect()), moved)
-
-    def _add_effect(self, effect: ClockEffect, moved: Moved) -> None:
-        before, after = moved.due_before, moved.due_after
-        effect.cases += 1
-        effect.why.update(moved.why)
-        if after is None:
-            return
-        effect.past += after <= self.at
-        effect.first_due = min(after, effect.first_due or after)
-        effect.last_due = max(after, effect.last_due or after)
-        if before is not None:
-            effect.later = max(effect.later, after - before)
-            effect.earlier = max(effect.earlier, before - after)
+            self.effects.setdefault((terms.service_code, moved.clock), ClockEffect()).add(moved, self.at)

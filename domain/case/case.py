@@ -13,16 +13,7 @@ from pydantic import ValidationError
 
 from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.actions.register import Registered, Registration
-from domain.case.automatic import (
-    catalogue_change,
-    credit,
-    escalate,
-    left_out,
-    notice,
-    recognise,
-    settle,
-    undelivered,
-)
+from domain.case.automatic import catalogue_change, credit, escalate, left_out, notice, recognise, settle, undelivered
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement

@@ -45,7 +45,10 @@ class EventData(Value):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the schema of the fields: what is written has no others."""
-        return handler(_without_serializer(core_schema))
+        model: Any = core_schema
+        while model["type"].startswith("function-"):  # a validator of the model, which the schema does not show
+            model = model["schema"]
+        return handler(cast("CoreSchema", {name: value for name, value in model.items() if name != "serialization"}))
 
     @classmethod
     def of(cls, source: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
@@ -56,14 +59,6 @@ class EventData(Value):
         names = source.model_fields_set & cls.model_fields.keys()
         given = {name: value for name in names if (value := getattr(source, name)) not in (None, ())}
         return cls(**given | more)
-
-
-def _without_serializer(schema: CoreSchema) -> CoreSchema:
-    """Return the schema of a model, which its validators may wrap, as if its fields were written one by one."""
-    kept = {name: value for name, value in schema.items() if name != "serialization"}
-    if schema["type"] in ("function-after", "function-before", "function-wrap"):
-        kept["schema"] = _without_serializer(schema["schema"])
-    return cast("CoreSchema", kept)
 
 
 class Decision(NamedTuple):

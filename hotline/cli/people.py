@@ -81,15 +81,16 @@ def change(  # noqa: PLR0913 - an argument for each option
 
     A person who owns open cases does not become a crew.
     """
-    with named_faults(), writing_sql() as connection:
+    with named_faults():
         given: dict[str, Any] = {"role": role, "name": name or None, "department": department, "phone": phone}
         given |= _codes(department, district or ())
         changes = {field: value or None for field, value in given.items() if value not in (None, ())}
         if everywhere:
             changes["districts"] = ()
-        found = people.change(connection, person_id, **changes)
-        if role and found.role is Role.CREW and not leave_cases:
-            _require_no_cases(connection, found.id)
+        with writing_sql() as connection:
+            found = people.change(connection, person_id, **changes)
+            if role and found.role is Role.CREW and not leave_cases:
+                _require_no_cases(connection, found.id)
     typer.echo(f"{found.id}: {found.name}, {found.role}")
 
 

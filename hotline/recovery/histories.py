@@ -4,6 +4,7 @@ A batch is in the history before it is written to SQL: in the result of an updat
 one follows from the start message. So the histories hold every row except the result of deliveries.
 """
 
+import logging
 import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,8 +20,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from activities.names import CHANGED_AT, complaint_id
-from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
-from activities.recovery.history_events import read_events
+from activities.recovery.history import ForeignError, UnopenedError, UnreadableError, read_events
 from activities.run_status import instant, is_over
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.case import Case
@@ -34,7 +34,10 @@ from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
+from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import Done
+
+logger = logging.getLogger(__name__)
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -170,7 +173,7 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     async for origin, event in _events(client, runs):
         changes += _changes_shown(event)
         try:
-            start = await _first_start(origin, event, ComplaintStart)
+            start = await _first_start(origin, event, ComplaintWorkflow, ComplaintStart)
             run = event.workflow_execution_started_event_attributes.original_execution_run_id
             # A reset copies the start, with this id: the run before it goes on with the same version.
             if start and isinstance(start.source, Case) and start.source.version >= rebuilt and run != rebuilt_run:
@@ -204,13 +207,19 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
-    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
+    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError.
+
+    What an unknown key has sealed is left out.
+    """
     pending, written = dict[int, Request](), list[IncidentBatch | News]()
     async for origin, event in _events(client, runs):
-        if await _first_start(origin, event, _IncidentStarted):
-            pending.clear()  # a reset or rebuilt run does not go on with it
-        if request := await requested(origin, event):
-            pending[event.event_id] = request
+        try:
+            if await _first_start(origin, event, IncidentWorkflow, _IncidentStarted):
+                pending.clear()  # a reset or rebuilt run does not go on with it
+            if request := await requested(origin, event):
+                pending[event.event_id] = request
+        except UnopenedError as error:
+            logger.warning("event %d of %s is left out: %s", event.event_id, origin.workflow_id, error)
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         if (done := pending.get(completed)) and await done.is_done(origin, event):
             written.append(pending.pop(completed).argument)
@@ -265,7 +274,7 @@ async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]
 
     A rebuilt case has no first batch. Raises UnreadableError.
     """
-    if start := await _first_start(origin, event, ComplaintStart):
+    if start := await _first_start(origin, event, ComplaintWorkflow, ComplaintStart):
         if isinstance(start.source, Case):
             return []
         case, events = Case.register(start.source)
@@ -286,10 +295,12 @@ async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | Non
     return await read(origin, ended.outcome.success.payloads, ANSWER, kind, ended.meta.update_id)
 
 
-async def _first_start(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
-    """Return the start message of a run that continues no other; None for any other event."""
+async def _first_start(origin: Origin, event: HistoryEvent, workflow: type, kind: type[T]) -> T | None:
+    """Return the start message of a run of this workflow that continues no other; None for any other event."""
     start = event.workflow_execution_started_event_attributes
-    return None if start.continued_execution_run_id else await read(origin, start.input.payloads, START, kind)
+    if start.workflow_type.name != workflow.__name__ or start.continued_execution_run_id:
+        return None
+    return await read(origin, start.input.payloads, START, kind)
 
 
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Origin, HistoryEvent]]:
@@ -325,14 +336,13 @@ async def _check_start(origin: Origin, event: HistoryEvent) -> None:
     """Raise ForeignError if a run was started past the service, UnopenedError if that cannot be told."""
     start = event.workflow_execution_started_event_attributes
     kind, before, at = start.workflow_type.name, start.continued_execution_run_id, event.event_time.ToDatetime(UTC)
-    codec = origin.of().payload_codec
-    opened = await codec.decode(start.input.payloads) if codec else []
+    opened = await origin.opened(start.input.payloads)
     try:
-        fault = next(filter(None, (start_fault(each, kind, before, at) for each in opened)), None)
+        fault = start_fault(opened, kind, before, at) if opened else "it has no start message of the service"
     except UnknownKeyError as error:
         raise UnopenedError(str(error)) from None
-    if fault or len(opened) != 1:
-        raise ForeignError(f"it was started past the service: {fault or 'it has no start message'}")
+    if fault:
+        raise ForeignError(f"it was started past the service: {fault}")
 
 
 async def first_event_at(client: Client, workflow: str, run_id: str) -> datetime | None:

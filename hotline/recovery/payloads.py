@@ -12,9 +12,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter, PayloadCodec
 
-from activities.recovery.history_errors import UnopenedError, UnreadableError
+from activities.recovery.history import UnopenedError, UnreadableError
 from activities.sealing.envelope import FOREIGN, context_of
-from activities.sealing.stamps import ACTIVITY, RESULT, UnknownKeyError, answer_fault, check_sealed, stamp_of
+from activities.sealing.stamps import ACTIVITY, RESULT, Stamp, UnknownKeyError, answer_fault, check_sealed
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import IncidentBatch, News
 
@@ -77,7 +77,7 @@ async def requested(origin: Origin, event: HistoryEvent) -> Request | None:
     payload = await origin.opened(scheduled.input.payloads, workflow_type, name)
     if payload is None or (argument := _value(origin, payload, ACTIVITY, kind)) is None:
         return None
-    return Request((workflow_type, name), argument, stamp_of(payload)[2].partition("/")[2])
+    return Request((workflow_type, name), argument, Stamp.of(payload).id.partition("/")[2])
 
 
 async def read(origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T], update: str = "") -> T | None:
@@ -96,10 +96,10 @@ def _value(origin: Origin, payload: Payload, message: str, kind: type[T], update
     """
     try:
         check_sealed(payload)
-        meant, _, message_id = stamp_of(payload)
+        stamp = Stamp.of(payload)
         # Some updates answer nothing, or a text.
         is_other = message == ANSWER and not payload.data.startswith(b"{")
-        if is_other or meant != message or (update and message_id != update):
+        if is_other or stamp.kind != message or (update and stamp.id != update):
             return None
         [value] = origin.converter.payload_converter.from_payloads([payload], [kind])
     except UnknownKeyError as error:

@@ -28,9 +28,9 @@ from temporalio.service import RPCError
 from activities.incidents import SLICE
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.history_errors import UnopenedError, UnreadableError
+from activities.recovery.history import UnopenedError, UnreadableError
 from activities.recovery.report import STARTED_AGAIN, is_ahead
-from activities.run_status import described, is_over, is_undecodable, unless_gone
+from activities.run_status import UndecodableError, described, is_over, unless_gone
 from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import News
@@ -146,10 +146,8 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
 async def _is_gone(client: Client, one: str) -> bool:
     try:
         return await described(client, one) is None
-    except RPCError as error:
-        if is_undecodable(error):
-            return False
-        raise
+    except UndecodableError:
+        return False
 
 
 async def in_sql_until(client: Client) -> datetime | None:
@@ -159,10 +157,8 @@ async def in_sql_until(client: Client) -> datetime | None:
     """
     try:
         report = await last_report(client)
-    except RPCError as error:
-        if is_undecodable(error):
-            return None
-        raise
+    except UndecodableError:
+        return None
     return report.in_sql_until if report and not is_ahead(report.in_sql_until, now()) else None
 
 
@@ -239,10 +235,8 @@ async def _ended(client: Client, handover: str, ordered_at: datetime, task_queue
     """Return True if a handover has ended. One that was never started may still be, as long as its key is known."""
     try:
         found = await described(client, handover_workflow_id(handover))
-    except RPCError as error:
-        if is_undecodable(error):  # it is listed
-            return False
-        raise
+    except UndecodableError:  # it is listed
+        return False
     if found is None:
         return now() - ordered_at > KEYS_KEPT
     run = found.workflow_execution_info

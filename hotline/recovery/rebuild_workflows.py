@@ -26,24 +26,17 @@ from activities.case_updates import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows
-from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
-from activities.run_status import PAUSED, UNPAUSE, described, is_over, is_undecodable, unless_gone
+from activities.recovery.history import ForeignError, UnopenedError, UnreadableError
+from activities.run_status import NOT_OVER, PAUSED, UNPAUSE, UndecodableError, described, is_over, unless_gone
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
 from hotline.recovery.histories import is_foreign, keys_seen, read_incident_run
 from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
+from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recovery import (
-    RecordedCase,
-    cases_not_over,
-    incidents_not_over,
-    mark,
-    recorded_case,
-    recorded_incident,
-)
 from workflows.clients import incident
 from workflows.clients.start import Request, request_of, start_once
 from workflows.complaint.messages import options_of, start_from
@@ -83,14 +76,9 @@ class RebuiltWorkflows(NamedTuple):
 
 
 class WorkflowRebuild:
-    """Rebuild of workflows.
+    """Rebuild of workflows. `names` returns those of the catalogue in force, which an incident shows.
 
-    Args:
-        client: client of Temporal.
-        engine: engine of the read model.
-        task_queue: queue of the workers.
-        names: returns the names of the catalogue in force, which an incident shows.
-        drop_unopened: drop changes that SQL may lack of ended workflows, as an unknown key has sealed them.
+    `drop_unopened`: drop changes of ended workflows that SQL may lack, as an unknown key has sealed them.
     """
 
     def __init__(
@@ -119,9 +107,9 @@ class WorkflowRebuild:
         """
         self._until = await in_sql_until(self._client)
         await repair_incidents(self._client, self._engine)
-        found = await read_in_thread(self._engine, incidents_not_over)
-        not_over = await read_in_thread(self._engine, partial(cases_not_over, at=now()))
-        running = {number: seen async for chunk in self._workflows.running() for number, seen in chunk.items()}
+        found = await read_in_thread(self._engine, recovery.incidents_not_over)
+        not_over = await read_in_thread(self._engine, partial(recovery.cases_not_over, at=now()))
+        running = {number: seen async for chunk in self._workflows.chunks(NOT_OVER) for number, seen in chunk.items()}
         lost = [
             number
             for number, known in not_over.items()
@@ -148,7 +136,7 @@ class WorkflowRebuild:
         self._until = await in_sql_until(self._client)
         if is_incident(number):
             return await self.incident(number)
-        recorded = await self._recorded(recorded_case, number)
+        recorded = await self._recorded(recovery.recorded_case, number)
         if recorded.case.incident and not recorded.case.settled:
             with suppress(NotRebuiltError):  # the case leaves an incident that it cannot tell
                 await self.incident(recorded.case.incident)
@@ -156,7 +144,7 @@ class WorkflowRebuild:
 
     async def case(self, number: str) -> str:
         """Rebuild the workflow of a case; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
-        recorded = await self._recorded(recorded_case, number)
+        recorded = await self._recorded(recovery.recorded_case, number)
         latest = await self._latest(complaint_id(number))
         if latest:
             agrees = await self._agrees(number, latest, recorded.changed_at)
@@ -166,7 +154,7 @@ class WorkflowRebuild:
                     return await self.case(number)
                 await self._unmark(recorded)
                 return RUNS
-            recorded = await self._recorded(recorded_case, number)
+            recorded = await self._recorded(recovery.recorded_case, number)
         case = recorded.case
         if case.is_over(now()):
             return OVER
@@ -182,7 +170,7 @@ class WorkflowRebuild:
         latest = await self._latest(incident_id(number))
         if latest and is_over(latest.status):
             await repair_incidents(self._client, self._engine, latest)
-        found = await self._recorded(recorded_incident, number)
+        found = await self._recorded(recovery.recorded_incident, number)
         if latest and not is_over(latest.status):
             # SQL was read before: a run that is not reset has all that SQL had then.
             if await self._incident_agrees(latest, found.events):
@@ -211,9 +199,7 @@ class WorkflowRebuild:
         try:
             await described(self._client, one)  # which fails at once for what cannot be decoded
             found: WorkflowExecution | None = await unless_gone(self._client.get_workflow_handle(one).describe())
-        except RPCError as error:
-            if not is_undecodable(error):
-                raise
+        except UndecodableError:
             # Temporal keeps a failure that nests too deep, also when the run has ended. The list does not have it.
             listed = await self._listed(one)
             found = next(iter(listed), None)
@@ -289,9 +275,9 @@ class WorkflowRebuild:
             raise NotRebuiltError(f"Temporal does not take it: {error}") from None
         return STARTED if started else RUNS
 
-    async def _unmark(self, recorded: RecordedCase) -> None:
+    async def _unmark(self, recorded: recovery.RecordedCase) -> None:
         if recorded.lost:
-            await write_in_thread(self._engine, partial(mark, reasons={recorded.case.number: None}))
+            await write_in_thread(self._engine, partial(recovery.mark, reasons={recorded.case.number: None}))
 
     async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
         """Return what SQL has recorded. Raises NotRebuiltError if that is nothing, or not all."""

@@ -22,8 +22,8 @@ from temporalio.common import SearchAttributeKey
 from activities.case_updates import BulkThrottle, for_each
 from activities.names import incident_id
 from activities.poller import now
-from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
-from activities.recovery.history_errors import UnreadableError
+from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
+from activities.recovery.history import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.text import to_milliseconds
@@ -81,7 +81,7 @@ async def verify(
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
     workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
     there = dict[str, _InTemporal]()
-    for chunks in (workflows.running(), workflows.ended()):
+    for chunks in (workflows.chunks(NOT_OVER), workflows.chunks(ENDED)):
         async for chunk in chunks:
             for number, seen in chunk.items():
                 run = _in_temporal(seen)

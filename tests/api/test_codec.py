@@ -19,7 +19,7 @@ from temporalio.converter import WorkflowSerializationContext
 from activities.names import complaint_id
 from activities.sealing.envelope import SEALED, Envelope
 from activities.sealing.keys import Key
-from activities.sealing.stamps import COMMAND, message_of
+from activities.sealing.stamps import COMMAND, Stamp
 from api.sign_in.sessions import LONGEST
 from api.temporal_ui import reading
 from api.temporal_ui.reading import _models, case_read
@@ -227,7 +227,7 @@ class TestWhatIsOpened:
     async def test_a_message_is_read_with_the_model_of_its_stamp(
         self, behind: Behind, number: str, envelope: Envelope
     ) -> None:
-        stored = {message_of(each): each for each in map(opener(envelope, number), await history(behind.api, number))}
+        stored = {Stamp.of(each)[:2]: each for each in map(opener(envelope, number), await history(behind.api, number))}
         command = stored[COMMAND, "correct"]
         command.metadata["name"] = b"sign_for"
         assert NO_MODEL in await words(behind, "chen", [sealed_for(envelope, number, command)])

@@ -29,7 +29,7 @@ def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:
             yield nothing
         raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
 
-    monkeypatch.setattr(CaseWorkflows, "_chunks", refuses)
+    monkeypatch.setattr(CaseWorkflows, "chunks", refuses)
 
 
 def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,8 @@ import pytest
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
-from activities.recovery import other_workflows, watched
-from activities.recovery.other_workflows import OtherWorkflows
-from activities.recovery.watched import Watched
+from activities.recovery import other_workflows
+from activities.recovery.other_workflows import OtherWorkflows, Watched
 from readmodel.recovery import NotOver
 
 THEN = datetime(2026, 9, 7, tzinfo=UTC)
@@ -43,7 +42,7 @@ async def test_a_look_keeps_what_a_sweep_finds_meanwhile(monkeypatch: pytest.Mon
 async def test_a_look_asks_so_many_again_in_turn(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watched, "ASKED_AGAIN", 2)
+    monkeypatch.setattr(other_workflows, "ASKED_AGAIN", 2)
     stuck, asked = Watched(), list[str]()
 
     async def stands_still(each: str) -> bool:

@@ -16,8 +16,8 @@ from activities.recovery.report import ReconcilerReport
 async def told(*beats: ReconcilerReport, before: datetime | None = None) -> datetime | None:
     """Return what a worker tells that begins after these heartbeats and report, and ends in its first sweep."""
     environment = ActivityEnvironment()
-    details = [beat.model_dump(mode="json") for beat in beats]
-    environment.info = replace(environment.info, heartbeat_details=details)
+    details = [datetime.now(UTC), *(beat.model_dump(mode="json") for beat in beats)]
+    environment.info = replace(environment.info, heartbeat_details=details if beats else ())
     away: Any = Mock()
     away.others.unreadable = {}
     away.changed_since.side_effect = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")

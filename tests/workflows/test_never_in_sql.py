@@ -226,7 +226,7 @@ async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
 ) -> None:
     """The list shows nothing new for longer than a look goes back, and the sender died meanwhile."""
     complaint = await reconciled.start()
-    stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows._chunks
+    stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows.chunks
 
     async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
         nonlocal looks
@@ -235,7 +235,7 @@ async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
             yield {number: seen for number, seen in chunk.items() if seen.changed_at <= stands_at}
 
     with monkeypatch.context() as behind:
-        behind.setattr(CaseWorkflows, "_chunks", lagging)
+        behind.setattr(CaseWorkflows, "chunks", lagging)
         await complaint.act(Dispatch(department="repair"), unwritten=True)
         beyond = datetime.now(UTC) + 2 * reconcile.LOOK_BACK
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from activities.case_updates import BulkThrottle
 from activities.names import incident_id
 from activities.recovery.case_workflows import CaseWorkflows
+from activities.run_status import NOT_OVER
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
@@ -203,7 +204,7 @@ async def test_a_reset_case_whose_updates_were_applied_again_is_found(hotline: H
 
     async def listed_later() -> set[str]:
         known = {each.number: await each.changed_at() for each in (complaint, ahead)}
-        running = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue).running()
+        running = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue).chunks(NOT_OVER)
         seen = {number: each.changed_at async for chunk in running for number, each in chunk.items()}
         return {number for number, at in known.items() if number in seen and seen[number] > at}
 

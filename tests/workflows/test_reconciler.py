@@ -20,6 +20,7 @@ from activities.recovery import case_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
+from activities.run_status import NOT_OVER
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
@@ -178,17 +179,19 @@ async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_n
 
 async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one sweep goes on at a time, however long it takes."""
-    begun, release, sweeps = asyncio.Event(), asyncio.Event(), 0
+    begun, release, sweeps, chunks = asyncio.Event(), asyncio.Event(), 0, CaseWorkflows.chunks
 
-    async def slow(_: CaseWorkflows) -> AsyncIterator[dict[str, Seen]]:
+    async def slow(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
         nonlocal sweeps
-        sweeps += 1
-        begun.set()
-        await release.wait()
-        yield {}
+        if condition == NOT_OVER:
+            sweeps += 1
+            begun.set()
+            await release.wait()
+        async for chunk in chunks(workflows, condition):
+            yield chunk
 
     with monkeypatch.context() as many:
-        many.setattr(CaseWorkflows, "running", slow)
+        many.setattr(CaseWorkflows, "chunks", slow)
         await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
         complaint = await hotline.start()
         await complaint.act(Dispatch(department="repair"), unwritten=True)
@@ -203,11 +206,12 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     environment = ActivityEnvironment()
     earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
     beat = ReconcilerReport(in_sql_until=last).model_dump(mode="json")
-    environment.info = replace(environment.info, heartbeat_details=[beat])
+    environment.info = replace(environment.info, heartbeat_details=[last, beat])
 
     class Ending(CaseWorkflows):
-        async def running(self) -> AsyncIterator[dict[str, Seen]]:
-            environment.worker_shutdown()
+        async def chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
+            if condition == NOT_OVER:
+                environment.worker_shutdown()
             yield {}
 
         async def get(self, _: str) -> None:
@@ -235,7 +239,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
     monkeypatch.setattr(case_workflows, "SLICE", 2)
     monkeypatch.setattr(case_workflows, "SHORTEST", timedelta(milliseconds=1))
     asked: list[list[str]] = []
-    chunks = CaseWorkflows._chunks
+    chunks = CaseWorkflows.chunks
 
     async def noted(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
         async for chunk in chunks(workflows, condition):
@@ -249,7 +253,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
     async def listed() -> set[str]:
         asked.clear()
         with monkeypatch.context() as spied:
-            spied.setattr(CaseWorkflows, "_chunks", noted)
+            spied.setattr(CaseWorkflows, "chunks", noted)
             # Some changed after the end that is given.
             return {number async for chunk in workflows.changed_since(changed[0], changed[4]) for number in chunk}
 

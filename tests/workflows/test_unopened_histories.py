@@ -1,12 +1,13 @@
-"""Histories in which an unknown key has sealed a change: nobody but the operator drops it."""
+"""Histories in which an unknown key has sealed something: nobody but the operator drops a change."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import Engine
+from temporalio.api.history.v1 import HistoryEvent
 
-from activities.recovery.history_errors import UnopenedError
+from activities.recovery.history import UnopenedError
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -14,12 +15,14 @@ from hotline.recovery.histories import chains
 from hotline.recovery.rebuild import rebuild
 from hotline.recovery.rebuild_workflows import RUNS, STARTED, NotRebuiltError
 from hotline.temporal.converter import sealing
+from tests.support.causes import declare
 from tests.support.hotline import Hotline, until
-from tests.support.sealing import KEY, OneKey, with_options
+from tests.support.sealing import KEY, OneKey, stranger, with_options
 from tests.workflows.test_forged_histories import UNOPENED, answer, on_queue
-from tests.workflows.test_hijacked_tasks import ours
+from tests.workflows.test_hijacked_tasks import events, hijack, ours, schedule
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.workflow import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -69,3 +72,23 @@ async def test_what_an_unknown_key_has_changed_is_dropped_on_the_operators_word_
     async with ours(hotline.client, queue, ComplaintWorkflow):
         assert (await case.view()).version == 2
     await case.handle.terminate()
+
+
+def asks(event: HistoryEvent) -> bool:
+    return event.HasField("activity_task_scheduled_event_attributes")
+
+
+async def test_what_an_unknown_key_is_said_to_have_sealed_hides_no_news_of_an_incident(
+    hotline: Hotline, owner: Engine
+) -> None:
+    waiting, queue = on_queue(hotline, "unopened-news"), "unopened-news"
+    async with ours(hotline.client, queue, IncidentWorkflow):
+        cause = await declare(waiting, "xiaolan")
+        await until(lambda: events(cause.handle), lambda found: any(map(asks, found)))
+    await stranger(hotline.client).get_workflow_handle(cause.handle.id).signal("x")
+    await hijack(hotline.client, queue, schedule(queue, "inform_callers", 9, UNOPENED))
+    await cause.handle.terminate()
+    assert await rebuilder(waiting, owner).one(cause.number) == STARTED
+    assert [row["action"] for row in await cause.timeline()] == ["declare"]
+    assert {row["status"] for row in await cause.messages()} == {"due"}
+    await cause.handle.terminate()

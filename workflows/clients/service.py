@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from google.protobuf.json_format import ParseDict
@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names
 from activities.recovery.report import ReconcilerReport
-from activities.run_status import described, is_over, is_undecodable, unless, unless_gone
+from activities.run_status import UndecodableError, described, is_over, unless, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
@@ -135,10 +135,8 @@ async def _stuck(client: Client, singleton: Singleton, task_queue: str) -> tuple
     """Return why the workflow does not go on, empty if it has ended, and the run to terminate; None if it goes on."""
     try:
         seen = await described(client, singleton.id)
-    except RPCError as error:
-        if is_undecodable(error):
-            return "a failure of its activity cannot be decoded", None
-        raise
+    except UndecodableError:
+        return "a failure of its activity cannot be decoded", None
     if seen is None or is_over(WorkflowExecutionStatus(seen.workflow_execution_info.status)):
         return "", None
     run, fault = seen.workflow_execution_info, ""
@@ -167,12 +165,13 @@ async def last_report(client: Client) -> ReconcilerReport | None:
     converter = client.data_converter.with_context(
         context_of(client.namespace, RECONCILER.id, service.ReconcilerWorkflow.__name__, "reconcile")
     )
-    beats = [each.heartbeat_details.payloads for each in seen.pending_activities]
+    kinds: list[type] = [datetime, ReconcilerReport]
+    beats = [zip(each.heartbeat_details.payloads, kinds, strict=False) for each in seen.pending_activities]
     try:
-        reports = [report for beat in beats if beat for report in await converter.decode(beat, [ReconcilerReport])]
+        told = [value for beat in beats for part, kind in beat for value in await converter.decode([part], [kind])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
         return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
-    return next(iter(reports), None)
+    return next((each for each in told if isinstance(each, ReconcilerReport)), None)
 
 
 SCHEDULE = names.PERIOD_END

@@ -8,7 +8,6 @@ from domain.shared.text import Name
 from domain.shared.value import omit_default
 
 SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged", "首问责任人未变更")
-
 OWNER_CHANGED = ProblemType("conflict", "owner_changed", "Owner changed meanwhile", "首问责任人已变更")
 
 

@@ -1,14 +1,6 @@
 """Events that nobody asks for: time, the catalogue, an incident or the delivery of notifications brings them."""
 
-from domain.case.automatic import (
-    catalogue_change,
-    credit,
-    escalate,
-    left_out,
-    notice,
-    recognise,
-    undelivered,
-)
+from domain.case.automatic import catalogue_change, credit, escalate, left_out, notice, recognise, undelivered
 from domain.case.kind import EventKind
 
 AUTOMATIC: tuple[EventKind, ...] = (
