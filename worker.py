@@ -29,7 +29,7 @@ from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import PeriodEnd, ReportActivities
-from activities.surge_watch import SurgeWatch, Suspect
+from activities.surge_watch import SurgeWatch
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
@@ -146,7 +146,6 @@ def activities(
     workflows = CaseWorkflows(client, throttle, settings.task_queue)
     others = partial(repair_others, client, database, settings.task_queue)
     repairs = Repairs(partial(repair_case, client, database), others)
-    suspect = _suspect(client, settings.task_queue, in_force)
     parts = (
         projection,
         IncidentActivities(writer, reader, updates),
@@ -155,7 +154,12 @@ def activities(
         AssessmentActivities(writer, reader),
         ReportActivities(reader, database, lambda: in_force.catalogue),
         PeriodEnd(partial(begin_due, client, settings.task_queue, in_force, reader)),
-        SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds),  # noqa: PLW0108 - read anew every time
+        SurgeWatch(
+            reader,
+            lambda: in_force.catalogue.surge_rules(),  # noqa: PLW0108 - read anew every time
+            partial(suspect, client, settings.task_queue, in_force),
+            settings.watch_seconds,
+        ),
         Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds),
     )
     return [method for part in parts for _, method in getmembers(part, _is_activity)]
@@ -199,16 +203,16 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
     return CourierConfig(channels, templates, settings.notification_log, polling, lambda: in_force.catalogue.area_code)
 
 
-def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Suspect:
-    async def suspect(opening: Opening, ended_at: datetime | None) -> None:
-        service, district = opening.scope.services[0], opening.scope.districts[0]
-        request = Request(key=suspected_by(service, district, ended_at))
-        try:
-            await start_incident(client, task_queue, opening, request, CatalogueNames.of(in_force.catalogue))
-        except NoNumberError as error:  # anybody can work them out, and take them; other suspicions do not wait for it
-            log.warning("no incident is suspected for %s in %s: %s", service, district, error)
-
-    return suspect
+async def suspect(
+    client: Client, task_queue: str, in_force: CatalogueInForce, opening: Opening, ended_at: datetime | None
+) -> None:
+    """Start a suspected incident; see `activities.surge_watch.Suspect`."""
+    service, district = opening.scope.services[0], opening.scope.districts[0]
+    request = Request(key=suspected_by(service, district, ended_at))
+    try:
+        await start_incident(client, task_queue, opening, request, CatalogueNames.of(in_force.catalogue))
+    except NoNumberError as error:  # anybody can work them out, and take them; other suspicions do not wait for it
+        log.warning("no incident is suspected for %s in %s: %s", service, district, error)
 
 
 async def serve(settings: Settings) -> None:
@@ -216,10 +220,8 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    connecting, stopping = (
-        asyncio.ensure_future(connect(settings, wait_seconds=math.inf)),
-        asyncio.ensure_future(stop.wait()),
-    )
+    connecting = asyncio.ensure_future(connect(settings, wait_seconds=math.inf))
+    stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not connecting.done():  # asked to end while Temporal is away
         connecting.cancel()

@@ -70,5 +70,4 @@ async def poller_run() -> AsyncIterator[PollerRun]:
 
 
 def now() -> datetime:
-    """Return the present instant."""
     return datetime.now(UTC)

@@ -157,9 +157,7 @@ class DeliveryLoop(Loop):
         """
         busy = sum(self._under_way.values())
         room = self.polling.batch - busy if self.singly or not busy else 0
-        results = Results(tuple(self._sent), tuple(self._failed))
-        taken = await self.writer.run(partial(self._record_and_take, results=results, room=room))
-        self._forget(results)
+        taken = await self._record_and_take(room)
         for batch in [[each] for each in taken] if self.singly else [taken] * bool(taken):
             task = asyncio.create_task(self._deliver(batch))
             self._under_way[task] = len(batch)
@@ -176,21 +174,22 @@ class DeliveryLoop(Loop):
         if self._under_way:
             await asyncio.wait(self._under_way)
         if self._sent or self._failed:
-            results = Results(tuple(self._sent), tuple(self._failed))
-            record = partial(deliveries.record, channel=self.name, results=results, at=self.clock())
-            await self.writer.run(record)
-            self._forget(results)
+            await self._record_and_take(0)
 
-    def _record_and_take(self, connection: WriteConnection, results: Results, room: int) -> list[Delivery]:
-        at = self.clock()
-        deliveries.record(connection, self.name, results, at)
-        return deliveries.take(
-            connection, self.name, self.quiet_until, at, room, self.area_code(), in_batch=not self.singly
-        )
+    async def _record_and_take(self, room: int) -> list[Delivery]:
+        results = Results(tuple(self._sent), tuple(self._failed))
 
-    def _forget(self, results: Results) -> None:
-        """Drop results that are recorded; others may have come meanwhile."""
+        def record_and_take(connection: WriteConnection) -> list[Delivery]:
+            at = self.clock()
+            deliveries.record(connection, self.name, results, at)
+            return deliveries.take(
+                connection, self.name, self.quiet_until, at, room, self.area_code(), in_batch=not self.singly
+            )
+
+        taken = await self.writer.run(record_and_take)
+        # Others may have come meanwhile.
         del self._sent[: len(results.sent)], self._failed[: len(results.failed)]
+        return taken
 
     async def _deliver(self, taken: list[Delivery]) -> None:
         try:

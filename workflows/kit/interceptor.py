@@ -3,17 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from temporalio import workflow
+from temporalio import worker, workflow
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.worker import (
-    ExecuteWorkflowInput,
-    HandleQueryInput,
-    HandleSignalInput,
-    HandleUpdateInput,
-    Interceptor,
-    WorkflowInboundInterceptor,
-    WorkflowInterceptorClassInput,
-)
 
 from domain.case.actions.register import Registration
 from domain.kit.event import Command
@@ -24,7 +15,7 @@ from workflows.kit.words import WorkerNames
 _NAMES, _NOTE_ACTION = "names_for_details", "note_action"
 
 
-class EntityInterceptor(Interceptor):
+class EntityInterceptor(worker.Interceptor):
     """Interceptor of a worker that answers the query for a workflow's metadata with the details of its entity.
 
     Most changes nobody looks at. A query is in no history, so the details may name what the workflow does not know.
@@ -37,28 +28,31 @@ class EntityInterceptor(Interceptor):
     def __init__(self, names: Callable[[], WorkerNames], note_action: Callable[[], None]) -> None:
         self._functions = {_NAMES: names, _NOTE_ACTION: note_action}
 
-    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
+    def workflow_interceptor_class(
+        self,
+        input: worker.WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
+    ) -> type[worker.WorkflowInboundInterceptor]:
         input.unsafe_extern_functions.update(self._functions)
         return _EntityInbound
 
 
-class _EntityInbound(WorkflowInboundInterceptor):
-    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
+class _EntityInbound(worker.WorkflowInboundInterceptor):
+    async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         _note_action(isinstance(getattr(next(iter(input.args), None), "source", None), Registration))
         return await super().execute_workflow(input)
 
-    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
+    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         command = next(iter(input.args), None)
         _note_action(isinstance(command, Command) and command.actor.role is not Role.SYSTEM)
         return await super().handle_update_handler(input)
 
-    async def handle_query(self, input: HandleQueryInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
+    async def handle_query(self, input: worker.HandleQueryInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         answer = await super().handle_query(input)
         if isinstance(answer, WorkflowMetadata) and isinstance(shown := workflow.instance(), EntityWorkflow):
             answer.current_details = shown.details(workflow.extern_functions()[_NAMES]())
         return answer
 
-    async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - the SDK's name
+    async def handle_signal(self, input: worker.HandleSignalInput) -> None:  # noqa: A002 - the SDK's name
         # No signal takes more than one argument. Sent by hand with several, it would fail the task for ever.
         if len(input.args) <= 1:
             await super().handle_signal(input)
