@@ -98,7 +98,7 @@ async def is_gone(call: Awaitable[object]) -> bool:
 
 
 async def described(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
-    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises RPCError."""
+    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises as `answered`."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
     return await answered(partial(client.workflow_service.describe_workflow_execution, asked))
