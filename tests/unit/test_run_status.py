@@ -1,4 +1,4 @@
-"""What Temporal's client cannot decode is told as such."""
+"""Answers of Temporal that its client cannot decode."""
 
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
