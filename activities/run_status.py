@@ -98,7 +98,7 @@ async def is_gone(call: Awaitable[object]) -> bool:
 
 
 async def described(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
-    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises RPCError."""
+    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises as `answered`."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
     return await answered(partial(client.workflow_service.describe_workflow_execution, asked))
@@ -114,11 +114,20 @@ async def answered(ask: Callable[..., Awaitable[T]]) -> T | None:
     Raises RPCError: UndecodableError at once, for which the client itself would try for ten seconds.
     """
     try:
-        return await unless_gone(ask())
+        return await _decoded(ask())
+    except UndecodableError:
+        raise
+    except RPCError:
+        return await _decoded(ask(retry=True))
+
+
+async def _decoded(call: Awaitable[T]) -> T | None:
+    try:
+        return await unless_gone(call)
     except RPCError as error:
         if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
             raise UndecodableError(error.message, error.status, error.raw_grpc_status) from None
-    return await unless_gone(ask(retry=True))
+        raise
 
 
 async def is_listed(client: Client, workflow_id: str) -> bool:

@@ -78,7 +78,8 @@ def create_app(backend: Backend) -> FastAPI:
         app.router.routes.append(Route(path, backend.door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
-    app.openapi = partial(openapi.described, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    tokens = backend.bearer.tokens
+    app.openapi = partial(openapi.described, tokens.issuer if tokens else None)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 

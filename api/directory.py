@@ -25,7 +25,7 @@ from api.sql import Reader, away
 from domain.shared.actors import SYSTEM, Actor, shown_name
 from readmodel.base.database import write_in_thread
 from readmodel.people import people as stored
-from readmodel.people.people import ApiKey, Directory, Member, NamingFault, folded
+from readmodel.people.people import ApiKey, Directory, Member, NamingFault, PeopleError, folded
 
 log = logging.getLogger("hotline.api")
 
@@ -67,7 +67,7 @@ class People:
         if self._directory is None:
             try:
                 self._take(Directory.model_validate_json(self.copy.read_bytes() if self.copy.exists() else b"{}"))
-            except (OSError, ValidationError) as error:
+            except (OSError, ValidationError, PeopleError) as error:
                 log.error("the copy of people and keys cannot be read: %s", type(error).__name__)  # noqa: TRY400 - one line will do
         self._watching = asyncio.create_task(self._watch())
 

@@ -5,18 +5,18 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from api.sign_in.tokens import Tokens
+from api.sign_in.tokens import Issuer
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
 """Settings of the page at `/docs`: it forgets keys, and asks no validator on the internet."""
 
 
-def described(tokens: Tokens | None) -> dict[str, Any]:
+def described(issuer: Issuer | None) -> dict[str, Any]:
     """Return the document, with tokens as another way in if there is an issuer of them."""
     document: dict[str, Any] = from_json(DOCUMENT.read_bytes())
-    if tokens:
-        url = tokens.issuer.discovery_url
+    if issuer:
+        url = issuer.discovery_url
         scheme = {"type": "openIdConnect", "openIdConnectUrl": url, "description": "An access token."}
         document["components"]["securitySchemes"]["openIdConnect"] = scheme
         for operations in document["paths"].values():

@@ -268,8 +268,8 @@ def all_facts(
     others = cases.c.service_code.label("service"), _EVENTS, is_not_over(at).label("not_over")
     statement = select(cases.c.number, *named, *others).where(*conditions).order_by(cases.c.number)
     for row in connection.execute(statement.execution_options(yield_per=PAGE)).mappings():
-        facts = {name: row[name] for name in CaseFacts._fields if name in row}
-        yield row["number"], CaseFacts(**facts, involved=tuple(involved[row["number"]]), over=not row["not_over"])
+        number, facts = row["number"], {name: row[name] for name in CaseFacts._fields if name in row}
+        yield number, CaseFacts(**facts, involved=tuple(involved.get(number, ())), over=not row["not_over"])
 
 
 def facts_of(connection: ReadConnection, at: datetime, number: str) -> CaseFacts | None:

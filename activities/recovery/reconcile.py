@@ -88,7 +88,10 @@ class _Told(NamedTuple):
 
 
 class Reconciler:
-    """The activity `reconcile`, with so many seconds between two looks; its workflow runs one at a time."""
+    """The activity `reconcile`, with so many seconds between two looks; its workflow runs one at a time.
+
+    `engine` reads, `writer` marks lost cases, and `projection` tells cases to publish.
+    """
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from inspect import signature
 from typing import Any, NoReturn, cast
 
@@ -14,8 +14,10 @@ from temporalio.api.update.v1 import Outcome
 from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED
+from activities.run_status import UndecodableError, described, is_over
 from activities.sealing import stamps
 from activities.sealing.envelope import CLEAR, NOT_SEALED, Envelope
 from activities.sealing.stamps import Stamp, UndecidedError
@@ -78,13 +80,23 @@ class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
         await self._poll_until_outcome(**options)
         converter, outcome = self._data_converter, cast("Outcome", self._known_outcome)
         if outcome.HasField("failure"):
-            stamps.check_refusal(self.id, outcome.failure, cast("Envelope", converter.payload_codec))
+            failure = outcome.failure
+            if failure.application_failure_info.type == stamps.ENDED_FIRST and await self._has_ended():
+                raise RPCError(failure.message, RPCStatusCode.NOT_FOUND, b"")
+            stamps.check_refusal(self.id, failure, cast("Envelope", converter.payload_codec))
         answer = await super().result(**options)
         payload = answer.payload if answer else NOT_SEALED
         stamps.check_sealed(payload)
         if Stamp.of(payload)[:3] != ("", "", self.id):
             raise UndecidedError("the answer to an update was sealed for another")
         return converter.payload_converter.from_payload(payload, self.wanted)
+
+    async def _has_ended(self) -> bool:
+        """Return True if Temporal itself says so, whatever the answer says. Raises RPCError."""
+        with suppress(UndecodableError):
+            found = await described(self._client, self.workflow_id)
+            return found is None or is_over(client.WorkflowExecutionStatus(found.workflow_execution_info.status))
+        return False
 
 
 class _ClientOutbound(client.OutboundInterceptor):

@@ -36,7 +36,10 @@ def derived(secret: bytes, purpose: str, length: int) -> bytes:
 
 
 class Seal:
-    """Seal of texts that others keep for the service (AES-256-SIV), for one purpose: elsewhere they do not open."""
+    """Seal of texts that others keep for the service (AES-256-SIV), for one purpose: elsewhere they do not open.
+
+    A key derived from the one of the ring that seals closes; those of all open.
+    """
 
     def __init__(self, keys: Keys, purpose: str) -> None:
         self._keys = keys

@@ -17,7 +17,6 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import UNSEALED, action_meant
 from activities.sealing.envelope import FOREIGN, Envelope, key_of
@@ -34,7 +33,9 @@ QUERY, REFUSAL = "query", "refusal"
 ASKED = "asked"
 """Header of a query: drawn for each, and stamped on its answer, so that nobody gives an earlier one for it."""
 ENDED_FIRST = "AcceptedUpdateCompletedWorkflow"
-"""Type of the failure by which Temporal itself, without a seal, answers an update whose workflow ended before it."""
+"""Type of the failure by which Temporal itself, without a seal, answers an update whose workflow ended before it.
+
+Somebody else's worker can answer so as well, while the workflow runs."""
 NOT_OURS = "the service has not sealed it"
 _ACTED_ON_BY = {
     "ComplaintWorkflow": "/v1/complaints/NUMBER/actions/{}",
@@ -131,9 +132,7 @@ def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:
 
 
 def check_refusal(update_id: str, failure: Failure, envelope: Envelope) -> None:
-    """Raise UndecidedError if the service has not refused the update of this id so; RPCError if its run had ended."""
-    if failure.application_failure_info.type == ENDED_FIRST:
-        raise RPCError(failure.message, RPCStatusCode.NOT_FOUND, b"")
+    """Raise UndecidedError if the service has not refused the update of this id so."""
     payload = envelope.open(failure.encoded_attributes)
     check_sealed(payload)
     if Stamp.of(payload)[:3] != (REFUSAL, _said(failure), update_id):

@@ -149,7 +149,7 @@ async def list_counted_cases(
     dependencies=[needs(READ_ASSESSMENTS)],
 )
 async def list_inspections(month: Month, assessments: TheAssessments) -> Page[answers.InspectionItem]:
-    """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
+    """List the cases drawn to be inspected, by agent, with the points of those that were, all on one page."""
     return Page[answers.InspectionItem](items=answers.InspectionItem.all_of(await assessments.of(month)))
 
 

@@ -345,7 +345,10 @@ async def list_unconfirmed_withdrawals(
 async def list_callers_to_call_back(
     wanted: Annotated[CallBackListing, Query()], now: Now, reader: TheReader
 ) -> Page[CallBackItem]:
-    """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first."""
+    """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first.
+
+    Those that are done come the other way round: the newest first.
+    """
     page = await reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
     items = [CallBackItem.of(each, now) for each in page.items]
     return Page[CallBackItem](items=items, next_cursor=page.next_cursor)

@@ -76,14 +76,13 @@ class Complaint(CaseView):
     links: Links
 
     @classmethod
-    def of(cls, view: CaseView, reader: Actor) -> "Complaint":
+    def of(cls, view: CaseView, reader: Actor) -> Self:
         shown, names = masked(view, masks_for(reader.role, ended=view.state in ENDED))
         facts = dict(shown)
         if reads_one_department(reader) and view.possible_duplicates:
             facts["possible_duplicates"] = ()
             names.append("possible_duplicates")
-        # Built of parts that have been validated already.
-        return cls.model_construct(**facts, masked=names, links=Links.of(view.number))
+        return cls(**facts, masked=names, links=Links.of(view.number))
 
 
 class PartItem(Part):

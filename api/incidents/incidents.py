@@ -126,8 +126,9 @@ class Incidents(Actions[IncidentOutcome]):
         with suppress(ProblemError):
             declared = await self.reader.ask(stored.declared_by, actor.id, at - HOUR)
         if len(declared) >= most:
-            rule, zone = f"A person declares {most} incidents at most within an hour.", self.in_force.catalogue.calendar
-            raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, zone.timezone)
+            rule = f"A person declares {most} incidents at most within an hour."
+            calendar = self.in_force.catalogue.calendar
+            raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, calendar.timezone)
 
     async def check(self, _: str, body: ActionBody, actor: Actor) -> None:
         """Check what the incident cannot know: codes of the catalogue, cases, and the state of another incident."""

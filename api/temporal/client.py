@@ -208,6 +208,7 @@ class ComplaintClient(EntityClient[Outcome]):
                 ComplaintStart(source=registration, sender_version=case.version),
                 task_queue=self.task_queue,
                 **options_of(case, to_milliseconds(case.registered_at)),
+                rpc_timeout=timedelta(seconds=within),
             )
 
     async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:

@@ -79,9 +79,13 @@ def roster(
 ) -> None:
     """Replace the duties of the days that a file covers. Repeating it does no harm."""
     zone = ZoneInfo(catalogue_in_force().calendar.timezone)
-    with writing_sql() as connection:
-        found = load_roster(file, encoding, zone, directory(connection))
-        done = keep_duties(connection, found.duties, found.start, found.end)
+    with open_database() as database:
+        with reading(database) as connection:
+            people = directory(connection)
+        # Before the transaction, for which others wait: a year's roster of a large company takes a minute.
+        found = load_roster(file, encoding, zone, people)
+        with writing(database) as connection:
+            done = keep_duties(connection, found.duties, found.start, found.end)
     first, last = found.start.astimezone(zone), (found.end - timedelta(seconds=1)).astimezone(zone)
     typer.echo(
         f"{file}: {done.added} duties added, {done.removed} removed, {done.unchanged} as they were,"

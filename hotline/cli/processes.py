@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic_core import to_json
 
 from hotline.cli.notifications import check_documents, check_notifications
 from hotline.cli.shared import checked_catalogue, say
@@ -67,6 +68,8 @@ def worker() -> None:
 @openapi.command("openapi")
 def print_openapi() -> None:
     """Print the OpenAPI document of the HTTP interface, for generators of clients; no service need run."""
-    from api.openapi import DOCUMENT
+    from api.openapi import DOCUMENT, described
+    from api.sign_in.tokens import Issuer
 
-    typer.echo(DOCUMENT.read_text(encoding="utf-8"), nl=False)
+    issuer = Settings().oidc_issuer
+    typer.echo(to_json(described(Issuer(issuer))) + b"\n" if issuer else DOCUMENT.read_bytes(), nl=False)

@@ -107,7 +107,10 @@ class RetryLaterError(OperatorError):
 
 @contextmanager
 def reaching_both(failed: str, raised: type[OperatorError] = OperatorError) -> Iterator[None]:
-    """Raise an error of `failed` and the first cause if Temporal, a workflow in it, or the database fails."""
+    """Raise an error of `failed`, who fails and the first cause if Temporal, a workflow in it, or the database fails.
+
+    A RuntimeError says itself who fails.
+    """
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
 
@@ -120,7 +123,14 @@ def reaching_both(failed: str, raised: type[OperatorError] = OperatorError) -> I
         # A RuntimeError of ours names the address of Temporal, which its cause does not.
         while cause.__cause__ and not isinstance(cause, RuntimeError):
             cause = cause.__cause__
-        raise raised(f"{failed}: {cause}") from error
+        who = ""
+        if isinstance(error, SQLAlchemyError):
+            who = "the database does not answer as it should: "
+        elif isinstance(error, RPCError):
+            who = "Temporal does not answer as it should: "
+        elif isinstance(error, WorkflowFailureError):
+            who = "the workflow was stopped: "
+        raise raised(f"{failed}: {who}{cause}") from error
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:

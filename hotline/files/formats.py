@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from domain.shared.errors import FileError
+from domain.shared.errors import FileError, OperatorError
 from domain.shared.explain import key_at, message
 
 UTF_8 = "utf-8-sig"
@@ -149,6 +149,8 @@ def read_json(path: Path, model: type[M], remedy: str) -> M:
     except ValidationError as error:
         fault = error.errors()[0]
         reason = f"{key_at(fault['loc']) or 'the whole'}: {message(fault)}"
+    except OperatorError as error:  # of a validator
+        reason = str(error)
     raise FileError([f"{path}: cannot be used: {reason}; {remedy}"])
 
 

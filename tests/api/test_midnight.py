@@ -1,6 +1,7 @@
 """One request on either side of midnight: two API processes make one case of it, or one incident."""
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -136,6 +138,19 @@ async def test_a_start_that_comes_too_late_for_its_day_is_not_made(sides: Sides)
     assert "Idempotency-Key" in problem(answer, 503, "no-answer-in-time")["detail"]
     sides.meet()
     assert (await sides.after.register(key=mine)).json()["number"].startswith("260310")
+
+
+@pytest.mark.parametrize(("left", "waits"), [(math.inf, 20.0), (0.2, 0.2)])
+async def test_a_registration_waits_as_long_as_is_set_and_no_longer_than_its_day(
+    monkeypatch: pytest.MonkeyPatch, left: float, waits: float
+) -> None:
+    """The server is told of it, as nobody here ends the call while the event loop is held up."""
+    client, start = await Client.connect("127.0.0.1:9", lazy=True, **SEALING), AsyncMock()
+    monkeypatch.setattr(client, "start_workflow", start)
+    complaints = ComplaintClient(client, "nobody", 20, Agreed(), Limit(TOO_MANY_ACTIONS, 0, "actions"))
+    new = registration(number="2603090000017")
+    assert await complaints.start(new, Case.register(new)[0], Request(key=uuid.uuid4().hex), left)
+    assert start.call_args.kwargs["rpc_timeout"] == timedelta(seconds=waits)
 
 
 async def test_a_start_that_gets_no_answer_in_its_time_is_not_made_later(temporal: Client) -> None:

@@ -1,5 +1,6 @@
 """Sign-in with an OIDC issuer, from its token endpoint to the timeline of a case."""
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner
 
+from hotline.cli import processes
 from tests.support.api import CALL, Api, further_api, problem
 from tests.support.issuer import AUDIENCE, Issuer, running_issuer
 
@@ -104,7 +107,9 @@ async def test_who_sends_nothing_is_told_of_both_ways_in(api: Api, issuer: Issue
 
 
 @pytest.mark.slow
-async def test_the_interface_tells_of_tokens_where_they_are_accepted(api: Api, on_sqlite: Api, issuer: Issuer) -> None:
+async def test_the_interface_tells_of_tokens_where_they_are_accepted(
+    api: Api, on_sqlite: Api, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document, plain = api.app.openapi(), on_sqlite.app.openapi()
     scheme = document["components"]["securitySchemes"]["openIdConnect"]
     assert scheme["openIdConnectUrl"] == f"{issuer.url}/.well-known/openid-configuration"
@@ -112,6 +117,9 @@ async def test_the_interface_tells_of_tokens_where_they_are_accepted(api: Api, o
     assert plain["paths"]["/v1/complaints"]["post"]["security"] == [{"apiKey": []}]
     assert "security" not in document["paths"]["/healthz"]["get"]
     assert "openIdConnect" not in plain["components"]["securitySchemes"]
+    for name, value in (("ISSUER", issuer.url), ("AUDIENCE", AUDIENCE)):
+        monkeypatch.setenv(f"HOTLINE_OIDC_{name}", value)
+    assert json.loads(CliRunner().invoke(processes.openapi, []).stdout) == document
 
 
 async def test_without_an_issuer_a_token_is_a_malformed_key(on_sqlite: Api, issuer: Issuer) -> None:

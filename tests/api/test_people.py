@@ -1,6 +1,7 @@
 """People: who acts is told by an id, and by nothing that somebody else may have as well; keys that end."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 import stat
@@ -148,6 +149,17 @@ async def test_the_copy_is_written_again_after_a_failure(on_sqlite: Api, tmp_pat
 async def test_a_copy_that_cannot_be_read_stops_no_api(on_sqlite: Api, tmp_path: Path) -> None:
     file = tmp_path / "people.json"
     file.mkdir()
+    away = "sqlite:////nowhere/hotline.db"
+    async with further_api(on_sqlite, now, database_url=away, people_file=file, sql_wait_seconds=0.1) as api:
+        assert (await api.http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.slow
+async def test_a_copy_with_somebody_whom_nobody_would_add_stops_no_api(on_sqlite: Api, tmp_path: Path) -> None:
+    """As another release may have taken them."""
+    nobody = {"id": "kuang", "name": "kuang", "role": "crew", "added_at": "2026-08-03T04:00:00Z"}
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps({"people": [nobody]}))
     away = "sqlite:////nowhere/hotline.db"
     async with further_api(on_sqlite, now, database_url=away, people_file=file, sql_wait_seconds=0.1) as api:
         assert (await api.http.get("/healthz")).status_code == 200

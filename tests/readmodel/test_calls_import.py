@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from bench.calls_import import import_records, write_records
 from domain.shared.actors import Person, Role
+from hotline.cli import imports
 from hotline.cli import main as cli
+from hotline.telephony.people import RosterFile, load_roster
 from readmodel.base.database import writing
 from readmodel.calls.tables import calls, duties
 from readmodel.people import people
@@ -220,6 +223,20 @@ def test_a_roster_is_imported_and_imported_again(
     ]
     (early, _) = rows(database, duties)
     assert (early["person"], early["starts_at"]) == ("chen", AT - timedelta(hours=4))
+
+
+def test_others_write_while_a_roster_is_read(
+    run: Run, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*given: Any) -> RosterFile:
+        add(database, "he")
+        return load_roster(*given)
+
+    add(database, "chen")
+    monkeypatch.setattr(imports, "load_roster", load)
+    roster = written(tmp_path / "roster.csv", "person,from,to\nchen,2026-08-03 08:00,2026-08-03 16:00\n")
+    assert run("roster", roster) == 0
+    assert len(rows(database, duties)) == 1
 
 
 def test_a_broken_roster_changes_nothing(

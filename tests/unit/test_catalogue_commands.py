@@ -3,12 +3,18 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import CancelledError
+from temporalio.service import RPCError, RPCStatusCode
 
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
+from hotline.cli import catalogue as commands
 from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
@@ -147,6 +153,31 @@ def test_without_temporal_nothing_is_in_force_and_it_is_to_be_run_again(
     assert run(str(without_crew(tmp_path)), "--yes", monkeypatch=monkeypatch) == 1
     assert "run the command again" in capsys.readouterr().err
     assert [entry.by for entry in store.entries()] == [None]
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OperationalError("SELECT", None, Exception("locked")), "the database does not answer as it should: locked"),
+        (RPCError("refused", RPCStatusCode.UNAVAILABLE, b""), "Temporal does not answer as it should: refused"),
+        (WorkflowFailureError(cause=CancelledError("by hand")), "the workflow was stopped: by hand"),
+    ],
+    ids=["database", "Temporal", "workflow"],
+)
+def test_it_is_said_who_failed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    said: str,
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise error from getattr(error, "orig", error.__cause__)
+
+    monkeypatch.setattr(commands, "_preview", fail)
+    assert run(str(without_crew(tmp_path)), monkeypatch=monkeypatch) == 1
+    assert capsys.readouterr().err.strip().endswith(f": {said}")
 
 
 def test_two_at_once_are_one_too_many(

@@ -1,5 +1,6 @@
 """`hotline person` and `hotline key`: who is in the directory, who gets a key, and what an operator is told."""
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -171,6 +172,10 @@ def test_a_broken_copy_of_people_blocks_no_command_while_sql_has_them(
         each.unlink()
     assert run("key", "list", monkeypatch=monkeypatch) == 2
     assert "people.json: cannot be used: the whole: Invalid JSON" in capsys.readouterr().err
+    nobody = {"id": "robot", "name": "robot", "role": "caller", "added_at": "2026-08-03T04:00:00Z"}
+    Settings().people_file.write_text(json.dumps({"people": [nobody]}))
+    assert run("key", "list", monkeypatch=monkeypatch) == 2
+    assert "people.json: cannot be used: nobody has the role caller; accepted: " in capsys.readouterr().err
     Settings().people_file.unlink()
     Settings().people_file.mkdir()
     assert run("key", "list", monkeypatch=monkeypatch) == 2

@@ -22,7 +22,7 @@ from activities.bulk import BulkActivities, CasesOfHandover, TermsChange
 from activities.case_updates import NO_ANSWER, TRIES, BulkThrottle, CaseUpdates
 from activities.incidents import IncidentActivities, IncidentMessages
 from activities.names import CATALOGUE_CHANGE, SETTLE
-from activities.sealing.stamps import UndecidedError
+from activities.sealing.stamps import ENDED_FIRST, UndecidedError
 from api.edge.limits import TOO_MANY_ACTIONS, Limit
 from api.edge.problems import ProblemError
 from api.temporal.client import ComplaintClient, HandoverClient
@@ -94,6 +94,7 @@ PAGES: dict[str, tuple[Page, str]] = {
     "hand_over": (handed_over, f"handover-{HANDOVER}"),
 }
 REFUSED = ApplicationFailureInfo(type="conflict:same_owner", non_retryable=True)
+ENDED = ApplicationFailureInfo(type=ENDED_FIRST, non_retryable=True)
 NO_KIND = Failure(message="不行", application_failure_info=ApplicationFailureInfo(type="a:b", non_retryable=True))
 Answer = Callable[[Payload], Outcome]
 """Makes an answer of the sealed argument of the workflow's start."""
@@ -105,6 +106,7 @@ ANSWERS: dict[str, Answer] = {
         failure=Failure(message="不行", encoded_attributes=start, application_failure_info=REFUSED)
     ),
     "nested": lambda _: Outcome(failure=nested(97)),
+    "its end": lambda _: Outcome(failure=Failure(message="不行", source="Server", application_failure_info=ENDED)),
 }
 
 
@@ -204,7 +206,7 @@ async def test_an_action_whose_case_ends_before_it_answers_is_taken_by_none(
     assert await sent is None
 
 
-@pytest.mark.parametrize("answer", ["nothing", "a refusal"])
+@pytest.mark.parametrize("answer", ["nothing", "a refusal", "its end"])
 async def test_an_incident_counts_as_merged_or_over_only_if_it_says_so(
     server: WorkflowEnvironment, tmp_path: Path, answer: str
 ) -> None:

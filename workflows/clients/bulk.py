@@ -16,6 +16,7 @@ from workflows.kit.entity import LOWEST
 
 
 def handover_workflow_id(handover_id: str) -> str:
+    """Return the workflow id of a handover, whose id is the key of the request."""
     return f"{HANDOVER}{handover_id}"
 
 

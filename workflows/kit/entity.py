@@ -325,7 +325,7 @@ class PublishingWorkflow(EntityWorkflow):
 class DeadlineTimer:
     """The one timer of an entity: it calls `wake` at or before the next deadline.
 
-    An early one rings nothing, and costs less than to set another one.
+    One that ends early does nothing, and costs less than to set another one.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:

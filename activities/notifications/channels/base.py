@@ -82,7 +82,8 @@ class ChannelConfig(ConfigTable, ABC):
         return False
 
     @abstractmethod
-    def channel(self, name: str, resources: Resources) -> Channel: ...
+    def channel(self, name: str, resources: Resources) -> Channel:
+        """Return the channel of this table; `name` is the table's."""
 
 
 class DeliveryError(Exception):
