@@ -168,17 +168,17 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
     """Return what these runs of a case hold. Raises UnreadableError; for an unknown key only of a case that runs."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, Request]()
-    rebuilt, rebuilt_run, before = 0, "", 0
+    rebuilt, starts, before = 0, set[bytes](), 0
     changes, since, unopened = list[datetime](), 0, None
     async for origin, event in _events(client, runs):
         changes += _changes_shown(event)
         try:
             start = await _first_start(origin, event, ComplaintWorkflow, ComplaintStart)
-            run = event.workflow_execution_started_event_attributes.original_execution_run_id
-            # A reset copies the start, with this id: the run before it goes on with the same version.
-            if start and isinstance(start.source, Case) and start.source.version >= rebuilt and run != rebuilt_run:
-                rebuilt, rebuilt_run, before = start.source.version, run, len(batches)
-                since, unopened = len(changes), None
+            message = event.workflow_execution_started_event_attributes.input.SerializeToString()
+            # A reset copies the start, as somebody can: the run before it went on with the same version.
+            if start and isinstance(start.source, Case) and start.source.version >= rebuilt and message not in starts:
+                rebuilt, before, since, unopened = start.source.version, len(batches), len(changes), None
+                starts.add(message)
             batches += await returned(origin, event)
             if request := await requested(origin, event):
                 batches.append(request.argument)

@@ -225,6 +225,24 @@ async def test_people_hear_of_a_change_whose_publication_somebody_else_has_answe
     await client.get_workflow_handle(case.handle.id).terminate()
 
 
+async def test_a_start_that_somebody_has_copied_drops_no_change(hotline: Hotline, owner: Engine) -> None:
+    """It is that of a rebuild a moment ago, so it looks like one of the service."""
+    client, queue = hotline.client, "copied-start"
+    waiting = on_queue(hotline, queue)
+    async with ours(client, queue, ComplaintWorkflow):
+        case = await waiting.start()
+        await case.handle.terminate()
+        assert await rebuilder(waiting, owner).one(case.number) == STARTED
+        case = again(waiting, case)
+        started = (await events(case.handle))[0].workflow_execution_started_event_attributes
+        await case.act(Dispatch(department="repair"), unwritten=True)
+    await case.handle.terminate()
+    await (await start_raw(client, "ComplaintWorkflow", case.handle.id, queue, input=started.input)).terminate()
+    assert await rebuilder(waiting, owner).one(case.number) == STARTED
+    assert [row["action"] for row in await case.rows()] == ["register", "dispatch"]
+    await client.get_workflow_handle(case.handle.id).terminate()
+
+
 @pytest.mark.parametrize(("changed_at", "status"), [("earlier", "due"), ("none", "due"), ("same", "sent")])
 async def test_people_hear_of_a_change_that_somebody_has_hidden_from_the_reconciler(
     hotline: Hotline, owner: Engine, changed_at: str, status: str
