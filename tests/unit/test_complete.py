@@ -85,7 +85,7 @@ ANSWERED = {"CONVERSATIONS = frozenset({": "CONVERSATIONS = frozenset({CallOutco
 def test_a_new_member_does_not_get_a_meaning_by_default(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, changes: dict[str, str], table: str
 ) -> None:
-    """Whether people of a new role own cases, or whether callers with a new outcome are called back, is to be said."""
+    """People of a new role do not own cases, nor is a caller with a new outcome forgotten, because nobody said it."""
     source = inspect.getsource(module)
     for old, new in changes.items():
         assert old in source
