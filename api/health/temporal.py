@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import ValidationError
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import NamespaceState, PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
+    DescribeNamespaceRequest,
     DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse,
 )
@@ -43,6 +44,14 @@ NO_ANSWER = fault(
     "does not answer",
     "Start Temporal, check `TEMPORAL_ADDRESS`, and read `logs/temporal.log` under `hotline up`.",
 )
+_ADD_NAMESPACE = (
+    "Check `TEMPORAL_NAMESPACE`. If it is right, run `hotline temporal-setup`, restart all programs, and run"
+    " `hotline rebuild workflows`."
+)
+_REPLACE_NAMESPACE = (
+    "Use another namespace (`TEMPORAL_NAMESPACE`) or an empty Temporal database, then run `hotline rebuild workflows`;"
+    " docs/when-something-is-wrong.md has the steps."
+)
 NO_WORKER = fault("no worker asks for tasks", "Start a worker with `hotline worker`; if one runs, read its log.")
 _TAKE_BACK = (
     "A worker mends it within a minute. Else run, for each NAME, `temporal worker deployment set-ramping-version"
@@ -64,13 +73,22 @@ class TemporalHealth:
     unwritable: Callable[[], Awaitable[str | None]]
 
     async def temporal(self) -> Component:
-        """Report if Temporal answers and can write. Together with the clock this decides if calls can be taken."""
+        """Report if Temporal answers, starts workflows and can write.
+
+        Together with the clock this decides if calls can be taken.
+        """
+        request = DescribeNamespaceRequest(namespace=self.client.namespace)
+        asked = self.client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=ANSWER_SECONDS))
         try:
-            answers = await self.client.service_client.check_health(timeout=timedelta(seconds=ANSWER_SECONDS))
+            found = await unless_gone(asked)
         except (RPCError, RuntimeError):
-            answers = False
-        if not answers:
             return NO_ANSWER
+        if found is None:
+            return fault(f"has no namespace {self.client.namespace}", _ADD_NAMESPACE)
+        if found.namespace_info.state != NamespaceState.NAMESPACE_STATE_REGISTERED:
+            state = NamespaceState.Name(found.namespace_info.state).removeprefix("NAMESPACE_STATE_").lower()
+            detail = f"starts no workflow: somebody has set the namespace {self.client.namespace} to {state}, for good"
+            return fault(detail, _REPLACE_NAMESPACE)
         if reason := await self.unwritable():
             remedy = "Free or add disk space, or make the data folder writable again; calls are taken at once then."
             return fault(f"answers, and cannot write: {reason}", remedy)

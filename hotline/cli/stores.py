@@ -237,6 +237,8 @@ def retire(
     settings = Settings()
     with shared.reading_sql() as connection:
         last = last_sealed(connection)
+    if unknown := [key_id for key_id in [*ring_of(settings).ids()][:-1] if key_id not in last]:
+        typer.echo(f"kept, as SQL does not know when they sealed last: {', '.join(unknown)}", err=True)
     if not (found := ring_of(settings).replaced(before.replace(tzinfo=UTC), last)):
         typer.echo(f"no key sealed last before {before:%Y-%m-%d}; the newest one stays")
         return

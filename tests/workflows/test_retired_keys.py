@@ -55,9 +55,14 @@ def seals_until_now(hotline: Hotline, key_id: str, monkeypatch: pytest.MonkeyPat
     """State that this key has sealed until now, and that others count at once; return the instant."""
     for module in (keys, process_keys, stores):
         monkeypatch.setattr(module, "LIVE", timedelta(0))
-    with opened(hotline.settings.database_url) as database, writing(database) as connection:
-        process_keys.state_sealing(connection, key_id, at := datetime.now(UTC))
+    seals_until(hotline, key_id, at := datetime.now(UTC))
     return at
+
+
+def seals_until(hotline: Hotline, key_id: str, at: datetime) -> None:
+    """State in SQL that this key has sealed until an instant."""
+    with opened(hotline.settings.database_url) as database, writing(database) as connection:
+        process_keys.state_sealing(connection, key_id, at)
 
 
 async def retired(before: datetime) -> tuple[str, str]:
@@ -70,6 +75,7 @@ async def retired(before: datetime) -> tuple[str, str]:
 async def test_a_key_goes_that_sealed_last_before_every_run(hotline: Hotline, now: datetime, tmp_path: Path) -> None:
     ring = Ring(tmp_path / "keys.json")
     old, newest = ring.ids()
+    seals_until(hotline, old, now - DAY)
     assert await retired(now - DAY) == (f"no key sealed last before {now - DAY:%Y-%m-%d}; the newest one stays\n", "")
     case = await hotline.start()
     assert await retired(now + DAY) == (f"retired: {old}; retire them on each other machine too\n", "")
@@ -94,6 +100,22 @@ async def test_no_key_goes_that_sealed_since_a_run_began(
     await case.handle.terminate()
     await until(lambda: hotline.client.count_workflows(listed), lambda found: found.count == 0)
     assert await retired(now + DAY) == (f"retired: {old}; retire them on each other machine too\n", "")
+
+
+async def test_no_key_goes_of_which_sql_does_not_know_when_it_sealed(
+    hotline: Hotline, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup of SQL was restored that is older than the key, with which a case has begun since."""
+    ring = Ring(tmp_path / "keys.json")
+    old, newest = ring.ids()
+    case = await hotline.start()
+    seals_until_now(hotline, old, monkeypatch)
+    with opened(hotline.settings.database_url) as database, writing(database) as connection:
+        connection.execute(process_keys.sealing_keys.delete())
+    output, error = await retired(now - DAY / 2)
+    assert (f"kept, as SQL does not know when they sealed last: {old}\n" in output, error) == (True, "")
+    assert [*ring.ids()] == [old, newest]
+    await case.handle.terminate()
 
 
 async def test_no_key_goes_that_a_run_needs_which_was_reset_since(

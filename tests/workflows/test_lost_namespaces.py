@@ -1,0 +1,77 @@
+"""A namespace that somebody has deprecated or deleted is reported, and the remedy brings cases back."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from operator import attrgetter
+from pathlib import Path
+from unittest.mock import AsyncMock
+
+import pytest
+import pytest_asyncio
+from temporalio.api.operatorservice.v1 import DeleteNamespaceRequest
+from temporalio.api.workflowservice.v1 import DeprecateNamespaceRequest
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+import worker
+from api.health.temporal import TemporalHealth
+from domain.case.lifecycle import State
+from hotline.installation import adopt
+from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
+from hotline.temporal.connection import prepare
+from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.sealing import with_options
+from tests.support.temporal import temporal_server
+from workflows.kit.words import CatalogueNames
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    async with await temporal_server() as started:
+        yield started
+
+
+async def starts_nothing(hotline: Hotline) -> bool:
+    try:
+        await hotline.start()
+    except RPCError as error:
+        return "Deprecated" in error.message
+    return False
+
+
+async def test_a_deprecated_namespace_is_reported_and_cases_come_back_in_another(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    old = server.client
+    async with running_hotline(server, tmp_path, task_queue="lost", sandbox=False) as hotline:
+        health = TemporalHealth(old, "lost", AsyncMock(return_value=None))
+        assert (await health.temporal()).ok
+        case = await hotline.start()
+        await old.workflow_service.deprecate_namespace(DeprecateNamespaceRequest(namespace=old.namespace))
+        found = await until(health.temporal, lambda part: not part.ok)
+        assert f"the namespace {old.namespace} to deprecated" in found.detail
+        await until(lambda: starts_nothing(hotline), bool)
+    another = with_options(old, namespace="another")
+    await prepare(another, timedelta(days=1))
+    await adopt(another, hotline.settings)
+    names = CatalogueNames.of(hotline.catalogue)
+    async with worker.running(another, hotline.settings) as owner:
+        rebuild = WorkflowRebuild(another, owner, "lost", lambda: names, drop_unopened=False)
+        assert await rebuild.one(case.number) == STARTED
+        back = await another.get_workflow_handle(case.handle.id).query("case")
+        assert back["state"] == State.REGISTERED
+    assert (await TemporalHealth(another, "lost", AsyncMock(return_value=None)).temporal()).ok
+
+
+async def test_a_deleted_namespace_is_reported_and_the_setup_adds_it(server: WorkflowEnvironment) -> None:
+    client = with_options(server.client, namespace="deleted")
+    await prepare(client, timedelta(days=1))
+    health = TemporalHealth(client, "lost", AsyncMock(return_value=None))
+    assert (await health.temporal()).ok
+    await client.operator_service.delete_namespace(DeleteNamespaceRequest(namespace=client.namespace))
+    found = await until(health.temporal, lambda part: part.detail == "has no namespace deleted")
+    assert "`hotline temporal-setup`" in (found.remedy or "")
+    await prepare(client, timedelta(days=1))
+    await until(health.temporal, attrgetter("ok"))
