@@ -60,6 +60,7 @@ class Surge(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> int | None:
+    """Write an incident as `write_entity` does, which says what None means, and raises DivergedError."""
     incident = batch.incident
     values = row(incidents, incident, document=incident, counts=batch.counts)
     told = [(event, incident_notifications(incident, event)) for event in batch.events]

@@ -208,6 +208,7 @@ def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | Non
 
 
 def incidents_not_over(connection: ReadConnection) -> list[str]:
+    """Return the numbers of the incidents that are not over, in order."""
     numbers = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
     return list(connection.scalars(numbers.order_by(incidents.c.number)))
 

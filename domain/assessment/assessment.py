@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS
 from domain.assessment.actions.object_ import OBJECTIONS
@@ -145,7 +145,9 @@ ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(
 
 
 class AssessmentOpening(AssessmentOpened):
-    """Values that the assessment of a month starts from."""
+    """Values that the assessment of a month starts from; keys that it does not know are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
 
     month: str
     at: datetime

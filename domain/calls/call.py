@@ -36,9 +36,16 @@ OFFERED_OUTCOMES = frozenset(
 """Outcomes of calls that count as offered: those that were answered or have ended, with a known wait."""
 CONVERSATIONS = frozenset({CallOutcome.UNDER_WAY, CallOutcome.ANSWERED, CallOutcome.UNTIMED})
 """Outcomes of calls that an agent has answered, or perhaps has."""
-complete("OFFERED_OUTCOMES or CONVERSATIONS", CallOutcome, OFFERED_OUTCOMES | CONVERSATIONS)
 MISSED_OUTCOMES = frozenset({CallOutcome.ABANDONED, CallOutcome.CALL_BACK_ASKED})
 """Outcomes after which the caller is called back."""
+complete(
+    "OFFERED_OUTCOMES, or not offered", CallOutcome, OFFERED_OUTCOMES | {CallOutcome.UNDER_WAY, CallOutcome.UNTIMED}
+)
+complete(
+    "CONVERSATIONS, MISSED_OUTCOMES or neither",
+    CallOutcome,
+    CONVERSATIONS | MISSED_OUTCOMES | {CallOutcome.SHORT_ABANDONED},
+)
 
 
 class Timing(IntEnum):

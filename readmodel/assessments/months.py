@@ -81,6 +81,7 @@ class GivenValue(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
+    """Write an assessment as `write_entity` does, which says what None means, and raises DivergedError."""
     month = batch.assessment
     values = row(assessments, month, document=month)
     told = [(event, assessment_notifications(month, event)) for event in batch.events]

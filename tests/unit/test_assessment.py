@@ -11,13 +11,20 @@ from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.assessment.actions.decide_objection import DecideObjection
 from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import MOST_OBJECTIONS, Object
-from domain.assessment.assessment import ASSESSMENT_FINISH, ASSESSMENT_KINDS, COMPUTE, PUBLISH, Assessment
+from domain.assessment.assessment import (
+    ASSESSMENT_FINISH,
+    ASSESSMENT_KINDS,
+    COMPUTE,
+    PUBLISH,
+    Assessment,
+    AssessmentOpening,
+)
 from domain.assessment.state import AssessmentEvent, AssessmentKind, AssessmentState, Computation, Sampled
 from domain.catalogue.figures import Subject
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from tests.support.assessment import MONTH, UNTIL, at, month, standard
+from tests.support.assessment import MONTH, UNTIL, at, month, opening, standard
 from tests.support.build import ACTORS, ADMIN, AGENT, DISPATCHER, MANAGER, OWNER, SUPERVISOR
 
 STANDARD = standard()
@@ -352,3 +359,8 @@ class TestObjections:
         for objection in (1, 2, 3):
             do(made, DECISION.model_copy(update={"objection": objection}), SUPERVISOR, OBJECTED)
         assert not made.undecided
+
+
+def test_a_worker_reads_an_opening_with_a_key_that_came_later() -> None:
+    """During an upgrade, a start may have been sent by a newer version."""
+    assert AssessmentOpening.model_validate({**opening().model_dump(), "later": 1}) == opening()

@@ -1,18 +1,23 @@
 """Tables by state, role, clock and the like: a member without its row stops the import, and is named."""
 
+import inspect
+import sys
 from dataclasses import replace
 from http import HTTPStatus
+from types import ModuleType
 from typing import get_args
 
 import pytest
 
 from api.edge.problems import ProblemKind
 from api.temporal_ui.acting import check_words
+from domain.calls import call
 from domain.case.actions import reply, suspend
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.catalogue.terms import CLOCKS, ClockName
 from domain.kit.event import by_body, by_name
+from domain.shared import actors
 from domain.shared.actors import Role
 from domain.shared.value import complete
 
@@ -55,3 +60,37 @@ def test_a_problem_type_without_chinese_words_is_refused() -> None:
     check_words([ProblemKind("temporal-down", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal down")])
     with pytest.raises(LookupError, match=r"^_ZH has no row for other-owner-now; accepted: "):
         check_words([ProblemKind("other-owner-now", HTTPStatus.CONFLICT, "Another owner now")])
+
+
+NEW_ROLE = {
+    '    ADMIN = "admin", "管理员"\n': '    ADMIN = "admin", "管理员"\n    NEW = "new", "新"\n',
+    "    Role.TELEPHONY,\n]": "    Role.TELEPHONY,\n    Role.NEW,\n]",
+}
+NEW_OUTCOME = {
+    '    UNTIMED = "untimed", "等待时长不明"\n': '    UNTIMED = "untimed", "等待时长不明"\n    NEW = "new", "新"\n'
+}
+OFFERED = {"OFFERED_OUTCOMES = frozenset(\n    {": "OFFERED_OUTCOMES = frozenset(\n    {CallOutcome.NEW, "}
+ANSWERED = {"CONVERSATIONS = frozenset({": "CONVERSATIONS = frozenset({CallOutcome.NEW, "}
+
+
+@pytest.mark.parametrize(
+    ("module", "changes", "table"),
+    [
+        (actors, NEW_ROLE, "OWNERS, or no owners"),
+        (call, NEW_OUTCOME | ANSWERED, "OFFERED_OUTCOMES, or not offered"),
+        (call, NEW_OUTCOME | OFFERED, "CONVERSATIONS, MISSED_OUTCOMES or neither"),
+    ],
+    ids=["who-owns-cases", "what-is-offered", "who-is-called-back"],
+)
+def test_a_new_member_does_not_get_a_meaning_by_default(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, changes: dict[str, str], table: str
+) -> None:
+    """People of a new role do not own cases, nor is a caller with a new outcome forgotten, because nobody said it."""
+    source = inspect.getsource(module)
+    for old, new in changes.items():
+        assert old in source
+        source = source.replace(old, new)
+    made = ModuleType("made")
+    monkeypatch.setitem(sys.modules, "made", made)
+    with pytest.raises(LookupError, match=f"^{table} has no row for new; "):
+        exec(compile(source, "made", "exec"), vars(made))  # noqa: S102 - the module, with one more member
