@@ -4,7 +4,6 @@ A batch is in the history before it is written to SQL: in the result of an updat
 one follows from the start message. So the histories hold every row except the result of deliveries.
 """
 
-import logging
 import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -35,8 +34,6 @@ from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.entity import Done
-
-logger = logging.getLogger(__name__)
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
 _NEVER = datetime.min.replace(tzinfo=UTC)
