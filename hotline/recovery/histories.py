@@ -4,7 +4,6 @@ A batch is in the history before it is written to SQL: in the result of an updat
 one follows from the start message. So the histories hold every row except the result of deliveries.
 """
 
-import logging
 import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,10 +33,7 @@ from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
-from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import Done
-
-logger = logging.getLogger(__name__)
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -76,11 +72,13 @@ class CaseHistory(NamedTuple):
 class IncidentHistory(NamedTuple):
     """Batches and news of an incident that activities have written, and those not yet written; none if it still runs.
 
-    An incident that runs writes them itself.
+    An incident that runs writes them itself. `unopened` is the error for what an unknown key has sealed since SQL last
+    had everything: at the start of a run that goes on from another one or was rebuilt.
     """
 
     written: list[IncidentBatch | News]
     pending: list[IncidentBatch | News]
+    unopened: UnopenedError | None = None
 
     @property
     def version(self) -> int:
@@ -207,23 +205,29 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
-    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError.
-
-    What an unknown key has sealed is left out.
-    """
+    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
     pending, written = dict[int, Request](), list[IncidentBatch | News]()
+    starts, unopened = set[bytes](), None
     async for origin, event in _events(client, runs):
+        started = event.workflow_execution_started_event_attributes
         try:
-            if await _first_start(origin, event, IncidentWorkflow, _IncidentStarted):
-                pending.clear()  # a reset or rebuilt run does not go on with it
+            if await read(origin, started.input.payloads, START, _IncidentStarted):
+                if not started.continued_execution_run_id:
+                    pending.clear()  # a reset or rebuilt run does not go on with it
+                # A reset copies the start, as somebody can: the run before it went on.
+                if (message := started.input.SerializeToString()) not in starts:
+                    unopened = None
+                    starts.add(message)
             if request := await requested(origin, event):
                 pending[event.event_id] = request
+            await _sent(origin, event)  # for its key: what it did is in a request
         except UnopenedError as error:
-            logger.warning("event %d of %s is left out: %s", event.event_id, origin.workflow_id, error)
+            unopened = error
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         if (done := pending.get(completed)) and await done.is_done(origin, event):
             written.append(pending.pop(completed).argument)
-    return IncidentHistory(written, [] if _still_runs(runs) else [each.argument for each in pending.values()])
+    left = [] if _still_runs(runs) else [each.argument for each in pending.values()]
+    return IncidentHistory(written, left, unopened)
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:

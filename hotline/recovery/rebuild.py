@@ -106,7 +106,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     incidents_found = 0
     for one, incident in (await chains(client, IncidentWorkflow)).items():
         try:
-            await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
+            await _restore_incident(engine, one, await read_incident(client, incident))
             incidents_found += 1
         except (UnreadableError, DivergedError) as error:
             failed[one] = error
@@ -210,8 +210,8 @@ async def repair_incidents(client: Client, engine: Engine, latest: WorkflowExecu
                 await _end_if_behind(client, runs, shown.version)
                 continue
             history = await read_incident(client, runs)
-            if history.pending or history.version > (shown.version if shown else 0):
-                await asyncio.to_thread(_write_incident, engine, history)
+            if history.pending or history.unopened or history.version > (shown.version if shown else 0):
+                await _restore_incident(engine, one, history)
                 written += 1
         except UnreadableError as error:
             logger.warning("the history of %s cannot be read: %s", one, error)
@@ -355,6 +355,15 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
         singly = (_write(engine, {one: plan}) for one, plan in plans.items())
         return {one: error for failed in singly for one, error in failed.items()}
     return {}
+
+
+async def _restore_incident(engine: Engine, one: str, history: IncidentHistory) -> None:
+    """Write an incident. Raises DivergedError, UnopenedError if SQL may lack what an unknown key has sealed."""
+    await asyncio.to_thread(_write_incident, engine, history)
+    if history.unopened:
+        there = await read_in_thread(engine, partial(incidents.standing, numbers=[_number(one)]))
+        if not any(shown.closed for shown in there.values()):
+            raise history.unopened
 
 
 def _write_incident(engine: Engine, history: IncidentHistory) -> None:

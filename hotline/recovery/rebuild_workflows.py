@@ -32,7 +32,7 @@ from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
-from hotline.recovery.histories import is_foreign, keys_seen, read_incident_run
+from hotline.recovery.histories import is_foreign, keys_seen, read_incident, read_incident_run
 from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
@@ -179,6 +179,8 @@ class WorkflowRebuild:
             return await self.incident(number)
         if found.incident.over:
             return OVER
+        if latest and not self._drop_unopened:
+            await self._require_opened(latest)
         names = self._names()
         start = IncidentStart(
             source=found.incident,
@@ -230,11 +232,9 @@ class WorkflowRebuild:
         except ForeignError:
             if runs:
                 raise NotRebuiltError(FOREIGN) from None
-        except UnopenedError as error:
-            if runs or not self._drop_unopened:
-                raise NotRebuiltError(f"SQL may lack what its workflow holds: {error}. {KEY_LOST}") from None
         except UnreadableError as error:
-            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
+            if runs or not (self._drop_unopened and isinstance(error, UnopenedError)):
+                raise _unread(error) from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:
@@ -242,7 +242,16 @@ class WorkflowRebuild:
         try:
             return (await read_incident_run(self._client, latest)).agrees_with(events)
         except UnreadableError as error:
-            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
+            raise _unread(error) from None
+
+    async def _require_opened(self, latest: WorkflowExecution) -> None:
+        """Raise NotRebuiltError if SQL may lack what an unknown key has sealed of an incident that has ended."""
+        try:
+            history = await read_incident(self._client, with_latest(await self._listed(latest.id), latest))
+        except UnreadableError as error:
+            raise _unread(error) from None
+        if history.unopened:
+            raise _unread(history.unopened)
 
     async def _replace(self, latest: WorkflowExecution) -> None:
         """Terminate a run that was reset, by its run id. Raises NotRebuiltError of a paused one."""
@@ -289,3 +298,9 @@ class WorkflowRebuild:
         if found is None:
             raise NotRebuiltError("SQL does not have it")
         return found
+
+
+def _unread(error: UnreadableError) -> NotRebuiltError:
+    if isinstance(error, UnopenedError):
+        return NotRebuiltError(f"SQL may lack what its workflow holds: {error}. {KEY_LOST}")
+    return NotRebuiltError(f"the history of its workflow cannot be read: {error}")

@@ -11,11 +11,12 @@ from activities.recovery.history import UnopenedError
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
+from domain.incident.actions.inform import Inform
 from hotline.recovery.histories import chains
 from hotline.recovery.rebuild import rebuild
 from hotline.recovery.rebuild_workflows import RUNS, STARTED, NotRebuiltError
 from hotline.temporal.converter import sealing
-from tests.support.causes import declare
+from tests.support.causes import Cause, declare
 from tests.support.hotline import Hotline, until
 from tests.support.sealing import KEY, OneKey, stranger, with_options
 from tests.workflows.test_forged_histories import UNOPENED, answer, on_queue
@@ -35,8 +36,8 @@ class TwoKeys(OneKey):
         return super().find(key_id) or OneKey().find(key_id)
 
 
-async def runs_of(hotline: Hotline, name: str) -> int:
-    return len((await chains(hotline.client))[name])
+async def runs_of(hotline: Hotline, name: str, kind: type = ComplaintWorkflow) -> int:
+    return len((await chains(hotline.client, kind))[name])
 
 
 @pytest.mark.parametrize("whose", ["the service's", "somebody else's"])
@@ -88,7 +89,38 @@ async def test_what_an_unknown_key_is_said_to_have_sealed_hides_no_news_of_an_in
     await stranger(hotline.client).get_workflow_handle(cause.handle.id).signal("x")
     await hijack(hotline.client, queue, schedule(queue, "inform_callers", 9, UNOPENED))
     await cause.handle.terminate()
-    assert await rebuilder(waiting, owner).one(cause.number) == STARTED
+    with pytest.raises(NotRebuiltError, match="--drop-unopened"):
+        await rebuilder(waiting, owner).one(cause.number)
     assert [row["action"] for row in await cause.timeline()] == ["declare"]
     assert {row["status"] for row in await cause.messages()} == {"due"}
+    assert await rebuilder(waiting, owner, drop_unopened=True).one(cause.number) == STARTED
+    await cause.handle.terminate()
+
+
+async def test_what_an_unknown_key_has_changed_of_an_incident_is_dropped_on_the_operators_word_alone(
+    hotline: Hotline, owner: Engine
+) -> None:
+    waiting, queue = on_queue(hotline, "unopened-incident"), "unopened-incident"
+    rotated = with_options(hotline.client, **sealing(TwoKeys(Key(b"lost", KEY.secret))))
+    sender = Hotline(hotline.server, waiting.settings, hotline.engine, hotline.projection, rotated)
+    async with ours(hotline.client, queue, IncidentWorkflow):
+        cause = await declare(waiting, "xiaolan")
+        await until(lambda: events(cause.handle), lambda found: any(map(asks, found)))
+    name = cause.handle.id
+    for runs, why in enumerate(("SQL does not have it", "terminate"), start=2):  # also in the run of a rebuild
+        async with ours(rotated, queue, IncidentWorkflow):
+            await Cause(sender, cause.number).act(Inform(message="正在抢修"))
+        assert name in (await rebuild(waiting.client, owner)).left_by(UnopenedError)
+        with pytest.raises(NotRebuiltError, match=why):
+            await rebuilder(waiting, owner, drop_unopened=True).one(cause.number)
+        await cause.handle.terminate()
+        with pytest.raises(NotRebuiltError, match="--drop-unopened"):
+            await rebuilder(waiting, owner).one(cause.number)
+        told = await rebuild(waiting.client, owner)
+        assert name in told.left_by(UnopenedError)
+        assert await rebuilder(waiting, owner, drop_unopened=True).one(cause.number) == STARTED
+        await until(partial(runs_of, waiting, name, IncidentWorkflow), runs.__eq__)
+        assert (await rebuild(waiting.client, owner)).incidents == told.incidents + 1
+    assert await rebuilder(waiting, owner).one(cause.number) == RUNS
+    assert [row["action"] for row in await cause.timeline()] == ["declare"]
     await cause.handle.terminate()
