@@ -151,8 +151,11 @@ class Reconciler:
         lost = dict(self._lost)
         async with poller_run() as current:
             current.details = (self._report(),)
-            # What a look finds lost during a sweep is told with what the sweep finds.
-            goes_on = lambda: not current.is_over and (self._sweeping or self._lost == lost)  # noqa: E731
+
+            def goes_on() -> bool:
+                # What a look finds lost during a sweep is told with what the sweep finds.
+                return not current.is_over and (self._sweeping or self._lost == lost)
+
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._repeat("look", self._look, current, goes_on))
                 tasks.create_task(self._repeat("sweep", self._sweep_if_due, current, goes_on))

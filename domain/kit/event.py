@@ -84,7 +84,7 @@ class ActionBody(EventData):
     def check(self, entity: Any, /) -> None:  # noqa: ANN401 - any entity
         """Raise Refused if the body is wrong for the entity, whatever its state."""
 
-    def decide(self, entity: Any, actor: Actor, at: datetime, /) -> Decision | NotPossible | None:  # noqa: ANN401
+    def decide(self, entity: Any, actor: Actor, at: datetime, /) -> Decision | NotPossible | None:  # noqa: ANN401 - same
         """Return what happens to the entity, or raise Refused.
 
         None: the body becomes the data of the event, and the first target of the action the state.

@@ -107,10 +107,12 @@ def rebuild_workflows(
 
     number = case and _number(case)
 
+    def names() -> CatalogueNames:
+        return CatalogueNames.of(shared.catalogue_in_force())
+
     async def rebuilt() -> recovery.RebuiltWorkflows:
         settings = Settings()
         async with adopted_stores(settings) as (client, database):
-            names = lambda: CatalogueNames.of(shared.catalogue_in_force())  # noqa: E731
             rebuild = recovery.WorkflowRebuild(
                 client, database, settings.task_queue, names, drop_unopened=drop_unopened
             )
