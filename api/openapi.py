@@ -1,5 +1,6 @@
 """The OpenAPI document, which `make docs` computes of the routes: a service answers with it from its first request."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, 
 """Settings of the page at `/docs`: it forgets keys, and asks no validator on the internet."""
 
 
+@cache
 def described(issuer: Issuer | None) -> dict[str, Any]:
     """Return the document, with tokens as another way in if there is an issuer of them."""
     document: dict[str, Any] = from_json(DOCUMENT.read_bytes())

@@ -343,9 +343,7 @@ class Reconciler:
         if ended_too:
             await self._compare_all(self._workflows.chunks(ENDED), current)
             self._swept_ended_at = began_at
-        lost: dict[str, Lost] = {}
-        unreadable: dict[str, str] = {}
-        after = ""
+        lost, unreadable, after = dict[str, Lost](), dict[str, str](), ""
         while held := await read(self._engine, partial(recovery.open_cases, after=after, limit=CHUNK)):
             after = max(held)
             found: dict[str, Lost] = {}
