@@ -216,7 +216,7 @@ class Delivery(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A delivery that failed, and the instant of the next try; None for a dead letter."""
+    """Delivery that failed, and the instant of the next try; None for a dead letter."""
 
     key: str
     error: str
@@ -293,7 +293,8 @@ def take(  # noqa: PLR0913 - a query and its bounds
     if in_batch:
         waits &= _EARLIER.c.next_try_at > _row.next_try_at
     held_back = sa.exists(_EARLIER_ONE.where(sa.or_(_EARLIER.c.status == SENDING, waits)))
-    while limit and not taken and (due := _due(connection, channel, at, limit, area_code, held_back)):
+    is_due = _row.channel == channel, _row.status == DUE, _row.next_try_at <= at, ~held_back
+    while limit and not taken and (due := _read(connection, _DELIVERIES.where(*is_due).limit(limit), area_code)):
         ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
         taken = [delivery for delivery, end in ends if end is None]
         if postponed := [{"the_key": delivery.key, "end": end} for delivery, end in ends if end is not None]:
@@ -347,28 +348,36 @@ def _tried_soon(at: datetime) -> sa.ColumnElement[bool]:
     return (_EARLIER.c.tries > 0) & (_EARLIER.c.next_try_at <= at + LONGEST_HOLD)
 
 
-def _due(
-    connection: WriteConnection,
-    channel: str,
-    at: datetime,
-    limit: int,
-    area_code: str,
-    held_back: sa.ColumnElement[bool],
-) -> list[Delivery]:
-    columns = [_note[name] for name in NotificationRow._fields]
-    statement = (
-        sa.select(*columns, _row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _SAID)
-        .join(notifications, _note.key == _row.key)
-        .outerjoin(cases, cases.c.number == _note.number)
-        .outerjoin(events, _CAUSE)
-        .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at, ~held_back)
-        .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
-        .limit(limit)
-        .with_for_update(of=deliveries, skip_locked=True)
+_DELIVERIES = (
+    sa.select(
+        *(_note[name] for name in NotificationRow._fields),
+        *(_row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _SAID),
     )
-    found = [_delivery(*row) for row in connection.execute(statement)]
+    .join(notifications, _note.key == _row.key)
+    .outerjoin(cases, cases.c.number == _note.number)
+    .outerjoin(events, _CAUSE)
+    .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
+    .with_for_update(of=deliveries, skip_locked=True)
+)
+
+
+def _read(connection: WriteConnection, due: sa.Select[Any], area_code: str) -> list[Delivery]:
+    found = [_delivery(*row) for row in connection.execute(due)]
     allowed = may_link(connection, {each.number: each.phone for each in found if each.is_to_caller}, area_code)
     return [each._replace(may_link=each.is_to_caller and each.number in allowed) for each in found]
+
+
+def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of `_DELIVERIES`
+    *note, tries, priority, phone, cycle, state, data = row
+    notification = NotificationRow._make(note)
+    said = ""
+    if notification.recipient.startswith(FORMER_CALLER):
+        phone = Corrected.model_validate_json(data).former_phone if data else None
+    elif data:
+        # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
+        replied = Replied.model_validate_json(data)
+        said = replied.message if replied.incident else ""
+    return Delivery(notification, tries, priority, phone, cycle, state, said)
 
 
 def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
@@ -386,19 +395,6 @@ def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
     unrouted = sa.select(sa.func.min(_note.next_try_at)).where(_note.status == DUE, _note.next_try_at <= at)
     found = [connection.scalar(delivery), connection.scalar(unrouted)]
     return min((each for each in found if each is not None), default=None)
-
-
-def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above
-    *note, tries, priority, phone, cycle, state, data = row
-    notification = NotificationRow._make(note)
-    said = ""
-    if notification.recipient.startswith(FORMER_CALLER):
-        phone = Corrected.model_validate_json(data).former_phone if data else None
-    elif data:
-        # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
-        replied = Replied.model_validate_json(data)
-        said = replied.message if replied.incident else ""
-    return Delivery(notification, tries, priority, phone, cycle, state, said)
 
 
 def _complete(connection: WriteConnection, keys: Collection[str], at: datetime) -> None:
