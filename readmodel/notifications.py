@@ -64,15 +64,6 @@ deliveries = sa.Table(
 )
 """Deliveries: a notification on each channel that its recipient is routed to."""
 
-courier = sa.Table(
-    "courier",
-    metadata,
-    sa.Column("place", sa.Integer, primary_key=True, comment="1, so that there is one row."),
-    sa.Column("holder", CODE, nullable=False),
-    sa.Column("until", UtcDateTime, nullable=False),
-)
-"""Claim of the courier that sends, until an instant: of two at once, the second waits."""
-
 
 DUE, ROUTED, NO_ROUTE, SENDING, SENT, DEAD = "due", "routed", "no_route", "sending", "sent", "dead"
 _note, _row = notifications.c, deliveries.c
@@ -228,13 +219,6 @@ class Results(NamedTuple):
 
     sent: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
-
-
-def claim(connection: WriteConnection, holder: str, at: datetime, until: datetime) -> bool:
-    """Return True if this courier has the claim until then; False while another one has it."""
-    insert_missing(connection, courier, [{"place": 1, "holder": holder, "until": at}])
-    free = sa.or_(courier.c.holder == holder, courier.c.until <= at)
-    return connection.execute(sa.update(courier).where(free).values(holder=holder, until=until)).rowcount == 1
 
 
 def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, limit: int) -> int:

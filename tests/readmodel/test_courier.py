@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import poller
 from activities.notifications import courier, delivery
-from readmodel import notifications
+from readmodel import notifications, processes
 from readmodel.notifications import DUE, Delivery, deliveries
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
@@ -248,7 +248,7 @@ async def test_of_two_couriers_at_once_the_second_settles_and_sends_nothing(
     harness.singly = True
     keys = await harness.notify(3)
     goes_on, original, claims = asyncio.Event(), harness.channel.deliver, list[bool]()
-    claim = notifications.claim
+    claim = processes.claim
 
     async def deliver(given: Sequence[Delivery]) -> Mapping[str, str]:
         failed = await original(given)
@@ -259,7 +259,7 @@ async def test_of_two_couriers_at_once_the_second_settles_and_sends_nothing(
         claims.append(claim(*arguments, **named))
         return claims[-1]
 
-    monkeypatch.setattr(deliveries, "claim", noted)
+    monkeypatch.setattr(processes, "claim", noted)
     harness.channel.deliver = deliver  # type: ignore[method-assign,assignment]
     first = harness.courier()
     async with harness.running(first):
@@ -279,7 +279,7 @@ async def test_a_courier_that_stood_still_ends_when_another_one_has_begun(harnes
     await harness.notify(1)
     await harness.settled("sent")
     later = datetime.now(UTC) + timedelta(hours=1)
-    take_over = partial(notifications.claim, holder="another", at=later, until=later + timedelta(hours=1))
+    take_over = partial(processes.claim, holder="another", at=later, until=later + timedelta(hours=1))
     assert await harness.writer.run(take_over)
     with pytest.raises(ExceptionGroup) as ended:
         await asyncio.wait_for(running, PATIENCE)
