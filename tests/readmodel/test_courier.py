@@ -206,7 +206,7 @@ async def test_no_notification_is_dead_before_its_case_is_told(harness: FakeHarn
 async def test_a_case_that_was_out_of_reach_is_told_at_the_next_try(
     harness: FakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "LATE_TRIES", 1)
+    monkeypatch.setattr(notifications, "LATE_TRIES", 1)
     [key] = await harness.notify(1)
     harness.channel.broken[key] = "out of order"
     harness.channel.deaf = True
