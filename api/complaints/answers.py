@@ -17,8 +17,7 @@ from domain.case.views import CaseView
 from domain.catalogue.terms import Priority
 from domain.rights.masking import masked, masks_for
 from domain.shared.actors import Actor
-from domain.shared.text import Name
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, Name
 from readmodel.cases.queries import PartOfCase
 
 NEW_COMPLAINT: dict[str, Any] = {

@@ -49,7 +49,7 @@ from domain.incident.state import LINKABLE, Opening
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import days_around, local_day, time_to_settle
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import HandoverStart, HandoverWorkflow

@@ -12,9 +12,8 @@ from pydantic import Field
 
 from domain.case.events import OfDepartment
 from domain.kit.event import ActionBody
-from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
-from domain.shared.value import Immutable, NamedCode, complete
+from domain.shared.value import DepartmentCode, Immutable, NamedCode, complete
 
 NO_SUCH_PART = ProblemType(
     "invalid", "no_such_part", "Department without a part in the case", "该部门没有此工单的协办任务"

@@ -28,7 +28,7 @@ from domain.incident.incident import Incident, IncidentBatch, News
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow

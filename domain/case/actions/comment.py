@@ -4,7 +4,7 @@ from domain.case.events import OfIncident
 from domain.case.kind import Action, ActionBody, Role, State
 from domain.case.lifecycle import OPEN
 from domain.case.state import while_active
-from domain.shared.text import Text
+from domain.shared.value import Text
 
 
 class Comment(ActionBody):

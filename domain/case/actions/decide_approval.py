@@ -6,7 +6,7 @@ from domain.case.clocks import APPROVE
 from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.errors import Refused
-from domain.shared.text import Text
+from domain.shared.value import Text
 
 
 class DecideApproval(ActionBody):

@@ -6,9 +6,8 @@ from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, D
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH
 from domain.case.parts import UNFINISHED
 from domain.case.state import while_incomplete
-from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
-from domain.shared.text import Name
+from domain.shared.value import DepartmentCode, Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")
 

@@ -5,9 +5,8 @@ from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Rol
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
 from domain.catalogue.terms import ClockName
-from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Text
+from domain.shared.value import DepartmentCode, Text
 
 ALREADY_INVOLVED = ProblemType(
     "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"

@@ -9,8 +9,7 @@ from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, D
 from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED
 from domain.case.progress import Progress
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
-from domain.shared.text import IncidentNumber
-from domain.shared.value import NamedCode, complete
+from domain.shared.value import IncidentNumber, NamedCode, complete
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """Results for a case: completed and replied to; kept open for its own work; replied to long before."""

@@ -2,7 +2,7 @@
 
 from domain.case.events import MayClose, OfIncident
 from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
-from domain.shared.text import Text
+from domain.shared.value import Text
 
 
 class Reply(ActionBody):

@@ -2,7 +2,7 @@
 
 from domain.case.kind import Action, Actor, CaseState, Decision, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
-from domain.shared.text import Name
+from domain.shared.value import Name
 
 
 class SignFor(PartBody):

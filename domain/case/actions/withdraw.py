@@ -8,8 +8,7 @@ from domain.case.lifecycle import OPEN
 from domain.case.parts import departments_of
 from domain.case.progress import Withdrawal
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import CallId
-from domain.shared.value import omit_default
+from domain.shared.value import CallId, omit_default
 
 CALL_NEEDED = ProblemType("forbidden", "call_needed", "Call of the withdrawal needed", "撤销他人工单须填写来电编号")
 
