@@ -33,7 +33,7 @@ from readmodel.base.database import RowValues, WriteConnection, event_row, inser
 from readmodel.calls.contacts import telephone_before
 from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql
 from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts, search_words, withdrawals
-from readmodel.notifications.notifications import notification_row, notifications
+from readmodel.notifications import notification_row, notifications
 
 _PROGRESS = TypeAdapter(Progress)
 _OF_CASE = (

@@ -23,8 +23,7 @@ from domain.case.case import CASE_NOTIFICATION_ZH
 from domain.incident.incident import INCIDENT_NOTIFICATION_ZH
 from domain.shared.errors import FileError
 from domain.shared.numbers import is_incident
-from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import NotificationRow
+from readmodel.notifications import Delivery, NotificationRow
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
