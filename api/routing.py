@@ -27,8 +27,7 @@ from api.edge.problems import (
     invalid_request,
 )
 from domain.case.lifecycle import ENDED, OPEN
-from domain.rights.masking import masks_for
-from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
+from domain.rights.rights import CaseOfSomebody, Reach, Right, masks_for, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
 from readmodel.cases.filters import CaseFilters

@@ -13,7 +13,7 @@ from domain.case.intake import Intake, IntakeChannel
 from domain.case.lifecycle import ENDED, Event, Part, State
 from domain.case.views import CaseView
 from domain.catalogue.terms import Priority
-from domain.rights.masking import masked, masks_for
+from domain.rights.rights import masked, masks_for
 from domain.shared.actors import Actor
 from domain.shared.value import Immutable, Name
 from readmodel.cases.queries import PartOfCase

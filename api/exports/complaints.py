@@ -7,7 +7,7 @@ from pydantic_core import to_jsonable_python
 
 from domain.case.lifecycle import ENDED
 from domain.reports.report import Cell
-from domain.rights.masking import PERSONAL_DATA, masked, masks_for
+from domain.rights.rights import PERSONAL_DATA, masked, masks_for
 from domain.shared.actors import Actor
 from domain.shared.value import complete
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine
 
-from domain.assessment.exclusion import Exclusion
+from domain.assessment.state import Exclusion
 from domain.case.actions.decide_extension import DecideExtension
 from domain.case.actions.register import Registration
 from domain.case.actions.reopen import Reopen

@@ -14,7 +14,7 @@ from domain.case.intake import THANKS_SERVICE, Caller, Location
 from domain.case.lifecycle import OPEN, Event, State
 from domain.case.progress import ContactChange
 from domain.catalogue.terms import Edition
-from domain.rights.masking import masked, masks_for
+from domain.rights.rights import masked, masks_for
 from domain.shared.actors import Actor, Role
 from tests.support.build import (
     AGENT,

@@ -40,9 +40,8 @@ from tests.support.build import (
     registration,
 )
 from tests.support.credits import OWED, late
-from workflows.complaint.details import details
+from workflows.complaint.details import FLAG_ZH, LONGEST_WORDS, details, timeline_line
 from workflows.complaint.messages import search_attributes
-from workflows.complaint.words import FLAG_ZH, LONGEST_WORDS, timeline_line
 from workflows.kit.search_attributes import NEXT_DUE_AT
 from workflows.kit.words import WorkerNames, duration, plain
 

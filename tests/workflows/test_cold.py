@@ -38,16 +38,14 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.scope import Scope
-from domain.incident.state import Opening
+from domain.incident.state import Opening, Scope
 from domain.kit.event import Command
 from hotline.temporal.runner import runner
 from readmodel.incidents import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING
 from tests.workflows.test_host import at_rest
-from workflows.clients.incident import start_incident
-from workflows.clients.start import Request
+from workflows.clients.start import Request, start_incident
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow

@@ -21,9 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.views import CaseView, Outcome, view_case
     from domain.kit.event import Command
     from domain.shared.actors import Actor
-    from workflows.complaint.details import details
+    from workflows.complaint.details import RECENT, details, lines
     from workflows.complaint.messages import ComplaintStart, search_attributes
-    from workflows.complaint.words import RECENT, lines
     from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY, DeadlineTimer, Done, EntityWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames
