@@ -38,7 +38,7 @@ from api.temporal.errors import (
 )
 from api.temporal.server import ClockCheck
 from domain.case.actions.register import Registration
-from domain.case.automatic.recognise import KNOWN, Recognised
+from domain.case.automatic.external import KNOWN, Recognised
 from domain.case.bulk import Handover, HandoverProgress
 from domain.case.case import Case
 from domain.case.lifecycle import Event

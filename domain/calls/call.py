@@ -269,7 +269,6 @@ class CallFigures:
         return rate(self.calls[CallOutcome.ANSWERED], self.offered)
 
     def in_time(self, seconds: int) -> int:
-        """Return the number of calls that were answered within so many seconds."""
         return sum(calls for wait, calls in self.waits.items() if wait <= seconds)
 
     def answered_within(self, seconds: int, *, of_offered: bool = False) -> float | None:
@@ -299,7 +298,6 @@ class Duty(NamedTuple):
     ends_at: datetime
 
     def overlaps(self, other: "Duty") -> bool:
-        """Return True if both are of one person and have an instant in common."""
         return self.person == other.person and self.starts_at < other.ends_at and other.starts_at < self.ends_at
 
 

@@ -129,12 +129,10 @@ class Scope(Immutable):
 
     @property
     def each(self) -> tuple["Scope", ...]:
-        """This scope without the further ones, and those."""
         return (self.model_copy(update={"further": ()}), *self.further)
 
     @property
     def is_narrow(self) -> bool:
-        """True if the place within a district counts."""
         return self.circle is not None or bool(self.streets)
 
     def covers(self, service: str, place: CasePlace) -> bool:
@@ -145,7 +143,6 @@ class Scope(Immutable):
         return any(service in one.services and district in one.districts for one in self.each)
 
     def names_all_of(self, service: str, district: str) -> bool:
-        """Return True if it names both, for all of the district."""
         return any(one.names(service, district) and not one.is_narrow for one in self.each)
 
     def services_in(self, district: str) -> tuple[str, ...]:

@@ -167,7 +167,6 @@ def explain(fault: ErrorDetails, table: type[BaseModel], hidden: Container[str] 
 
 
 def _nested(annotation: object) -> type[BaseModel] | None:
-    """Return the model in an annotation like `tuple[Model, ...] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((model for part in get_args(annotation) if (model := _nested(part))), None)

@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 
 from activities.names import SETTLE, incident_id
 from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.link_incident import OVER, SETTLED, LinkIncident
+from domain.case.actions.link_incident import OVER, SETTLED, LinkIncident, Settled, Settlement
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.resume import Resume
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.settle import Settled, Settlement
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve

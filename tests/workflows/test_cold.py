@@ -26,11 +26,10 @@ from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
-from domain.case.actions.link_incident import SETTLED, LinkIncident
+from domain.case.actions.link_incident import SETTLED, LinkIncident, Settled, Settlement
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.recognise import Recognised
-from domain.case.automatic.settle import Settled, Settlement
+from domain.case.automatic.external import Recognised
 from domain.case.intake import IntakeFlag
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.dispatch import DispatchIncident

@@ -178,7 +178,6 @@ async def start_incident(
 
 
 def incident_options(incident: Incident, names: CatalogueNames) -> dict[str, Any]:
-    """Return the options of `Client.start_workflow` for an incident."""
     return {
         "id": incident_id(incident.number),
         "static_summary": f"突发事件 incident {incident.number} · {incidents.scope_in_words(incident, names)}",

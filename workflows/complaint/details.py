@@ -224,7 +224,6 @@ def _parts(case: CaseState) -> Iterable[str]:
 
 
 def _found(case: CaseState) -> Iterable[str]:
-    """Yield what the departments found and did."""
     if case.result:
         yield f"- {plain(case.result)}"
     yield from (f"- {department(case, each.department)}: {plain(each.result)}" for each in case.parts if each.result)
@@ -299,7 +298,6 @@ _CALENDAR = complete(
 
 
 def promises(case: CaseState) -> list[str]:
-    """Return both kinds of promises, each as a list: the department's, and the owner's to the caller."""
     shown = [clock for clock in case.clocks if clock.name != APPROVE]
     mine = [clock for clock in shown if clock.name in DEPARTMENT_CLOCKS or clock.part]
     owners = [clock for clock in shown if clock not in mine]

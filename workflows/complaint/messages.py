@@ -36,7 +36,6 @@ def summary(case: CaseState) -> str:
 
 
 def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
-    """Return the search attributes of a case as it is now, after its last change at `changed_at`."""
     return {
         keys.STATE: case.state.value,
         keys.SERVICE: case.intake.service_code,

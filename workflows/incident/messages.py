@@ -64,7 +64,6 @@ def _in_words(scope: Scope, names: CatalogueNames, written: Callable[[str], str]
 
 
 def named(codes: Iterable[str], names: Mapping[str, str]) -> str:
-    """Return the codes, each with its Chinese name if there is one."""
     return ", ".join(f"{names[code]} {code}" if code in names else code for code in codes)
 
 
