@@ -29,7 +29,7 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.base.database import engine
 from readmodel.migrate import migrate
-from readmodel.notifications.notifications import SENT, notifications
+from readmodel.notifications import SENT, notifications
 from readmodel.writer import GroupWriter
 from worker import courier_config
 
