@@ -38,8 +38,8 @@ from domain.catalogue.terms import Edition
 from domain.rights.masking import masks_for
 from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
 from domain.shared.actors import Actor
-from domain.shared.codes import CodeKind
 from domain.shared.numbers import NumberError, parse_number
+from domain.shared.value import CodeKind
 from readmodel.cases.filters import CaseFilters
 from readmodel.people.people import TOKEN_SHAPE
 

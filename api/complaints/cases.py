@@ -17,18 +17,15 @@ from api.temporal.client import ComplaintClient
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS, available_actions
-from domain.case.events import Event
 from domain.case.intake import Intake, IntakeChannel
-from domain.case.lifecycle import ENDED, State
-from domain.case.parts import Part
+from domain.case.lifecycle import ENDED, Event, Part, State
 from domain.case.views import CaseView, Outcome, view_case
 from domain.catalogue.terms import Priority
 from domain.reports.report import Cell
 from domain.rights.masking import PERSONAL_DATA, masked, masks_for
 from domain.rights.rights import Right
 from domain.shared.actors import Actor
-from domain.shared.text import Name
-from domain.shared.value import Immutable, complete
+from domain.shared.value import Immutable, Name, complete
 from readmodel.cases.queries import PartOfCase, get_case
 
 

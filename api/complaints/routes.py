@@ -61,11 +61,10 @@ from api.routing import (
     search_within,
 )
 from api.temporal.server import TEMPORAL_ERRORS
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
-from domain.shared.codes import DepartmentCode, words
+from domain.shared.value import DepartmentCode, words
 from readmodel.base.paging import RowPage
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
