@@ -21,7 +21,7 @@ from domain.incident.state import (
     Opening,
 )
 from domain.kit.entity import EntityRules, EntityTable
-from domain.kit.event import EventData, Notification, by_name, notifications_of
+from domain.kit.event import BaseEvent, EventData, Notification, by_name, notifications_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
 from domain.shared.value import Immutable, Instant, omit_default
@@ -149,7 +149,7 @@ class News(Immutable):
     numbers: tuple[str, ...]
 
     @classmethod
-    def of(cls, incident: IncidentFields, event: IncidentEvent, numbers: tuple[str, ...]) -> "News | None":
+    def of(cls, incident: IncidentFields, event: BaseEvent, numbers: tuple[str, ...]) -> "News | None":
         """Return the news of an event; None if callers do not hear of it."""
         if not isinstance(event.data, inform.Inform):
             return None
