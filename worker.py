@@ -49,10 +49,16 @@ from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
 from workflows import bulk, service
 from workflows.assessment.workflow import AssessmentWorkflow
-from workflows.clients.incident import NoNumberError, start_incident, suspected_by
-from workflows.clients.periods import begin_assessment, report_workflow_id, start_report
 from workflows.clients.service import SCHEDULE, keep_schedule, log_failures, start_ended, take_back
-from workflows.clients.start import Request
+from workflows.clients.start import (
+    NoNumberError,
+    Request,
+    begin_assessment,
+    report_workflow_id,
+    start_incident,
+    start_report,
+    suspected_by,
+)
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.interceptor import EntityInterceptor
@@ -244,7 +250,7 @@ async def serve(settings: Settings) -> None:
 async def keep_running(client: Client, settings: Settings) -> None:
     """Start the workflows of which one runs for ever, and the Schedule, and again those that somebody has ended.
 
-    Tasks that somebody has given to a version of other workers come to this one again.
+    Tasks that somebody has given to a version of other workers, or limited, come to this one again.
     Nothing is started before the stores are compared. Raises ForeignStoreError when one that did not answer before
     turns out to be of another installation, and KeysError if the keys are lost.
     """

@@ -12,9 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, ClockRun, counted_times
-from domain.case.events import Event
-from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
-from domain.case.parts import PART_AT_WORK, PartState
+from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, PART_AT_WORK, UNSIGNED, Event, PartState, State
 from domain.case.progress import LaterTerms
 from domain.case.state import CaseState
 from domain.catalogue.terms import CLOCKS, Act, ClockName, Priority, Promise, Terms
@@ -85,7 +83,6 @@ def reinstate_resolve(case: CaseState, *parts: int) -> None:
 
 
 def _put(case: CaseState, clocks: tuple[Clock, ...]) -> None:
-    """Take these clocks, and note the version on those that changed."""
     before = {clock.serial: clock for clock in case.clocks}
     case.clocks = tuple(
         clock if clock == before.get(clock.serial) else clock.model_copy(update={"version": case.version})

@@ -6,8 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from domain.case.actions.link_incident import OWN_CAUSE
-from domain.case.lifecycle import OPEN, UNSIGNED
-from domain.case.parts import Part
+from domain.case.lifecycle import OPEN, UNSIGNED, Part
 from domain.case.state import CREDIT_WAITS
 from readmodel.base import schema
 from readmodel.cases.filters import FILTERED_COLUMNS
@@ -56,7 +55,7 @@ cases = sa.Table(
     sa.Column("caller_phone", sa.String(26)),
     sa.Column("caller_account_no", sa.String(32)),
     sa.Column("address", sa.String(200)),
-    sa.Column("street_words", sa.Text, nullable=False, comment="domain.incident.scope.street_words"),
+    sa.Column("street_words", sa.Text, nullable=False, comment="domain.incident.state.street_words"),
     sa.Column("lat", sa.Float, comment="WGS 84 degrees; null unless lng is there too."),
     sa.Column("lng", sa.Float),
     sa.Column("channel", schema.CODE, nullable=False),
@@ -111,7 +110,7 @@ parts = sa.Table(
     sa.Column("state", schema.CODE, nullable=False),
     sa.Column("involved_at", schema.UtcDateTime, nullable=False),
     sa.Column("version", sa.Integer, nullable=False, comment="The case's version that changed the part last."),
-    sa.Column("document", schema.JsonOf(Part), nullable=False, comment="domain.case.parts.Part"),
+    sa.Column("document", schema.JsonOf(Part), nullable=False, comment="domain.case.lifecycle.Part"),
     sa.Index("ix_parts_department", "department", "involved_at", "number"),
     sa.Index("ix_parts_department_state", "department", "state", "involved_at", "number"),
 )

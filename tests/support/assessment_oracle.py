@@ -14,14 +14,13 @@ from math import floor
 from typing import NamedTuple
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.exclusion import Exclusion
+from domain.assessment.state import Exclusion
 from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus
 from domain.case.decide import evolve
-from domain.case.events import Event
 from domain.case.intake import THANKS_SERVICE
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.case.progress import SATISFIED
 from domain.catalogue.figures import CASES_FIGURE, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from readmodel.assessments.months import GivenValue

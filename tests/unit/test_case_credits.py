@@ -11,10 +11,9 @@ from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.involve import Involve
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.external import NewTerms
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Edition, Exemption
 from domain.shared.actors import Actor, Role
 from tests.support.build import BODIES, MONDAY, data_of, days, do, hours, minutes, refused, registration, terms, written

@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import APPROVE
-from domain.case.events import OfDepartment
-from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role, State
+from domain.case.lifecycle import OfDepartment, State
 from domain.case.progress import LIMIT_REACHED, Owed
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
 from domain.shared.actors import SYSTEM
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 from domain.shared.value import Code, Text, omit_default
@@ -46,7 +46,6 @@ class DecideCredit(ActionBody):
         return self
 
     def check(self, case: CaseState) -> None:
-        """Refuse a ground that is neither the limit nor an exemption under the terms of the case."""
         accepted = (LIMIT_REACHED, *(each.code for each in case.terms.exemptions))
         if self.ground and self.ground not in accepted:
             message = f"There is no ground {self.ground!r}; accepted: {', '.join(accepted)}."

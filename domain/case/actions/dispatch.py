@@ -1,11 +1,8 @@
 """dispatch 派单: the case goes to a department; again, before or after it is signed for, to another one (改派)."""
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import Names, OfDepartment, text_of
-from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
-from domain.case.lifecycle import AT_WORK, TO_DISPATCH
-from domain.case.parts import UNFINISHED
-from domain.case.state import while_incomplete
+from domain.case.lifecycle import AT_WORK, TO_DISPATCH, UNFINISHED, Names, OfDepartment, State, text_of
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, while_incomplete
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.value import DepartmentCode, Name
 
@@ -19,7 +16,6 @@ class Dispatch(ActionBody):
     assignee: Name | None = None
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse the department and assignee that have the case already; once it is signed for, the department."""
         if case.state not in AT_WORK or case.department is None:
             return Decision(Dispatched.of(self), State.DISPATCHED)
         if self.department != case.department:

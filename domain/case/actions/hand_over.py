@@ -1,8 +1,8 @@
 """hand_over 移交: another agent owns the case from now on."""
 
 from domain.case.actions.correct import CONTACT_CHANGED
-from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.case.lifecycle import OPEN
+from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Name, omit_default
 
@@ -17,7 +17,6 @@ class HandOver(ActionBody):
     previous_owner: Name | None = omit_default(None, "Who is to own the case until then; null: whoever does.")
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse the owner of the case, and to take it from somebody else than is meant."""
         if self.owner == case.owner:
             raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
         if self.previous_owner not in (None, case.owner):

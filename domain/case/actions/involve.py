@@ -1,9 +1,7 @@
 """involve 协办: a further department gets a part of the case, with clocks of its own."""
 
-from domain.case.events import OfDepartment
-from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
-from domain.case.lifecycle import AT_WORK
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
+from domain.case.lifecycle import AT_WORK, NO_SUCH_PART, PART_AT_WORK, UNFINISHED, OfDepartment, Part, PartState
+from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.catalogue.terms import ClockName
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import DepartmentCode, Text
@@ -23,7 +21,6 @@ class Involve(ActionBody):
     takes_over: DepartmentCode | None = None
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse a department that is at work on the case, and taking over a part that is not open."""
         if self.department == case.department:
             raise Refused(ALREADY_INVOLVED, f"{self.department} has the case itself.", ("another department",))
         there = case.part_of(self.department)

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from domain.case.kind import Action, Actor, CaseState, Decision, Event, NotPossible, Objection, Reasoned, Role, State
 from domain.case.lifecycle import AT_WORK
 from domain.case.progress import Extension
+from domain.case.state import Action, Actor, CaseState, Decision, Event, NotPossible, Objection, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up", "本轮延期次数已用完")
@@ -22,7 +22,6 @@ class RequestExtension(Reasoned):
     working_days: int = Field(ge=1)
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse more days than the rules allow."""
         days, most = self.working_days, case.terms.process.extension_max_days
         if days > most:
             message = f"An extension (延期) is {most} working days at most; {days} were asked for."
@@ -34,7 +33,6 @@ class RequestExtension(Reasoned):
 
 
 def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
-    """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
     rules = case.terms.process
     if case.extension is not None:
         return f"it is {case.state}"

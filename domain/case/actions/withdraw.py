@@ -2,11 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.events import MayClose
-from domain.case.kind import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
-from domain.case.lifecycle import OPEN
-from domain.case.parts import departments_of
+from domain.case.lifecycle import OPEN, MayClose, departments_of
 from domain.case.progress import Withdrawal
+from domain.case.state import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import CallId, omit_default
 
@@ -19,7 +17,6 @@ class Withdraw(Reasoned):
     call_id: CallId | None = omit_default(None, "Id of the call in which the caller said so, in the telephone system.")
 
     def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision:
-        """Refuse an agent who neither owns the case nor names a call."""
         by_call = needs_call(actor, case.owner)
         if by_call and self.call_id is None:
             message = (
