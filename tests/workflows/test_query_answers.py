@@ -30,14 +30,14 @@ PUT: dict[str, Put] = {
     "without arguments": lambda query, *_: query.query.ClearField("query_args"),
     "to the run before": lambda query, _, before: setattr(query.execution, "run_id", before),
 }
-"""What somebody else makes of a query before a worker of the service answers it."""
+"""Changes that somebody else makes to a query before a worker of the service answers it."""
 
 
 @pytest.mark.parametrize("put", PUT)
 async def test_an_answer_is_to_one_query_with_these_arguments_of_the_latest_run(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch, put: str
 ) -> None:
-    """Who takes the task of a query from the queue can ask otherwise, and pass on that answer."""
+    """Somebody takes the task of a query, asks otherwise, and passes on that answer."""
     client, service = hotline.client, hotline.client.workflow_service
     complaint = await hotline.start()
     await complaint.act(Comment(note="还没来"), ADMIN)
