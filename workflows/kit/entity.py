@@ -63,6 +63,7 @@ class EntityStart(Start):
     seen: dict[str, Done] = Field(default={})
     sender_version: int = omit_default(0, "Version up to which the sender of an update writes the events to SQL.")
     changed_at: datetime | None = omit_default(None, "When the entity changed last; null in the first run.")
+    rebuilt_at: datetime | None = omit_default(None, "When a run before it was rebuilt from SQL; null if none was.")
 
 
 class EntityOutcome(BaseModel):
@@ -130,6 +131,10 @@ class EntityWorkflow:
         self._sender_version = start.sender_version
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed_at = start.changed_at or to_milliseconds(events[0].at)
+        # The first run without events of its own. Temporal's clock, as that of the API is compared with it.
+        is_rebuilt = not (events or workflow.info().continued_run_id)
+        self.rebuilt_at = workflow.info().workflow_start_time if is_rebuilt else start.rebuilt_at
+        """What was sealed before is not taken: the runs of which SQL has the events may have done it."""
         # Not what they are to be: whoever starts a case again with a copied start chooses them.
         started_with = workflow.info().typed_search_attributes
         self._shown = {key: started_with.get(key) for key in self._search_attributes()}
