@@ -44,7 +44,7 @@ from hotline.temporal.connection import connect
 from hotline.temporal.runner import runner, with_all_decoded
 from readmodel.assessments import months
 from readmodel.base.database import engine
-from readmodel.notifications.deliveries import Delivery
+from readmodel.notifications import Delivery
 from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
 from workflows import bulk, service

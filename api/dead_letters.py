@@ -13,7 +13,7 @@ from api.responses import Page, masked_for, problems
 from api.routing import OnceRoute, needs
 from domain.rights.rights import RESEND_LETTERS
 from domain.shared.actors import Actor
-from readmodel.notifications.notifications import DeadLetter, dead_letters, resend
+from readmodel.notifications import DeadLetter, dead_letters, resend
 
 
 class Letters(Page[DeadLetter]):

@@ -15,7 +15,7 @@ from api.exports.files import ExportTurn
 from api.sql import DirectWriter, Reader
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.shared.codes import CodeKind
+from domain.shared.value import CodeKind
 
 
 class CatalogueInForce(Protocol):

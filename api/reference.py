@@ -21,8 +21,7 @@ from domain.catalogue.terms import Credit, Priority, Promise
 from domain.rights.masking import PERSONAL_DATA, Sight
 from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Reach, Right
 from domain.shared.actors import Person, Role, StaffRole
-from domain.shared.codes import DepartmentCode, DistrictCode
-from domain.shared.value import Coded
+from domain.shared.value import Coded, DepartmentCode, DistrictCode
 
 
 class ServiceItem(BaseModel):

@@ -34,8 +34,7 @@ from domain.rights.masking import mask_agent, masks_for
 from domain.rights.rights import CALL_BACK, CHECK_WITHDRAWALS, READ_CALLS, READ_CASES, READ_RECORDINGS, RECORD_CALLS
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
-from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl, Text
-from domain.shared.value import Value
+from domain.shared.value import CallId, Instant, Name, Phone, RecordingUrl, Text, Value
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
 from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 

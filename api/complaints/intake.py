@@ -25,13 +25,13 @@ from api.temporal.server import Backlog
 from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Contact, Intake
+from domain.case.lifecycle import Event
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
-from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
+from domain.shared.value import UnknownCode
 from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
 from readmodel.cases.queries import get_case
 from workflows.clients.start import Request

@@ -30,7 +30,7 @@ from api.health.temporal import TemporalHealth, worker_of
 from api.responses import examples
 from api.routing import OnceRoute
 from api.temporal.server import ClockCheck, describe, is_off
-from readmodel.notifications.deliveries import oldest_due
+from readmodel.notifications import oldest_due
 from readmodel.recovery import lost_cases
 from workflows.clients.service import (
     COURIER,

@@ -25,7 +25,7 @@ from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.codes import UnknownCode
+from domain.shared.value import UnknownCode
 from readmodel import incidents as stored
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome

@@ -30,8 +30,7 @@ from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS, RIGHT_TO_HAND_OVER
 from domain.shared.actors import Actor
-from domain.shared.text import AccountNo, Name, Phone, Text
-from domain.shared.value import Immutable, Value
+from domain.shared.value import AccountNo, Immutable, Name, Phone, Text, Value
 from readmodel.base.paging import Place
 from readmodel.callers import caller_record, customer_record, known_caller
 from readmodel.people.workload import assigned_to, begin_handover, count_owned

@@ -18,8 +18,7 @@ from api.routing import OnceRoute, needs
 from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.masking import mask_agent
 from domain.rights.rights import READ_REPORTS
-from domain.shared.text import Instant
-from domain.shared.value import complete
+from domain.shared.value import Instant, complete
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import DutyFigures, Grouping, call_report, start_of
 

@@ -36,8 +36,7 @@ from domain.reports.report import (
     month_bounds,
 )
 from domain.rights.rights import READ_REPORTS
-from domain.shared.text import Name
-from domain.shared.value import ZERO, rate
+from domain.shared.value import ZERO, Name, rate
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts

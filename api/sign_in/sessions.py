@@ -30,7 +30,7 @@ from api.routing import OnceRoute
 from api.sign_in.security import BearerKey
 from api.sign_in.tokens import CHALLENGE, LONGEST_REASON, Tokens
 from domain.shared.actors import Actor
-from domain.shared.text import Instant
+from domain.shared.value import Instant
 from readmodel.people.people import PeopleScope, end_sessions
 
 SIGN_IN_REFUSED = declare("sign-in-refused", HTTPStatus.UNAUTHORIZED, "Sign-in refused")

@@ -10,8 +10,8 @@ from domain.shared.errors import FileError, OperatorError
 from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
-from readmodel.notifications.notifications import dead_letters, resend_all
-from readmodel.notifications.notifications import resend as apply
+from readmodel.notifications import dead_letters, resend_all
+from readmodel.notifications import resend as apply
 
 if TYPE_CHECKING:
     from activities.notifications.routing import ChannelFile

@@ -23,7 +23,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, event_row, insert_missing, writing
 from readmodel.cases.tables import events
 from readmodel.customers import keep
-from readmodel.notifications.notifications import DEAD, notifications
+from readmodel.notifications import DEAD, notifications
 from readmodel.reports.reports import keep_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months

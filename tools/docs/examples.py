@@ -59,7 +59,7 @@ from readmodel.calls.call_backs import CallBackEntry
 from readmodel.calls.calls import LinkedCall, Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
 from readmodel.incidents import IncidentCandidate, IncidentCounts
-from readmodel.notifications.notifications import DeadLetter
+from readmodel.notifications import DeadLetter
 from tools.docs.report_examples import CALL_REPORT, FOLLOW_UPS, MONEY, MONTH_OF_THANKS, THANKS, example_report
 
 NUMBER = "2608034711004"
