@@ -130,10 +130,10 @@ class EntityWorkflow:
         self._sender_version = start.sender_version
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed_at = start.changed_at or to_milliseconds(events[0].at)
-        # The first run without events of its own. Temporal's clock, as that of the API is compared with it.
+        # A first run that brings no events was rebuilt. By Temporal's clock, with which that of the API is compared.
         is_rebuilt = not (events or workflow.info().continued_run_id)
         self.rebuilt_at = workflow.info().workflow_start_time if is_rebuilt else start.rebuilt_at
-        """What was sealed before is not taken: the runs of which SQL has the events may have done it."""
+        """An update that was sealed before this instant is not taken: the run that was lost may have done it."""
         # Not what they are to be: whoever starts a case again with a copied start chooses them.
         started_with = workflow.info().typed_search_attributes
         self._shown = {key: started_with.get(key) for key in self._search_attributes()}
