@@ -209,6 +209,9 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
         fault = _age_fault(payload, time.time())
     if not fault and (old := _age_fault(payload, workflow.now().timestamp(), ACCEPTED_WITHIN)):
         fault = f"by Temporal's clock, {old}"
+    rebuilt_at: datetime | None = workflow.instance().rebuilt_at
+    if not fault and rebuilt_at and int(Stamp.of(payload).at) < rebuilt_at.timestamp() * 1000:
+        fault = "it was sealed before its workflow was rebuilt, and may have been done"
     if not fault:
         return
     if is_replay:
