@@ -212,7 +212,7 @@ def _corrected(progress: Progress, intake: Intake, terms: Terms) -> dict[str, An
 
 
 CASE_NOTIFICATION_ZH = {
-    kind.name: kind.zh for kind in CASE_KINDS.values() if kind.notifies or kind.notifies_by_incident
+    kind.name: kind.zh for kind in CASE_KINDS.values() if kind.is_notified or kind.notifies_by_incident
 }
 """Every kind of notification that a case owes, and its Chinese name."""
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}

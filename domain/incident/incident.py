@@ -118,7 +118,7 @@ INCIDENT_PREFIX = "incident_"
 NEWS = f"{INCIDENT_PREFIX}{inform.ACTION.name}"
 """Kind of the notification to a caller; all others are to staff."""
 INCIDENT_NOTIFICATION_ZH = {
-    f"{INCIDENT_PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies
+    f"{INCIDENT_PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.is_notified
 }
 INCIDENT_NOTIFICATION_ZH[NEWS] = inform.ACTION.zh
 """Every kind of notification that an incident owes, and its Chinese name."""

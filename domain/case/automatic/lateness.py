@@ -43,6 +43,12 @@ class Escalated(EventData):
             f"Case {number}: the {self.clock} promise is {verb_en} ({self.percent} % of its time used)",
         )
 
+    def notifies(self, _: CaseState, __: Event) -> Addressees:
+        if self.clock != APPROVE:
+            return self.notify
+        notified = tuple("approver" if who in ("assignee", "lead") else who for who in self.notify)
+        return (*notified, "deputy") if self.percent >= MISS else notified
+
 
 def next_escalation(case: CaseState) -> Due | None:
     """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
@@ -63,13 +69,6 @@ def next_escalation(case: CaseState) -> Due | None:
     return Due(falls_at, ESCALATE, data)
 
 
-def _notified(_: CaseState, data: Escalated, __: Event) -> Addressees:
-    if data.clock != APPROVE:
-        return data.notify
-    notified = tuple("approver" if who in ("assignee", "lead") else who for who in data.notify)
-    return (*notified, "deputy") if data.percent >= MISS else notified
-
-
 def _escalated_to(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
     if data.part is None:
         return tuple(holders_of(case, data))
@@ -83,7 +82,6 @@ ESCALATE = EventKind(
     description="An escalation step was reached, and people were notified.",
     data=Escalated,
     by_time=True,
-    notifies=_notified,
     holders=_escalated_to,
 )
 
