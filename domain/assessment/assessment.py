@@ -135,7 +135,6 @@ ASSESSMENT_FINISH = AssessmentKind(
     notifies=("supervisor", "manager", "general_manager"),
 )
 _AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH)
-"""Events that nobody asks for: the month is computed, published and final; people are told before a time ends."""
 ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(
     *ASSESSMENT_ACTIONS, *_AUTOMATIC, AssessmentKind.cancellation("assessment")
 )
@@ -223,7 +222,6 @@ ASSESSMENT_PREFIX = "assessment_"
 ASSESSMENT_NOTIFICATION_ZH = {
     f"{ASSESSMENT_PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.is_notified
 }
-"""Every kind of notification that an assessment owes, and its Chinese name."""
 _LIMIT_ZH = {INSPECTIONS: "质检评分期", OBJECTIONS: "申诉期", "decision": "申诉裁决期"}
 
 

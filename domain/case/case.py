@@ -214,7 +214,6 @@ def _corrected(progress: Progress, intake: Intake, terms: Terms) -> dict[str, An
 CASE_NOTIFICATION_ZH = {
     kind.name: kind.zh for kind in CASE_KINDS.values() if kind.is_notified or kind.notifies_by_incident
 }
-"""Every kind of notification that a case owes, and its Chinese name."""
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 """Recipient in place of one that is not known."""
 

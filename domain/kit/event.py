@@ -311,7 +311,6 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
 
 
 AnyAction = BaseAction[Any, Any, Any]
-"""Action on any entity."""
 KindT = TypeVar("KindT", bound=BaseKind[Any, Any])
 ActionT = TypeVar("ActionT", bound=AnyAction)
 
