@@ -25,7 +25,7 @@ from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import now, poller_run
 from activities.run_status import is_gone
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.automatic.external import Undelivered
 from readmodel import processes
 from readmodel.notifications import Delivery
 from readmodel.writer import GroupWriter
