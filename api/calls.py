@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 from urllib.parse import quote
@@ -304,8 +303,9 @@ async def report_calls(body: Reported, backend: TheBackend) -> KeptCalls:
     """
     given = [body] if isinstance(body, NewCall) else body.items
     calls = [each.call(lambda agent: backend.people.get(agent) is not None) for each in given]
-    write = partial(keep, given=calls, area_code=backend.catalogue.area_code, at=backend.now)
-    return KeptCalls(**(await backend.direct.write(write))._asdict())
+    area_code, now = backend.catalogue.area_code, backend.now
+    kept = await backend.direct.write(lambda sql: keep(sql, calls, area_code, now))
+    return KeptCalls(**kept._asdict())
 
 
 @router.get(CALLS, summary="List calls 通话记录", responses=problems(INVALID_PERIOD))
