@@ -180,7 +180,7 @@ def _parsed(kind: reports.ReportKind, value: object) -> reports.Period:
 
 
 def _named(kind: reports.ReportKind, **schema: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{reports.PATTERNS[kind]}$"}, "validation")
+    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{reports.FORMS[kind].pattern}$"}, "validation")
 
 
 class DailyQuery(ReportQuery):

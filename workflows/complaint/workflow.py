@@ -26,9 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit.words import WorkerNames
 
 LINKED, UNLINKED = "linked", "unlinked"
-"""Signals to incidents."""
 _TELLING = "telling"
-"""The task that tells incidents."""
 
 
 @workflow.defn(name="ComplaintWorkflow")
@@ -204,6 +202,7 @@ class ComplaintWorkflow(EntityWorkflow):
             seen=self._seen,
             sender_version=self._sender_version,
             changed_at=self._changed_at,
+            rebuilt_at=self.rebuilt_at,
             outbox=tuple(self._outbox),
             changes=self._changes,
             recent=tuple(lines(self._recent, self._case)),
