@@ -22,8 +22,7 @@ from activities.case_updates import BulkThrottle, CaseUpdates
 from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.caller_links import CallerLinks
-from activities.notifications.courier import CourierConfig, courier, report_undelivered
-from activities.notifications.delivery import Polling
+from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
 from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
