@@ -25,8 +25,13 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.names import UNDELIVERED, complaint_id
-from activities.notifications.addresses import CheckedTransport
-from activities.notifications.channels.base import Channel, RemoteConfig, RenderedNotification, Resources
+from activities.notifications.channels.base import (
+    Channel,
+    CheckedTransport,
+    RemoteConfig,
+    RenderedNotification,
+    Resources,
+)
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import PollerRun, now, poller_run
