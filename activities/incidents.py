@@ -1,7 +1,11 @@
-"""Activities of incidents: rows in SQL, news to callers, updates of the linked cases, and messages to incidents."""
+"""Activities of incidents: rows in SQL, news to callers, updates of the linked cases, messages; and the surge watch.
+
+The watch suspects an incident if more calls come about one service from one district than chance explains.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,9 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from activities.case_updates import ANSWER_SECONDS, GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left, is_refusal
 from activities.names import ABSORB, SETTLE, incident_id
+from activities.poller import now, poller_run
 from activities.projection import plain_errors, read
 from activities.run_status import is_gone
 from domain.case.actions.link_incident import OVER, LinkIncident
@@ -33,12 +39,15 @@ from domain.incident.incident import (
     Settling,
     sampled,
 )
+from domain.incident.scope import Scope
+from domain.incident.state import Opening, SurgeRule
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.value import Immutable
 from readmodel import incidents
+from readmodel.base.database import reading
 from readmodel.cases.queries import versions
-from readmodel.incidents import unclaimed
+from readmodel.incidents import Surge, unclaimed
 from readmodel.writer import GroupWriter
 
 REFRESH_SECONDS = 2.0
@@ -277,3 +286,84 @@ class IncidentMessages:
             numbers, _ = self._next.pop(key)
             handle = self._client.get_workflow_handle(incident_id(incident))
             return not await is_gone(handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT))
+
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = timedelta(days=2)
+"""Age of ended incidents that a suspicion is compared with: more than the day that numbers are drawn for."""
+Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
+"""Starts an incident; the instant is the end of the last one with the same cause, or the time when one was suspected
+that was narrowed since. Started again, it is the same one."""
+Rules = Callable[[], Sequence[SurgeRule]]
+
+
+class SurgeWatch:
+    """The activity `watch_surges`; its workflow runs one at a time.
+
+    Args:
+        every_seconds: time between two looks.
+    """
+
+    def __init__(self, engine: Engine, rules: Rules, suspect: Suspect, every_seconds: float) -> None:
+        self._engine = engine
+        self._rules = rules
+        self._suspect = suspect
+        self._every = every_seconds
+
+    @activity.defn(name="watch_surges")
+    async def watch_surges(self) -> int:
+        """Look until the run ends or the worker stops; return how many incidents were suspected.
+
+        While SQL or Temporal is down, the watch waits; the next look sees what was missed meanwhile.
+        """
+        suspected = 0
+        async with poller_run() as current:
+            while not current.is_over:
+                suspected += await self._look()
+                await current.wait(self._every)
+        return suspected
+
+    async def _look(self) -> int:
+        try:
+            found = await asyncio.to_thread(self._openings, now())
+            for opening, ended_at in found:
+                await self._suspect(opening, ended_at)
+        except (SQLAlchemyError, RPCError, TimeoutError) as error:
+            logger.warning("the calls cannot be watched: %s", type(error).__name__)
+            return 0
+        return len(found)
+
+    def _openings(self, at: datetime) -> list[tuple[Opening, datetime | None]]:
+        return [found for rule in self._rules() for found in self._exceeding(rule, at)]
+
+    def _exceeding(self, rule: SurgeRule, at: datetime) -> Iterable[tuple[Opening, datetime | None]]:
+        since = at - timedelta(seconds=rule.window_seconds)
+        with reading(self._engine) as connection:
+            found = incidents.surges(connection, since, rule.services, rule.more_than)
+            known = incidents.recent(connection, at - REMEMBERED) if found else []
+            for surge in found:
+                cause = (surge.service, surge.district)
+                of_it = [each for each in known if each.scope.names(*cause)]
+                if any(each.closed_at is None and each.scope.names_all_of(*cause) for each in of_it):
+                    continue
+                # Calls before the end of the last incident were calls of that one, and those before a suspicion raised
+                # it, though it was narrowed since. A narrow one that was declared explains only what is linked to it.
+                of_it = [each for each in of_it if each.closed_at or each.opened_by == SYSTEM.id]
+                ended_at = max((each.closed_at or each.opened_at for each in of_it), default=None)
+                begins = max(since, ended_at or since)
+                later = incidents.surges(connection, begins, [surge.service], rule.more_than)
+                if any(each.district == surge.district for each in later):
+                    yield _opening(surge, rule, begins, at), ended_at
+
+
+def _opening(surge: Surge, rule: SurgeRule, since: datetime, at: datetime) -> Opening:
+    return Opening(
+        at=at,
+        title=f"{surge.service} · {surge.district}",
+        scope=Scope(services=(surge.service,), districts=(surge.district,)),
+        since=since,
+        follow_up_percent=rule.follow_up_percent,
+        timezone=rule.timezone,
+        calls=surge.calls,
+    )
