@@ -137,7 +137,6 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
 def activities(
     client: Client, settings: Settings, in_force: CatalogueInForce, throttle: BulkThrottle, sql: Sql
 ) -> list[Callable[..., Any]]:
-    """Return all activities but the courier's."""
     database, reader, writer = sql
     projection = Projection(writer, client, WRITE_SECONDS)
     updates = CaseUpdates(projection, throttle, client)

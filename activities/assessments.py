@@ -67,7 +67,6 @@ class AssessmentActivities:
 
     @activity.defn(name="draw_sample")
     async def draw_sample(self, drawing: DrawingSample) -> Drawn:
-        """Draw the cases of each agent that are to be inspected, among those registered in the month."""
         cases = await read(self._engine, lambda sql: months.registered(sql, drawing.month, drawing.computation))
         return Drawn(sample=draw(drawing.seed, drawing.per_agent, cases))
 
@@ -166,10 +165,7 @@ _OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, in
 
 
 async def verify(engine: Engine, writer: GroupWriter, month: Assessment) -> Computation | None:
-    """Compute a month again as of its last computation; return what came out, or None if it has none.
-
-    Nothing of it is kept.
-    """
+    """Compute a month again as of its last computation, and keep nothing of it; return None if it has none."""
     if month.computed is None:
         return None
     clear = partial(computation.forget, month=month.number, only=computation.CHECK)

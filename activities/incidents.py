@@ -92,7 +92,6 @@ class IncidentActivities:
 
     @activity.defn(name="find_unlinked_cases")
     async def find_unlinked(self, asking: Asking) -> tuple[str, ...]:
-        """Return those of the cases that say that they are not linked to the incident."""
         found = []
         for number in asking.numbers:
             if await self._cases.is_linked(number, asking.incident) is False:
@@ -102,10 +101,7 @@ class IncidentActivities:
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases that it takes by itself; return their count and the number to continue after.
-
-        A run that asks after the end of the incident was reset: it takes none.
-        """
+        """Link the next cases that it takes by itself: none for a run that was reset, which asks after its end."""
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
         numbers = await read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
@@ -135,10 +131,7 @@ class IncidentActivities:
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> BatchResult:
-        """Complete the cases and reply; return the count of each outcome (`domain.case.automatic.settle`).
-
-        A case that is asked again returns the same batch, so a later attempt writes the same rows.
-        """
+        """Complete the cases and reply; return the count of each outcome. Asked again, a case answers the same."""
         incident = settling.incident
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
         there = await self._versions(settling.numbers)
@@ -213,7 +206,6 @@ class IncidentTitles:
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
-        """Read the titles again and again until the context ends."""
         reading = asyncio.create_task(self._read_on())
         try:
             yield
@@ -299,11 +291,7 @@ Rules = Callable[[], Sequence[SurgeRule]]
 
 
 class SurgeWatch:
-    """The activity `watch_surges`; its workflow runs one at a time.
-
-    Args:
-        every_seconds: time between two looks.
-    """
+    """The activity `watch_surges`, with so many seconds between two looks; its workflow runs one at a time."""
 
     def __init__(self, engine: Engine, rules: Rules, suspect: Suspect, every_seconds: float) -> None:
         self._engine = engine

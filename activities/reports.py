@@ -39,12 +39,7 @@ class MadeReport(Immutable):
 
 
 class ReportActivities:
-    """The activity of a report.
-
-    Args:
-        reader: engine of the read model, to read.
-        database: the same, to write.
-    """
+    """The activity of a report, with the engines to read and to write."""
 
     def __init__(self, reader: Engine, database: Engine, catalogue: Callable[[], Catalogue]) -> None:
         self._reader = reader
@@ -53,10 +48,7 @@ class ReportActivities:
 
     @activity.defn(name="make_report")
     async def make_report(self, order: ReportOrder) -> MadeReport:
-        """Make the report and keep it; one that was made before stays as it is.
-
-        Raises ApplicationError that is not tried again if there can be no report of the period.
-        """
+        """Make the report, or return the one that was made before. Raises ApplicationError if there can be none."""
         try:
             period = Period.parse(order.kind, order.period)
             report = await read(self._reader, lambda connection: self._made(connection, period))

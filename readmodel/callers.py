@@ -196,7 +196,6 @@ def caller_record(
 
 
 def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
-    """Return what is known of a caller who has no case yet."""
     customer, theirs = _known(connection, caller, area_code)
     record = _record(customer, theirs)
     at_home = customer.district if customer else None

@@ -166,10 +166,7 @@ _COMPARED = ("at", "actor", "role", "action", "from_state", "to_state", "cycle")
 
 
 def insert_events(connection: WriteConnection, table: Table, occurred: Sequence[tuple[str, BaseEvent]]) -> None:
-    """Insert the events that the table lacks, each with the number of its case or incident.
-
-    Raises DivergedError if the table has another event in the place of one of these; nothing must be committed.
-    """
+    """Insert the events that the table lacks. Raises DivergedError if it has another; nothing is to be committed."""
     rows = [event_row(table, number, event) for number, event in occurred]
     if insert_missing(connection, table, rows) == len(rows):
         return

@@ -171,10 +171,7 @@ class DeliveryLoop(Loop):
             await self.writer.run(settle)
 
     async def round(self) -> bool:
-        """Record results and take deliveries that are due, in one transaction; then begin to send them.
-
-        If more may be due than the channel has room for, wait until some are done.
-        """
+        """Record results, take what is due in one transaction, and begin to send it; wait while the channel is full."""
         busy = sum(self._under_way.values())
         room = self.polling.batch - busy if self.singly or not busy else 0
         taken = await self._record_and_take(room)
@@ -190,7 +187,6 @@ class DeliveryLoop(Loop):
         return False
 
     async def finish(self) -> None:
-        """Record the last results, also of what is still under way."""
         if self._under_way:
             await asyncio.wait(self._under_way)
         if self._sent or self._failed:
@@ -265,7 +261,6 @@ class RoutingLoop(Loop):
         await self.writer.run(partial(notifications.reroute, channels=names, at=now()))
 
     async def round(self) -> bool:
-        """Route notifications that are due; return True if none is left."""
         route = partial(notifications.route, channels_to=self.channels_to, at=now(), limit=self.polling.batch)
         routed = await self.writer.run(route)
         if routed:
@@ -283,8 +278,6 @@ def pause(tries: int, chance: float) -> timedelta:
     return longest * (0.5 + chance / 2)
 
 
-logger = logging.getLogger(__name__)
-
 CLAIM = timedelta(seconds=10)
 """Time for which a courier claims to send; another one waits for its end. One that died is noticed as late."""
 CLAIM_PAUSE_SECONDS = 3.0
@@ -293,11 +286,7 @@ REPORT_TIMEOUT = timedelta(seconds=8)
 
 
 class CourierConfig(NamedTuple):
-    """Configuration of the courier.
-
-    Args:
-        area_code: returns that of telephones without one.
-    """
+    """Configuration of the courier. `area_code` returns that of telephones without one."""
 
     channels: ChannelFile
     templates: Templates
@@ -306,7 +295,6 @@ class CourierConfig(NamedTuple):
     area_code: Callable[[], str] = str
 
     def render(self, delivery: Delivery, *, to_phone: bool = False) -> RenderedNotification:
-        """Return the delivery in words, in the language of its route; see Templates."""
         language = self.channels.language(delivery.notification.recipient)
         return self.templates.render(delivery, language, to_phone=to_phone)
 

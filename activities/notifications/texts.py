@@ -1,8 +1,8 @@
 """Texts of notifications: Jinja2 templates in Chinese and English, all of them checked at the start.
 
 `caller/reply.zh.txt` is the Chinese text for a caller whose case was replied to, `caller/default.zh.txt` that of kinds
-without a template; `staff/` likewise. `subject.zh.txt` is the subject, of a mail for example. Operators' templates change
-nothing, and no loop, recursion or huge text of them hangs the service.
+without a template; `staff/` likewise. `subject.zh.txt` is the subject, of a mail for example. Templates of operators
+change nothing, and no loop, recursion or huge text of them hangs the service.
 """
 
 import re
@@ -77,8 +77,6 @@ def _counted(items: Iterable[ValueT]) -> Iterator[ValueT]:
 
 
 def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a filter that counts its steps."""
-
     @wraps(function)
     def limited(*values: object, **named: object) -> object:
         _spend_call(values, named)
@@ -268,10 +266,7 @@ class Templates:
 def template_problems(
     environment: jinja2.Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
 ) -> Iterator[str]:
-    """Yield the problems of a template with fields like those of the sample.
-
-    `accepted` lists the valid names if its name is not one of them; None if it is.
-    """
+    """Yield the problems of a template with such fields; `accepted` lists valid names if its own is none."""
     file, loader = name, environment.loader
     assert loader is not None  # noqa: S101 - every environment of ours has one
     try:

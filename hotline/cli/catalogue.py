@@ -137,7 +137,6 @@ def _is_applied(store: CatalogueStore, edition: Edition) -> bool:
 
 
 def _user_name() -> str:
-    """Return the name of the machine's user, or `operator` in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,7 +1,7 @@
 """Reader of a catalogue: its TOML file, the files it extends, the working calendar, and the rules of its time zone.
 
-One `FileError` reports every mistake in the files. China's holidays (节假日) and make-up working days (调休上班) are those
-of the package chinesecalendar, which takes them from the State Council's yearly notices; the override tables of a
+One `FileError` reports every mistake in the files. China's holidays (节假日) and make-up working days (调休上班) come
+from the package chinesecalendar, which has them from the State Council's yearly notices; the override tables of a
 catalogue add what the package does not know yet. Of later years the holidays that are fixed by law are expected,
 without make-up working days.
 """
@@ -161,7 +161,7 @@ def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date],
 
 
 def _covers_until(rules: CalendarRules) -> date:
-    """Return the end of the last year before the first gap; `date.max` if there are no holidays at all."""
+    """Return the end of the last year before the first gap; `date.max` without any holidays."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
     known |= rules.years_told()
     if not known:
@@ -233,9 +233,6 @@ def load_catalogue(path: Path) -> Catalogue:
     raise FileError(problems)
 
 
-# --- reading and merging ---------------------------------------------------------------------------------------------
-
-
 def _read_chain(path: Path, extending: tuple[Path, ...] = ()) -> list[tuple[Path, Table]]:
     """Return the file and those it extends, in this order, without the key `extends`."""
     if any(path.resolve() == read.resolve() for read in extending):
@@ -268,9 +265,6 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
         # Errors of the rules, or of the calendar that is built from them.
         problems += [_problem(chain, CalendarRules, fault, ("calendar",)) for fault in causes(error.errors())]
         return None
-
-
-# --- saying what is wrong --------------------------------------------------------------------------------------------
 
 
 def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: Location = ()) -> str:

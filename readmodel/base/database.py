@@ -206,10 +206,7 @@ def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowVal
 
 
 def insert_many(connection: WriteConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of which the table has none, as values of all columns; on PostgreSQL by a binary COPY.
-
-    As with `upsert_many`, the driver takes the values as they are.
-    """
+    """Insert rows of which the table has none, as values of all columns, on PostgreSQL as `upsert_many` does."""
     if rows and connection.dialect.name == "postgresql":
         _copy(connection, table, table.name, rows)
     else:

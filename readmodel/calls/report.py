@@ -135,7 +135,6 @@ def _name(by: Grouping, local: datetime) -> str:
 
 
 def start_of(day: date, zone: tzinfo) -> datetime:
-    """Return the first instant of a local day, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 

@@ -45,7 +45,6 @@ class Stretch(NamedTuple):
     where: tuple[sa.ColumnElement[bool], ...] = ()
 
     def places(self, columns: Columns, after: Place | None, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        """Return the statement of the places that meet the conditions, after a place if one is given."""
         at, number = columns[self.at], columns.number
         return in_order(sa.select(at, number).where(*conditions), at, number, after, newest_first=self.newest_first)
 

@@ -183,7 +183,6 @@ class MoneyTotal(Immutable):
 
 
 def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[MoneyTotal, ...]:
-    """Return the totals of the decisions from `start` on, before `end`, by kind."""
     groups = decisions.c.kind, decisions.c.currency, decisions.c.approved
     amount = func.coalesce(func.sum(decisions.c.amount), 0)
     statement = (

@@ -124,7 +124,6 @@ _MISSED_CLOCKS = select(
 
 
 def missed(connection: ReadConnection, scope: ReportScope) -> Table:
-    """Count the promises that were missed, by what the case waited for at that instant."""
     counted = Counter(
         (row.name, row.department, Stage.PART if row.part else STAGES[State(row.state)])
         for row in connection.execute(_MISSED_CLOCKS.where(scope.has(clocks.c.missed_at)))

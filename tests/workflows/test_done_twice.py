@@ -33,7 +33,7 @@ from domain.shared.actors import SYSTEM
 from readmodel.base.database import read_in_thread
 from readmodel.cases.queries import get_case
 from readmodel.incidents import get as get_incident
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 from tests.support.batches import call, project, published
 from tests.support.build import INCIDENT, OTHER_INCIDENT
 from tests.support.bulk import order_handover, put_in_force

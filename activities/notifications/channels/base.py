@@ -82,10 +82,7 @@ def _meant_by(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6
 
 
 async def check_resolved(host: str) -> tuple[str, ...]:
-    """Return the host's addresses.
-
-    Raises ForbiddenAddressError if one of them is such a one, OSError if it cannot be resolved.
-    """
+    """Return the host's addresses. Raises ForbiddenAddressError, also if one of several is such a one, and OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = tuple(str(address) for *_, (address, *_) in found)
     for address in addresses:
@@ -106,10 +103,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first of the host's addresses that answers.
-
-        Raises ForbiddenAddressError if one of them is such a one, httpcore.ConnectError if none answers.
-        """
+        """Connect to the first address that answers. Raises ForbiddenAddressError, and ConnectError if none does."""
         try:
             *earlier, last = await check_resolved(host)
         except OSError as error:
@@ -191,7 +185,6 @@ class ChannelConfig(ConfigTable, ABC):
 
     @property
     def needs_phone(self) -> bool:
-        """True if the channel sends to the caller's telephone number."""
         return False
 
     @abstractmethod
@@ -250,7 +243,7 @@ class RemoteChannel:
 
 @asynccontextmanager
 async def time_limit(seconds: float) -> AsyncIterator[None]:
-    """Raise DeliveryError if the context takes longer than `seconds`."""
+    """Raise DeliveryError if the context takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -259,10 +252,7 @@ async def time_limit(seconds: float) -> AsyncIterator[None]:
 
 
 async def post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> None:
-    """Post a JSON body within `seconds`.
-
-    Raises DeliveryError if the status is no success, ForbiddenAddressError if nothing is sent to that address.
-    """
+    """Post a JSON body within `seconds`. Raises DeliveryError, ForbiddenAddressError and OSError."""
     headers = {**headers, "Content-Type": "application/json"}
     async with time_limit(seconds):
         await check_resolved(urlsplit(url).hostname or "")
