@@ -21,8 +21,8 @@ from activities.projection import Projection
 from api.edge.middleware import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError, declare, unavailable
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Contact, Intake, Location
+from domain.case.lifecycle import Event
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import Incident, IncidentBatch

@@ -24,7 +24,7 @@ from activities.notifications.channels.base import DeliveryError, RenderedNotifi
 from activities.notifications.routing import Language, is_caller
 from domain.assessment.assessment import ASSESSMENT_NOTIFICATION_ZH, ASSESSMENT_PREFIX
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.case.notifications import CASE_NOTIFICATION_ZH
+from domain.case.case import CASE_NOTIFICATION_ZH
 from domain.incident.incident import INCIDENT_NOTIFICATION_ZH
 from domain.shared.errors import FileError
 from domain.shared.numbers import is_incident

@@ -9,10 +9,8 @@ from api.parameters import Flag, Sla
 from api.responses import EventItem, body_like, masked_for, reads_one_department, shown_as, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.decide import CASE_KINDS
-from domain.case.events import Event
 from domain.case.intake import Intake, IntakeChannel
-from domain.case.lifecycle import ENDED, State
-from domain.case.parts import Part
+from domain.case.lifecycle import ENDED, Event, Part, State
 from domain.case.views import CaseView
 from domain.catalogue.terms import Priority
 from domain.rights.masking import masked, masks_for

@@ -25,8 +25,8 @@ from api.temporal.server import Backlog
 from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Contact, Intake
+from domain.case.lifecycle import Event
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role

@@ -41,8 +41,7 @@ from api.parameters import (
 from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
 from api.routing import BY_NAME, MASKED_SEARCH, OnceRoute, department_within, needs, search_within
 from api.temporal.errors import TEMPORAL_ERRORS
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 from domain.shared.value import DepartmentCode, words

@@ -21,8 +21,7 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.case.automatic.notice import DOCUMENT_EN, Addressee, Criticised, Noticed, document_of
 from domain.case.automatic.notice import DOCUMENTS as KINDS
 from domain.case.clocks import CLOCK_ZH
-from domain.case.events import Event, Names
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, Names, State
 from domain.catalogue.terms import URGED
 from domain.shared.actors import Role
 from domain.shared.errors import FileError

@@ -41,7 +41,7 @@ from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.bulk import Handover, HandoverProgress
 from domain.case.case import Case
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch
 from domain.case.views import CaseView, Outcome
 from domain.incident.incident import Incident

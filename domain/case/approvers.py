@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms
 from domain.kit.event import EventData
 from domain.shared.actors import Actor

@@ -27,8 +27,7 @@ from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
 from domain.case.intake import IntakeFlag
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
 from domain.incident.incident import INCIDENT_KINDS

@@ -33,7 +33,7 @@ from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch
 from domain.kit.event import ActionBody
 from domain.shared.value import to_milliseconds

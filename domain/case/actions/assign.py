@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from domain.case.kind import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
-from domain.case.state import while_incomplete
+from domain.case.lifecycle import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
+from domain.case.state import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State, while_incomplete
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Name, omit_default
 

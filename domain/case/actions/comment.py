@@ -1,9 +1,7 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
-from domain.case.events import OfIncident
-from domain.case.kind import Action, ActionBody, Role, State
-from domain.case.lifecycle import OPEN
-from domain.case.state import while_active
+from domain.case.lifecycle import OPEN, OfIncident
+from domain.case.state import Action, ActionBody, Role, State, while_active
 from domain.shared.value import Text
 
 

@@ -1,11 +1,9 @@
 """complete 处理完成: the department's work is done; what was done is on record."""
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import OfIncident
-from domain.case.kind import Action, CaseState, Decision, Event, NotPossible, Objection, PartAction, Role, State
-from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
+from domain.case.lifecycle import NO_SUCH_PART, Event, OfIncident, Part, PartBody, PartData, PartState, State
 from domain.case.progress import Finding
-from domain.case.state import while_incomplete
+from domain.case.state import Action, CaseState, Decision, NotPossible, Objection, PartAction, Role, while_incomplete
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Code, Text, omit_default
 

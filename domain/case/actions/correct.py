@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from domain.case.actions.complete import NOT_APPROVED
-from domain.case.events import text_of
 from domain.case.intake import Caller, IntakeFacts, Location
-from domain.case.kind import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
-from domain.case.lifecycle import OPEN
+from domain.case.lifecycle import OPEN, text_of
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
 from domain.case.progress import ContactChange
+from domain.case.state import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.catalogue.terms import Edition, Priority, Terms
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
 from domain.shared.value import ServiceCode, Value, omit_default, same_phone

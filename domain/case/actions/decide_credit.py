@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import APPROVE
-from domain.case.events import OfDepartment
-from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role, State
+from domain.case.lifecycle import OfDepartment, State
 from domain.case.progress import LIMIT_REACHED, Owed
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
 from domain.shared.actors import SYSTEM
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 from domain.shared.value import Code, Text, omit_default

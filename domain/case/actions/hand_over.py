@@ -1,8 +1,8 @@
 """hand_over 移交: another agent owns the case from now on."""
 
 from domain.case.actions.correct import CONTACT_CHANGED
-from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.case.lifecycle import OPEN
+from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Name, omit_default
 

@@ -4,10 +4,9 @@ It waits with the others, and is settled with them unless it has own work.
 """
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import OfIncident
-from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
-from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED
+from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED, OfIncident
 from domain.case.progress import Progress
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
 from domain.shared.value import IncidentNumber, NamedCode, complete
 

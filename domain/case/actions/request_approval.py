@@ -6,7 +6,7 @@ from typing import Literal
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
 from domain.case.clocks import APPROVE
-from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role, State
+from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import Approver
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import ZERO, Money, Text, omit_default

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.kind import Action, Actor, CaseState, Decision, Reasoned, Role, State
+from domain.case.state import Action, Actor, CaseState, Decision, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Instant
 

@@ -2,11 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.events import MayClose
-from domain.case.kind import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
-from domain.case.lifecycle import OPEN
-from domain.case.parts import departments_of
+from domain.case.lifecycle import OPEN, MayClose, departments_of
 from domain.case.progress import Withdrawal
+from domain.case.state import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import CallId, omit_default
 
