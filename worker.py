@@ -18,13 +18,12 @@ from temporalio.worker import Worker
 
 from activities.assessments import AssessmentActivities
 from activities.bulk import BulkActivities
-from activities.case_updates import BulkThrottle, CaseUpdates
+from activities.cases import BulkThrottle, CaseUpdates, Projection, read
 from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles, SurgeWatch
 from activities.names import assessment_id
 from activities.notifications.caller_links import CallerLinks
 from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
-from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import PeriodEnd, ReportActivities

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.projection import plain_errors, read
+from activities.cases import plain_errors, read
 from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample, Drawn, draw
 from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result

@@ -10,10 +10,9 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.case_updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
+from activities.cases import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal, plain_errors, read
 from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
-from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change

@@ -18,10 +18,20 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.case_updates import ANSWER_SECONDS, GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left, is_refusal
+from activities.cases import (
+    ANSWER_SECONDS,
+    GONE,
+    NO_ANSWER,
+    Answers,
+    CaseAnswer,
+    CaseUpdates,
+    Left,
+    is_refusal,
+    plain_errors,
+    read,
+)
 from activities.names import ABSORB, SETTLE, incident_id
 from activities.poller import now, poller_run
-from activities.projection import plain_errors, read
 from activities.run_status import is_gone
 from domain.case.actions.link_incident import OVER, LinkIncident
 from domain.case.automatic.settle import Settled, Settlement

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.cases import plain_errors, read
 from activities.poller import now
-from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
 from domain.shared.value import Immutable, Start

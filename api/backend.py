@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import make_url
 from temporalio.client import Client
 
+from activities.cases import Projection
 from activities.notifications.caller_links import CallerLinks
-from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api.assessments.assessments import Assessments
 from api.complaints.actions import ComplaintActions

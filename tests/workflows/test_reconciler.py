@@ -13,7 +13,7 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.case_updates import BulkThrottle
+from activities.cases import BulkThrottle
 from activities.names import complaint_id
 from activities.poller import PollerRun
 from activities.recovery import case_workflows, reconcile
