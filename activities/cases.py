@@ -139,8 +139,6 @@ REFUSED = "refused"
 TRIES = 3
 """Attempt of the activity from which on a case that does not answer is left; earlier ones fail of it."""
 
-T = TypeVar("T")
-
 
 class CaseAnswer(NamedTuple):
     """Answer of a case in one word, and the batch that it returned for SQL."""

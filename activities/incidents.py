@@ -57,7 +57,7 @@ from domain.shared.value import Immutable
 from readmodel import incidents
 from readmodel.base.database import reading
 from readmodel.cases.queries import versions
-from readmodel.incidents import Surge, unclaimed
+from readmodel.incidents import unclaimed
 from readmodel.writer import GroupWriter
 
 REFRESH_SECONDS = 2.0
@@ -352,16 +352,13 @@ class SurgeWatch:
                 begins = max(since, ended_at or since)
                 later = incidents.surges(connection, begins, [surge.service], rule.more_than)
                 if any(each.district == surge.district for each in later):
-                    yield _opening(surge, rule, begins, at), ended_at
-
-
-def _opening(surge: Surge, rule: SurgeRule, since: datetime, at: datetime) -> Opening:
-    return Opening(
-        at=at,
-        title=f"{surge.service} · {surge.district}",
-        scope=Scope(services=(surge.service,), districts=(surge.district,)),
-        since=since,
-        follow_up_percent=rule.follow_up_percent,
-        timezone=rule.timezone,
-        calls=surge.calls,
-    )
+                    suspicion = Opening(
+                        at=at,
+                        title=f"{surge.service} · {surge.district}",
+                        scope=Scope(services=(surge.service,), districts=(surge.district,)),
+                        since=begins,
+                        follow_up_percent=rule.follow_up_percent,
+                        timezone=rule.timezone,
+                        calls=surge.calls,
+                    )
+                    yield suspicion, ended_at

@@ -25,13 +25,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.names import UNDELIVERED, complaint_id
-from activities.notifications.channels.base import (
-    Channel,
-    CheckedTransport,
-    RemoteConfig,
-    RenderedNotification,
-    Resources,
-)
+from activities.notifications.channels import base
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import PollerRun, now, poller_run
@@ -134,7 +128,7 @@ class DeliveryLoop(Loop):
 
     writer: GroupWriter
     name: str
-    channel: Channel
+    channel: base.Channel
     quiet_until: QuietUntil
     give_up: GiveUp
     polling: Polling
@@ -294,7 +288,7 @@ class CourierConfig(NamedTuple):
     polling: Polling = Polling()
     area_code: Callable[[], str] = str
 
-    def render(self, delivery: Delivery, *, to_phone: bool = False) -> RenderedNotification:
+    def render(self, delivery: Delivery, *, to_phone: bool = False) -> base.RenderedNotification:
         language = self.channels.language(delivery.notification.recipient)
         return self.templates.render(delivery, language, to_phone=to_phone)
 
@@ -353,20 +347,20 @@ async def courier(
     # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
     unlimited = httpx.Limits(max_connections=None)
     # A proxy of the environment resolves names by itself.
-    transport = None if getproxies() else CheckedTransport(unlimited)
+    transport = None if getproxies() else base.CheckedTransport(unlimited)
     async with httpx.AsyncClient(limits=unlimited, transport=transport) as http:
         loops = [
             DeliveryLoop(
                 writer,
                 name,
                 table.channel(
-                    name, Resources(http, partial(config.render, to_phone=table.needs_phone), config.log_file)
+                    name, base.Resources(http, partial(config.render, to_phone=table.needs_phone), config.log_file)
                 ),
                 partial(channels.quiet_until, name),
                 give_up,
                 # A crash leaves in doubt what was taken, so a remote channel takes no more than it sends at once.
-                polling._replace(batch=table.concurrency) if isinstance(table, RemoteConfig) else polling,
-                singly=isinstance(table, RemoteConfig),
+                polling._replace(batch=table.concurrency) if isinstance(table, base.RemoteConfig) else polling,
+                singly=isinstance(table, base.RemoteConfig),
                 clock=clock,
                 area_code=config.area_code,
             )

@@ -19,8 +19,7 @@ from domain.kit.event import BaseEvent
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Place, RowPage, in_order, page_of
-from readmodel.cases.filters import CaseFilters
-from readmodel.cases.search import Sort, conditions_of, find, having_terms, stretches
+from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, having_terms, stretches
 from readmodel.cases.search_terms import account_term
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, decisions, events, parts, search_words
 

@@ -59,13 +59,10 @@ def check_literal(host: str) -> None:
             address = ip_address(socket.inet_aton(host))
         except (OSError, ValueError):
             return
-    if any(map(_is_forbidden, _meant_by(address))):
-        raise ForbiddenAddressError
-
-
-def _is_forbidden(address: IPv4Address | IPv6Address) -> bool:
-    of_nobody = address.is_link_local or address.is_multicast or address.is_unspecified
-    return of_nobody or any(address in network for network in FORBIDDEN)
+    for meant in _meant_by(address):
+        of_nobody = meant.is_link_local or meant.is_multicast or meant.is_unspecified
+        if of_nobody or any(meant in network for network in FORBIDDEN):
+            raise ForbiddenAddressError
 
 
 def _meant_by(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
