@@ -31,7 +31,6 @@ from readmodel.writer import GroupWriter
 CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes; none."""
 HANDED_OVER = "handed_over"
-"""Answer of a case that has the new owner."""
 
 
 class OpenCasesQuery(Immutable):

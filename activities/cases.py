@@ -133,9 +133,7 @@ GENTLE = FanOut(concurrency=2, checkpoint=20)
 BRISK = FanOut(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
 GONE = "gone"
-"""Answer of a case whose workflow has ended."""
 REFUSED = "refused"
-"""Answer of a case that refused the update."""
 TRIES = 3
 """Attempt of the activity from which on a case that does not answer is left; earlier ones fail of it."""
 

@@ -47,7 +47,6 @@ incidents = Table(
 """Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
 
 incident_events = Table("incident_events", schema.metadata, schema.number_column("incidents"), *schema.event_columns())
-"""Events of incidents."""
 _row = incidents.c
 
 

@@ -38,7 +38,6 @@ ANSWERS = {
     "refused": "refused",
     "silent": "did not answer",
 }
-"""Answers of cases to a rollout, in words."""
 SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 

@@ -149,7 +149,6 @@ def _postgresql(url: str, *, read_only: bool) -> Engine:
 
 
 RowValues = dict[str, Any]
-"""Values of one row, by column."""
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 

@@ -196,7 +196,6 @@ class ColumnFilters:
 
 
 FILTERED_COLUMNS = tuple(field.name for field in fields(ColumnFilters))
-"""Names of the filters by a value."""
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""
 
@@ -238,7 +237,6 @@ _index_of_lists(
 
 
 IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
-"""Condition for an open case."""
 PROGRESS = cases.c.document
 """The part of a case that changes, `domain.case.progress.Progress`."""
 _FLAGS = sa.cast(cases.c.flags, sa.Text)

@@ -57,7 +57,6 @@ api_keys = Table(
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
 )
-"""API keys of people."""
 
 _AUTHORITY = ("role", "department", "districts", "left_at")
 """Fields of a person whose change ends the sessions."""

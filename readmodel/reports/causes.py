@@ -129,7 +129,6 @@ DECISION_KINDS = {
     "waiver": ("waiver", "减免"),
     "settlement": ("settlement of arrears", "结清欠费"),
 }
-"""Names of the kinds of decisions."""
 APPROVED, REJECTED = ("approved", "approved", "批准"), ("rejected", "rejected", "不批准")
 
 

@@ -21,7 +21,6 @@ AGES = (1, 3, 7, 15, 30)
 _OLDEST_FIRST = [*enumerate(AGES, 1)][::-1]
 _NAMES = tuple(f"{low}-{high}" if high else f"> {low}" for low, high in zip((0, *AGES), (*AGES, 0), strict=True))
 OLDEST = 50
-"""Cases that are listed."""
 
 
 def open_at_end(scope: ReportScope) -> ColumnElement[bool]:
