@@ -159,7 +159,7 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
-"""Folder of the templates of documents, which `api.documents.documents` checks and renders."""
+"""Folder of the templates of documents, which `api.documents` checks and renders."""
 KIND_ZH = CASE_NOTIFICATION_ZH | INCIDENT_NOTIFICATION_ZH | ASSESSMENT_NOTIFICATION_ZH
 """Chinese name of every kind of notification."""
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]

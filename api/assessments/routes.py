@@ -16,13 +16,12 @@ from api.assessments.assessments import (
     number_of,
 )
 from api.complaints.cases import TheCases
-from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.routing import OnceRoute, needs
+from api.routing import OnceRoute, TheExportTurn, TheReader, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.exclusion import (
     ASSESSMENT_FINAL,

@@ -14,14 +14,13 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
-from api.complaints.answers import NewComplaint
-from api.dependencies import CatalogueInForce, part
+from api.complaints.cases import NewComplaint
 from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
+from api.routing import CatalogueInForce, part
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
-from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
-from api.temporal.server import Backlog
+from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
 from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case

@@ -28,15 +28,15 @@ from activities.run_status import is_lost, is_over
 from activities.sealing.envelope import Envelope, context_of
 from api.edge.limits import Limit
 from api.edge.problems import ProblemError, declare
-from api.temporal.errors import (
+from api.temporal.server import (
     QUERY_SECONDS,
+    ClockCheck,
     NotTakenError,
     answer_unless_gone,
     answering,
     other_release,
     refused_update,
 )
-from api.temporal.server import ClockCheck
 from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.bulk import Handover, HandoverProgress

@@ -88,6 +88,6 @@ def check_notifications(settings: Settings) -> "ChannelFile":
 
 def check_documents(settings: Settings) -> None:
     """Raise FileError if the templates of documents cannot be used."""
-    from api.documents.documents import Documents
+    from api.documents import Documents
 
     Documents(settings.templates)

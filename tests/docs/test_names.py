@@ -14,9 +14,9 @@ from temporalio.common import SearchAttributeKey
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.texts import Templates
-from api.complaints.answers import NewComplaint
 from api.complaints.caller_page import STATE_FOR_CALLERS
-from api.documents.documents import Documents
+from api.complaints.cases import NewComplaint
+from api.documents import Documents
 from api.edge.middleware import Metrics
 from api.edge.problems import PREFIX, PROBLEM_KINDS
 from api.parameters import Flag, Listing

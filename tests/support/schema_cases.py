@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import update
 
 from api.actions import operation_id
-from api.documents.documents import SAMPLE
+from api.documents import SAMPLE
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS

@@ -8,7 +8,7 @@ import pytest
 from jinja2.filters import do_striptags
 
 from activities.notifications.texts import Templates
-from api.documents.documents import Documents
+from api.documents import Documents
 from domain.case.case import Case, notifications
 from domain.case.intake import Caller
 from domain.case.lifecycle import Event, State

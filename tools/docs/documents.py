@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from api.documents.documents import Documents
+from api.documents import Documents
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.register import Registration
 from domain.case.actions.sign_for import SignFor

@@ -15,16 +15,16 @@ from api.assessments.answers import (
     ObjectionItem,
     StandardItem,
 )
-from api.calls.routes import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
-from api.complaints.answers import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
+from api.calls import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
+from api.complaints.cases import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
-from api.documents.documents import SAMPLE
+from api.documents import SAMPLE
 from api.health import Component, Health
 from api.health.readiness import readiness, unknown
 from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import Candidate, IncidentItem
-from api.people.routes import HandoverItem
+from api.people import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.responses import Page, timeline_item
 from domain.assessment.actions import object_

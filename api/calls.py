@@ -20,12 +20,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.complaints.cases import TheCases
-from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
 from api.directory import UNKNOWN_AGENT
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
-from api.routing import CONTEXT, OnceRoute, needs
+from api.routing import CONTEXT, Now, OnceRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
 from domain.case.case import Case
