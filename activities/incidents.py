@@ -18,23 +18,11 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.cases import (
-    ANSWER_SECONDS,
-    GONE,
-    NO_ANSWER,
-    Answers,
-    CaseAnswer,
-    CaseUpdates,
-    Left,
-    is_refusal,
-    plain_errors,
-    read,
-)
+from activities import cases
 from activities.names import ABSORB, SETTLE, incident_id
 from activities.poller import now, poller_run
 from activities.run_status import is_gone
-from domain.case.actions.link_incident import OVER, LinkIncident
-from domain.case.automatic.settle import Settled, Settlement
+from domain.case.actions.link_incident import OVER, LinkIncident, Settled, Settlement
 from domain.case.views import Outcome
 from domain.incident.incident import (
     Absorbed,
@@ -49,8 +37,7 @@ from domain.incident.incident import (
     Settling,
     sampled,
 )
-from domain.incident.scope import Scope
-from domain.incident.state import Opening, SurgeRule
+from domain.incident.state import Opening, Scope, SurgeRule
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.value import Immutable
@@ -74,15 +61,15 @@ LINKED = "linked"
 class IncidentActivities:
     """The activities of incidents."""
 
-    def __init__(self, writer: GroupWriter, engine: Engine, cases: CaseUpdates) -> None:
+    def __init__(self, writer: GroupWriter, engine: Engine, updates: cases.CaseUpdates) -> None:
         self._writer = writer
         self._engine = engine
-        self._cases = cases
+        self._updates = updates
 
     @activity.defn(name="publish_incident")
     async def publish(self, batch: IncidentBatch) -> int | None:
         """Commit the row of the incident, its events and notifications to staff; return the version of a later row."""
-        with plain_errors():
+        with cases.plain_errors():
             return await self._writer.run(partial(incidents.write, batch=batch))
 
     @activity.defn(name="inform_callers")
@@ -93,10 +80,12 @@ class IncidentActivities:
         """
         for start in range(0, len(news.numbers), SLICE):
             numbers = news.numbers[start : start + SLICE]
-            doubtful = await read(self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers))
+            doubtful = await cases.read(
+                self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers)
+            )
             unlinked = await self.find_unlinked(Asking(incident=news.incident, numbers=tuple(doubtful)))
             told = [number for number in numbers if number not in unlinked]
-            with plain_errors():
+            with cases.plain_errors():
                 await self._writer.run(partial(incidents.inform, news=news, numbers=told))
             activity.heartbeat()
 
@@ -104,7 +93,7 @@ class IncidentActivities:
     async def find_unlinked(self, asking: Asking) -> tuple[str, ...]:
         found = []
         for number in asking.numbers:
-            if await self._cases.is_linked(number, asking.incident) is False:
+            if await self._updates.is_linked(number, asking.incident) is False:
                 found.append(number)
             activity.heartbeat()
         return tuple(found)
@@ -114,7 +103,7 @@ class IncidentActivities:
         """Link the next cases that it takes by itself: none for a run that was reset, which asks after its end."""
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
-        numbers = await read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
+        numbers = await cases.read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
         # Asked for by another search, a case is linked again: one that was reinstated has left.
         this_one = f"gather-{activity.info().workflow_run_id}-{activity.info().activity_id}"
         counts, _ = await self._link_all(numbers, gathering.incident, this_one)
@@ -131,10 +120,12 @@ class IncidentActivities:
         with suppress(ApplicationError):
             if await self._is_over(incident):
                 return BatchResult(counts={OVER: len(numbers)})
-            taken = await read(self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers))
+            taken = await cases.read(
+                self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers)
+            )
 
-        async def leave(number: str) -> CaseAnswer | None:
-            return CaseAnswer(OVER) if number in taken else None
+        async def leave(number: str) -> cases.CaseAnswer | None:
+            return cases.CaseAnswer(OVER) if number in taken else None
 
         counts, left = await self._link_all(numbers, incident, "named", naming.actor, leave)
         return BatchResult(counts=counts, silent=tuple(left))
@@ -146,14 +137,14 @@ class IncidentActivities:
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
         there = await self._versions(settling.numbers)
 
-        async def ask(number: str) -> CaseAnswer:
+        async def ask(number: str) -> cases.CaseAnswer:
             chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
-            settled: Settled = await self._cases.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
-            return CaseAnswer(settled.outcome, settled.batch)
+            settled: Settled = await self._updates.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
+            return cases.CaseAnswer(settled.outcome, settled.batch)
 
-        counts, left = await self._cases.ask_all(settling.numbers, ask)
-        counts[OVER] += counts.pop(GONE, 0)
+        counts, left = await self._updates.ask_all(settling.numbers, ask)
+        counts[OVER] += counts.pop(cases.GONE, 0)
         return BatchResult(counts=+counts, silent=tuple(left))
 
     @activity.defn(name="relink_cases")
@@ -164,9 +155,9 @@ class IncidentActivities:
         """
         ended, to = relinking.incident, relinking.to
 
-        async def leave(number: str) -> CaseAnswer | Left | None:
-            linked = await self._cases.is_linked(number, ended, to)
-            return None if linked else NO_ANSWER if linked is None else CaseAnswer(OVER)
+        async def leave(number: str) -> cases.CaseAnswer | cases.Left | None:
+            linked = await self._updates.is_linked(number, ended, to)
+            return None if linked else cases.NO_ANSWER if linked is None else cases.CaseAnswer(OVER)
 
         counts, left = await self._link_all(relinking.numbers, to, f"{ended}->{to}", leave=leave)
         return BatchResult(counts=counts, silent=tuple(left))
@@ -177,32 +168,32 @@ class IncidentActivities:
         incident: str | None,
         why: str,
         by: Actor = SYSTEM,
-        leave: Callable[[str], Awaitable[CaseAnswer | Left | None]] | None = None,
-    ) -> Answers:
+        leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.Left | None]] | None = None,
+    ) -> cases.Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
         `by` is who links them. `leave` returns the answer of a case that is left as it is, None for all others.
         """
         there = await self._versions(numbers)
 
-        async def ask(number: str) -> CaseAnswer | Left:
+        async def ask(number: str) -> cases.CaseAnswer | cases.Left:
             if leave and (answer := await leave(number)):
                 return answer
             key, body = f"{why}-{incident}-{number}", LinkIncident(incident=incident)
             command = Command(actor=by, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
-            outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome, key)
-            return CaseAnswer(LINKED, outcome.batch)
+            outcome: Outcome = await self._updates.send(number, "link_incident", command, Outcome, key)
+            return cases.CaseAnswer(LINKED, outcome.batch)
 
-        return await self._cases.ask_all(numbers, ask)
+        return await self._updates.ask_all(numbers, ask)
 
     async def _is_over(self, incident: str) -> bool:
-        found = await read(self._engine, partial(incidents.standing, numbers=[incident]))
+        found = await cases.read(self._engine, partial(incidents.standing, numbers=[incident]))
         return incident in found and found[incident].closed
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
         """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""
         try:
-            return await read(self._engine, lambda connection: versions(connection, numbers))
+            return await cases.read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:
             return {}
 
@@ -227,7 +218,9 @@ class IncidentTitles:
         while True:
             # It is no news that SQL is down.
             with suppress(ApplicationError, SQLAlchemyError):
-                self.titles = await read(self._engine, lambda sql: incidents.titles(sql, datetime.now(UTC) - SHOWN_FOR))
+                self.titles = await cases.read(
+                    self._engine, lambda sql: incidents.titles(sql, datetime.now(UTC) - SHOWN_FOR)
+                )
             await asyncio.sleep(REFRESH_SECONDS)
 
 
@@ -275,10 +268,10 @@ class IncidentMessages:
         once = f"{ABSORB}-{absorbed.incident}-{activity.info().attempt}"
         handle = self._client.get_workflow_handle(incident_id(absorbed.into))
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(cases.ANSWER_SECONDS):
                 return not await is_gone(handle.execute_update(ABSORB, absorbed, id=once))
         except WorkflowUpdateFailedError as error:
-            if is_refusal(error):
+            if cases.is_refusal(error):
                 return False
             raise
 

@@ -152,7 +152,7 @@ async def _put_in_force(
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.installation import connect_to_own
     from workflows.bulk import RolloutStart
-    from workflows.clients.bulk import end_rollout, start_rollout
+    from workflows.clients.start import end_rollout, start_rollout
 
     client, edition = await connect_to_own(settings), preview.edition
     if not _is_applied(store, edition):

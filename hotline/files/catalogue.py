@@ -24,8 +24,7 @@ from pydantic_core import ErrorDetails
 from domain.calendar.work_calendar import Hours, WorkCalendar
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Sources
-from domain.shared.errors import FileError
-from domain.shared.explain import causes, explain, key_at, table_at
+from domain.shared.errors import FileError, causes, explain, key_at, table_at
 from domain.shared.value import Value
 from hotline.files.formats import read_toml
 

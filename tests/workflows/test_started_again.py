@@ -23,8 +23,7 @@ from domain.case.case import Case
 from domain.case.state import ProjectionBatch
 from domain.incident.actions.confirm import Confirm
 from domain.incident.incident import Incident
-from domain.incident.scope import Scope
-from domain.incident.state import Opening
+from domain.incident.state import Opening, Scope
 from domain.shared.actors import SYSTEM
 from domain.shared.value import to_milliseconds
 from hotline.recovery.rebuild_workflows import STARTED
@@ -37,8 +36,8 @@ from tests.support.reconciler import running_reconciled
 from tests.support.sealing import stranger
 from tests.workflows.test_incident import completed
 from tests.workflows.test_rebuild_workflows import rebuilder
-from workflows.clients.incident import options_of
 from workflows.clients.service import last_report
+from workflows.clients.start import incident_options
 from workflows.complaint.messages import ComplaintStart
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
@@ -139,7 +138,7 @@ async def test_an_incident_that_is_started_again_after_its_end_takes_no_case(hot
         IncidentWorkflow.run,
         IncidentStart(source=opening, names=names),
         task_queue=hotline.settings.task_queue,
-        **options_of(incident, names),
+        **incident_options(incident, names),
     )
     cause = Cause(hotline, INCIDENT)
     await run()

@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 from activities.names import ACTIONS, example
 from domain.kit.entity import EntityRules
 from domain.kit.event import AnyAction, BaseEvent, Command
-from domain.rights.masking import refuse_masked
+from domain.rights.rights import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
 from domain.shared.value import Immutable, Start, omit_default, to_milliseconds
