@@ -24,8 +24,9 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.names import UNDELIVERED, complaint_id
+from activities.names import UNDELIVERED, UNSEALED, complaint_id
 from activities.notifications.channels import base
+from activities.notifications.courier import DeliveryLoop, GiveUp, Polling, RoutingLoop
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import PollerRun, now, poller_run
@@ -370,7 +371,10 @@ async def courier(
 
 
 async def report_undelivered(client: Client, number: str, notification: Undelivered) -> None:
-    """Tell a case by an update, if its workflow runs and does not know it. Raises RPCError if it does not answer."""
+    """Tell a case by an update, if its workflow runs and does not know it.
+
+    Raises RPCError if it does not answer, WorkflowUpdateFailedError if it was rebuilt meanwhile, or a clock is wrong.
+    """
     handle, key = client.get_workflow_handle(complaint_id(number)), notification.key
     once = f"undelivered-{notification.channel}-{key}"
     update = handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=REPORT_TIMEOUT)
@@ -378,4 +382,6 @@ async def report_undelivered(client: Client, number: str, notification: Undelive
         if await is_gone(update):
             logger.info("case %s has ended; it is not told that %s was not delivered", number, key)
     except WorkflowUpdateFailedError as error:
+        if isinstance(error.cause, ApplicationError) and error.cause.type == UNSEALED:
+            raise
         logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)

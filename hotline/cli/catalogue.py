@@ -178,6 +178,7 @@ async def _await_round(
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
+    from activities.sealing.stamps import UndecidedError
     from workflows.bulk import CatalogueRolloutWorkflow
 
     result = asyncio.ensure_future(handle.result())
@@ -185,8 +186,8 @@ async def _await_round(
         task = progress.add_task("open cases", total=cases or None)
         while not result.done():
             await asyncio.wait({result}, timeout=1)
-            # While no worker answers, there is no progress to show.
-            with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+            # While no worker of the service answers, there is no progress to show.
+            with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, UndecidedError):
                 at = await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
                 look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
                 progress.update(task, description=look, completed=sum(at.counts.values()))

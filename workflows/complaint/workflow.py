@@ -204,6 +204,7 @@ class ComplaintWorkflow(EntityWorkflow):
             seen=self._seen,
             sender_version=self._sender_version,
             changed_at=self._changed_at,
+            rebuilt_at=self.rebuilt_at,
             outbox=tuple(self._outbox),
             changes=self._changes,
             recent=tuple(lines(self._recent, self._case)),
