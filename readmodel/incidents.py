@@ -99,6 +99,11 @@ def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) 
     return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
 
 
+def linked(connection: ReadConnection, incident: str) -> tuple[str, ...]:
+    """Return the numbers of the cases that are linked to the incident."""
+    return tuple(connection.scalars(select(cases.c.number).where(cases.c.incident == incident)))
+
+
 def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:
     """Return those of these cases that were linked to the incident since its confirmation, which names cases."""
     of_incident = (incident_events.c.number == incident) & (incident_events.c.action == confirm.ACTION.name)
