@@ -26,7 +26,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.names import UNDELIVERED, UNSEALED, complaint_id
 from activities.notifications.channels import base
-from activities.notifications.courier import DeliveryLoop, GiveUp, Polling, RoutingLoop
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import PollerRun, now, poller_run
