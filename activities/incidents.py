@@ -35,9 +35,8 @@ from domain.incident.incident import (
     News,
     Relinking,
     Settling,
-    sampled,
 )
-from domain.incident.state import Opening, Scope, SurgeRule
+from domain.incident.state import Opening, Scope, SurgeRule, sampled
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.value import Immutable

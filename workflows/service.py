@@ -32,7 +32,6 @@ class ReconcilerStart(ReconcilerReport, Start):
 
 NOTHING = ReconcilerStart()
 MEMO = "installation"
-"""Key of the memo with the id of the installation."""
 
 
 @workflow.defn(name="InstallationWorkflow")

@@ -26,9 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit.words import WorkerNames
 
 LINKED, UNLINKED = "linked", "unlinked"
-"""Signals to incidents."""
 _TELLING = "telling"
-"""The task that tells incidents."""
 
 
 @workflow.defn(name="ComplaintWorkflow")
