@@ -284,10 +284,7 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
 
 
 async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the batch that the sender of this update or registration writes; none if there is none.
-
-    A rebuilt case has no first batch. Raises UnreadableError.
-    """
+    """Return the batch of this update, or of a registration that is no rebuild; else none. Raises UnreadableError."""
     if start := await _first_start(origin, event, ComplaintWorkflow, ComplaintStart):
         if isinstance(start.source, Case):
             return []
