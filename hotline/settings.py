@@ -1,8 +1,4 @@
-"""Settings of the service: environment variables `HOTLINE_*`, typed, bounded and read once in a main.
-
-How to reach Temporal elsewhere is not among them: that is `TEMPORAL_ADDRESS` and its relatives
-(`hotline.temporal.connection`).
-"""
+"""Settings of the service: environment variables `HOTLINE_*`, typed, bounded and read once in a main."""
 
 import re
 from ipaddress import ip_address
@@ -78,10 +74,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """Settings of the service. Keyword arguments take precedence over the environment.
-
-    Raises SettingsError if a value is not accepted.
-    """
+    """Settings of the service; keyword arguments come before the environment. Raises SettingsError."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

@@ -1,7 +1,4 @@
-"""Processes of the service: the installation, the ids of the keys of each, and the courier that sends.
-
-No secret is in SQL.
-"""
+"""Processes of the service: the installation, the ids of the keys of each, and the courier that sends."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -73,7 +70,6 @@ def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> Non
 
 
 def last_sealed(connection: ReadConnection) -> dict[str, datetime]:
-    """Return when each key sealed last, to LIVE."""
     return {row.id: row.last_at for row in connection.execute(select(sealing_keys))}
 
 

@@ -102,10 +102,7 @@ class ChannelFile(ConfigTable):
         return self
 
     def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:
-        """Return the names of the channels to a recipient, and of those that get a copy of everything.
-
-        Channels to the caller's telephone are left out if the case has no number.
-        """
+        """Return the channels to a recipient, of which some need a telephone, and those with a copy of everything."""
         route = self._route(recipient)
         copies = [name for name, config in self.channels.items() if isinstance(config, ProgramConfig) and config.copies]
         names = [*(route.channels if route else ()), *copies]
@@ -113,7 +110,6 @@ class ChannelFile(ConfigTable):
 
     @property
     def texts_callers(self) -> bool:
-        """True if a channel sends to the telephones of callers."""
         return any(self.channels[name].needs_phone for name in self.channels_to("caller:", has_phone=True))
 
     @property
@@ -140,7 +136,6 @@ class ChannelFile(ConfigTable):
         return self.model_copy(update={"quiet_hours": self.quiet_hours.model_copy(update={"time_zone": zone})})
 
     def _route(self, recipient: str) -> Route | None:
-        """Return the most exact route to a recipient."""
         routes = {route.to: route for route in self.routes}
         recipient = recipient.removeprefix("former_")
         kind = recipient.partition(":")[0]

@@ -18,7 +18,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _KEY = re.compile(r"i?[0-9]+(-[^\0]+)?")
 """Number of a case or an incident, or key of a notification."""
 CALL_ID = re.compile(r"[!-~]+")
-"""Id of a call."""
 
 
 class BadCursorError(ValueError):
@@ -32,10 +31,7 @@ class BadCursorError(ValueError):
 
 
 class Place(NamedTuple):
-    """Place of an item in a list: its instant, and its number or key among those of the instant.
-
-    `stretch` names the part of a list that has several in turn.
-    """
+    """Place of an item: its instant, its number or key at that instant, and the name of a part of the list."""
 
     at: datetime
     key: str
