@@ -44,7 +44,7 @@ from hotline.temporal.connection import connect
 from hotline.temporal.runner import runner, with_all_decoded
 from readmodel.assessments import months
 from readmodel.base.database import engine
-from readmodel.notifications.deliveries import Delivery
+from readmodel.notifications import Delivery
 from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
 from workflows import bulk, service
@@ -244,7 +244,7 @@ async def serve(settings: Settings) -> None:
 async def keep_running(client: Client, settings: Settings) -> None:
     """Start the workflows of which one runs for ever, and the Schedule, and again those that somebody has ended.
 
-    Tasks that somebody has given to a version of other workers come to this one again.
+    Tasks that somebody has given to a version of other workers, or limited, come to this one again.
     Nothing is started before the stores are compared. Raises ForeignStoreError when one that did not answer before
     turns out to be of another installation, and KeysError if the keys are lost.
     """

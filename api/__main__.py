@@ -12,9 +12,8 @@ import uvicorn
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from api.app import create_app
-from api.backend import Backend
-from api.edge.connections import ConnectionBounds, bounded_protocol
+from api.app import Backend, create_app
+from api.edge.limits import ConnectionBounds, bounded_protocol
 from api.exports.files import remove_left_rows
 from api.temporal_ui.door import lead_from_former_port
 from hotline import entry, process

@@ -1,35 +1,74 @@
-"""The application: middleware, error handlers and routes on a backend."""
+"""The application: its parts, made of the settings, and routes, middleware and error handlers on them.
 
-from collections.abc import AsyncIterator
+With `api.__main__`, it is the main of the API.
+"""
+
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
+from sqlalchemy import make_url
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.routing import Route
+from temporalio.client import Client
 
-from api import dead_letters, openapi, reference
+from activities.notifications.caller_links import CallerLinks
+from activities.projection import Projection
+from activities.sealing.keys import Seal
+from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
-from api.backend import Backend
-from api.calls import routes as calls
+from api.assessments.assessments import Assessments
 from api.complaints import actions as complaint_actions
 from api.complaints import caller_page
 from api.complaints import routes as complaints
-from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
+from api.complaints.actions import ComplaintActions
+from api.complaints.caller_page import CallerPage
+from api.complaints.cases import Cases
+from api.complaints.intake import IntakeService, Recognition
+from api.directory import Naming, People
+from api.documents import Documents, printer
+from api.edge.browsers import SealedCookie
+from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
+from api.edge.middleware import REQUEST_ID, Metrics, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS
-from api.exports.files import XLSX
+from api.exports.files import XLSX, ExportTurn
 from api.health import readiness as health
+from api.health.readiness import ReadinessCheck, checks
+from api.health.storage import READ_MODEL, TEMPORAL, Integrity, SqlHealth, Storage
+from api.health.temporal import TemporalHealth
 from api.incidents import routes as incidents
-from api.people import routes as people
+from api.incidents.routes import Incidents
+from api.people import Handovers
 from api.reports import calls as call_reports
 from api.reports import routes as reports
 from api.sign_in import sessions
+from api.sign_in.security import BearerKey
+from api.sign_in.sessions import CALLBACK, Handshake, OidcSignIn, Session, Sessions
+from api.sign_in.tokens import ClaimMap, Issuer, Tokens
+from api.sql import DirectWriter, ProjectionWriter, Reader
+from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
+from api.temporal.server import Backlog, ClockCheck, temporal_time
 from api.temporal_ui import acting, pages, reading
-from api.temporal_ui.door import Door
+from api.temporal_ui.dangerous import Confirmation, Dangerous
+from api.temporal_ui.door import Door, UiServer
+from api.temporal_ui.pages import TemporalPages
+from domain.catalogue.catalogue import Catalogue
+from domain.shared.value import CodeKind, UnknownCode
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.files.channels import load_channels
+from hotline.files.data_folder import ServingLock, write_private
+from hotline.keys import ring_of
+from hotline.settings import Settings, hosts_of
+from readmodel.base.database import engine
+from readmodel.writer import GroupWriter
 
 ROUTERS = [
     module.router
@@ -57,6 +96,164 @@ COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, XLSX, "application/pdf")
 acting.check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
 
 
+class Backend:
+    """Parts of the service by name, as the routes ask for them. Temporal and SQL may be down.
+
+    `clock_check` compares the clock with Temporal's; None makes one.
+
+    Raises:
+        FileError: the catalogue or the file of channels cannot be used.
+        KeysError: the keys cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock_check: ClockCheck | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
+        self.in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+        self.limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
+        self.turns = Turns()
+        self.export_turn = ExportTurn()
+        """Held by the one step of an export that runs."""
+        self.documents = Documents(settings.templates)
+        self.print_pdf = printer()
+        """None if the extra for it is not installed."""
+        self.hosts = hosts_of(settings)
+        """Names that the API answers to."""
+        self.serving = ServingLock(settings.data_dir).serving
+        """Returns the context of a request that changes something."""
+        self.context = {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": clock}
+        """Context in which bodies and parameters of requests are validated."""
+        self._ring = ring_of(settings)
+        # An unreadable file is reported at the start, not by the first request.
+        self._ring.list()
+        self._add_sql(client)
+        self._add_sign_in()
+        self._add_subjects(client)
+        self._add_temporal_ui()
+        self.readiness = self._readiness(client)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.in_force.catalogue
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.catalogue.calendar.timezone)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
+
+    def _code(self, kind: CodeKind, given: str) -> str:
+        """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
+
+        If a code must be in force, the route checks that. Raises UnknownCode.
+        """
+        try:
+            return self.catalogue.code(kind, given)
+        except UnknownCode:
+            former = self.in_force.former_code(kind, given)
+            if former is None:
+                raise
+            return former
+
+    def _add_sql(self, client: Client) -> None:
+        settings, in_force = self.settings, self.in_force
+        reading = engine(settings.database_url, read_only=True)
+        writing = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
+        self.metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - self.clock().date()).days)
+        self.reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
+        self.direct = DirectWriter(writing)
+        self.writer = GroupWriter(
+            writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
+        )
+        projection = Projection(self.writer, client, settings.sql_wait_seconds)
+        self.projection = ProjectionWriter(projection, self.reader, self.metrics)
+        files = settings.people_file, write_private
+        self.people = People(self.reader, writing, settings.people_seconds, self.clock, *files)
+        self.naming = Naming(self.people, takes_unknown=settings.unknown_people == "allow")
+
+    def _add_sign_in(self) -> None:
+        settings, clock = self.settings, self.clock
+        # Browsers reach the API over TLS alone.
+        self.secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
+        tokens = self._tokens(Issuer(settings.oidc_issuer)) if settings.oidc_issuer else None
+        self.bearer = BearerKey(self.people, self.limits, tokens)
+        self.oidc: OidcSignIn | None = None
+        if tokens and settings.oidc_client_id:
+            callback = f"{settings.public_url}{CALLBACK}"
+            client_id, secret = settings.oidc_client_id, settings.oidc_client_secret
+            handshake = SealedCookie("hotline-oidc", Seal(self._ring, "oidc"), Handshake, clock, self.secure)
+            self.oidc = OidcSignIn(tokens, client_id, secret, callback, handshake, clock)
+        session = SealedCookie("hotline", Seal(self._ring, "session"), Session, clock, self.secure)
+        self.sessions = Sessions(session, self.people, clock, settings.oidc_issuer if self.oidc else None)
+
+    def _tokens(self, issuer: Issuer) -> Tokens:
+        settings = self.settings
+        claims = ClaimMap(
+            person=settings.oidc_person_claim,
+            name=settings.oidc_name_claim,
+            role=settings.oidc_role_claim,
+            department=settings.oidc_department_claim,
+            roles=settings.oidc_roles,
+            departments=lambda: self.catalogue.departments,
+        )
+        return Tokens(issuer, settings.oidc_audience, claims)
+
+    def _add_subjects(self, client: Client) -> None:
+        settings, in_force, reader, clock = self.settings, self.in_force, self.reader, self.clock
+        naming, projection, people = self.naming, self.projection, self.people
+        temporal = client, settings.task_queue, settings.update_timeout_seconds, self.clock_check
+        actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
+        complaints = ComplaintClient(*temporal, actions, projection.acknowledged)
+        incidents = IncidentClient(*temporal, actions, projection.acknowledged)
+        assessments = AssessmentClient(*temporal, actions)
+        self.cases = cases = Cases(reader, complaints, projection, clock)
+        self.recognition = recognition = Recognition(reader, complaints, projection)
+        backlog = Backlog(client, settings.task_queue)
+        self.intake = IntakeService(complaints, backlog, in_force, reader, projection, recognition, naming, clock)
+        texts_callers = load_channels(settings.channels).texts_callers
+        turns, most = self.turns, settings.incidents_per_hour
+        self.complaint_actions = ComplaintActions(
+            complaints, naming, cases, incidents, in_force, reader, recognition, turns, texts_callers, clock
+        )
+        self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
+        self.incidents = Incidents(incidents, naming, reader, projection, cases, in_force, turns, most, clock)
+        self.handovers = Handovers(HandoverClient(*temporal), reader, self.direct, naming, people, clock)
+        self.assessments = Assessments(assessments, reader, self.direct, people, in_force, clock)
+
+    def _add_temporal_ui(self) -> None:
+        cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force
+        seal = Seal(self._ring, "confirmation")
+        confirmation = SealedCookie("hotline-grant", seal, Confirmation, self.clock, self.secure, "strict")
+        self.dangerous = Dangerous(cases, confirmation)
+        ui = UiServer(self.settings.temporal_ui_url, self.turns)
+        self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
+
+    def _readiness(self, client: Client) -> ReadinessCheck:
+        files = _files(self.settings)
+        storage = Storage([self.settings.data_dir], files, Integrity(files.get(READ_MODEL)).damage, self._ring.fault)
+        health = TemporalHealth(client, self.settings.task_queue, storage.temporal_unwritable)
+        sql = SqlHealth(self.reader, self.direct.engine, health.count_open_cases, self._ring.ids)
+        return ReadinessCheck(checks(health, self.clock_check, sql, storage, self.in_force, self.clock), self.metrics)
+
+
+def _files(settings: Settings) -> dict[str, Path]:
+    """Return the SQLite files of this machine by the name of their database."""
+    url = make_url(settings.database_url)
+    read_model = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+    found = {READ_MODEL: read_model, TEMPORAL: settings.temporal_file}
+    return {name: path for name, path in found.items() if path}
+
+
 def create_app(backend: Backend) -> FastAPI:
     """Return the application; it closes the backend when the server ends."""
     app = FastAPI(
@@ -77,9 +274,9 @@ def create_app(backend: Backend) -> FastAPI:
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
         app.router.routes.append(Route(path, backend.door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
-    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
+    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=responses.DOCS_PAGE)
     tokens = backend.bearer.tokens
-    app.openapi = partial(openapi.described, tokens.issuer if tokens else None)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = partial(responses.described, tokens.issuer if tokens else None)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 

@@ -6,14 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from api.dependencies import Now, TheReader, TheWriter
 from api.edge.problems import ProblemError, declare
 from api.parameters import LongPaging
 from api.responses import Page, masked_for, problems
-from api.routing import OnceRoute, needs
+from api.routing import Now, OnceRoute, TheReader, TheWriter, needs
 from domain.rights.rights import RESEND_LETTERS
 from domain.shared.actors import Actor
-from readmodel.notifications.notifications import DeadLetter, dead_letters, resend
+from readmodel.notifications import DeadLetter, dead_letters, resend
 
 
 class Letters(Page[DeadLetter]):

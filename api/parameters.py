@@ -17,15 +17,13 @@ from api.edge.problems import (
 from api.routing import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
-from api.temporal.errors import TEMPORAL_ERRORS
-from api.temporal.server import CLOCK_OFF
+from api.temporal.server import CLOCK_OFF, TEMPORAL_ERRORS
 from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority
 from domain.shared.actors import Actor
-from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
-from domain.shared.text import Instant, Name
+from domain.shared.value import Code, DepartmentCode, DistrictCode, Instant, Name, ServiceCode
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.search import Sort

@@ -9,10 +9,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from api.dependencies import TheCatalogue, ThePeople
 from api.edge.problems import UNKNOWN
 from api.responses import Page, problems
-from api.routing import BY_NAME, OnceRoute, needs, right_of
+from api.routing import BY_NAME, OnceRoute, TheCatalogue, ThePeople, needs, right_of
 from domain.case.actions import ACTIONS
 from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid
@@ -21,8 +20,7 @@ from domain.catalogue.terms import Credit, Priority, Promise
 from domain.rights.masking import PERSONAL_DATA, Sight
 from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Reach, Right
 from domain.shared.actors import Person, Role, StaffRole
-from domain.shared.codes import DepartmentCode, DistrictCode
-from domain.shared.value import Coded
+from domain.shared.value import Coded, DepartmentCode, DistrictCode
 
 
 class ServiceItem(BaseModel):

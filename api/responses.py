@@ -5,15 +5,18 @@ An answer is a model, which FastAPI serialises. Timelines alone are written here
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
 from api.edge.problems import MEDIA_TYPE, ProblemError, ProblemKind
+from api.sign_in.tokens import Issuer
 from domain.case.lifecycle import ENDED, State
 from domain.kit.event import BaseEvent, BaseKind, EventData
 from domain.rights.masking import masked, masks_for
@@ -200,3 +203,23 @@ def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) ->
         mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": hidden}
     )
     return to_json(masked_for(reader, {**shown, "from": event.from_state, "to": event.to_state}, case))
+
+
+DOCUMENT = Path(__file__).with_name("openapi.json")
+DOCS_PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
+"""Settings of the page at `/docs`: it forgets keys, and asks no validator on the internet."""
+
+
+@cache
+def described(issuer: Issuer | None) -> dict[str, Any]:
+    """Return the document, with tokens as another way in if there is an issuer of them."""
+    document: dict[str, Any] = from_json(DOCUMENT.read_bytes())
+    if issuer:
+        url = issuer.discovery_url
+        scheme = {"type": "openIdConnect", "openIdConnectUrl": url, "description": "An access token."}
+        document["components"]["securitySchemes"]["openIdConnect"] = scheme
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                if "security" in operation:
+                    operation["security"].append({"openIdConnect": []})
+    return document

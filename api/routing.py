@@ -1,4 +1,4 @@
-"""Class of the routes, and rights as routes enforce them: the role at an operation, the reach where a case is read."""
+"""Class of the routes, their dependencies, and rights: the role at an operation, the reach where a case is read."""
 
 import json
 import re
@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Protocol, get_origin
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -17,6 +19,8 @@ from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from starlette.routing import BaseRoute
 
+from api.directory import Naming, People
+from api.documents import Printer
 from api.edge.problems import (
     MALFORMED_JSON,
     OTHER_DEPARTMENT,
@@ -26,11 +30,16 @@ from api.edge.problems import (
     declare,
     invalid_request,
 )
+from api.exports.files import ExportTurn
+from api.sql import DirectWriter, Reader
 from domain.case.lifecycle import ENDED, OPEN
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import Edition
 from domain.rights.masking import masks_for
 from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
+from domain.shared.value import CodeKind
 from readmodel.cases.filters import CaseFilters
 from readmodel.people.people import TOKEN_SHAPE
 
@@ -214,3 +223,48 @@ class OnceRoute(APIRoute):
             return await serve(request)
 
         return once
+
+
+class CatalogueInForce(Protocol):
+    """Catalogue in force; another one may be put in force at any time."""
+
+    remark: str
+    """Remark for the operator; empty if there is none."""
+    sound: bool
+    """False if an earlier catalogue is used because the one on record cannot be read."""
+
+    @property
+    def catalogue(self) -> Catalogue: ...
+
+    @property
+    def edition(self) -> Edition: ...
+
+    def former_code(self, kind: CodeKind, given: str) -> str | None:
+        """Return the code by the last catalogue that knows it, or None if none ever did."""
+
+    def record(self, at: datetime) -> None:
+        """Record that the catalogue is in force from now on, if none is on record."""
+
+
+def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
+    """Return the dependency on a part of `api.app.Backend`: a coroutine, as FastAPI runs other functions in threads."""
+
+    async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
+        return getattr(request.app.state.backend, name)
+
+    return Depends(get)
+
+
+TheReader = Annotated[Reader, part("reader")]
+TheWriter = Annotated[DirectWriter, part("direct")]
+ThePeople = Annotated[People, part("people")]
+TheNaming = Annotated[Naming, part("naming")]
+ThePrinter = Annotated[Printer | None, part("print_pdf")]
+"""Printer of PDF; None if the extra for it is not installed."""
+TheExportTurn = Annotated[ExportTurn, part("export_turn")]
+"""Held by the one step of an export that runs."""
+TheCatalogue = Annotated[Catalogue, part("catalogue")]
+"""Catalogue in force now."""
+TheZone = Annotated[ZoneInfo, part("zone")]
+"""Time zone of the catalogue in force."""
+Now = Annotated[datetime, part("now")]

@@ -21,13 +21,13 @@ from activities.projection import Projection
 from api.edge.middleware import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError, declare, unavailable
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Contact, Intake, Location
+from domain.case.lifecycle import Event
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.scope import CasePlace, Scope
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, WriteConnection, reading, write_in_thread
 from readmodel.base.paging import BadCursorError

@@ -36,9 +36,8 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Intake, Location
-from domain.case.lifecycle import ENDED, State
+from domain.case.lifecycle import ENDED, Event, State
 from domain.case.progress import Satisfaction
 from domain.case.state import ProjectionBatch
 from domain.catalogue.catalogue import Catalogue

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from api.calls.routes import CALLS, MOST_CALLS
+from api.calls import CALLS, MOST_CALLS
 from bench import lists
 from bench.calls import api_alone
 from bench.measure import Round, closed_loop

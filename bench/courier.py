@@ -23,13 +23,13 @@ from domain.case.intake import Intake, Location
 from domain.case.state import ProjectionBatch
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.base.database import engine
 from readmodel.migrate import migrate
-from readmodel.notifications.notifications import SENT, notifications
+from readmodel.notifications import SENT, notifications
 from readmodel.writer import GroupWriter
 from worker import courier_config
 

@@ -18,7 +18,7 @@ from domain.case.intake import Intake, Location
 from domain.case.state import ProjectionBatch
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.connection import connect

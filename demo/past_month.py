@@ -34,7 +34,7 @@ from domain.reports.report import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.numbers import number_of
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.files.formats import read_toml
 from hotline.settings import DEFAULT_CATALOGUE, Settings

@@ -27,7 +27,7 @@ from readmodel.base.database import ReadConnection, WriteConnection, insert_miss
 from readmodel.base.paging import RowPage, read_page
 from readmodel.cases.queries import Timeline, get_cases, had, read_events
 from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
-from readmodel.notifications.notifications import notification_row, notifications
+from readmodel.notifications import notification_row, notifications
 from readmodel.projection import write_entity
 
 incidents = Table(

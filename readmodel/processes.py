@@ -1,11 +1,14 @@
-"""Keys that each process of the service has, by their ids, and when each key sealed last. No secret is in SQL."""
+"""Processes of the service: the installation, the ids of the keys of each, and the courier that sends.
+
+No secret is in SQL.
+"""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, DateTime, Integer, Table, Text, delete, func, literal, select
+from sqlalchemy import Column, ColumnElement, DateTime, Integer, Table, Text, delete, func, literal, select, update
 
-from readmodel.base.database import ReadConnection, WriteConnection, upsert_one
+from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, upsert_one
 from readmodel.base.schema import CODE, UtcDateTime, code, metadata
 
 installation = Table(
@@ -32,6 +35,15 @@ sealing_keys = Table(
     Column("last_at", UtcDateTime, nullable=False),
 )
 """Keys that have sealed anything, and when last."""
+
+courier = Table(
+    "courier",
+    metadata,
+    Column("place", Integer, primary_key=True, comment="1, so that there is one row."),
+    Column("holder", CODE, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""Claim of the courier that sends, until an instant: of two at once, the second waits."""
 
 LIVE = timedelta(minutes=1)
 """Time after which a process that did not state its keys again counts no more."""
@@ -63,6 +75,13 @@ def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> Non
 def last_sealed(connection: ReadConnection) -> dict[str, datetime]:
     """Return when each key sealed last, to LIVE."""
     return {row.id: row.last_at for row in connection.execute(select(sealing_keys))}
+
+
+def claim(connection: WriteConnection, holder: str, at: datetime, until: datetime) -> bool:
+    """Return True if this courier has the claim until then; False while another one has it."""
+    insert_missing(connection, courier, [{"place": 1, "holder": holder, "until": at}])
+    is_free = (courier.c.holder == holder) | (courier.c.until <= at)
+    return connection.execute(update(courier).where(is_free).values(holder=holder, until=until)).rowcount == 1
 
 
 def _by_database(connection: ReadConnection, at: datetime) -> ColumnElement[datetime]:

@@ -22,10 +22,9 @@ from domain.case.actions.decide_credit import CreditDecided
 from domain.case.actions.follow_up import FollowedUp
 from domain.case.actions.register import Registered
 from domain.case.actions.withdraw import Withdrawn
-from domain.case.events import Event
+from domain.case.case import notifications as owed
 from domain.case.intake import Intake, IntakeFacts
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications as owed
+from domain.case.lifecycle import Event, State
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
 from domain.incident.scope import street_words
@@ -34,7 +33,7 @@ from readmodel.base.database import RowValues, WriteConnection, event_row, inser
 from readmodel.calls.contacts import telephone_before
 from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql
 from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts, search_words, withdrawals
-from readmodel.notifications.notifications import notification_row, notifications
+from readmodel.notifications import notification_row, notifications
 
 _PROGRESS = TypeAdapter(Progress)
 _OF_CASE = (

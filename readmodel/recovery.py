@@ -16,12 +16,10 @@ from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.automatic.left_out import faults
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.case.parts import UNFINISHED
+from domain.case.lifecycle import BEFORE_REPLY, UNFINISHED, Event, State
 from domain.incident.incident import ABSORPTION, Incident
 from domain.incident.state import ENDS, IncidentEvent
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from readmodel.assessments.months import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.schema import JsonText

@@ -10,7 +10,7 @@ import readmodel.calls.tables
 import readmodel.cases.tables
 import readmodel.customers
 import readmodel.incidents
-import readmodel.notifications.notifications
+import readmodel.notifications
 import readmodel.people.people
 import readmodel.people.workload
 import readmodel.processes

@@ -26,8 +26,8 @@ from activities.notifications.texts import Templates
 from activities.poller import now, poller_run
 from activities.run_status import is_gone
 from domain.case.automatic.undelivered import Undelivered
-from readmodel.notifications import deliveries
-from readmodel.notifications.deliveries import Delivery
+from readmodel import processes
+from readmodel.notifications import Delivery
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Courier:
 
     async def _claim(self, holder: str, time: timedelta = CLAIM) -> bool | None:
         """Claim to be the one that sends. Returns False while another one is, None if SQL does not answer."""
-        work = partial(deliveries.claim, holder=holder, at=(at := now()), until=at + time)
+        work = partial(processes.claim, holder=holder, at=(at := now()), until=at + time)
         try:
             return await self._router.writer.run(work)
         except SQLAlchemyError as error:

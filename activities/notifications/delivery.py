@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities.notifications.channels.base import Channel
 from activities.poller import PollerRun, now
 from domain.case.automatic.undelivered import Undelivered
+from readmodel import notifications
 from readmodel.base.database import WriteConnection
-from readmodel.notifications import deliveries
-from readmodel.notifications.deliveries import ChannelsTo, Delivery, Failure, QuietUntil, Results
+from readmodel.notifications import ChannelsTo, Delivery, Failure, QuietUntil, Results
 from readmodel.writer import GroupWriter
 
 GATHER_SECONDS = 0.25
@@ -145,9 +145,11 @@ class DeliveryLoop(Loop):
     async def recover(self) -> None:
         """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
         await self.finish()
-        while keys := await self.writer.run(partial(deliveries.in_doubt, channel=self.name, limit=self.polling.batch)):
+        while keys := await self.writer.run(
+            partial(notifications.in_doubt, channel=self.name, limit=self.polling.batch)
+        ):
             delivered = await self.channel.delivered(keys) & set(keys)
-            settle = partial(deliveries.settle, channel=self.name, keys=keys, delivered=delivered, at=self.clock())
+            settle = partial(notifications.settle, channel=self.name, keys=keys, delivered=delivered, at=self.clock())
             await self.writer.run(settle)
 
     async def round(self) -> bool:
@@ -181,8 +183,8 @@ class DeliveryLoop(Loop):
 
         def record_and_take(connection: WriteConnection) -> list[Delivery]:
             at = self.clock()
-            deliveries.record(connection, self.name, results, at)
-            return deliveries.take(
+            notifications.record(connection, self.name, results, at)
+            return notifications.take(
                 connection, self.name, self.quiet_until, at, room, self.area_code(), in_batch=not self.singly
             )
 
@@ -209,7 +211,7 @@ class DeliveryLoop(Loop):
         next_try_at = now() + pause(delivery.tries, random.random())  # noqa: S311 - spreads tries, hides nothing
         is_last = delivery.tries >= self.polling.max_tries
         # A case that could not be told is told at the next try: the last one may be a day away.
-        if is_last or (delivery.tries >= deliveries.LATE_TRIES and delivery.key not in self._told):
+        if is_last or (delivery.tries >= notifications.LATE_TRIES and delivery.key not in self._told):
             try:
                 await self.give_up(delivery.number, Undelivered(key=delivery.key, channel=self.name, error=error))
                 self._told.add(delivery.key)
@@ -242,11 +244,11 @@ class RoutingLoop(Loop):
     async def recover(self) -> None:
         """Route anew what waits for channels that the operator removed."""
         names = [channel.name for channel in self.channels]
-        await self.writer.run(partial(deliveries.reroute, channels=names, at=now()))
+        await self.writer.run(partial(notifications.reroute, channels=names, at=now()))
 
     async def round(self) -> bool:
         """Route notifications that are due; return True if none is left."""
-        route = partial(deliveries.route, channels_to=self.channels_to, at=now(), limit=self.polling.batch)
+        route = partial(notifications.route, channels_to=self.channels_to, at=now(), limit=self.polling.batch)
         routed = await self.writer.run(route)
         if routed:
             for channel in self.channels:

@@ -14,8 +14,8 @@ from activities.notifications.channels.log import LogConfig
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.catalogue.terms import Priority, Recipient
 from domain.shared.actors import Role
-from domain.shared.codes import Code
-from readmodel.notifications.deliveries import FORMER_CALLER
+from domain.shared.value import Code
+from readmodel.notifications import FORMER_CALLER
 
 RECIPIENT_KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
 """Kinds of recipients: what a recipient is called, up to the colon."""

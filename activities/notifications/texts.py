@@ -19,16 +19,15 @@ from activities.notifications.limited_templates import LimitedEnvironment
 from activities.notifications.routing import Language, is_caller
 from domain.assessment.assessment import ASSESSMENT_NOTIFICATION_ZH, ASSESSMENT_PREFIX
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.case.notifications import CASE_NOTIFICATION_ZH
+from domain.case.case import CASE_NOTIFICATION_ZH
 from domain.incident.incident import INCIDENT_NOTIFICATION_ZH
 from domain.shared.errors import FileError
 from domain.shared.numbers import is_incident
-from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import NotificationRow
+from readmodel.notifications import Delivery, NotificationRow
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
-"""Folder of the templates of documents, which `api.documents.documents` checks and renders."""
+"""Folder of the templates of documents, which `api.documents` checks and renders."""
 KIND_ZH = CASE_NOTIFICATION_ZH | INCIDENT_NOTIFICATION_ZH | ASSESSMENT_NOTIFICATION_ZH
 """Chinese name of every kind of notification."""
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]

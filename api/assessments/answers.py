@@ -36,9 +36,7 @@ from domain.catalogue.figures import (
 )
 from domain.reports.report import Cell
 from domain.shared.actors import Actor
-from domain.shared.codes import Code
-from domain.shared.text import Name, ShortText, Text
-from domain.shared.value import Immutable, complete
+from domain.shared.value import Code, Immutable, Name, ShortText, Text, complete
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"

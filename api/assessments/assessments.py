@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from api.assessments.answers import ExclusionDecision, NewExclusion, NewObjection
-from api.dependencies import CatalogueInForce, part
 from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
+from api.routing import CatalogueInForce, part
 from api.sign_in.security import digest_of
 from api.sql import DirectWriter, Reader
 from api.temporal.client import AssessmentClient
-from api.temporal.errors import key_reused
+from api.temporal.server import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.assessment.exclusion import Exclusion, check_ground, check_not_final

@@ -16,13 +16,12 @@ from api.assessments.assessments import (
     number_of,
 )
 from api.complaints.cases import TheCases
-from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.routing import OnceRoute, needs
+from api.routing import OnceRoute, TheExportTurn, TheReader, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.exclusion import (
     ASSESSMENT_FINAL,
@@ -37,8 +36,7 @@ from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS, right_to
 from domain.shared.actors import Actor
-from domain.shared.codes import Code
-from domain.shared.text import Name
+from domain.shared.value import Code, Name
 from readmodel.assessments import exclusions, months
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import RowPage

@@ -12,10 +12,8 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from api.actions import Actions, Turn, add_actions
-from api.complaints.answers import Complaint
-from api.complaints.cases import Cases
+from api.complaints.cases import Cases, Complaint
 from api.complaints.intake import Recognition, in_catalogue
-from api.dependencies import CatalogueInForce, part
 from api.directory import Naming
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import (
@@ -30,7 +28,7 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.routing import KEY, OnceRoute, require_reach
+from api.routing import KEY, CatalogueInForce, OnceRoute, part, require_reach
 from api.sql import Reader, away
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
@@ -50,8 +48,7 @@ from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
-from domain.shared.codes import UnknownCode
-from domain.shared.value import Value
+from domain.shared.value import UnknownCode, Value
 from readmodel.callers import links_sent
 from readmodel.calls.calls import call_mismatch
 from readmodel.calls.contacts import link_goes_nowhere

@@ -12,11 +12,10 @@ from starlette.responses import Response
 
 from activities.notifications.caller_links import CallerLinks, Link
 from api.complaints.cases import Cases
-from api.dependencies import CatalogueInForce, part
 from api.edge.browsers import form_of, is_from_another_site, page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
-from api.routing import OnceRoute
+from api.routing import CatalogueInForce, OnceRoute, part
 from api.sign_in.security import digest_of
 from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment

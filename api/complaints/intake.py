@@ -14,24 +14,23 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
-from api.complaints.answers import NewComplaint
-from api.dependencies import CatalogueInForce, part
+from api.complaints.cases import NewComplaint
 from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
+from api.routing import CatalogueInForce, part
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
-from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
-from api.temporal.server import Backlog
+from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
 from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Contact, Intake
+from domain.case.lifecycle import Event
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
-from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
+from domain.shared.value import UnknownCode
 from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
 from readmodel.cases.queries import get_case
 from workflows.clients.start import Request

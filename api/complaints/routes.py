@@ -14,14 +14,21 @@ from starlette.responses import HTMLResponse, Response
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.complaints.answers import Complaint, NewComplaint, NoticeItem, PartItem, Timeline
-from api.complaints.cases import TheCases
+from api.complaints.cases import (
+    COLUMNS,
+    EXPORTED_PAGE,
+    Complaint,
+    NewComplaint,
+    NoticeItem,
+    PartItem,
+    TheCases,
+    Timeline,
+    cells,
+)
 from api.complaints.intake import OTHER_OWNER, TheIntake
-from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
 from api.directory import Naming
-from api.documents.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
-from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX
 from api.parameters import (
     INVALID_PERIOD,
@@ -39,13 +46,25 @@ from api.parameters import (
     person,
 )
 from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
-from api.routing import BY_NAME, MASKED_SEARCH, OnceRoute, department_within, needs, search_within
-from api.temporal.errors import TEMPORAL_ERRORS
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from api.routing import (
+    BY_NAME,
+    MASKED_SEARCH,
+    OnceRoute,
+    TheCatalogue,
+    TheExportTurn,
+    TheNaming,
+    ThePrinter,
+    TheReader,
+    department_within,
+    needs,
+    part,
+    search_within,
+)
+from api.temporal.server import TEMPORAL_ERRORS
+from domain.case.lifecycle import PartState, State
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
-from domain.shared.codes import DepartmentCode, words
+from domain.shared.value import DepartmentCode, words
 from readmodel.base.paging import RowPage
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
@@ -159,11 +178,10 @@ async def list_complaints(
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
         async def read(cursor: str | None) -> RowPage[RowMapping]:
-            return await cases.reader.ask(list_rows, filters, cursor, limit or exported.PAGE, wanted.sort)
+            return await cases.reader.ask(list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
 
-        cells = partial(exported.cells, reader=actor)
-        pages = await export_turn.pages(read, cells, wanted.cursor, only_first=limit is not None)
-        return await export_turn.answer(wanted.format, exported.NAME, exported.COLUMNS, pages)
+        pages = await export_turn.pages(read, partial(cells, reader=actor), wanted.cursor, only_first=limit is not None)
+        return await export_turn.answer(wanted.format, "complaints", COLUMNS, pages)
     page = await cases.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
     return Page[Complaint](items=items, next_cursor=page.next_cursor)

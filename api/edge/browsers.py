@@ -20,8 +20,7 @@ from starlette.responses import HTMLResponse, Response
 
 from activities.sealing.keys import Seal
 from api.edge.problems import ProblemError, declare
-from domain.shared.text import Instant
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, Instant
 
 FOREIGN_REQUEST = declare("foreign-request", HTTPStatus.FORBIDDEN, "Request of another site")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

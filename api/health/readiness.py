@@ -21,16 +21,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.recovery.reconcile import SWEEP_EVERY
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
-from api.dependencies import CatalogueInForce, part
 from api.edge.middleware import Metrics
 from api.health import Component, Health, Readiness, fault, fine
-from api.health.sql import SqlHealth
-from api.health.storage import Storage
+from api.health.storage import SqlHealth, Storage
 from api.health.temporal import TemporalHealth, worker_of
 from api.responses import examples
-from api.routing import OnceRoute
+from api.routing import CatalogueInForce, OnceRoute, part
 from api.temporal.server import ClockCheck, describe, is_off
-from readmodel.notifications.deliveries import oldest_due
+from readmodel.notifications import oldest_due
 from readmodel.recovery import lost_cases
 from workflows.clients.service import (
     COURIER,

@@ -25,7 +25,7 @@ from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
-from workflows.clients.service import Singleton, deployments_in, describe_queue
+from workflows.clients.service import Singleton, deployments_in, describe_queue, is_limited
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import STATE
 
@@ -57,6 +57,10 @@ _TAKE_BACK = (
     "A worker mends it within a minute. Else run, for each NAME, `temporal worker deployment set-ramping-version"
     " --deployment-name NAME --delete --yes` and `temporal worker deployment set-current-version --deployment-name NAME"
     " --unversioned --ignore-missing-task-queues --yes`."
+)
+_NO_LIMIT = (
+    "A worker mends it within a minute. Else run `temporal task-queue config set --task-queue {0} --task-queue-type"
+    " activity --queue-rps-limit default --fairness-key-rps-limit-default default`."
 )
 _RESTART = "Read the worker's log: it starts `{0}` again within a minute; else terminate `{0}`, which loses nothing."
 
@@ -100,6 +104,9 @@ class TemporalHealth:
         if others := deployments_in(found):
             detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"
             return fault(detail, _TAKE_BACK)
+        if any(map(is_limited, found)):
+            detail = "somebody has limited how many tasks of the service Temporal gives in a second"
+            return fault(detail, _NO_LIMIT.format(self.task_queue))
         seen = min((_age(poller.last_access_time) for poller in of_workflows.pollers), default=POLL_SECONDS)
         if seen >= POLL_SECONDS:
             return NO_WORKER

@@ -14,9 +14,7 @@ from domain.incident.incident import INCIDENT_KINDS, Incident
 from domain.incident.scope import CIRCLE_OR_STREETS, NOT_LINKED, PLACE_UNKNOWN, Around, Circle, Scope
 from domain.incident.state import IncidentFields, IncidentState
 from domain.shared.actors import Actor
-from domain.shared.codes import DistrictCode, ServiceCode
-from domain.shared.text import Instant, Name
-from domain.shared.value import Immutable, omit_default
+from domain.shared.value import DistrictCode, Immutable, Instant, Name, ServiceCode, omit_default
 from readmodel.incidents import IncidentCandidate, IncidentCounts
 
 

@@ -1,27 +1,221 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from api.actions import add_actions
-from api.dependencies import TheReader
-from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, OUT_OF_TURN, UNKNOWN, WORKFLOW_LOST
+from api.actions import Actions, add_actions
+from api.complaints.cases import Cases
+from api.directory import Naming
+from api.edge.limits import Turns, too_soon
+from api.edge.problems import (
+    BEHIND_SQL,
+    OTHER_DEPARTMENT,
+    OUT_OF_TURN,
+    UNKNOWN,
+    WORKFLOW_LOST,
+    ProblemError,
+    declare,
+    workflow_lost,
+)
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
-from api.incidents.incidents import CASES_OVER, TOO_MANY_INCIDENTS, UNKNOWN_CASES, TheIncidents, no_incident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.routing import BY_NAME, OnceRoute, needs
-from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT
-from api.temporal.errors import TEMPORAL_ERRORS, request_of
+from api.routing import BY_NAME, CatalogueInForce, OnceRoute, TheReader, needs, part
+from api.sql import ProjectionWriter, Reader
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.server import TEMPORAL_ERRORS, request_of
+from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
-from domain.incident.state import IncidentState
+from domain.incident.actions.confirm import Confirm
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.merge import Merge
+from domain.incident.incident import Incident, IncidentBatch
+from domain.incident.state import IncidentState, Opening
+from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
+from domain.shared.value import UnknownCode
 from readmodel import incidents as stored
 from readmodel.incidents import IncidentCounts, incident_timeline
+from workflows.clients.start import Request
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.words import CatalogueNames
+
+INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
+TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
+UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
+CASES_OVER = declare("cases-over", HTTPStatus.CONFLICT, "Cases already replied to")
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Incidents(Actions[IncidentOutcome]):
+    """Incidents, and the actions on them.
+
+    Args:
+        per_hour: incidents that a person may declare within an hour; 0 for no limit.
+        turns: held by the one request that declares an incident of a person.
+    """
+
+    client: IncidentClient
+    naming: Naming
+    reader: Reader
+    projection: ProjectionWriter
+    cases: Cases
+    in_force: CatalogueInForce
+    turns: Turns
+    per_hour: int
+    clock: Callable[[], datetime]
+
+    async def found(self, number: str, actor: Actor) -> Incident:
+        """Return the incident from SQL, or from its workflow. Raises ProblemError."""
+        incident = await self._in_sql(number) or await self.client.incident(number, actor)
+        if incident is None:
+            raise no_incident(number)
+        return incident
+
+    async def _in_sql(self, number: str) -> Incident | None:
+        """Return the incident as SQL has it; None if there is none, or if SQL does not answer."""
+        with suppress(ProblemError):
+            return await self.reader.ask(stored.get, number)
+        return None
+
+    async def item(self, incident: Incident, actor: Actor) -> IncidentItem:
+        """Return the incident as the actor sees it; without numbers of its cases if SQL does not answer."""
+        counts = stored.IncidentCounts()
+        with suppress(ProblemError):
+            counts = await self.reader.ask(stored.case_counts, incident.number)
+        return IncidentItem.of(incident, actor, counts)
+
+    async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> tuple[IncidentItem, bool]:
+        """Declare an incident, or return again what the same request declared; as `answer` does."""
+        at = self.clock()
+        async with self.turns.of("declare", actor.id) if self._is_counted(actor) else nullcontext():
+            return await self._declared(body, actor, request, at)
+
+    async def _declared(
+        self, body: NewIncident, actor: Actor, request: Request | None, at: datetime
+    ) -> tuple[IncidentItem, bool]:
+        catalogue = self.in_force.catalogue
+        try:
+            await self._check_declared(actor, at)
+            self._check_scope(body.services, body.districts)
+        except (ProblemError, UnknownCode):
+            if request is None or (number := await self.client.started_by(request, at)) is None:
+                raise
+            return await self._answer(await self.found(number, actor), actor)
+        rules = [rule for rule in catalogue.surge_rules() if {*rule.services} & {*body.services}]
+        window = max((rule.window_seconds for rule in rules), default=0)
+        opening = Opening(
+            at=at,
+            actor=actor,
+            title=body.title,
+            scope=body.scope,
+            since=body.since or at - timedelta(seconds=window),
+            follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
+            timezone=catalogue.calendar.timezone,
+        )
+        incident, event, again = await self.client.start(opening, request, CatalogueNames.of(catalogue))
+        if not again:
+            return await self._answer(incident, actor, IncidentBatch(incident=incident, events=(event,)))
+        with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
+            incident = await self.found(incident.number, actor)
+        return await self._answer(incident, actor)
+
+    def _is_counted(self, actor: Actor) -> bool:
+        return self.per_hour > 0 and actor.role is not Role.ADMIN
+
+    async def _check_declared(self, actor: Actor, at: datetime) -> None:
+        """Raise ProblemError 429 if the person has declared as many incidents as they may within an hour.
+
+        While SQL is down nothing is counted: an incident must not wait for it.
+        """
+        if not self._is_counted(actor):
+            return
+        most, declared = self.per_hour, list[datetime]()
+        with suppress(ProblemError):
+            declared = await self.reader.ask(stored.declared_by, actor.id, at - HOUR)
+        if len(declared) >= most:
+            rule = f"A person declares {most} incidents at most within an hour."
+            calendar = self.in_force.catalogue.calendar
+            raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, calendar.timezone)
+
+    async def check(self, _: str, body: ActionBody, actor: Actor) -> None:
+        """Check what the incident cannot know: codes of the catalogue, cases, and the state of another incident."""
+        match body:
+            case DispatchIncident():
+                self.in_force.catalogue.department(body.department)
+            case Confirm():
+                self._check_scope(body.services, body.districts)
+                await self._check_cases(body.cases, actor)
+            case Merge():
+                await self.client.require_open(body.into, actor)
+
+    def _check_scope(self, services: Sequence[str], districts: Sequence[str]) -> None:
+        """Raise UnknownCode if the catalogue in force does not have all of them."""
+        for service in services:
+            self.in_force.catalogue.service(service)
+        for district in districts:
+            self.in_force.catalogue.district(district)
+
+    async def _check_cases(self, numbers: Sequence[str], actor: Actor) -> None:
+        """Raise ProblemError if one of the cases does not exist, or has been replied to."""
+        views = {number: await self.cases.find(number, actor) for number in dict.fromkeys(numbers)}
+        if unknown := [number for number, view in views.items() if view is None]:
+            detail = f"There are no cases {', '.join(unknown)}."
+            raise ProblemError(UNKNOWN_CASES, detail, accepted=["numbers of cases"])
+        over = [f"{number} ({view.state})" for number, view in views.items() if view and view.state not in BEFORE_REPLY]
+        if over:
+            detail = f"No incident takes cases that were replied to or have ended: {', '.join(over)}."
+            raise ProblemError(CASES_OVER, detail, accepted=sorted(BEFORE_REPLY))
+
+    async def gone(self, number: str, name: str, _: Actor) -> ProblemError:
+        incident = await self.reader.ask(stored.get, number)
+        if incident is None:
+            return no_incident(number)
+        if not incident.over and await self.client.is_lost(number):
+            return workflow_lost(number, incident.state, incident.version)
+        detail = f"The incident {number} is {incident.state} and over; {name} is not possible any more."
+        return ProblemError(OUT_OF_TURN, detail, accepted=[], version=incident.version)
+
+    async def answer(self, _: str, outcome: IncidentOutcome, actor: Actor) -> tuple[IncidentItem, bool]:
+        batch = None
+        if outcome.events:
+            batch = IncidentBatch(incident=outcome.incident, events=outcome.events, counts=outcome.counts)
+        return await self._answer(outcome.incident, actor, batch)
+
+    async def _answer(
+        self, incident: Incident, actor: Actor, batch: IncidentBatch | None = None
+    ) -> tuple[IncidentItem, bool]:
+        """Write the batch, if there is one; return the incident as the actor sees it, and True if lists show it."""
+        shown = await (self.projection.write_incident(batch) if batch else self._is_shown(incident))
+        if shown:  # a repeated action has the incident as it was the first time
+            there = await self._in_sql(incident.number)
+            incident = max(there or incident, incident, key=attrgetter("version"))
+        return await self.item(incident, actor), shown
+
+    async def _is_shown(self, incident: Incident) -> bool:
+        with suppress(ProblemError):
+            found = (await self.reader.ask(stored.standing, [incident.number])).get(incident.number)
+            return found is not None and found.version >= incident.version
+        return False
+
+
+def no_incident(number: str) -> ProblemError:
+    return ProblemError(INCIDENT_NOT_FOUND, f"There is no incident with the number {number}.")
+
+
+TheIncidents = Annotated[Incidents, part("incidents")]
+
 
 PREFIX = "/v1/incidents/{number}"
 UNKNOWN_SCOPE = (UNKNOWN["service"], UNKNOWN["district"])

@@ -9,17 +9,15 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.dependencies import ThePeople, TheReader, TheZone
 from api.directory import People
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_PERIOD
 from api.responses import problems
-from api.routing import OnceRoute, needs
+from api.routing import OnceRoute, ThePeople, TheReader, TheZone, needs
 from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.masking import mask_agent
 from domain.rights.rights import READ_REPORTS
-from domain.shared.text import Instant
-from domain.shared.value import complete
+from domain.shared.value import Instant, complete
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import DutyFigures, Grouping, call_report, start_of
 

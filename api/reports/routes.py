@@ -14,13 +14,12 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import HTMLResponse, Response
 
-from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
-from api.documents.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.routing import OnceRoute, TheActor, needs
+from api.routing import Now, OnceRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
 from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports.report import (
@@ -36,8 +35,7 @@ from domain.reports.report import (
     month_bounds,
 )
 from domain.rights.rights import READ_REPORTS
-from domain.shared.text import Name
-from domain.shared.value import ZERO, rate
+from domain.shared.value import ZERO, Name, rate
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts

@@ -21,16 +21,15 @@ from fastapi import APIRouter
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.dependencies import ThePeople, TheWriter, part
 from api.directory import People
 from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError, declare
-from api.routing import OnceRoute
+from api.routing import OnceRoute, ThePeople, TheWriter, part
 from api.sign_in.security import BearerKey
 from api.sign_in.tokens import CHALLENGE, LONGEST_REASON, Tokens
 from domain.shared.actors import Actor
-from domain.shared.text import Instant
+from domain.shared.value import Instant
 from readmodel.people.people import PeopleScope, end_sessions
 
 SIGN_IN_REFUSED = declare("sign-in-refused", HTTPStatus.UNAUTHORIZED, "Sign-in refused")

@@ -20,8 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from activities.notifications.addresses import check_resolved
 from api.edge.problems import ProblemError, declare, unavailable
 from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
-from domain.shared.text import Name
-from domain.shared.value import Coded
+from domain.shared.value import Coded, Name
 from readmodel.people.people import folded
 
 log = logging.getLogger("hotline.api")

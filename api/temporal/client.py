@@ -28,20 +28,20 @@ from activities.run_status import is_lost, is_over
 from activities.sealing.envelope import Envelope, context_of
 from api.edge.limits import Limit
 from api.edge.problems import ProblemError, declare
-from api.temporal.errors import (
+from api.temporal.server import (
     QUERY_SECONDS,
+    ClockCheck,
     NotTakenError,
     answer_unless_gone,
     answering,
     other_release,
     refused_update,
 )
-from api.temporal.server import ClockCheck
 from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.bulk import Handover, HandoverProgress
 from domain.case.case import Case
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch
 from domain.case.views import CaseView, Outcome
 from domain.incident.incident import Incident
@@ -49,7 +49,7 @@ from domain.incident.state import LINKABLE, Opening
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import days_around, local_day, time_to_settle
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import HandoverStart, HandoverWorkflow

@@ -27,7 +27,7 @@ from api.routing import json_of
 from api.sign_in.sessions import Session
 from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
-from domain.shared.text import NORMALISED, within
+from domain.shared.value import NORMALISED, within
 from readmodel.cases.queries import get_case
 
 log = logging.getLogger("hotline.api")

@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.complaints.cases import Cases
-from api.dependencies import CatalogueInForce
 from api.edge.browsers import READING, require_same_origin, source
 from api.edge.limits import TOO_MANY_REQUESTS, Limits, Turns
 from api.edge.problems import ProblemError, declare
+from api.routing import CatalogueInForce
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act

@@ -16,12 +16,11 @@ from starlette.responses import RedirectResponse, Response
 
 from activities.names import complaint_id
 from api.complaints.cases import Cases
-from api.dependencies import CatalogueInForce, part
 from api.edge.browsers import page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_NUMBER, not_found
-from api.routing import OnceRoute, require_role
+from api.routing import CatalogueInForce, OnceRoute, part, require_role
 from api.sign_in.sessions import Session, Sessions
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX

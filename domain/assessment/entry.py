@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 from domain.case.clocks import APPROVE
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import THANKS_SERVICE
-from domain.case.kind import Holder
 from domain.case.lifecycle import State
 from domain.case.progress import SATISFIED
+from domain.case.state import Holder
 from domain.catalogue.figures import EntryKind
 from domain.catalogue.terms import MISS, USUAL_CURRENCY
-from domain.shared.text import same_phone
-from domain.shared.value import complete
+from domain.shared.value import complete, same_phone
 
 NEVER_EXCLUDED = frozenset({EntryKind.THANKS, EntryKind.MONEY, EntryKind.INSPECTED})
 """Kinds of entries that an exclusion leaves in."""

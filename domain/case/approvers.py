@@ -6,13 +6,12 @@ from typing import Self
 
 from pydantic import Field
 
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms
 from domain.kit.event import EventData
 from domain.shared.actors import Actor
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Text
-from domain.shared.value import ZERO, Immutable, Money, omit_default
+from domain.shared.value import ZERO, Immutable, Money, Text, omit_default
 
 CREDIT_KIND = "credit"
 """The kind of a decision on a credit, in the state of cases and in reports."""

@@ -9,11 +9,8 @@ from typing import Any, NamedTuple, Self
 
 from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS, link_incident
 from domain.case.automatic import AUTOMATIC, left_out, notice
-from domain.case.events import Event
-from domain.case.kind import Action, EventKind, Objection, PartAction
-from domain.case.lifecycle import ENDED, State
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, PartBody, PartData
-from domain.case.state import CaseState
+from domain.case.lifecycle import ENDED, NO_SUCH_PART, PART_AT_WORK, Event, PartBody, PartData, State
+from domain.case.state import Action, CaseState, EventKind, Objection, PartAction
 from domain.kit.entity import receive
 from domain.kit.event import ActionBody, Command, Decision, NotPossible, by_name
 from domain.shared.actors import OWNERS, Actor, Role

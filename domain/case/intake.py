@@ -8,9 +8,22 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 from pydantic_core import PydanticCustomError
 
 from domain.catalogue.terms import Priority
-from domain.shared.codes import DistrictCode, ServiceCode
-from domain.shared.text import JOINERS, ON_ONE_LINE, AccountNo, CallId, Name, Phone, Text, as_sent, within
-from domain.shared.value import Immutable, Value, omit_default
+from domain.shared.value import (
+    JOINERS,
+    ON_ONE_LINE,
+    AccountNo,
+    CallId,
+    DistrictCode,
+    Immutable,
+    Name,
+    Phone,
+    ServiceCode,
+    Text,
+    Value,
+    as_sent,
+    omit_default,
+    within,
+)
 
 
 class Caller(Value):

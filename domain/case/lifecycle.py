@@ -1,10 +1,20 @@
-"""States of a complaint, with the facts of each. A new one is a member of `State` and a row of `STATES`."""
+"""States of a complaint and of its parts, with the facts of each, and the events that lead from one to the next.
 
-from collections.abc import Mapping
+A new state is a member of `State` and a row of `STATES`. A part (协办) is what a further department does, with its own
+small lifecycle (部门联动). The department that the case was dispatched to keeps the case; each part is signed for, done
+and completed on its own. The case goes to its owner for the reply when all are done.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import Enum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from domain.shared.value import NamedCode, complete
+from pydantic import Field
+
+from domain.kit.event import ActionBody, BaseEvent, EventData
+from domain.shared.errors import ProblemType
+from domain.shared.value import DepartmentCode, Immutable, NamedCode, complete, omit_default
 
 
 class State(NamedCode):
@@ -87,3 +97,106 @@ AT_WORK = frozenset(state for state, facts in STATES.items() if facts.work == "c
 """The department that has the case is to work on it."""
 WORKABLE = frozenset(state for state, facts in STATES.items() if facts.work)
 """Parts are worked on: one department does not wait for what holds up another."""
+
+
+class OfDepartment(EventData):
+    """Facts about the work of one department, by its code; None: of the one that has the case."""
+
+    department: str | None = omit_default(None)
+
+
+class OfIncident(EventData):
+    """Facts of an event that an incident may bring: its number, and the result for the case, if this ends it."""
+
+    incident: str | None = None
+    settled: str | None = None
+
+
+class MayClose(EventData):
+    """Facts of an event that may end the case: when it can be reopened or reinstated no more; None if it does not."""
+
+    reopen_ends_at: datetime | None = omit_default(None)
+
+
+class Names(EventData):
+    """Names of a department, of a service, or of the hotline."""
+
+    name: str
+    name_zh: str
+
+
+class Event(BaseEvent[State]):
+    """One fact about one case, in the order of `seq`."""
+
+    cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
+    recipients: tuple[str, ...] = omit_default(
+        (), "Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications."
+    )
+
+
+def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
+    """Return what a notification says of an event, in Chinese and in English."""
+    return (
+        f"工单{number}:{done_zh},现为{event.to_state.zh}",
+        f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
+    )
+
+
+NO_SUCH_PART = ProblemType(
+    "invalid", "no_such_part", "Department without a part in the case", "该部门没有此工单的协办任务"
+)
+
+
+class PartState(NamedCode):
+    """State of a part."""
+
+    DISPATCHED = "dispatched", "待签收"
+    IN_PROGRESS = "in_progress", "处理中"
+    COMPLETED = "completed", "已完成"
+    RETURNED = "returned", "已退回"
+    RELEASED = "released", "已撤回"
+
+
+PART_AT_WORK = frozenset({PartState.DISPATCHED, PartState.IN_PROGRESS})
+UNFINISHED = PART_AT_WORK | {PartState.RETURNED}
+"""The reply waits for these: a part that was returned is given to another department, or released."""
+complete("UNFINISHED, or finished", PartState, UNFINISHED | {PartState.COMPLETED, PartState.RELEASED})
+
+
+class Part(Immutable):
+    """Work of one further department."""
+
+    serial: int = Field(ge=1, description="1, 2, 3 ... within the case; the clocks of the part carry it.")
+    cycle: int = Field(ge=1)
+    department: str
+    task: str
+    state: PartState = PartState.DISPATCHED
+    assignee: str | None = None
+    involved_at: datetime
+    result: str | None = Field(default=None, description="What was done, once it is completed.")
+    version: int = Field(default=0, ge=0, description="The case's version that changed the part last.")
+
+
+def departments_of(parts: Iterable[Part]) -> tuple[str, ...]:
+    return tuple(f"department:{part.department}" for part in parts)
+
+
+class PartBody(ActionBody):
+    """Body of an action on the case, or on the part in it that a further department has."""
+
+    department: DepartmentCode | None = Field(
+        default=None, description="Whose part it is (协办), where it is not your own department's."
+    )
+
+    def facts_of_part(self, part: Part, /) -> dict[str, Any]:  # noqa: ARG002 - for bodies that need it
+        """Return further facts of the event on a part. Raises Refused if the body is wrong for it."""
+        return {}
+
+
+class PartData(OfDepartment):
+    """Facts about the case, or about one part of it: the serial of the part; None for the case itself."""
+
+    part: int | None = None
+
+    def evolve_part(self, case: Any, part: Part, event: Any, /) -> None:  # noqa: ANN401 - a case, and the event with these facts
+        """Change the part; without one, `evolve` changes the case."""

@@ -12,9 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, ClockRun, counted_times
-from domain.case.events import Event
-from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
-from domain.case.parts import PART_AT_WORK, PartState
+from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, PART_AT_WORK, UNSIGNED, Event, PartState, State
 from domain.case.progress import LaterTerms
 from domain.case.state import CaseState
 from domain.catalogue.terms import CLOCKS, Act, ClockName, Priority, Promise, Terms

@@ -7,8 +7,7 @@ from pydantic import BaseModel, Field
 from domain.case.approvers import Approval, Approvers, Decided
 from domain.case.clocks import Clock, ClockStatus, Standstill
 from domain.case.intake import IntakeFacts
-from domain.case.lifecycle import ENDED, OPEN, STATES, State
-from domain.case.parts import UNFINISHED, Part
+from domain.case.lifecycle import ENDED, OPEN, STATES, UNFINISHED, Part, State
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
 from domain.shared.value import Immutable, Money, NamedCode, complete, omit_default
 

@@ -9,8 +9,7 @@ from domain.case.actions import ACTIONS, TABLE
 from domain.case.approvers import Approval, Decided
 from domain.case.clocks import Clock, ClockStatus
 from domain.case.intake import Caller, Location
-from domain.case.lifecycle import ENDED, State
-from domain.case.parts import Part
+from domain.case.lifecycle import ENDED, Part, State
 from domain.case.progress import CatalogueChange, Extension, FollowUpAnswer, Owed
 from domain.case.state import CaseState, ProjectionBatch
 from domain.catalogue.terms import USUAL_CURRENCY

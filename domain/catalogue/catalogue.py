@@ -31,8 +31,7 @@ from domain.catalogue.terms import (
     UrgingRules,
 )
 from domain.incident.state import SurgeRule
-from domain.shared.codes import CodeKind, code_of, entry_of
-from domain.shared.value import Coded, Value, omit_default
+from domain.shared.value import Coded, CodeKind, Value, code_of, entry_of, omit_default
 
 HORIZON = timedelta(days=400)
 """Time after its registration for which a case knows the holidays."""

@@ -24,8 +24,7 @@ from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import EventData, Notification, by_name, notifications_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
-from domain.shared.text import Instant
-from domain.shared.value import Immutable, omit_default
+from domain.shared.value import Immutable, Instant, omit_default
 
 
 class Widened(EventData):

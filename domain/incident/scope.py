@@ -8,9 +8,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from domain.shared.codes import Code
-from domain.shared.text import Name, without_mobiles
-from domain.shared.value import Immutable, omit_default
+from domain.shared.value import Code, Immutable, Name, omit_default, without_mobiles
 
 METRES_OF_A_DEGREE = 111_320.0
 """Length of a degree of latitude."""

@@ -11,8 +11,7 @@ from domain.calendar.work_calendar import USUAL_ZONE
 from domain.incident.scope import Scope
 from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.text import Instant
-from domain.shared.value import Immutable, NamedCode, complete, omit_default
+from domain.shared.value import Immutable, Instant, NamedCode, complete, omit_default
 
 EVERYBODY = 100
 """Percent of the callers whose cases are followed up, unless the catalogue says otherwise."""

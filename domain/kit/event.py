@@ -25,8 +25,7 @@ from typing_extensions import TypeVar
 
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, WRONG_ROLE, ProblemType, Refused
-from domain.shared.text import Text
-from domain.shared.value import Immutable, Value, complete, omit_default
+from domain.shared.value import Immutable, Text, Value, complete, omit_default
 
 
 class EventData(Value):

@@ -13,8 +13,7 @@ from domain.case.actions.correct import Correct
 from domain.kit.event import Command
 from domain.shared.actors import Role
 from domain.shared.errors import WRONG_ROLE, Refused
-from domain.shared.text import MOBILE, MOBILE_IN_WORDS
-from domain.shared.value import NamedCode
+from domain.shared.value import MOBILE, MOBILE_IN_WORDS, NamedCode
 
 T = TypeVar("T")
 STAR = "*"

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS, hand_over, register
-from domain.case.parts import Part
+from domain.case.lifecycle import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
 from domain.incident.state import CONTROL_ROOM
 from domain.kit.event import AnyAction

@@ -4,9 +4,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from domain.shared.codes import Code
-from domain.shared.text import Name
-from domain.shared.value import Immutable, NamedCode, complete, omit_default
+from domain.shared.value import Code, Immutable, Name, NamedCode, complete, omit_default
 
 
 class Role(NamedCode):

@@ -6,7 +6,7 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from domain.shared.text import CALL_ID, LINES, ONE_LINE, PHONE, RECORDING_URL
+from domain.shared.value import CALL_ID, LINES, ONE_LINE, PHONE, RECORDING_URL
 
 Location = Sequence[str | int]
 _FORMS = {

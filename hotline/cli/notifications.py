@@ -10,8 +10,8 @@ from domain.shared.errors import FileError, OperatorError
 from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
-from readmodel.notifications.notifications import dead_letters, resend_all
-from readmodel.notifications.notifications import resend as apply
+from readmodel.notifications import dead_letters, resend_all
+from readmodel.notifications import resend as apply
 
 if TYPE_CHECKING:
     from activities.notifications.routing import ChannelFile
@@ -88,6 +88,6 @@ def check_notifications(settings: Settings) -> "ChannelFile":
 
 def check_documents(settings: Settings) -> None:
     """Raise FileError if the templates of documents cannot be used."""
-    from api.documents.documents import Documents
+    from api.documents import Documents
 
     Documents(settings.templates)

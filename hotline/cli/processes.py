@@ -68,7 +68,7 @@ def worker() -> None:
 @openapi.command("openapi")
 def print_openapi() -> None:
     """Print the OpenAPI document of the HTTP interface, for generators of clients; no service need run."""
-    from api.openapi import DOCUMENT, described
+    from api.responses import DOCUMENT, described
     from api.sign_in.tokens import Issuer
 
     issuer = Settings().oidc_issuer

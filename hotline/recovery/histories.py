@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -24,15 +24,16 @@ from activities.run_status import instant, is_over
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.case import Case
 from domain.case.state import BatchAnswer, ProjectionBatch
-from domain.incident.incident import IncidentBatch, News
+from domain.incident.incident import Incident, IncidentBatch, News
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentOutcome
+from workflows.incident.messages import IncidentOutcome, IncidentStart
+from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import Done
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
@@ -220,29 +221,34 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
-    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
+    """Return what these runs of an incident have given to activities and senders to write. Raises UnreadableError."""
     pending, written = dict[int, Request](), list[IncidentBatch | News]()
-    starts, unopened = set[bytes](), None
+    answers, starts, unopened = list[IncidentBatch](), set[bytes](), None
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         try:
             if await read(origin, started.input.payloads, START, _Started):
                 if not started.continued_execution_run_id:
                     pending.clear()  # a reset or rebuilt run does not go on with it
+                    answers.clear()
                 # A reset copies the start, as somebody can: the run before it went on.
                 if (message := started.input.SerializeToString()) not in starts:
                     unopened = None
                     starts.add(message)
             if request := await requested(origin, event):
                 pending[event.event_id] = request
-            await _sent(origin, event)  # for its key: what it did is in a request
+            answers += await _returned_of_incident(origin, event)
+            await _sent(origin, event)  # for its key: what it did is in the answer
         except UnopenedError as error:
             unopened = error
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         if (done := pending.get(completed)) and await done.is_done(origin, event):
             written.append(pending.pop(completed).argument)
-    left = [] if _still_runs(runs) else [each.argument for each in pending.values()]
-    return IncidentHistory(written, left, unopened)
+    history = IncidentHistory(written, [], unopened)
+    if _still_runs(runs):
+        return history
+    later = [batch for batch in answers if batch.incident.version > history.version]
+    return history._replace(pending=[*(each.argument for each in pending.values()), *later])
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
@@ -252,10 +258,10 @@ async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentR
         started = event.workflow_execution_started_event_attributes.input.payloads
         if start := await read(origin, started, START, _Started):
             version = start.source.version
-        told: list[Any] = [await _answer(origin, event, IncidentOutcome)]
+        told = await _returned_of_incident(origin, event)
         if (request := await requested(origin, event)) and not isinstance(request.argument, News):
             told.append(request.argument)
-        events |= {one.seq: one for each in filter(None, told) for one in each.events}
+        events |= {one.seq: one for each in told for one in each.events}
     return IncidentRun(max([version, *events]), events)
 
 
@@ -300,6 +306,19 @@ async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]
         return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
     answer = await _answer(origin, event, BatchAnswer)
     return [answer.batch] if answer and answer.batch else []
+
+
+async def _returned_of_incident(origin: Origin, event: HistoryEvent) -> list[IncidentBatch]:
+    """Return the batch that the sender of this update or declaration writes, as `returned` does for cases."""
+    if start := await _first_start(origin, event, IncidentWorkflow, IncidentStart):
+        if isinstance(start.source, Incident):
+            return []
+        incident, first = Incident.open(start.source)
+        return [IncidentBatch(incident=incident, events=(first,))]
+    answer = await _answer(origin, event, IncidentOutcome)
+    if not (answer and answer.events):
+        return []
+    return [IncidentBatch(incident=answer.incident, events=answer.events, counts=answer.counts)]
 
 
 async def _sent(origin: Origin, event: HistoryEvent) -> _Sent | None:

@@ -26,7 +26,7 @@ from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
 from activities.recovery.history import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.recovery.histories import chains, read_case, read_incident_run
 from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread

@@ -12,9 +12,7 @@ from domain.case.actions.register import Registered
 from domain.case.approvers import CREDIT_KIND
 from domain.case.automatic.notice import DOCUMENTS
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
-from domain.case.parts import Part, PartState
+from domain.case.lifecycle import Event, Part, PartState, State
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
 from domain.kit.event import BaseEvent

@@ -6,8 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from domain.case.actions.link_incident import OWN_CAUSE
-from domain.case.lifecycle import OPEN, UNSIGNED
-from domain.case.parts import Part
+from domain.case.lifecycle import OPEN, UNSIGNED, Part
 from domain.case.state import CREDIT_WAITS
 from readmodel.base import schema
 from readmodel.cases.filters import FILTERED_COLUMNS
@@ -111,7 +110,7 @@ parts = sa.Table(
     sa.Column("state", schema.CODE, nullable=False),
     sa.Column("involved_at", schema.UtcDateTime, nullable=False),
     sa.Column("version", sa.Integer, nullable=False, comment="The case's version that changed the part last."),
-    sa.Column("document", schema.JsonOf(Part), nullable=False, comment="domain.case.parts.Part"),
+    sa.Column("document", schema.JsonOf(Part), nullable=False, comment="domain.case.lifecycle.Part"),
     sa.Index("ix_parts_department", "department", "involved_at", "number"),
     sa.Index("ix_parts_department_state", "department", "state", "involved_at", "number"),
 )

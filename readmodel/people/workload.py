@@ -8,7 +8,7 @@ from sqlalchemy import Column, Table, func, select, update
 
 from domain.case.actions import assign, hand_over
 from domain.case.bulk import Handover, OpenWork
-from domain.case.parts import PART_AT_WORK
+from domain.case.lifecycle import PART_AT_WORK
 from readmodel.base.database import ReadConnection, WriteConnection, upsert
 from readmodel.base.schema import CODE, PERSON, UtcDateTime, metadata
 from readmodel.cases.queries import had

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Table, func, select
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import Period, Report, ReportKind
 from domain.reports.report import Table as ReportTable
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.schema import CODE, JsonOf, UtcDateTime, metadata
 from readmodel.cases.tables import cases

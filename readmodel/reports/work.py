@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, func, select
 from domain.case.clocks import CLOCK_ZH
 from domain.case.lifecycle import State
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.text import to_milliseconds
-from domain.shared.value import NamedCode, complete, half_up
+from domain.shared.value import NamedCode, complete, half_up, to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, clocks, events, parts
 from readmodel.reports.causes import given_to, gives

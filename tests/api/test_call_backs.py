@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.calls.routes import CallBackItem
+from api.calls import CallBackItem
 from api.responses import Page
 from domain.shared.actors import Role
 from tests.api.test_calls import a_call, report

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from temporalio.client import Client
 
-from api.calls.routes import CALLS, MOST_CALLS, NEW_CALL, CallItem
+from api.calls import CALLS, MOST_CALLS, NEW_CALL, CallItem
 from api.responses import Page
 from domain.shared.actors import Role
 from readmodel.base.database import Imported, engine
@@ -259,7 +259,7 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
             threading.Event().wait(0.3)
         return keep(*args)
 
-    monkeypatch.setattr("api.calls.routes.keep", slow)
+    monkeypatch.setattr("api.calls.keep", slow)
     given = [a_call() for _ in range(6)]
     before = count(on_both)
     answers = await asyncio.gather(*(on_both.post(CALLS, call, "pbx") for call in given))
@@ -277,7 +277,7 @@ async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
         answers.wait()
         return keep(*args)
 
-    monkeypatch.setattr("api.calls.routes.keep", hung)
+    monkeypatch.setattr("api.calls.keep", hung)
     refused = await asyncio.gather(*(on_both.post(CALLS, a_call(), "pbx") for _ in range(3)))
     answers.set()
     for answer in refused:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.edge.connections import ADDRESS_BYTES, AHEAD, FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES
+from api.edge.limits import ADDRESS_BYTES, AHEAD, FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES
 from tests.support.api import CALL, Api, further_api
 from tests.support.hotline import until
 

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from api.dead_letters import Letters
 from readmodel.base.database import engine, writing
-from readmodel.notifications.notifications import DEAD, notifications
+from readmodel.notifications import DEAD, notifications
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.outage import down
 from tests.support.rows import rows

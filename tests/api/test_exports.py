@@ -14,7 +14,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.exports import complaints as exported
+from api.complaints import cases as exported
+from api.complaints import routes
 from api.exports.files import LOOK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
 from api.sql import away
 from readmodel.base.database import engine as engine_of
@@ -53,7 +54,7 @@ def cells(case: Json) -> dict[str, str]:
 
 
 async def test_all_pages_of_a_list_are_one_file_in_its_order(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exported, "PAGE", 2)
+    monkeypatch.setattr(routes, "EXPORTED_PAGE", 2)
     mine = owner()
     made = await registered(on_both, mine, 5)
     assert [row["number"] for row in await export(on_both, owner=mine)] == made[::-1]
@@ -137,7 +138,7 @@ async def test_no_program_finds_a_formula_in_an_export(on_sqlite: Api, delimiter
 
 
 async def test_a_workbook_has_the_rows_of_the_csv_and_no_formula(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exported, "PAGE", 2)
+    monkeypatch.setattr(routes, "EXPORTED_PAGE", 2)
     mine, attack = owner(), '=HYPERLINK("http://x")'
     await registered(on_both, mine, 3, description=attack, caller={"name": "+1", "phone": "+8613800138000"})
     answer = await on_both.get("/v1/complaints", format="xlsx", owner=mine)
@@ -168,7 +169,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
     """Before the first row as a problem, later by breaking off: half a file must not look whole."""
     mine = owner()
     await registered(on_sqlite, mine, 3)
-    monkeypatch.setattr(exported, "PAGE", 1)
+    monkeypatch.setattr(routes, "EXPORTED_PAGE", 1)
     left, ask = 0, on_sqlite.backend.reader.ask
 
     async def fail_later(question: Any, *args: Any) -> Any:
@@ -258,7 +259,7 @@ async def test_reads_are_answered_beside_six_exports(
         return run
 
     monkeypatch.setattr("api.complaints.routes.list_rows", held(list_rows))
-    monkeypatch.setattr(exported, "cells", held(exported.cells))
+    monkeypatch.setattr(routes, "cells", held(exported.cells))
     monkeypatch.setattr("api.exports.files.lines", held(lines))
     monkeypatch.setattr(Sheets, "close", held(Sheets.close))
     exports = [asyncio.create_task(on_sqlite.get("/v1/complaints", format=form, q=number)) for _ in range(6)]

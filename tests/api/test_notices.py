@@ -11,8 +11,7 @@ import pytest_asyncio
 from jinja2.filters import do_striptags
 from temporalio.client import Client
 
-from api.app import create_app
-from api.backend import Backend
+from api.app import Backend, create_app
 from demo.__main__ import CATALOGUE as DEMO
 from tests.support.api import Api, Json, problem, running_api, served
 from tests.support.hotline import until

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 
-from api.complaints.answers import Complaint, NewComplaint, Timeline
+from api.complaints.cases import Complaint, NewComplaint, Timeline
 from api.edge.problems import MEDIA_TYPE, PREFIX, PROBLEM_KINDS, Problem
 from domain.case.actions import COMMANDS
 from domain.case.decide import CASE_KINDS as KINDS_OF_CASES

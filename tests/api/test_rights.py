@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from sqlalchemy import event
 from starlette.routing import Route
 
-from api.calls.routes import NEW_CALL
+from api.calls import NEW_CALL
 from api.routing import OnceRoute
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS

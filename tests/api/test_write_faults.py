@@ -19,8 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import complaint_id, incident_id
 from activities.sealing.keys import Key
-from api.app import create_app
-from api.backend import Backend
+from api.app import Backend, create_app
 from api.temporal.client import ComplaintClient
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch

@@ -14,9 +14,9 @@ from temporalio.common import SearchAttributeKey
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.texts import Templates
-from api.complaints.answers import NewComplaint
 from api.complaints.caller_page import STATE_FOR_CALLERS
-from api.documents.documents import Documents
+from api.complaints.cases import NewComplaint
+from api.documents import Documents
 from api.edge.middleware import Metrics
 from api.edge.problems import PREFIX, PROBLEM_KINDS
 from api.parameters import Flag, Listing
@@ -27,8 +27,7 @@ from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
 from domain.case.intake import IntakeFlag
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
 from domain.incident.incident import INCIDENT_KINDS

@@ -22,7 +22,7 @@ from demo.day import Day as DayShow
 from demo.people import Person, Staff
 from demo.plans import Wait, offered
 from demo.play import Player, verify
-from domain.case.notifications import notifications
+from domain.case.case import notifications
 from domain.case.state import ProjectionBatch
 from domain.shared.actors import Role
 from hotline.recovery.histories import chains, read_case

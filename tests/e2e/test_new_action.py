@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MODULE = '''"""sample 取样: the crew takes a sample of the water."""
 
-from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
-from domain.shared.text import Text
+from domain.case.state import Action, ActionBody, CaseState, Event, Role, State
+from domain.shared.value import Text
 
 
 class Sample(ActionBody):

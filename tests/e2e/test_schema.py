@@ -19,7 +19,7 @@ from schemathesis.generation.meta import TestPhase
 from api.edge.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, PREFIX
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
 from domain.shared.actors import Role
-from domain.shared.text import BEYOND
+from domain.shared.value import BEYOND
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.schema_cases import CATALOGUE, CHANNELS, Subjects
 from tests.support.service import Service

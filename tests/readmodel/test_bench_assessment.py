@@ -12,7 +12,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments.months import items
 from readmodel.base.database import engine, reading
 from readmodel.cases.tables import cases
-from readmodel.notifications.notifications import notifications
+from readmodel.notifications import notifications
 from tests.support.assessment import computed
 from tests.support.rows import rows
 

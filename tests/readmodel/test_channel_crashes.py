@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import courier
 from activities.poller import now
-from readmodel.notifications import deliveries
+from readmodel import notifications
 from readmodel.writer import GroupWriter
 from tests.support.channels import DISPATCHER, CourierHarness, all_are, sms, webhook
 from tests.support.outage import complained, down
@@ -20,8 +20,8 @@ async def test_a_killed_courier_sends_again_under_the_same_id(harness: CourierHa
     harness.write(webhook(gateway), DISPATCHER.format(["hook"]))
     await harness.notify(3)
     at = now()
-    await harness.writer.run(partial(deliveries.route, channels_to=lambda *_: ["hook"], at=at, limit=10))
-    taken = await harness.writer.run(partial(deliveries.take, channel="hook", quiet_until=never, at=at, limit=2))
+    await harness.writer.run(partial(notifications.route, channels_to=lambda *_: ["hook"], at=at, limit=10))
+    taken = await harness.writer.run(partial(notifications.take, channel="hook", quiet_until=never, at=at, limit=2))
     async with harness.running():
         found = await harness.deliveries(all_are("sent"))
     assert len(taken) == 2
@@ -77,8 +77,8 @@ async def test_what_a_courier_was_sending_to_a_removed_channel_is_routed_again(
     """It died while it had the log channel alone."""
     await harness.notify(2)
     at = now()
-    await harness.writer.run(partial(deliveries.route, channels_to=lambda *_: ["log"], at=at, limit=10))
-    taken = await harness.writer.run(partial(deliveries.take, channel="log", quiet_until=never, at=at, limit=1))
+    await harness.writer.run(partial(notifications.route, channels_to=lambda *_: ["log"], at=at, limit=10))
+    taken = await harness.writer.run(partial(notifications.take, channel="log", quiet_until=never, at=at, limit=1))
     assert len(taken) == 1
     harness.write(webhook(gateway), DISPATCHER.format(["hook"]))
     async with harness.running():

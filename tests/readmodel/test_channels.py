@@ -18,7 +18,7 @@ from domain.case.intake import Caller
 from domain.incident.incident import News
 from hotline.keys import Ring
 from readmodel.incidents import inform
-from readmodel.notifications.notifications import deliveries
+from readmodel.notifications import deliveries
 from tests.support.batches import PLAIN, batch, call
 from tests.support.build import INCIDENT, MONDAY, do
 from tests.support.channels import CALLER, DISPATCHER, PHONE, SECRET, CourierHarness, all_are, mail, sms, webhook

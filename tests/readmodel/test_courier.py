@@ -13,10 +13,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import poller
 from activities.notifications import courier, delivery
-from readmodel.notifications import deliveries
-from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import DUE
-from readmodel.notifications.notifications import deliveries as delivery_rows
+from readmodel import notifications, processes
+from readmodel.notifications import DUE, Delivery, deliveries
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.fake_channel import PATIENCE, FakeHarness, never, to_fake, told_of
@@ -102,7 +100,7 @@ async def test_a_slow_delivery_holds_up_no_other(harness: FakeHarness) -> None:
 
 async def test_the_oldest_that_is_due_is_told(harness: FakeHarness) -> None:
     at, before = datetime.now(UTC), datetime.now(UTC) - timedelta(minutes=27)
-    ask = partial(deliveries.oldest_due, at=at + timedelta(minutes=1))
+    ask = partial(notifications.oldest_due, at=at + timedelta(minutes=1))
     assert await harness.writer.run(ask) is None
     [key, _] = await harness.notify(2)
     routed = await harness.writer.run(ask)
@@ -110,7 +108,7 @@ async def test_the_oldest_that_is_due_is_told(harness: FakeHarness) -> None:
     async with harness.running():
         await harness.settled("sent")
     assert await harness.writer.run(ask) is None
-    due = update(delivery_rows).where(delivery_rows.c.key == key).values(status=DUE, next_try_at=before)
+    due = update(deliveries).where(deliveries.c.key == key).values(status=DUE, next_try_at=before)
     await harness.writer.run(lambda sql: sql.execute(due).rowcount)
     assert await harness.writer.run(ask) == before
 
@@ -185,7 +183,7 @@ async def test_a_late_notification_is_told_to_its_case_and_tried_on(harness: Fak
     [key] = await harness.notify(1)
     harness.channel.broken[key] = "out of order"
     async with harness.running():
-        [row] = await harness.once(lambda found: found[0]["tries"] > deliveries.LATE_TRIES)
+        [row] = await harness.once(lambda found: found[0]["tries"] > notifications.LATE_TRIES)
         assert row["status"] in {"due", "sending"}
         assert harness.channel.dead == [told_of(key, "out of order")]
         harness.channel.broken.clear()
@@ -208,7 +206,7 @@ async def test_no_notification_is_dead_before_its_case_is_told(harness: FakeHarn
 async def test_a_case_that_was_out_of_reach_is_told_at_the_next_try(
     harness: FakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "LATE_TRIES", 1)
+    monkeypatch.setattr(notifications, "LATE_TRIES", 1)
     [key] = await harness.notify(1)
     harness.channel.broken[key] = "out of order"
     harness.channel.deaf = True
@@ -230,8 +228,8 @@ async def test_a_courier_killed_in_the_middle_sends_nothing_twice_or_never(
     """It had taken messages and did not live to mark them; the channel knows which it delivered."""
     keys = await harness.notify(5)
     at = datetime.now(UTC)
-    await harness.writer.run(partial(deliveries.route, channels_to=to_fake, at=at, limit=10))
-    taken = await harness.writer.run(partial(deliveries.take, channel="fake", quiet_until=never, at=at, limit=3))
+    await harness.writer.run(partial(notifications.route, channels_to=to_fake, at=at, limit=10))
+    taken = await harness.writer.run(partial(notifications.take, channel="fake", quiet_until=never, at=at, limit=3))
     assert len(taken) == 3
     if delivered:
         await harness.channel.deliver(taken[:2])
@@ -250,7 +248,7 @@ async def test_of_two_couriers_at_once_the_second_settles_and_sends_nothing(
     harness.singly = True
     keys = await harness.notify(3)
     goes_on, original, claims = asyncio.Event(), harness.channel.deliver, list[bool]()
-    claim = deliveries.claim
+    claim = processes.claim
 
     async def deliver(given: Sequence[Delivery]) -> Mapping[str, str]:
         failed = await original(given)
@@ -261,7 +259,7 @@ async def test_of_two_couriers_at_once_the_second_settles_and_sends_nothing(
         claims.append(claim(*arguments, **named))
         return claims[-1]
 
-    monkeypatch.setattr(deliveries, "claim", noted)
+    monkeypatch.setattr(processes, "claim", noted)
     harness.channel.deliver = deliver  # type: ignore[method-assign,assignment]
     first = harness.courier()
     async with harness.running(first):
@@ -281,7 +279,7 @@ async def test_a_courier_that_stood_still_ends_when_another_one_has_begun(harnes
     await harness.notify(1)
     await harness.settled("sent")
     later = datetime.now(UTC) + timedelta(hours=1)
-    take_over = partial(deliveries.claim, holder="another", at=later, until=later + timedelta(hours=1))
+    take_over = partial(processes.claim, holder="another", at=later, until=later + timedelta(hours=1))
     assert await harness.writer.run(take_over)
     with pytest.raises(ExceptionGroup) as ended:
         await asyncio.wait_for(running, PATIENCE)

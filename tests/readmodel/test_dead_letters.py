@@ -7,8 +7,19 @@ from sqlalchemy import Engine
 
 from readmodel.base.database import WriteConnection, reading, writing
 from readmodel.base.paging import BadCursorError
-from readmodel.notifications.deliveries import Delivery, Failure, Results, record, route, take
-from readmodel.notifications.notifications import dead_letters, deliveries, notifications, resend, resend_all
+from readmodel.notifications import (
+    Delivery,
+    Failure,
+    Results,
+    dead_letters,
+    deliveries,
+    notifications,
+    record,
+    resend,
+    resend_all,
+    route,
+    take,
+)
 from readmodel.projection import write
 from tests.support.batches import call, published
 from tests.support.build import MONDAY

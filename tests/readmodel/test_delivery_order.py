@@ -9,13 +9,10 @@ from sqlalchemy import Engine, delete, update
 
 from activities.notifications import delivery
 from domain.incident.incident import News
-from readmodel import incidents
+from readmodel import incidents, notifications
 from readmodel.base.database import WriteConnection
 from readmodel.cases.tables import cases
-from readmodel.notifications import deliveries
-from readmodel.notifications.deliveries import QuietUntil
-from readmodel.notifications.notifications import DUE
-from readmodel.notifications.notifications import deliveries as delivery_rows
+from readmodel.notifications import DUE, QuietUntil, deliveries
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.build import INCIDENT
@@ -66,8 +63,8 @@ def take(harness: FakeHarness, at: datetime, quiet_until: QuietUntil = never) ->
     """Route what is due to callers and take it; return the keys."""
 
     def work(connection: WriteConnection) -> list[str]:
-        deliveries.route(connection, to_callers, at, limit=100)
-        return [each.key for each in deliveries.take(connection, "fake", quiet_until, at, limit=100)]
+        notifications.route(connection, to_callers, at, limit=100)
+        return [each.key for each in notifications.take(connection, "fake", quiet_until, at, limit=100)]
 
     return harness.writer.run(work)
 
@@ -82,16 +79,16 @@ async def test_a_late_delivery_holds_back_no_later_one_and_what_is_held_back_wai
         await harness.writer.submit(batch)
     [key] = await take(harness, at)
     await harness.writer.submit(second)
-    failed = update(delivery_rows).values(status=DUE, tries=tries, next_try_at=at + timedelta(minutes=2))
+    failed = update(deliveries).values(status=DUE, tries=tries, next_try_at=at + timedelta(minutes=2))
     await harness.writer.run(lambda sql: sql.execute(failed).rowcount)
     later = at + timedelta(minutes=1)
     taken = await take(harness, later)
     assert taken == ([] if holds else [key.replace("-2-", "-3-")])
     # What cannot reach a recipient makes no courier late; an earlier one that nobody has tried does.
-    assert await harness.writer.run(partial(deliveries.oldest_due, at=later)) is None
-    untried = update(delivery_rows).where(delivery_rows.c.key == key).values(tries=0)
+    assert await harness.writer.run(partial(notifications.oldest_due, at=later)) is None
+    untried = update(deliveries).where(deliveries.c.key == key).values(tries=0)
     await harness.writer.run(lambda sql: sql.execute(untried).rowcount)
-    assert await harness.writer.run(partial(deliveries.oldest_due, at=later)) == (later if holds else None)
+    assert await harness.writer.run(partial(notifications.oldest_due, at=later)) == (later if holds else None)
 
 
 @pytest.mark.parametrize("tries", [0, 1])
@@ -108,17 +105,17 @@ async def test_an_emergency_is_not_held_back_by_what_waits_for_the_morning(harne
     for batch in batches[:2]:
         await harness.writer.submit(batch)
     assert await take(harness, at, quiet_until) == []
-    tried = update(delivery_rows).values(tries=tries)
+    tried = update(deliveries).values(tries=tries)
     await harness.writer.run(lambda sql: sql.execute(tried).rowcount)
     for batch in batches[2:4]:
         await harness.writer.submit(batch)
     assert await take(harness, at, quiet_until) == []
-    assert await harness.writer.run(partial(deliveries.oldest_due, at=morning - timedelta(hours=1))) is None
+    assert await harness.writer.run(partial(notifications.oldest_due, at=morning - timedelta(hours=1))) is None
     await harness.writer.submit(batches[4])
     now_urgent = update(cases).values(priority="P1")
     await harness.writer.run(lambda sql: sql.execute(now_urgent).rowcount)
     assert await take(harness, at, quiet_until) == [f"{number}-5-caller:{number}"]
-    told = delete(delivery_rows).where(delivery_rows.c.status == "sending")
+    told = delete(deliveries).where(deliveries.c.status == "sending")
     await harness.writer.run(lambda sql: sql.execute(told).rowcount)
     for seq in (2, 3, 4):
         assert await take(harness, morning, quiet_until) == [f"{number}-{seq}-caller:{number}"]

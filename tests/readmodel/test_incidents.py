@@ -20,7 +20,7 @@ from readmodel.cases.tables import cases
 from readmodel.incidents import Surge, candidates, incident_events, incident_timeline, unclaimed
 from readmodel.incidents import incidents as incidents_table
 from readmodel.migrate import migrate
-from readmodel.notifications.notifications import notifications
+from readmodel.notifications import notifications
 from readmodel.projection import DivergedError, write
 from tests.support.batches import call, number, published
 from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, OWED, THEN, days, hours, minutes

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from activities.notifications.channels.log import LogChannel
-from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import NotificationRow
+from readmodel.notifications import Delivery, NotificationRow
 
 
 def delivery(place: int, tries: int = 1) -> Delivery:

@@ -16,7 +16,7 @@ from bench.lists_data import Data, load
 from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel import callers
+from readmodel import callers, notifications
 from readmodel.base.database import ReadConnection, WriteConnection, engine, reading, writing
 from readmodel.base.paging import Place
 from readmodel.calls.tables import calls
@@ -25,7 +25,6 @@ from readmodel.cases.queries import count_cases
 from readmodel.cases.search import Sort, find, stretches
 from readmodel.cases.tables import SELECTIVE_COLUMNS, cases
 from readmodel.migrate import migrate
-from readmodel.notifications import deliveries
 from readmodel.projection import write
 from tests.support.batches import call, number, published
 from tests.support.build import MONDAY, minutes
@@ -252,7 +251,7 @@ def test_earlier_notifications_to_a_recipient_are_read_from_an_index(
     for database in (filled, on_sqlite):
         with database.connect() as connection, connection.begin() as transaction:
             writer = WriteConnection(ReadConnection(connection))
-            assert deliveries.route(writer, lambda *_: ["sms"], at, COUNT) == COUNT
+            assert notifications.route(writer, lambda *_: ["sms"], at, COUNT) == COUNT
             if database is filled:
                 connection.execute(text("SET LOCAL enable_seqscan = off"))
             sent: list[tuple[str, Any]] = []
@@ -261,7 +260,7 @@ def test_earlier_notifications_to_a_recipient_are_read_from_an_index(
                 sent.append((statement, parameters))  # noqa: B023 - called before the next turn
 
             event.listen(connection, "before_cursor_execute", note)
-            deliveries.take(writer, "sms", lambda *_: None, at, 16, in_batch=in_batch)
+            notifications.take(writer, "sms", lambda *_: None, at, 16, in_batch=in_batch)
             event.remove(connection, "before_cursor_execute", note)
             plan = "\n".join(plans(connection, sent[:1]))
             transaction.rollback()

@@ -23,7 +23,7 @@ from readmodel.base.database import reading, writing
 from readmodel.cases.queries import get_case, timeline
 from readmodel.cases.search_terms import search_terms
 from readmodel.cases.tables import cases, clocks, events, search_words
-from readmodel.notifications.notifications import notifications
+from readmodel.notifications import notifications
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from tests.support.batches import PLAIN, batch, call, number, published
 from tests.support.build import BODIES, MANAGER, days, do, minutes, terms

@@ -16,7 +16,7 @@ import worker
 from domain.assessment.assessment import ASSESSMENT_KINDS, AssessmentBatch
 from domain.case.actions import ACTIONS
 from domain.case.actions.link_incident import KEPT, SETTLED
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import INCIDENT_KINDS, IncidentBatch
 from hotline.recovery.histories import returned

@@ -21,8 +21,7 @@ from temporalio.client import Client
 import worker
 from activities.notifications.caller_links import CallerLinks
 from api.__main__ import server_config
-from api.app import create_app
-from api.backend import Backend
+from api.app import Backend, create_app
 from api.temporal.server import ClockCheck
 from domain.case.lifecycle import State
 from domain.shared.actors import Actor, Role

@@ -37,9 +37,8 @@ from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import THANKS_SERVICE, Caller, Intake, Location
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.case.progress import Satisfaction
 from domain.case.state import ProjectionBatch
 from domain.catalogue.terms import Credit, Terms

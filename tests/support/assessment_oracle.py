@@ -19,9 +19,8 @@ from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus
 from domain.case.decide import evolve
-from domain.case.events import Event
 from domain.case.intake import THANKS_SERVICE
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.case.progress import SATISFIED
 from domain.catalogue.figures import CASES_FIGURE, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from readmodel.assessments.months import GivenValue

@@ -6,8 +6,8 @@ from typing import Any
 
 from domain.case.actions.register import Registration
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Caller, Location
+from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch
 from domain.kit.event import ActionBody
 from readmodel.base.database import engine, writing

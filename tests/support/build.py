@@ -17,11 +17,10 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.case import Case
 from domain.case.clocks import Clock
-from domain.case.events import Event
 from domain.case.intake import Caller, Intake, Location
-from domain.case.kind import Action
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.case.progress import Owed
+from domain.case.state import Action
 from domain.catalogue.terms import EscalationStep, Process, Promise, Terms
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import SYSTEM, Actor, Role

@@ -17,7 +17,7 @@ from domain.case.intake import Caller
 from domain.kit.event import ActionBody
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
-from readmodel.notifications.notifications import deliveries, notifications
+from readmodel.notifications import deliveries, notifications
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.receivers import MailServer, Receiver

@@ -15,8 +15,8 @@ from domain.case.actions import COMMANDS
 from domain.case.actions.register import Registration
 from domain.case.case import Case
 from domain.case.clocks import Clock
-from domain.case.events import Event
 from domain.case.intake import Intake
+from domain.case.lifecycle import Event
 from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import Command

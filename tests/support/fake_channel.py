@@ -11,9 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.notifications.courier import Courier
 from activities.notifications.delivery import DeliveryLoop, Polling, RoutingLoop
 from domain.case.automatic.undelivered import Undelivered
-from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import DUE, notifications
-from readmodel.notifications.notifications import deliveries as delivery_rows
+from readmodel.notifications import DUE, Delivery, deliveries, notifications
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.rows import rows
@@ -111,7 +109,7 @@ class FakeHarness:
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of the deliveries; `routing` stands for notifications that have none yet."""
         waiting = [row | {"status": "routing"} for row in rows(self.database, notifications) if row["status"] == DUE]
-        return [*rows(self.database, delivery_rows), *waiting]
+        return [*rows(self.database, deliveries), *waiting]
 
     async def told(self, count: int) -> None:
         """The channel was told this many. Raises TimeoutError."""

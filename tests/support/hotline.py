@@ -29,7 +29,7 @@ from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.histories import returned
 from hotline.recovery.payloads import Origin

@@ -3,8 +3,7 @@
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from tests.support.build import BODIES, DISPATCHER, INCIDENT, MONDAY, THEN, case_in, do, hours, registration
 
 LINK = BODIES["link_incident"]

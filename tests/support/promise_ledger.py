@@ -8,8 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from domain.case.events import Event
-from domain.case.lifecycle import ENDED, State
+from domain.case.lifecycle import ENDED, Event, State
 from domain.catalogue.terms import Approver, Promise, Terms
 from domain.shared.actors import Role
 from tests.support.promise_time import OF_DEPARTMENT, CountedTime, Owed

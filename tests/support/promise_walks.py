@@ -21,8 +21,7 @@ from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Edition, Promise, Terms
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role

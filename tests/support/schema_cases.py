@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import update
 
 from api.actions import operation_id
-from api.documents.documents import SAMPLE
+from api.documents import SAMPLE
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS
@@ -23,7 +23,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, event_row, insert_missing, writing
 from readmodel.cases.tables import events
 from readmodel.customers import keep
-from readmodel.notifications.notifications import DEAD, notifications
+from readmodel.notifications import DEAD, notifications
 from readmodel.reports.reports import keep_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months

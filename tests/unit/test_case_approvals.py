@@ -10,10 +10,8 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.approvers import CREDIT_KIND
 from domain.case.automatic.settle import Settlement
-from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
+from domain.case.case import Case, notifications
+from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Approver
 from domain.shared.actors import Actor, Role
 from tests.support.build import (

@@ -3,8 +3,7 @@
 import pytest
 
 from domain.case.actions.assign import Assign
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.shared.actors import Actor
 from tests.support.build import (
     BODIES,

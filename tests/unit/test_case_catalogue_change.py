@@ -17,8 +17,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import is_change
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
-from domain.case.events import Event
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Approver, Process, UrgingRules
 from domain.shared.actors import Role
 from tests.support.build import (

@@ -8,12 +8,10 @@ from domain.case.actions.arrive import Arrive
 from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.hand_over import HandOver
 from domain.case.automatic.catalogue_change import NewTerms
-from domain.case.case import Case
+from domain.case.case import Case, notifications
 from domain.case.clocks import ClockStatus
-from domain.case.events import Event
 from domain.case.intake import THANKS_SERVICE, Caller, Location
-from domain.case.lifecycle import OPEN, State
-from domain.case.notifications import notifications
+from domain.case.lifecycle import OPEN, Event, State
 from domain.case.progress import ContactChange
 from domain.catalogue.terms import Edition
 from domain.rights.masking import masked, masks_for

@@ -7,9 +7,8 @@ from pydantic import ValidationError
 
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.approvers import approvers_for
-from domain.case.case import Case
+from domain.case.case import Case, notifications
 from domain.case.lifecycle import State
-from domain.case.notifications import notifications
 from domain.case.state import CREDIT_WAITS
 from tests.support.build import (
     ADMIN,

@@ -13,8 +13,7 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Edition, Exemption
 from domain.shared.actors import Actor, Role
 from tests.support.build import BODIES, MONDAY, data_of, days, do, hours, minutes, refused, registration, terms, written

@@ -9,12 +9,10 @@ from domain.case.actions.reopen import Reopen
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.undelivered import Undelivered
-from domain.case.case import Case
+from domain.case.case import Case, notifications
 from domain.case.decide import evolve
-from domain.case.events import Event
 from domain.case.intake import Caller, IntakeFlag
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
+from domain.case.lifecycle import Event, State
 from domain.case.views import view_case
 from domain.catalogue.terms import Process
 from domain.kit.event import ActionBody

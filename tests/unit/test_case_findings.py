@@ -14,9 +14,8 @@ from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import IntakeFlag
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Credit, Edition
 from tests.support.build import (
     BODIES,

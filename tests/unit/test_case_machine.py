@@ -15,14 +15,11 @@ from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.automatic.undelivered import Undelivered
-from domain.case.case import Case
+from domain.case.case import Case, addressed
 from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
 from domain.case.decide import evolve
-from domain.case.events import Event
 from domain.case.intake import IntakeFlag
-from domain.case.lifecycle import BEFORE_REPLY, ENDED, State
-from domain.case.notifications import addressed
-from domain.case.parts import PART_AT_WORK
+from domain.case.lifecycle import BEFORE_REPLY, ENDED, PART_AT_WORK, Event, State
 from domain.case.progress import LIMIT_REACHED
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case

@@ -2,10 +2,8 @@
 
 import pytest
 
-from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
+from domain.case.case import Case, notifications
+from domain.case.lifecycle import Event, State
 from domain.shared.actors import Role
 from tests.support.build import BODIES, MONDAY, OTHER_CREW, OWNER, THEN, case_in, data_of, do, minutes, walked, written
 from tests.support.urging import CRITICISED, DUE, NOTICED, late

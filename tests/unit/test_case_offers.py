@@ -12,8 +12,7 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.lifecycle import State
-from domain.case.parts import UNFINISHED, PartState
+from domain.case.lifecycle import UNFINISHED, PartState, State
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused

@@ -12,11 +12,9 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
-from domain.case.case import Case
+from domain.case.case import Case, notifications
 from domain.case.clocks import Clock
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.catalogue.terms import Approver
 from domain.shared.actors import Actor, Role
 from tests.support.build import (

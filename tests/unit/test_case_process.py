@@ -8,8 +8,7 @@ from domain.case.actions.decide_extension import DecideExtension
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.automatic.settle import Settlement
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.catalogue.terms import Process, Promise
 from tests.support.build import (
     BODIES,

@@ -4,11 +4,9 @@ import pytest
 
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.case import Case
+from domain.case.case import Case, notifications
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.catalogue.terms import Process, Promise, UrgingRules
 from domain.shared.actors import Actor
 from tests.support.build import (

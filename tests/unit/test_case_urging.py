@@ -8,8 +8,8 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.supervise import Supervise
 from domain.case.actions.urge import Urge
-from domain.case.events import Event
-from domain.case.notifications import notifications
+from domain.case.case import notifications
+from domain.case.lifecycle import Event
 from domain.catalogue.terms import Process, Promise, UrgingRules
 from domain.shared.actors import Actor
 from tests.support.build import (

@@ -14,8 +14,7 @@ from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
-from domain.case.lifecycle import State
-from domain.case.parts import PartState
+from domain.case.lifecycle import PartState, State
 from domain.catalogue.terms import Promise
 from domain.shared.actors import Actor
 from tests.support.build import (

@@ -13,8 +13,8 @@ from api.edge.problems import ProblemKind
 from api.temporal_ui.acting import check_words
 from domain.calls import call
 from domain.case.actions import reply, suspend
-from domain.case.kind import Action
 from domain.case.lifecycle import State
+from domain.case.state import Action
 from domain.catalogue.terms import CLOCKS, ClockName
 from domain.kit.event import by_body, by_name
 from domain.shared import actors

@@ -24,8 +24,8 @@ from demo.people import Person
 from domain.case.actions import COMMANDS
 from domain.case.actions.register import Registration
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Intake
+from domain.case.lifecycle import Event
 from domain.case.views import view_case
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role

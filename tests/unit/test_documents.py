@@ -8,12 +8,10 @@ import pytest
 from jinja2.filters import do_striptags
 
 from activities.notifications.texts import Templates
-from api.documents.documents import Documents
-from domain.case.case import Case
-from domain.case.events import Event
+from api.documents import Documents
+from domain.case.case import Case, notifications
 from domain.case.intake import Caller
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
+from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Organisation, Unit
 from domain.shared.errors import FileError
 from hotline.cli.notifications import check_documents

@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
+from domain.case.case import Case, notifications
+from domain.case.lifecycle import Event, State
 from domain.incident.incident import INCIDENT_PREFIX, News, incident_notifications, news_notifications
 from domain.incident.state import IncidentState
 from domain.kit.event import Notification

@@ -9,8 +9,8 @@ import pytest
 
 from domain.case import actions
 from domain.case.actions import ACTIONS, TABLE
-from domain.case.kind import Action
 from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.state import Action
 from domain.case.views import mermaid
 from domain.incident import actions as incident_actions
 from domain.shared.actors import Role

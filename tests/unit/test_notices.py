@@ -11,10 +11,8 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.return_ import Return
 from domain.case.automatic.undelivered import Undelivered
-from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import State
-from domain.case.notifications import notifications
+from domain.case.case import Case, notifications
+from domain.case.lifecycle import Event, State
 from domain.kit.event import ActionBody, Notification
 from tests.support.build import (
     BODIES,

@@ -17,8 +17,7 @@ from hotline.local import service as local_service
 from hotline.settings import Settings
 from readmodel.base.database import engine, reading, writing
 from readmodel.migrate import migrate
-from readmodel.notifications.deliveries import Failure, Results, record, route, take
-from readmodel.notifications.notifications import dead_letters
+from readmodel.notifications import Failure, Results, dead_letters, record, route, take
 from readmodel.projection import write
 from tests.support.batches import call, published
 from tests.support.outage import down

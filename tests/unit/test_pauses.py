@@ -6,7 +6,7 @@ import pytest
 
 from activities.notifications.delivery import FIRST_PAUSE, pause
 from hotline.settings import Settings
-from readmodel.notifications.deliveries import LATE_TRIES, LONGEST_HOLD
+from readmodel.notifications import LATE_TRIES, LONGEST_HOLD
 
 MAX_TRIES = Settings.model_fields["courier_max_tries"].default
 

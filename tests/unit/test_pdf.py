@@ -11,7 +11,7 @@ from tools.docs import documents
 
 if not os.environ.get("CI"):
     pytest.importorskip("plutoprint", reason="no library prints PDF here: pip install 'plutoprint>=0.23'")
-from api.documents.documents import Printer, printer
+from api.documents import Printer, printer
 
 pdf: Printer = printer()  # type: ignore[assignment]  # the library is there, as said above
 ISSUED = datetime(2026, 8, 5, 4, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from domain.case.case import Case
 from domain.case.decide import evolve
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.case.views import view_case
 from tests.support.promise_ledger import PromiseLedger
 from tests.support.promise_time import Row

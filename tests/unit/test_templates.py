@@ -14,8 +14,7 @@ from domain.case.actions import TABLE
 from domain.incident.incident import INCIDENT_KINDS, INCIDENT_PREFIX, NEWS
 from domain.shared.errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import NotificationRow
+from readmodel.notifications import Delivery, NotificationRow
 from tests.support.build import INCIDENT
 from tests.support.channels import config_of
 from tests.support.rings import ring_at

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.case.intake import Location
 from domain.customers.customer import Customer
-from domain.shared.text import LINES, ONE_LINE, IncidentNumber, Name, Text
+from domain.shared.value import LINES, ONE_LINE, IncidentNumber, Name, Text
 
 TEXT, NAME = TypeAdapter(Text), TypeAdapter(Name)
 HIDDEN = [

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.case_updates import BulkThrottle
-from activities.names import complaint_id
+from activities.names import ABSORB, complaint_id
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
@@ -25,9 +25,12 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch
 from domain.incident.actions.inform import Inform
+from domain.incident.incident import Absorbed
+from domain.incident.scope import Scope
 from hotline.recovery import rebuild as module
 from hotline.recovery.histories import chains
 from hotline.recovery.rebuild import rebuild, repair_case, repair_incidents
+from hotline.recovery.rebuild_workflows import STARTED
 from readmodel.projection import NotRegisteredError
 from readmodel.writer import GroupWriter
 from tests.support.causes import declare, linked
@@ -35,7 +38,12 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
+from tests.workflows.test_forged_histories import on_queue
+from tests.workflows.test_hijacked_tasks import events, ours
+from tests.workflows.test_rebuild_workflows import rebuilder
+from tests.workflows.test_unopened_histories import asks
 from workflows.clients.service import last_report
+from workflows.incident.workflow import IncidentWorkflow
 
 MANY_LOOKS = 100
 
@@ -149,6 +157,32 @@ async def test_news_that_sql_never_had_are_sent(
     assert news["status"] == "due"
     for handle in (complaint.handle, *([] if ended else [cause.handle])):
         await handle.terminate()
+
+
+async def test_what_an_incident_accepts_while_it_is_published_comes_back(hotline: Hotline, owner: Engine) -> None:
+    """Neither the sender of the action nor the activity could write it, and then the incident was ended by hand."""
+    waiting = on_queue(hotline, "accepted")
+    async with ours(hotline.client, "accepted", IncidentWorkflow):
+        cause = await declare(waiting, "west")
+        await until(lambda: events(cause.handle), lambda found: any(map(asks, found)))
+        await cause.act(Inform(message="正在抢修"))
+        scope = Scope(services=("no_water",), districts=("east",))
+        absorbed = Absorbed(incident="i26120100001", into=cause.number, scope=scope)
+        await cause.handle.execute_update(ABSORB, absorbed)
+    await cause.handle.terminate()
+    assert await rebuilder(waiting, owner).one(cause.number) == STARTED
+    assert [row["action"] for row in await cause.timeline()] == ["declare", "inform", "absorb"]
+    assert {row["status"] for row in await cause.messages()} == {"due"}
+    await cause.handle.terminate()
+
+
+async def test_an_incident_that_was_ended_before_a_worker_had_it_comes_back(hotline: Hotline, owner: Engine) -> None:
+    waiting = on_queue(hotline, "declared")
+    cause = await declare(waiting, "west")
+    await cause.handle.terminate()
+    assert await rebuilder(waiting, owner).one(cause.number) == STARTED
+    assert [row["action"] for row in await cause.timeline()] == ["declare"]
+    await cause.handle.terminate()
 
 
 async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(

@@ -18,7 +18,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import Command
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.recovery.payloads import Origin
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import DATA_CONVERTER

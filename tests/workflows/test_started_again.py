@@ -26,7 +26,7 @@ from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import Opening
 from domain.shared.actors import SYSTEM
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.recovery.rebuild_workflows import STARTED
 from readmodel.base.database import engine
 from tests.support.build import INCIDENT

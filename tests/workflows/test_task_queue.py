@@ -1,4 +1,4 @@
-"""Tasks that somebody has given to a version of workers of their own come back to those of the service."""
+"""Tasks that somebody has given to a version of workers of their own, or limited, come back to the service's."""
 
 import asyncio
 from datetime import timedelta
@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio import workflow
+from temporalio import activity, workflow
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.workflowservice.v1 import (
     SetWorkerDeploymentCurrentVersionRequest,
     SetWorkerDeploymentManagerRequest,
     SetWorkerDeploymentRampingVersionRequest,
+    UpdateTaskQueueConfigRequest,
 )
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -45,6 +47,11 @@ class Theirs:
     @workflow.run
     async def run(self) -> str:
         return "done"
+
+
+@activity.defn
+async def theirs() -> str:
+    return "done"
 
 
 async def writable() -> None:
@@ -150,3 +157,56 @@ async def test_the_remedy_of_the_part_worker_brings_tasks_back(server: WorkflowE
         asked = await asyncio.create_subprocess_exec(TEMPORAL, *arguments, *where, "--identity", "somebody")
         assert await asked.wait() == 0
     await until(health.worker, lambda each: not names_it(each))
+
+
+LIMITS = ("update_queue_rate_limit", "update_fairness_key_rate_limit_default")
+
+
+def names_limit(part: Component) -> bool:
+    return "limited" in part.detail
+
+
+async def limited(client: Client, queue: str, limit: str) -> None:
+    """Have Temporal give no activity of the queue any more, but what the server gives to who asks for it at once."""
+    request = UpdateTaskQueueConfigRequest(
+        namespace=client.namespace,
+        identity="somebody",
+        task_queue=queue,
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    )
+    getattr(request, limit).rate_limit.requests_per_second = 0
+    await stranger(client).workflow_service.update_task_queue_config(request)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_a_limit_of_tasks_is_reported_and_removed_while_a_worker_runs(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    client, health = await connected(server, f"limited-{limit}")
+    settings = Settings(data_dir=tmp_path, task_queue=QUEUE)
+    migrate(settings.database_url)
+    await adopt(client, settings)
+    await limited(client, QUEUE, limit)
+    assert not (await until(health.worker, names_limit)).ok
+    async with Worker(stranger(client), task_queue=QUEUE, activities=[theirs]):
+        asked = stranger(client).execute_activity(
+            theirs, id="any", task_queue=QUEUE, start_to_close_timeout=timedelta(seconds=10)
+        )
+        keeping = asyncio.create_task(worker.keep_running(client, settings))
+        assert await asked == "done"
+        await until(health.worker, lambda each: not names_limit(each))
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_the_remedy_of_the_part_worker_removes_a_limit(server: WorkflowEnvironment, limit: str) -> None:
+    client, health = await connected(server, f"unlimited-{limit}")
+    await limited(client, QUEUE, limit)
+    found = await until(health.worker, names_limit)
+    where = ("--namespace", client.namespace, "--address", client.service_client.config.target_host)
+    command = (found.remedy or "").split("`")[1]
+    asked = await asyncio.create_subprocess_exec(TEMPORAL, *command.split()[1:], *where)
+    assert await asked.wait() == 0
+    await until(health.worker, lambda each: not names_limit(each))

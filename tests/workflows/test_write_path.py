@@ -33,10 +33,10 @@ from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch
 from domain.kit.event import ActionBody
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from hotline.recovery.histories import read_case
 from hotline.recovery.rebuild import repair_case
 from readmodel.base.database import engine as engine_of

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from api.documents.documents import Documents
+from api.documents import Documents
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.register import Registration
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.events import Event
 from domain.case.intake import Intake
+from domain.case.lifecycle import Event
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue

@@ -15,16 +15,16 @@ from api.assessments.answers import (
     ObjectionItem,
     StandardItem,
 )
-from api.calls.routes import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
-from api.complaints.answers import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
+from api.calls import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
+from api.complaints.cases import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
-from api.documents.documents import SAMPLE
+from api.documents import SAMPLE
 from api.health import Component, Health
 from api.health.readiness import readiness, unknown
 from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import Candidate, IncidentItem
-from api.people.routes import HandoverItem
+from api.people import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.responses import Page, timeline_item
 from domain.assessment.actions import object_
@@ -59,7 +59,7 @@ from readmodel.calls.call_backs import CallBackEntry
 from readmodel.calls.calls import LinkedCall, Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
 from readmodel.incidents import IncidentCandidate, IncidentCounts
-from readmodel.notifications.notifications import DeadLetter
+from readmodel.notifications import DeadLetter
 from tools.docs.report_examples import CALL_REPORT, FOLLOW_UPS, MONEY, MONTH_OF_THANKS, THANKS, example_report
 
 NUMBER = "2608034711004"

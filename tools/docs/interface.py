@@ -11,8 +11,7 @@ import typer.main
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api.app import create_app
-from api.backend import Backend
+from api.app import Backend, create_app
 from api.edge.middleware import Metrics
 from hotline.cli import main as cli
 from hotline.settings import Settings

@@ -13,8 +13,8 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.calls.routes import NewCall
-from api.complaints.answers import Complaint, NewComplaint
+from api.calls import NewCall
+from api.complaints.cases import Complaint, NewComplaint
 from api.incidents.answers import IncidentItem, NewIncident
 from api.parameters import Listing
 from api.reports.calls import CallNumbers

@@ -14,14 +14,14 @@ from api.edge import problems as known
 from api.edge.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS
 from api.edge.middleware import BODY_TOO_LARGE, TOO_SLOW, WRONG_HOST
 from api.edge.problems import INVALID_REQUEST, MEDIA_TYPE, Problem, ProblemKind
-from api.incidents.incidents import INCIDENT_NOT_FOUND
+from api.incidents.routes import INCIDENT_NOT_FOUND
 from api.parameters import COMPLAINT_NOT_FOUND, INVALID_ETAG, INVALID_NUMBER
 from api.responses import Json, header, problems
 from api.routing import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, MALFORMED_KEY, UNAUTHORIZED
 from api.sign_in.tokens import INVALID_TOKEN, NO_ISSUER, NO_ROLE
 from api.sql import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
-from api.temporal.errors import KEY_REUSED
+from api.temporal.server import KEY_REUSED
 from domain.shared.errors import VERSION_CHANGED
 from tools.docs import examples
 from tools.docs.components import SCHEMA, share

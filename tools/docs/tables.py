@@ -15,9 +15,8 @@ from api.edge.problems import PREFIX, PROBLEM_KINDS
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
-from domain.case.kind import Action, EventKind
-from domain.case.lifecycle import ENDED, OPEN, State
-from domain.case.parts import PartState
+from domain.case.lifecycle import ENDED, OPEN, PartState, State
+from domain.case.state import Action, EventKind
 from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service

@@ -14,7 +14,7 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.reports.report import ReportKind, month_bounds
-from domain.shared.text import to_milliseconds
+from domain.shared.value import to_milliseconds
 from workflows.assessment.messages import AssessmentStart, search_attributes
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.start import Request, start_once, warn_of_other

@@ -248,6 +248,7 @@ _KINDS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_A
 async def describe_queue(client: Client, task_queue: str) -> list[temporal.DescribeTaskQueueResponse]:
     """Return what Temporal tells of the workflow tasks and of the activities of a queue. Raises RPCError."""
     of_it: dict[str, Any] = {"namespace": client.namespace, "task_queue": TaskQueue(name=task_queue)}
+    of_it["report_config"] = True
     asked = [temporal.DescribeTaskQueueRequest(**of_it, task_queue_type=kind) for kind in _KINDS]
     return [await client.workflow_service.describe_task_queue(each) for each in asked]
 
@@ -259,10 +260,29 @@ def deployments_in(found: list[temporal.DescribeTaskQueueResponse]) -> list[str]
     return sorted({each.deployment_name for both in named for each in both if each.deployment_name})
 
 
+def is_limited(found: temporal.DescribeTaskQueueResponse) -> bool:
+    """Return True if somebody has limited how many tasks of the queue are given in a second: to none, perhaps."""
+    limits = (found.config.queue_rate_limit, found.config.fairness_keys_rate_limit_default)
+    return any(each.HasField("rate_limit") for each in limits)
+
+
 async def take_back(client: Client, task_queue: str) -> None:
-    """Send the tasks of the queue to workers without a version, if deployments have them. Raises RPCError."""
-    queues = client.workflow_service
-    for name in deployments_in(await describe_queue(client, task_queue)):
+    """Give the tasks of the queue, without a limit, to workers without a version. Raises RPCError."""
+    queues, found = client.workflow_service, await describe_queue(client, task_queue)
+    for kind in (kind for kind, each in zip(_KINDS, found, strict=True) if is_limited(each)):
+        with log_failures("the rate limit of our tasks"):
+            none = temporal.UpdateTaskQueueConfigRequest.RateLimitUpdate(reason="a hotline has no limit")
+            change = temporal.UpdateTaskQueueConfigRequest(
+                namespace=client.namespace,
+                identity=client.identity,
+                task_queue=task_queue,
+                task_queue_type=kind,
+                update_queue_rate_limit=none,
+                update_fairness_key_rate_limit_default=none,
+            )
+            await queues.update_task_queue_config(change)
+            log.warning("somebody had limited how many of our tasks are given in a second; there is no limit again")
+    for name in deployments_in(found):
         with log_failures(f"the deployment {name!r}, which has our tasks,"):
             of_it: dict[str, Any] = {"namespace": client.namespace, "deployment_name": name}
             known = await queues.describe_worker_deployment(temporal.DescribeWorkerDeploymentRequest(**of_it))

@@ -7,8 +7,7 @@ from typing import get_args
 from domain.case.actions import TABLE
 from domain.case.clocks import APPROVE, CLOCK_ZH, DEPARTMENT_CLOCKS, Clock, ClockStatus
 from domain.case.decide import available_actions
-from domain.case.events import Event
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
 from domain.shared.actors import Role

@@ -10,7 +10,7 @@ from temporalio.common import Priority
 from activities.names import complaint_id
 from domain.case.actions.register import Registration
 from domain.case.case import Case
-from domain.case.events import Event
+from domain.case.lifecycle import Event
 from domain.case.state import CaseState
 from domain.shared.value import omit_default
 from workflows.complaint.words import RECENT, timeline_line

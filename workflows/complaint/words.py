@@ -9,8 +9,7 @@ from pydantic import BaseModel
 
 from domain.case.clocks import CLOCK_ZH
 from domain.case.decide import CASE_KINDS
-from domain.case.events import Event
-from domain.case.lifecycle import State
+from domain.case.lifecycle import Event, State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.shared.actors import Role

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.automatic.settle import Settled, Settlement, outcome
     from domain.case.automatic.undelivered import Undelivered, is_unknown_failure
     from domain.case.case import Case
-    from domain.case.events import Event
+    from domain.case.lifecycle import Event
     from domain.case.state import BatchAnswer, ProjectionBatch
     from domain.case.views import CaseView, Outcome, view_case
     from domain.kit.event import Command

@@ -266,9 +266,12 @@ class IncidentWorkflow(PublishingWorkflow):
         self._wake()
 
     @workflow.update(name=ABSORB, description="内部 Internal: Another incident was merged into this one. 其他事件并入")
-    def absorb(self, absorbed: Absorbed) -> None:
-        """Widen the scope by that of the other incident, once."""
+    def absorb(self, absorbed: Absorbed) -> IncidentOutcome:
+        """Widen the scope by that of the other incident, once. The answer is for a rebuild: SQL may not have it yet."""
         self._note(*self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
+        done = Done(action=ABSORPTION.name, digest="", version=self._incident.version, done_at=workflow.now())
+        told = {"events": tuple(self._outbox), "counts": dict(self._counts)}
+        return self._outcome(done, None).model_copy(update=told)
 
     @absorb.validator
     def check_absorb(self, absorbed: Absorbed) -> None:

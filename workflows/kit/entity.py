@@ -22,8 +22,7 @@ from domain.kit.event import AnyAction, BaseEvent, Command
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
-from domain.shared.text import to_milliseconds
-from domain.shared.value import Immutable, Start, omit_default
+from domain.shared.value import Immutable, Start, omit_default, to_milliseconds
 from workflows.kit.search_attributes import Values, changes
 from workflows.kit.words import WorkerNames
 

@@ -15,7 +15,7 @@ import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from activities.notifications.addresses import check_literal, check_resolved
-from readmodel.notifications.deliveries import Delivery
+from readmodel.notifications import Delivery
 
 
 def _is_permitted(url: str) -> str:

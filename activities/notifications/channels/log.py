@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 from pydantic_core import from_json, to_json
 
 from activities.notifications.channels.base import Channel, ProgramConfig, Resources
-from readmodel.notifications.deliveries import Delivery
+from readmodel.notifications import Delivery
 
 OWNER_ONLY = 0o600
 BLOCK_BYTES = 65_536

@@ -12,7 +12,7 @@ from domain.catalogue.figures import QUALITY_FIGURE, Subject
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import ShortText
+from domain.shared.value import ShortText
 
 NO_SUCH_OBJECTION = ProblemType("invalid", "no_such_objection", "Objection not found", "没有这项申诉")
 OBJECTION_DECIDED = ProblemType("conflict", "objection_decided", "Objection decided already", "申诉已裁决")

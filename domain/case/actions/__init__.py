@@ -35,7 +35,7 @@ from domain.case.actions import (
     urge,
     withdraw,
 )
-from domain.case.kind import Action
+from domain.case.state import Action
 from domain.kit.event import ActionBody, by_body, by_name
 
 ACTIONS: tuple[Action, ...] = (

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import MayClose
-from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
-from domain.shared.text import Text
+from domain.case.lifecycle import MayClose
+from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
+from domain.shared.value import Text
 
 
 class Answer(ActionBody):

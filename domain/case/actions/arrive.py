@@ -1,8 +1,7 @@
 """arrive 到场: the crew is on the spot."""
 
-from domain.case.kind import Action, CaseState, Event, PartAction, Role, State
-from domain.case.parts import NO_SUCH_PART, PartBody, PartData, PartState
-from domain.case.state import while_incomplete
+from domain.case.lifecycle import NO_SUCH_PART, PartBody, PartData, PartState
+from domain.case.state import Action, CaseState, Event, PartAction, Role, State, while_incomplete
 
 
 class Arrive(PartBody):

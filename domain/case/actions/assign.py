@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from domain.case.kind import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
-from domain.case.state import while_incomplete
+from domain.case.lifecycle import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
+from domain.case.state import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State, while_incomplete
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Name
-from domain.shared.value import omit_default
+from domain.shared.value import Name, omit_default
 
 SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更")
 

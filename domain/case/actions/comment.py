@@ -1,10 +1,8 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
-from domain.case.events import OfIncident
-from domain.case.kind import Action, ActionBody, Role, State
-from domain.case.lifecycle import OPEN
-from domain.case.state import while_active
-from domain.shared.text import Text
+from domain.case.lifecycle import OPEN, OfIncident
+from domain.case.state import Action, ActionBody, Role, State, while_active
+from domain.shared.value import Text
 
 
 class Comment(ActionBody):

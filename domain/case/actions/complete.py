@@ -1,15 +1,11 @@
 """complete 处理完成: the department's work is done; what was done is on record."""
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import OfIncident
-from domain.case.kind import Action, CaseState, Decision, Event, NotPossible, Objection, PartAction, Role, State
-from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
+from domain.case.lifecycle import NO_SUCH_PART, Event, OfIncident, Part, PartBody, PartData, PartState, State
 from domain.case.progress import Finding
-from domain.case.state import while_incomplete
-from domain.shared.codes import Code
+from domain.case.state import Action, CaseState, Decision, NotPossible, Objection, PartAction, Role, while_incomplete
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Text
-from domain.shared.value import omit_default
+from domain.shared.value import Code, Text, omit_default
 
 NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing", "尚未取得领导审批")
 UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding", "没有这个查实事项")

@@ -7,17 +7,14 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from domain.case.actions.complete import NOT_APPROVED
-from domain.case.events import text_of
 from domain.case.intake import Caller, IntakeFacts, Location
-from domain.case.kind import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
-from domain.case.lifecycle import OPEN
+from domain.case.lifecycle import OPEN, text_of
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
 from domain.case.progress import ContactChange
+from domain.case.state import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.catalogue.terms import Edition, Priority, Terms
-from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
-from domain.shared.text import same_phone
-from domain.shared.value import Value, omit_default
+from domain.shared.value import ServiceCode, Value, omit_default, same_phone
 
 NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change", "没有更正任何内容")
 TERMS_NOT_SENT = ProblemType(

@@ -3,10 +3,10 @@
 from domain.case.actions.request_approval import open_turn
 from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
-from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
+from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.errors import Refused
-from domain.shared.text import Text
+from domain.shared.value import Text
 
 
 class DecideApproval(ActionBody):

@@ -2,8 +2,8 @@
 
 from domain.case.approvers import OWN_REQUEST, own_request
 from domain.case.clocks import EXTENDED_CLOCKS
-from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role
 from domain.case.lifecycle import OPEN
+from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_EXPIRED = ProblemType(

@@ -1,14 +1,10 @@
 """dispatch 派单: the case goes to a department; again, before or after it is signed for, to another one (改派)."""
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import Names, OfDepartment, text_of
-from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
-from domain.case.lifecycle import AT_WORK, TO_DISPATCH
-from domain.case.parts import UNFINISHED
-from domain.case.state import while_incomplete
-from domain.shared.codes import DepartmentCode
+from domain.case.lifecycle import AT_WORK, TO_DISPATCH, UNFINISHED, Names, OfDepartment, State, text_of
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, while_incomplete
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
-from domain.shared.text import Name
+from domain.shared.value import DepartmentCode, Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")
 

@@ -8,9 +8,9 @@ from pydantic_core import PydanticCustomError
 
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
-from domain.case.events import MayClose, OfDepartment
-from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
+from domain.case.lifecycle import MayClose, OfDepartment
 from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
 from domain.shared.value import omit_default
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]

@@ -1,11 +1,10 @@
 """hand_over 移交: another agent owns the case from now on."""
 
 from domain.case.actions.correct import CONTACT_CHANGED
-from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.case.lifecycle import OPEN
+from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Name
-from domain.shared.value import omit_default
+from domain.shared.value import Name, omit_default
 
 SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged", "首问责任人未变更")
 OWNER_CHANGED = ProblemType("conflict", "owner_changed", "Owner changed meanwhile", "首问责任人已变更")

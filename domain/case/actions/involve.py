@@ -1,13 +1,10 @@
 """involve 协办: a further department gets a part of the case, with clocks of its own."""
 
-from domain.case.events import OfDepartment
-from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
-from domain.case.lifecycle import AT_WORK
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
+from domain.case.lifecycle import AT_WORK, NO_SUCH_PART, PART_AT_WORK, UNFINISHED, OfDepartment, Part, PartState
+from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.catalogue.terms import ClockName
-from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Text
+from domain.shared.value import DepartmentCode, Text
 
 ALREADY_INVOLVED = ProblemType(
     "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"

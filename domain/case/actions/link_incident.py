@@ -4,13 +4,11 @@ It waits with the others, and is settled with them unless it has own work.
 """
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import OfIncident
-from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
-from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED
+from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED, OfIncident
 from domain.case.progress import Progress
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
-from domain.shared.text import IncidentNumber
-from domain.shared.value import NamedCode, complete
+from domain.shared.value import IncidentNumber, NamedCode, complete
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """Results for a case: completed and replied to; kept open for its own work; replied to long before."""

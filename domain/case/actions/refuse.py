@@ -1,7 +1,7 @@
 """refuse 不予受理: the matter is not one for the company."""
 
-from domain.case.kind import Action, Reasoned, Role, State
 from domain.case.lifecycle import TO_DISPATCH
+from domain.case.state import Action, Reasoned, Role, State
 
 
 class Refuse(Reasoned):

@@ -1,11 +1,10 @@
 """register 受理: the agent takes the complaint down, and owns the case from then on."""
 
 from domain.case.intake import Intake
-from domain.case.kind import Action, Actor, Addressees, CaseState, Event, Holder, Role, State, holders_of
+from domain.case.state import Action, Actor, Addressees, CaseState, Event, Holder, Role, State, holders_of
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms
 from domain.kit.event import ActionBody, EventData
-from domain.shared.text import Instant, Name
-from domain.shared.value import omit_default
+from domain.shared.value import Instant, Name, omit_default
 
 
 class Registered(EventData):

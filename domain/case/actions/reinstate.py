@@ -1,11 +1,9 @@
 """reinstate 撤回撤销: the withdrawal was a mistake, and the case goes on as it was before it."""
 
-from domain.case.kind import Action, Addressees, CaseState, Decision, Event, NotPossible, Reasoned, Role, State
-from domain.case.lifecycle import OPEN
+from domain.case.lifecycle import OPEN, State, departments_of
 from domain.case.new_terms import hold_to_present
-from domain.case.parts import departments_of
 from domain.case.progress import Urging
-from domain.case.state import while_active
+from domain.case.state import Action, Addressees, CaseState, Decision, Event, NotPossible, Reasoned, Role, while_active
 
 
 class Reinstate(Reasoned):

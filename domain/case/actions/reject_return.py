@@ -1,8 +1,8 @@
 """reject_return 驳回退单: the return is not accepted, and the same department keeps the case."""
 
 from domain.case.actions.dispatch import hand_to
-from domain.case.events import OfDepartment
-from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role, State
+from domain.case.lifecycle import OfDepartment
+from domain.case.state import Action, CaseState, Decision, Event, Reasoned, Role, State
 
 
 class RejectReturn(Reasoned):

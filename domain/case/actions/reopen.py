@@ -1,9 +1,8 @@
 """reopen 重开: the trouble is back within the window, and the next cycle begins."""
 
 from domain.case.actions.follow_up import begin_rework, department_for_rework
-from domain.case.events import OfDepartment
-from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role, State
-from domain.case.state import while_active
+from domain.case.lifecycle import OfDepartment
+from domain.case.state import Action, CaseState, Decision, Event, Reasoned, Role, State, while_active
 
 
 class Reopen(Reasoned):

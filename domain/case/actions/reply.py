@@ -1,8 +1,8 @@
 """reply 回复: the owner tells the caller what was done."""
 
-from domain.case.events import MayClose, OfIncident
-from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
-from domain.shared.text import Text
+from domain.case.lifecycle import MayClose, OfIncident
+from domain.case.state import Action, ActionBody, CaseState, Event, Role, State
+from domain.shared.value import Text
 
 
 class Reply(ActionBody):

@@ -6,11 +6,10 @@ from typing import Literal
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
 from domain.case.clocks import APPROVE
-from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role, State
+from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import Approver
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Text
-from domain.shared.value import ZERO, Money, omit_default
+from domain.shared.value import ZERO, Money, Text, omit_default
 
 REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing", "报批缺少金额或依据")
 

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from domain.case.kind import Action, Actor, CaseState, Decision, Event, NotPossible, Objection, Reasoned, Role, State
 from domain.case.lifecycle import AT_WORK
 from domain.case.progress import Extension
+from domain.case.state import Action, Actor, CaseState, Decision, Event, NotPossible, Objection, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up", "本轮延期次数已用完")

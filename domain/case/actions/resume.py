@@ -1,7 +1,7 @@
 """resume 恢复: the case is taken up again, by hand or when its wake date comes."""
 
-from domain.case.events import OfIncident
-from domain.case.kind import Action, ActionBody, CaseState, Due, Event, Role, State
+from domain.case.lifecycle import OfIncident
+from domain.case.state import Action, ActionBody, CaseState, Due, Event, Role, State
 
 
 class Resume(ActionBody):

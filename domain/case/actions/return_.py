@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, Actor, CaseState, Event, NotPossible, Objection, PartAction, Reasoned, Role, State
-from domain.case.lifecycle import AT_WORK
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState
-from domain.case.state import while_incomplete
+from domain.case.lifecycle import AT_WORK, NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState, State
+from domain.case.state import Action, CaseState, Event, NotPossible, Objection, PartAction, Reasoned, while_incomplete
+from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 
 RETURN_TOO_LATE = ProblemType("conflict", "return_too_late", "Return after its time limit", "已过退单时限")

@@ -1,8 +1,7 @@
 """revoke_links 作废链接: the links to the case that have been made until now open nothing any more."""
 
-from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
 from domain.case.lifecycle import OPEN
-from domain.case.state import while_active
+from domain.case.state import Action, ActionBody, CaseState, Event, Role, State, while_active
 
 
 class RevokeLinks(ActionBody):

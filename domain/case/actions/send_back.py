@@ -1,8 +1,8 @@
 """send_back 审核退回: the work does not do, and the department goes on."""
 
-from domain.case.kind import Action, CaseState, Event, PartAction, Reasoned, Role, State
+from domain.case.lifecycle import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.new_terms import reinstate_resolve
-from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
+from domain.case.state import Action, CaseState, Event, PartAction, Reasoned, Role, State
 
 
 class SendBack(PartBody, Reasoned):

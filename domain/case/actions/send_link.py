@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Objection, Role, State
 from domain.case.lifecycle import OPEN
-from domain.case.state import while_active
+from domain.case.state import Action, ActionBody, Actor, CaseState, NotPossible, Objection, Role, State, while_active
 from domain.shared.errors import ProblemType
 
 NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")

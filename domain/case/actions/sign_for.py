@@ -1,8 +1,8 @@
 """sign_for 签收: the department takes the case."""
 
-from domain.case.kind import Action, Actor, CaseState, Decision, Event, PartAction, Role, State
-from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
-from domain.shared.text import Name
+from domain.case.lifecycle import NO_SUCH_PART, Part, PartBody, PartData, PartState
+from domain.case.state import Action, Actor, CaseState, Decision, Event, PartAction, Role, State
+from domain.shared.value import Name
 
 
 class SignFor(PartBody):

@@ -1,7 +1,7 @@
 """supervise 督办: the case is under a supervisor's eyes, for its present cycle."""
 
-from domain.case.kind import Action, ActionBody, CaseState, Event, NotPossible, Role
 from domain.case.lifecycle import OPEN
+from domain.case.state import Action, ActionBody, CaseState, Event, NotPossible, Role
 from domain.shared.errors import ProblemType
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised", "工单已在督办中")

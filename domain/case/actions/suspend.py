@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.kind import Action, Actor, CaseState, Decision, Reasoned, Role, State
+from domain.case.state import Action, Actor, CaseState, Decision, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import Instant
+from domain.shared.value import Instant
 
 WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the future", "恢复时间应晚于当前时间")
 WAKE_AT_TOO_FAR = ProblemType("invalid", "wake_at_too_far", "Wake date too far ahead", "恢复时间超过上限")

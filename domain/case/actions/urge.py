@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Role
 from domain.case.lifecycle import OPEN
+from domain.case.state import Action, ActionBody, Actor, CaseState, NotPossible, Role
 from domain.shared.errors import ProblemType
 
 URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限")

@@ -2,14 +2,11 @@
 
 from datetime import datetime
 
-from domain.case.events import MayClose
-from domain.case.kind import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
-from domain.case.lifecycle import OPEN
-from domain.case.parts import departments_of
+from domain.case.lifecycle import OPEN, MayClose, departments_of
 from domain.case.progress import Withdrawal
+from domain.case.state import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.text import CallId
-from domain.shared.value import omit_default
+from domain.shared.value import CallId, omit_default
 
 CALL_NEEDED = ProblemType("forbidden", "call_needed", "Call of the withdrawal needed", "撤销他人工单须填写来电编号")
 

@@ -1,7 +1,7 @@
 """Events that nobody asks for: time, the catalogue, an incident or the delivery of notifications brings them."""
 
 from domain.case.automatic import catalogue_change, credit, escalate, left_out, notice, recognise, undelivered
-from domain.case.kind import EventKind
+from domain.case.state import EventKind
 
 AUTOMATIC: tuple[EventKind, ...] = (
     escalate.KIND,

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.kind import CaseState, Event, EventData, EventKind
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises
 from domain.case.progress import CatalogueChange
+from domain.case.state import CaseState, Event, EventData, EventKind
 from domain.catalogue.terms import Edition, Terms
 from domain.shared.value import Value, omit_default
 

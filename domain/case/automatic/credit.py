@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from domain.case.approvers import approvers_for
 from domain.case.clocks import Clock
-from domain.case.kind import CaseState, Due, Event, EventData, EventKind
 from domain.case.progress import LIMIT_REACHED, Finding, Owed
+from domain.case.state import CaseState, Due, Event, EventData, EventKind
 from domain.catalogue.terms import Approver, Credit
 from domain.shared.errors import Refused
 from domain.shared.value import Money, omit_default

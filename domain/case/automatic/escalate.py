@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from domain.case.clocks import APPROVE, CLOCK_ZH
-from domain.case.kind import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, holders_of
+from domain.case.state import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, holders_of
 from domain.catalogue.terms import MISS
 from domain.shared.value import omit_default
 

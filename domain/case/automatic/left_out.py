@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ValidationError
 
-from domain.case.kind import CaseState, Event, EventData, EventKind
 from domain.case.progress import Progress
+from domain.case.state import CaseState, Event, EventData, EventKind
 
 FLAG = "left_out"
 

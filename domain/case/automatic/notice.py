@@ -12,10 +12,9 @@ from typing import Any
 
 from domain.calendar.work_calendar import USUAL_ZONE, WorkCalendar, on_the_wall
 from domain.case.clocks import CLOCK_ZH, Clock
-from domain.case.events import Names
-from domain.case.kind import CaseState, Due, Event, EventData, EventKind, Holder, State
-from domain.case.parts import PART_AT_WORK
+from domain.case.lifecycle import PART_AT_WORK, Names
 from domain.case.progress import Urging
+from domain.case.state import CaseState, Due, Event, EventData, EventKind, Holder, State
 from domain.catalogue.terms import URGED, CalendarKind, ClockName
 from domain.shared.value import omit_default
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.intake import IntakeFlag
-from domain.case.kind import CaseState, Event, EventData, EventKind
+from domain.case.state import CaseState, Event, EventData, EventKind
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.value import omit_default
 

@@ -4,9 +4,8 @@ from datetime import datetime
 
 from domain.case.actions import comment, complete, reply, resume
 from domain.case.actions.link_incident import KEPT, OVER, SETTLED, has_own_work
-from domain.case.kind import Action, CaseState, Decision, State
 from domain.case.lifecycle import BEFORE_REPLY
-from domain.case.state import BatchAnswer
+from domain.case.state import Action, BatchAnswer, CaseState, Decision, State
 from domain.shared.value import Immutable, omit_default
 
 _STEPS = {action.ACTION.name for action in (resume, complete, reply)}

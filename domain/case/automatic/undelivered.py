@@ -1,7 +1,7 @@
 """undelivered 未送达: a notification of the case did not get through."""
 
-from domain.case.kind import CaseState, Event, EventData, EventKind
 from domain.case.progress import FailedDelivery, recipient_of
+from domain.case.state import CaseState, Event, EventData, EventKind
 
 FLAG = "undelivered"
 

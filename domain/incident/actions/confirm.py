@@ -5,9 +5,8 @@ from pydantic import Field
 from domain.incident.scope import Around, Scope
 from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody, Decision
-from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.numbers import CaseNumber
-from domain.shared.text import Instant, Name
+from domain.shared.value import DistrictCode, Instant, Name, ServiceCode
 
 MOST_CASES = 100
 

@@ -2,8 +2,7 @@
 
 from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentState
 from domain.kit.event import ActionBody
-from domain.shared.codes import DepartmentCode
-from domain.shared.text import Name
+from domain.shared.value import DepartmentCode, Name
 
 
 class DispatchIncident(ActionBody):

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentFields
 from domain.kit.event import ActionBody
-from domain.shared.text import Instant, Text
+from domain.shared.value import Instant, Text
 
 
 class Inform(ActionBody):

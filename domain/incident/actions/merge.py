@@ -3,7 +3,7 @@
 from domain.incident.state import CONTROL_ROOM, LINKABLE, IncidentAction, IncidentEvent, IncidentFields, IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.errors import SAME_INCIDENT, Refused
-from domain.shared.text import IncidentNumber, Text
+from domain.shared.value import IncidentNumber, Text
 
 
 class Merge(ActionBody):

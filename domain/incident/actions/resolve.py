@@ -3,7 +3,7 @@
 from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.actors import Role
-from domain.shared.text import Text
+from domain.shared.value import Text
 
 
 class Resolve(ActionBody):

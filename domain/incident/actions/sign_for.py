@@ -3,7 +3,7 @@
 from domain.incident.state import IncidentAction, IncidentFields, IncidentState
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
-from domain.shared.text import Name
+from domain.shared.value import Name
 
 
 class SignForIncident(ActionBody):

@@ -20,12 +20,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.complaints.cases import TheCases
-from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
 from api.directory import UNKNOWN_AGENT
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
-from api.routing import CONTEXT, OnceRoute, needs
+from api.routing import CONTEXT, Now, OnceRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
 from domain.case.case import Case
@@ -34,8 +33,7 @@ from domain.rights.masking import mask_agent, masks_for
 from domain.rights.rights import CALL_BACK, CHECK_WITHDRAWALS, READ_CALLS, READ_CASES, READ_RECORDINGS, RECORD_CALLS
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
-from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl, Text
-from domain.shared.value import Value
+from domain.shared.value import CallId, Instant, Name, Phone, RecordingUrl, Text, Value
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
 from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 

@@ -14,24 +14,22 @@ from pydantic.config import JsonDict
 from starlette.responses import Response
 
 from api.complaints.cases import TheCases
-from api.dependencies import TheCatalogue, TheReader, part
 from api.directory import ACCEPTED, UNKNOWN_OWNER, Naming, People
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import POST_ERRORS, CaseNumber, RequestKey
 from api.responses import also, body_like, masked_for, problems
-from api.routing import OnceRoute, department_within, needs
+from api.routing import OnceRoute, TheCatalogue, TheReader, department_within, needs, part
 from api.sql import DirectWriter, Reader
 from api.temporal.client import HandoverClient
-from api.temporal.errors import TEMPORAL_ERRORS, request_of
+from api.temporal.server import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS, RIGHT_TO_HAND_OVER
 from domain.shared.actors import Actor
-from domain.shared.text import AccountNo, Name, Phone, Text
-from domain.shared.value import Immutable, Value
+from domain.shared.value import AccountNo, Immutable, Name, Phone, Text, Value
 from readmodel.base.paging import Place
 from readmodel.callers import caller_record, customer_record, known_caller
 from readmodel.people.workload import assigned_to, begin_handover, count_owned

@@ -1,1 +1,0 @@
-"""Notifications in the read model, and their deliveries."""
