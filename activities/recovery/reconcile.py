@@ -275,8 +275,8 @@ class Reconciler:
                 if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
                     await self._catch_up(number, seen, found)
         # The run before a reset may have changes that SQL never had, and that the present one does not publish.
-        changes = {number: seen.changes for number, seen in chunk.items() if number not in self._behind}
-        for number in await read(self._engine, partial(recovery.lacking, changes=changes)):
+        ended = {number: seen.changes for number, seen in chunk.items() if seen.changes and number not in self._behind}
+        for number in await read(self._engine, partial(recovery.lacking, changes=ended)) if ended else ():
             await self._write(number, chunk[number], held.get(number))
 
     def _forget(self, number: str) -> None:

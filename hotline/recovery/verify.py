@@ -87,7 +87,7 @@ async def verify(
                 run = _in_temporal(seen)
                 if number not in there or _is_later(run, there[number]):
                     there[number] = run
-            changes = {number: seen.changes for number, seen in chunk.items()}
+            changes = {number: seen.changes for number, seen in chunk.items() if seen.changes}
             incomplete |= await read_in_thread(engine, partial(recovery.lacking, changes=changes))
             progress(len(there))
     compared, past, doubtful = await read_in_thread(engine, partial(_compare_all, there=there))

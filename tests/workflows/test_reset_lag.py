@@ -1,4 +1,4 @@
-"""What only a run before a reset, or before the same start again, has is told, and comes back where SQL lacks it."""
+"""Changes that only a run before a reset has, or before a copied start: they are told, and come back to SQL."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
