@@ -20,8 +20,16 @@ from domain.incident.incident import (
     incident_notifications,
     news_notifications,
 )
-from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
-from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
+from domain.incident.state import (
+    LINKABLE,
+    LINKS_NEW_CASES,
+    NOT_LINKED,
+    PLACE_UNKNOWN,
+    CasePlace,
+    IncidentEvent,
+    IncidentState,
+    Scope,
+)
 from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.paging import RowPage, read_page

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, declare, inform
-from domain.incident.scope import Scope
 from domain.incident.state import (
     ENDS,
     EVERYBODY,
@@ -19,6 +18,7 @@ from domain.incident.state import (
     IncidentState,
     Opened,
     Opening,
+    Scope,
 )
 from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import EventData, Notification, by_name, notifications_of

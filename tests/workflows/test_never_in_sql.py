@@ -26,7 +26,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch
 from domain.incident.actions.inform import Inform
 from domain.incident.incident import Absorbed
-from domain.incident.scope import Scope
+from domain.incident.state import Scope
 from hotline.recovery import rebuild as module
 from hotline.recovery.histories import chains
 from hotline.recovery.rebuild import rebuild, repair_case, repair_incidents

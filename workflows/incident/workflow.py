@@ -324,6 +324,7 @@ class IncidentWorkflow(PublishingWorkflow):
             counts=dict(self._counts),
             seen=self._seen,
             changed_at=self._changed_at,
+            rebuilt_at=self.rebuilt_at,
             gather=self._search_after is not None or not all(task.done() for task in self._second_searches),
             absorbed=self._absorbed,
             names=self._names,
