@@ -18,18 +18,15 @@ from temporalio.worker import Worker
 
 from activities.assessments import AssessmentActivities
 from activities.bulk import BulkActivities
-from activities.case_updates import BulkThrottle, CaseUpdates
-from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles
+from activities.cases import BulkThrottle, CaseUpdates, Projection, read
+from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles, SurgeWatch
 from activities.names import assessment_id
 from activities.notifications.caller_links import CallerLinks
-from activities.notifications.courier import CourierConfig, courier, report_undelivered
-from activities.notifications.delivery import Polling
+from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
-from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import PeriodEnd, ReportActivities
-from activities.surge_watch import SurgeWatch
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
@@ -145,7 +142,6 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
 def activities(
     client: Client, settings: Settings, in_force: CatalogueInForce, throttle: BulkThrottle, sql: Sql
 ) -> list[Callable[..., Any]]:
-    """Return all activities but the courier's."""
     database, reader, writer = sql
     projection = Projection(writer, client, WRITE_SECONDS)
     updates = CaseUpdates(projection, throttle, client)
@@ -212,7 +208,7 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
 async def suspect(
     client: Client, task_queue: str, in_force: CatalogueInForce, opening: Opening, ended_at: datetime | None
 ) -> None:
-    """Start a suspected incident; see `activities.surge_watch.Suspect`."""
+    """Start a suspected incident; see `activities.incidents.Suspect`."""
     service, district = opening.scope.services[0], opening.scope.districts[0]
     request = Request(key=suspected_by(service, district, ended_at))
     try:

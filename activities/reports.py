@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.cases import plain_errors, read
 from activities.poller import now
-from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
 from domain.shared.value import Immutable, Start
@@ -20,7 +20,6 @@ from readmodel.reports.reports import first_case_at, get_report, keep_report, ma
 LONGEST = 12_000
 """Characters of the details, which are in the history, and of which nobody reads more there."""
 ROWS = 10
-"""Rows of a table in them."""
 
 
 class ReportOrder(Start):
@@ -39,12 +38,7 @@ class MadeReport(Immutable):
 
 
 class ReportActivities:
-    """The activity of a report.
-
-    Args:
-        reader: engine of the read model, to read.
-        database: the same, to write.
-    """
+    """The activity of a report, with the engines to read and to write."""
 
     def __init__(self, reader: Engine, database: Engine, catalogue: Callable[[], Catalogue]) -> None:
         self._reader = reader
@@ -53,10 +47,7 @@ class ReportActivities:
 
     @activity.defn(name="make_report")
     async def make_report(self, order: ReportOrder) -> MadeReport:
-        """Make the report and keep it; one that was made before stays as it is.
-
-        Raises ApplicationError that is not tried again if there can be no report of the period.
-        """
+        """Make the report, or return the one that was made before. Raises ApplicationError if there can be none."""
         try:
             period = Period.parse(order.kind, order.period)
             report = await read(self._reader, lambda connection: self._made(connection, period))

@@ -55,7 +55,6 @@ incidents = Table(
 """Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
 
 incident_events = Table("incident_events", schema.metadata, schema.number_column("incidents"), *schema.event_columns())
-"""Events of incidents."""
 _row = incidents.c
 
 
@@ -100,6 +99,11 @@ def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) 
     return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
 
 
+def linked(connection: ReadConnection, incident: str) -> tuple[str, ...]:
+    """Return the numbers of the cases that are linked to the incident."""
+    return tuple(connection.scalars(select(cases.c.number).where(cases.c.incident == incident)))
+
+
 def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:
     """Return those of these cases that were linked to the incident since its confirmation, which names cases."""
     of_incident = (incident_events.c.number == incident) & (incident_events.c.action == confirm.ACTION.name)
@@ -126,7 +130,6 @@ def surges(connection: ReadConnection, since: datetime, services: Collection[str
 
 
 def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
-    """Return the incidents that are open, or have ended since then."""
     statement = select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
     return list(connection.scalars(statement))
 
@@ -140,7 +143,6 @@ def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
 
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
-    """Return number and scope of the incidents that new cases are linked to, oldest first."""
     return [(incident.number, incident.scope) for incident in _open(connection, LINKS_NEW_CASES)]
 
 
@@ -244,10 +246,7 @@ class IncidentCandidate(NamedTuple):
 def candidates(
     connection: ReadConnection, incident: Incident, cursor: str | None, limit: int
 ) -> RowPage[IncidentCandidate]:
-    """Return a page of the cases that match the scope and can be linked by name only, newest first.
-
-    Raises BadCursorError.
-    """
+    """Return a page of the cases in the scope that only a name links, the newest first. Raises BadCursorError."""
     covered = _covered(incident.scope)
     # A suspicion takes the others when it is confirmed.
     proposed = covered if incident.state in LINKS_NEW_CASES else and_(covered, HAS_OWN_MATTERS)

@@ -1,7 +1,6 @@
 """The incident: one cause behind many calls (一因多诉), handled once; notifications and its activities' messages."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -9,19 +8,9 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, declare, inform
-from domain.incident.state import (
-    ENDS,
-    EVERYBODY,
-    IncidentEvent,
-    IncidentFields,
-    IncidentKind,
-    IncidentState,
-    Opened,
-    Opening,
-    Scope,
-)
+from domain.incident.state import IncidentEvent, IncidentFields, IncidentKind, IncidentState, Opened, Opening, Scope
 from domain.kit.entity import EntityRules, EntityTable
-from domain.kit.event import EventData, Notification, by_name, notifications_of
+from domain.kit.event import BaseEvent, EventData, Notification, by_name, notifications_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
 from domain.shared.value import Immutable, Instant, omit_default
@@ -88,7 +77,6 @@ INCIDENT_FINISH = IncidentKind(
 _AUTOMATIC = (IncidentKind.cancellation("incident"), SUSPECT, ABSORPTION, MERGE_FAILED, INCIDENT_FINISH)
 """Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
 INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *_AUTOMATIC)
-"""Every kind of event of an incident."""
 
 
 class Incident(IncidentFields, EntityRules[IncidentEvent]):
@@ -116,7 +104,7 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
-        return self.happen(INCIDENT_FINISH, at, Finished(**counts), ENDS[self.state])
+        return self.happen(INCIDENT_FINISH, at, Finished(**counts), self.end)
 
     def forbidden(self, actor: Actor) -> Refused | None:
         if actor.role is not Role.CREW or actor.department in (None, self.department):
@@ -148,6 +136,15 @@ class News(Immutable):
     timezone: str = omit_default(USUAL_ZONE)
     numbers: tuple[str, ...]
 
+    @classmethod
+    def of(cls, incident: IncidentFields, event: BaseEvent, numbers: tuple[str, ...]) -> "News | None":
+        """Return the news of an event; None if callers do not hear of it."""
+        if not isinstance(event.data, inform.Inform):
+            return None
+        said = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
+        said |= {"incident": incident.number, "timezone": incident.timezone}
+        return cls(seq=event.seq, at=event.at, numbers=numbers, **said)
+
 
 def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tuple[Notification, ...]:
     kind = INCIDENT_KINDS[event.action]
@@ -176,6 +173,14 @@ class IncidentBatch(Immutable):
     incident: Incident
     events: tuple[IncidentEvent, ...] = Field(min_length=1)
     counts: dict[str, int] = Field(default={})
+
+
+def untold_news(given: Sequence[IncidentBatch | News]) -> list[News]:
+    """Return the news, without numbers of cases, of those events in the batches whose news are not given as well."""
+    told = {each.seq for each in given if isinstance(each, News)}
+    batches = [each for each in given if isinstance(each, IncidentBatch)]
+    found = [News.of(batch.incident, event, ()) for batch in batches for event in batch.events]
+    return [*{each.seq: each for each in found if each and each.seq not in told}.values()]
 
 
 class Gathering(Immutable):
@@ -234,9 +239,3 @@ class Absorbed(Immutable):
     incident: str
     into: str
     scope: Scope
-
-
-def sampled(incident: str, number: str, percent: int) -> bool:
-    """Return True if this case is among so many percent of the incident's; always the same for one case."""
-    draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])
-    return draw % EVERYBODY < percent

@@ -373,9 +373,13 @@ def _write_incident(engine: Engine, history: IncidentHistory) -> None:
     """Write an incident, its timeline and its news. What SQL never had is left to an incident that runs."""
     for one, sent in [*((each, True) for each in history.written), *((each, False) for each in history.pending)]:
         if isinstance(one, News):
-            for start in range(0, len(one.numbers), SLICE):
+            numbers = one.numbers
+            if not (numbers or sent):
                 with writing(engine) as connection:
-                    incidents.inform(connection, one, one.numbers[start : start + SLICE], sent=sent)
+                    numbers = incidents.linked(connection, one.incident)
+            for start in range(0, len(numbers), SLICE):
+                with writing(engine) as connection:
+                    incidents.inform(connection, one, numbers[start : start + SLICE], sent=sent)
         else:
             with writing(engine) as connection:
                 incidents.write(connection, one, sent=sent)
