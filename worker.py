@@ -26,7 +26,7 @@ from activities.notifications.courier import CourierConfig, Polling, courier, re
 from activities.notifications.texts import Templates
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.reports import PeriodEnd, ReportActivities
+from activities.reports import ReportActivities
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
@@ -148,14 +148,14 @@ def activities(
     workflows = CaseWorkflows(client, throttle, settings.task_queue)
     others = partial(repair_others, client, database, settings.task_queue)
     repairs = Repairs(partial(repair_case, client, database), others)
+    due = partial(begin_due, client, settings.task_queue, in_force, reader)
     parts = (
         projection,
         IncidentActivities(writer, reader, updates),
         IncidentMessages(client),
         BulkActivities(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force),
         AssessmentActivities(writer, reader),
-        ReportActivities(reader, database, lambda: in_force.catalogue),
-        PeriodEnd(partial(begin_due, client, settings.task_queue, in_force, reader)),
+        ReportActivities(reader, database, lambda: in_force.catalogue, due),
         SurgeWatch(
             reader,
             lambda: in_force.catalogue.surge_rules(),  # noqa: PLW0108 - read anew every time
@@ -175,7 +175,7 @@ def _is_activity(member: object) -> bool:
 async def begin_due(
     client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine, at: datetime
 ) -> AsyncIterator[str | None]:
-    """Begin the reports and assessments of days and months that are over; see PeriodEnd."""
+    """Begin the reports and assessments of days and months that are over; see ReportActivities."""
     catalogue, edition = in_force.catalogue, in_force.edition
     zone = ZoneInfo(catalogue.calendar.timezone)
     for kind in ReportKind:

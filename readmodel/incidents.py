@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Index, Integer, Table, and_, false, func, not_, or_, select, true
+from sqlalchemy import Column, ColumnElement, Index, Integer, Row, Table, and_, false, func, not_, or_, select, true
 
 from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
@@ -200,23 +200,18 @@ def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
     return IncidentCounts(states, outcomes)
 
 
-class Ended(NamedTuple):
-    """Incident, and the number of its cases by the result of its end, once it is over."""
-
-    incident: Incident
-    outcomes: Mapping[str, int]
-
-
 def page(
     connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
-) -> RowPage[Ended]:
-    """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
+) -> RowPage[tuple[Incident, IncidentCounts]]:
+    """Return a page of incidents, in these states or all, with the results of the ended. Raises BadCursorError."""
     statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:
         statement = statement.where(_row.state.in_(states))
-    return read_page(
-        connection, statement, (_row.opened_at, _row.number), cursor, limit, lambda row: Ended(row.document, row.counts)
-    )
+
+    def item(row: Row[Any]) -> tuple[Incident, IncidentCounts]:
+        return row.document, IncidentCounts(outcomes=row.counts)
+
+    return read_page(connection, statement, (_row.opened_at, _row.number), cursor, limit, item)
 
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:

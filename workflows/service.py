@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import ReconcilerReport
-    from activities.reports import MadeReport, PeriodEnd, ReportActivities, ReportOrder
+    from activities.reports import MadeReport, ReportActivities, ReportOrder
     from activities.sealing.stamps import UndecidedError
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY, execute
@@ -115,7 +115,7 @@ class PeriodEndWorkflow:
     @workflow.run
     async def run(self) -> list[str]:
         started: list[str] = await workflow.execute_activity_method(
-            PeriodEnd.begin_due_periods,
+            ReportActivities.begin_due_periods,
             start_to_close_timeout=BEGIN_TIMEOUT,
             heartbeat_timeout=timedelta(minutes=1),
             retry_policy=RETRY,

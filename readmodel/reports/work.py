@@ -1,6 +1,7 @@
 """Headline numbers, work that is behind, promises (时限) that were missed, and calls against the agents on duty."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, func, select
@@ -9,7 +10,7 @@ from domain.calls.call import CallFigures, CallOutcome
 from domain.case.clocks import CLOCK_ZH, ClockStatus
 from domain.case.lifecycle import State
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.value import NamedCode, complete, half_up, rate, to_milliseconds
+from domain.shared.value import complete, half_up, rate, to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import Grouping, call_report
 from readmodel.cases.tables import cases, clocks, events, parts
@@ -75,39 +76,27 @@ def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
     )
 
 
-class Stage(NamedCode):
-    """Stage of the chain at which a case waits."""
-
-    DISPATCH = "dispatch", "未派单"
-    SIGNATURE = "signature", "未签收"
-    NEW_DISPATCH = "new_dispatch", "退单后未改派"
-    WORK = "work", "处理中"
-    RESUMPTION = "resumption", "挂起"
-    APPROVAL = "approval", "待审批"
-    REPLY = "reply", "待回复"
-    FOLLOW_UP = "follow_up", "待回访"
-    PART = "part", "协办未完成"
-    ENDED = "ended", "已办结"
-
-
-STAGES = complete(
+ENDED = ("ended", "已办结")
+OF_PART = ("part", "协办未完成")
+"""Stage of the clocks of a further department."""
+STAGES: Mapping[State, tuple[str, str]] = complete(
     "STAGES",
     State,
     {
-        State.REGISTERED: Stage.DISPATCH,
-        State.DISPATCHED: Stage.SIGNATURE,
-        State.PENDING_REDISPATCH: Stage.NEW_DISPATCH,
-        State.IN_PROGRESS: Stage.WORK,
-        State.SUSPENDED: Stage.RESUMPTION,
-        State.AWAITING_APPROVAL: Stage.APPROVAL,
-        State.PENDING_REPLY: Stage.REPLY,
-        State.PENDING_FOLLOW_UP: Stage.FOLLOW_UP,
-        State.CLOSED: Stage.ENDED,
-        State.REFUSED: Stage.ENDED,
-        State.WITHDRAWN: Stage.ENDED,
+        State.REGISTERED: ("dispatch", "未派单"),
+        State.DISPATCHED: ("signature", "未签收"),
+        State.PENDING_REDISPATCH: ("new_dispatch", "退单后未改派"),
+        State.IN_PROGRESS: ("work", "处理中"),
+        State.SUSPENDED: ("resumption", "挂起"),
+        State.AWAITING_APPROVAL: ("approval", "待审批"),
+        State.PENDING_REPLY: ("reply", "待回复"),
+        State.PENDING_FOLLOW_UP: ("follow_up", "待回访"),
+        State.CLOSED: ENDED,
+        State.REFUSED: ENDED,
+        State.WITHDRAWN: ENDED,
     },
 )
-"""Stages by the state of the case. Stage.PART is of the clocks of a further department."""
+"""Stage of the chain at which a case waits, by its state."""
 
 MISSED = Column(name="missed", title="Missed", title_zh="超时数", kind=ColumnKind.COUNT)
 _before = events.c.number == clocks.c.number, events.c.at < clocks.c.missed_at
@@ -124,7 +113,7 @@ _MISSED_CLOCKS = select(
 
 def missed(connection: ReadConnection, scope: ReportScope) -> Table:
     counted = Counter(
-        (row.name, row.department, Stage.PART if row.part else STAGES[State(row.state)])
+        (row.name, row.department, *(OF_PART if row.part else STAGES[State(row.state)]))
         for row in connection.execute(_MISSED_CLOCKS.where(scope.has(clocks.c.missed_at)))
     )
     return Table(
@@ -138,8 +127,8 @@ def missed(connection: ReadConnection, scope: ReportScope) -> Table:
             MISSED,
         ),
         rows=tuple(
-            (*in_words(clock, CLOCK_ZH[clock]), *scope.department(department), *in_words(stage.value, stage.zh), number)
-            for (clock, department, stage), number in most_first(counted)
+            (*in_words(clock, CLOCK_ZH[clock]), *scope.department(department), *in_words(stage, zh), number)
+            for (clock, department, stage, zh), number in most_first(counted)
         ),
         chart=Chart(kind=ChartKind.STACKED, label="waited_for", values=("missed",), series="clock"),
         note="The department is the one that was given the case last before it was missed.",

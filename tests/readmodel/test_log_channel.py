@@ -127,6 +127,7 @@ SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from activities.notifications.channels.log import LogChannel
+from tests.readmodel.test_log_channel import delivery
 
 async def main():
     channel = LogChannel(Path(sys.argv[1]))
