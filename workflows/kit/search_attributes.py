@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+from temporalio.common import (
+    SearchAttributeIndexedValueType,
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
 
 from activities import names
 
@@ -37,6 +43,12 @@ REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {
     FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",
 }
 """Every key above, with its meaning for the documentation."""
+COLUMNS: Final = {
+    f"{kind.name.title().replace('_', '')}{index:02}": key.name
+    for kind in SearchAttributeIndexedValueType
+    for index, key in enumerate((key for key in REGISTRY if key.indexed_value_type is kind), start=1)
+}
+"""Name of each key by the column that Temporal has for it in an SQL database, as `Keyword01`."""
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""
