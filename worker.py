@@ -49,10 +49,16 @@ from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
 from workflows import bulk, service
 from workflows.assessment.workflow import AssessmentWorkflow
-from workflows.clients.incident import NoNumberError, start_incident, suspected_by
-from workflows.clients.periods import begin_assessment, report_workflow_id, start_report
 from workflows.clients.service import SCHEDULE, keep_schedule, log_failures, start_ended, take_back
-from workflows.clients.start import Request
+from workflows.clients.start import (
+    NoNumberError,
+    Request,
+    begin_assessment,
+    report_workflow_id,
+    start_incident,
+    start_report,
+    suspected_by,
+)
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.interceptor import EntityInterceptor

@@ -16,7 +16,7 @@ from activities.poller import now
 from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
-from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
+from domain.case.automatic.external import SAME_TERMS, NewTerms, is_change
 from domain.case.bulk import Handover, RolloutTerms
 from domain.case.state import BatchAnswer
 from domain.case.views import Outcome

@@ -17,8 +17,7 @@ from activities.case_updates import ANSWER_SECONDS, GONE, NO_ANSWER, Answers, Ca
 from activities.names import ABSORB, SETTLE, incident_id
 from activities.projection import plain_errors, read
 from activities.run_status import is_gone
-from domain.case.actions.link_incident import OVER, LinkIncident
-from domain.case.automatic.settle import Settled, Settlement
+from domain.case.actions.link_incident import OVER, LinkIncident, Settled, Settlement
 from domain.case.views import Outcome
 from domain.incident.incident import (
     Absorbed,
@@ -126,7 +125,7 @@ class IncidentActivities:
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> BatchResult:
-        """Complete the cases and reply; return the count of each outcome (`domain.case.automatic.settle`).
+        """Complete the cases and reply; return the count of each outcome (`domain.case.actions.link_incident`).
 
         A case that is asked again returns the same batch, so a later attempt writes the same rows.
         """

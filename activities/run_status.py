@@ -130,7 +130,20 @@ async def _decoded(call: Awaitable[T]) -> T | None:
         raise
 
 
+async def latest_run(client: Client, workflow_id: str) -> str:
+    """Return the id of the latest run of a workflow; an empty one if there is none. Raises RPCError."""
+    try:
+        found = await described(client, workflow_id)
+    except UndecodableError:  # the list has no failures; it may lag
+        runs = client.list_workflows(_with_id(workflow_id), limit=1)
+        return "".join([run.run_id async for run in runs])
+    return found.workflow_execution_info.execution.run_id if found else ""
+
+
 async def is_listed(client: Client, workflow_id: str) -> bool:
     """Return True if Temporal's list, which has no failures, has a run of this workflow that is not over."""
-    query = f"WorkflowId = {json.dumps(workflow_id, ensure_ascii=False)} AND {NOT_OVER}"
-    return (await client.count_workflows(query)).count > 0
+    return (await client.count_workflows(f"{_with_id(workflow_id)} AND {NOT_OVER}")).count > 0
+
+
+def _with_id(workflow_id: str) -> str:
+    return f"WorkflowId = {json.dumps(workflow_id, ensure_ascii=False)}"

@@ -11,8 +11,7 @@ from temporalio import activity
 from temporalio.service import RPCError
 
 from activities.poller import now, poller_run
-from domain.incident.scope import Scope
-from domain.incident.state import Opening, SurgeRule
+from domain.incident.state import Opening, Scope, SurgeRule
 from domain.shared.actors import SYSTEM
 from readmodel import incidents
 from readmodel.base.database import reading

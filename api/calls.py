@@ -25,12 +25,28 @@ from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
 from api.routing import CONTEXT, Now, OnceRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
-from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
-from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
+from domain.calls.call import (
+    CALL_BACK_OVER,
+    CALL_BACK_TAKEN,
+    CLOCKS_DIFFER,
+    Call,
+    CallBack,
+    CallBackResult,
+    CallBackState,
+    CallOutcome,
+)
 from domain.case.case import Case
 from domain.case.lifecycle import ENDED
-from domain.rights.masking import mask_agent, masks_for
-from domain.rights.rights import CALL_BACK, CHECK_WITHDRAWALS, READ_CALLS, READ_CASES, READ_RECORDINGS, RECORD_CALLS
+from domain.rights.rights import (
+    CALL_BACK,
+    CHECK_WITHDRAWALS,
+    READ_CALLS,
+    READ_CASES,
+    READ_RECORDINGS,
+    RECORD_CALLS,
+    mask_agent,
+    masks_for,
+)
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.value import CallId, Instant, Name, Phone, RecordingUrl, Text, Value

@@ -17,8 +17,7 @@ from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Credit, Priority, Promise
-from domain.rights.masking import PERSONAL_DATA, Sight
-from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Reach, Right
+from domain.rights.rights import ACTION_RIGHTS, KEYED, PERSONAL_DATA, READ_REFERENCE, RIGHTS, Reach, Right, Sight
 from domain.shared.actors import Person, Role, StaffRole
 from domain.shared.value import Coded, DepartmentCode, DistrictCode
 

@@ -19,8 +19,7 @@ from api.edge.problems import MEDIA_TYPE, ProblemError, ProblemKind
 from api.sign_in.tokens import Issuer
 from domain.case.lifecycle import ENDED, State
 from domain.kit.event import BaseEvent, BaseKind, EventData
-from domain.rights.masking import masked, masks_for
-from domain.rights.rights import READ_CASES, Reach
+from domain.rights.rights import READ_CASES, Reach, masked, masks_for
 from domain.shared.actors import Actor, Role
 from domain.shared.value import omit_default
 

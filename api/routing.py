@@ -35,8 +35,7 @@ from api.sql import DirectWriter, Reader
 from domain.case.lifecycle import ENDED, OPEN
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.rights.masking import masks_for
-from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
+from domain.rights.rights import CaseOfSomebody, Reach, Right, masks_for, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
 from domain.shared.value import CodeKind

@@ -26,7 +26,7 @@ from domain.case.lifecycle import Event
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import Incident, IncidentBatch
-from domain.incident.scope import CasePlace, Scope
+from domain.incident.state import CasePlace, Scope
 from domain.shared.value import to_milliseconds
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, WriteConnection, reading, write_in_thread

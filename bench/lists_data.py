@@ -32,7 +32,7 @@ from domain.case.intake import Caller, Intake, Location
 from domain.case.lifecycle import ENDED, State
 from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
-from domain.incident.scope import street_words
+from domain.incident.state import street_words
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused

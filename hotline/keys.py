@@ -24,8 +24,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from activities.sealing.keys import KEY_ID_BYTES, Key
-from domain.shared.errors import OperatorError
-from domain.shared.explain import key_at, message
+from domain.shared.errors import OperatorError, key_at, message
 from hotline.files.data_folder import Stamp, file_stamp, write_private
 from hotline.settings import Settings, variable
 from readmodel.base.database import WriteConnection, write_in_thread

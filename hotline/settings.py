@@ -16,8 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.shared.actors import STAFF_ROLES, Role
-from domain.shared.errors import OperatorError
-from domain.shared.explain import message
+from domain.shared.errors import OperatorError, message
 
 PREFIX = "HOTLINE_"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here

@@ -20,8 +20,16 @@ from domain.incident.incident import (
     incident_notifications,
     news_notifications,
 )
-from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
-from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
+from domain.incident.state import (
+    LINKABLE,
+    LINKS_NEW_CASES,
+    NOT_LINKED,
+    PLACE_UNKNOWN,
+    CasePlace,
+    IncidentEvent,
+    IncidentState,
+    Scope,
+)
 from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.paging import RowPage, read_page
@@ -90,6 +98,11 @@ def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) 
     """Return those of these cases that SQL shows as linked to no incident or to another one."""
     other = or_(cases.c.incident.is_(None), cases.c.incident != incident)
     return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
+
+
+def linked(connection: ReadConnection, incident: str) -> tuple[str, ...]:
+    """Return the numbers of the cases that are linked to the incident."""
+    return tuple(connection.scalars(select(cases.c.number).where(cases.c.incident == incident)))
 
 
 def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:

@@ -27,7 +27,7 @@ from domain.case.intake import Intake, IntakeFacts
 from domain.case.lifecycle import Event, State
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
-from domain.incident.scope import street_words
+from domain.incident.state import street_words
 from domain.kit.event import BaseEvent, Notification
 from readmodel.base.database import RowValues, WriteConnection, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before

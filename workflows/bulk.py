@@ -83,7 +83,6 @@ class CatalogueRolloutWorkflow:
 
     @workflow.run
     async def run(self, start: RolloutStart) -> dict[str, int]:
-        """Ask every open case once; return the count of each answer."""
         self._start, self._progress = start, start.progress
         self._counts, self._asked = Counter(start.progress.counts), dict.fromkeys(start.asked)
         began_at = self._progress.began_at or workflow.now()

@@ -103,7 +103,6 @@ class ReportWorkflow:
 
     @workflow.run
     async def run(self, order: ReportOrder) -> str:
-        """Return the path of the report in the API, once it is made."""
         summary = f"{order.period} 编制{order.kind.zh}"
         made: MadeReport = await execute(ReportActivities.make_report, order, MAKE_TIMEOUT, summary)
         workflow.set_current_details(made.details)
@@ -116,7 +115,6 @@ class PeriodEndWorkflow:
 
     @workflow.run
     async def run(self) -> list[str]:
-        """Return the ids of the workflows that were begun."""
         started: list[str] = await workflow.execute_activity_method(
             PeriodEnd.begin_due_periods,
             start_to_close_timeout=BEGIN_TIMEOUT,

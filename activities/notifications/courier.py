@@ -17,7 +17,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.names import UNDELIVERED, complaint_id
+from activities.names import UNDELIVERED, UNSEALED, complaint_id
 from activities.notifications.addresses import CheckedTransport
 from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
 from activities.notifications.delivery import DeliveryLoop, GiveUp, Polling, RoutingLoop
@@ -25,7 +25,7 @@ from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import now, poller_run
 from activities.run_status import is_gone
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.automatic.external import Undelivered
 from readmodel import processes
 from readmodel.notifications import Delivery
 from readmodel.writer import GroupWriter
@@ -135,7 +135,10 @@ async def courier(
 
 
 async def report_undelivered(client: Client, number: str, notification: Undelivered) -> None:
-    """Tell a case by an update, if its workflow runs and does not know it. Raises RPCError if it does not answer."""
+    """Tell a case by an update, if its workflow runs and does not know it.
+
+    Raises RPCError if it does not answer, WorkflowUpdateFailedError if it was rebuilt meanwhile, or a clock is wrong.
+    """
     handle, key = client.get_workflow_handle(complaint_id(number)), notification.key
     once = f"undelivered-{notification.channel}-{key}"
     update = handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=REPORT_TIMEOUT)
@@ -143,4 +146,6 @@ async def report_undelivered(client: Client, number: str, notification: Undelive
         if await is_gone(update):
             logger.info("case %s has ended; it is not told that %s was not delivered", number, key)
     except WorkflowUpdateFailedError as error:
+        if isinstance(error.cause, ApplicationError) and error.cause.type == UNSEALED:
+            raise
         logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activities.notifications.channels.base import Channel
 from activities.poller import PollerRun, now
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.automatic.external import Undelivered
 from readmodel import notifications
 from readmodel.base.database import WriteConnection
 from readmodel.notifications import ChannelsTo, Delivery, Failure, QuietUntil, Results

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED
-from activities.run_status import UndecodableError, described, is_over
+from activities.run_status import UndecodableError, described, is_over, latest_run
 from activities.sealing import stamps
 from activities.sealing.envelope import CLEAR, NOT_SEALED, Envelope
 from activities.sealing.stamps import Stamp, UndecidedError
@@ -62,9 +62,13 @@ class Stamps(client.Interceptor, worker.Interceptor):
         """Return the value of an opened payload."""
         return self._converter.from_payloads([payload], [kind] if kind else None)[0]
 
+    def payloads(self, arguments: Sequence[Any]) -> list[Payload]:
+        """Return the arguments of a query."""
+        return self._converter.to_payloads(arguments)
+
     def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
         """Return the arguments of a signal."""
-        payloads = self._converter.to_payloads(arguments)
+        payloads = self.payloads(arguments)
         for payload in payloads:
             payload.metadata[CLEAR] = b"1"
         return [*map(RawValue, payloads)]
@@ -125,12 +129,24 @@ class _ClientOutbound(client.OutboundInterceptor):
         return _checked(await super().start_update_with_start_workflow(input))
 
     async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:
-        asked, wanted = uuid.uuid4().hex, input.ret_type
-        input.headers, input.ret_type = {**input.headers, stamps.ASKED: Payload(data=asked.encode())}, RawValue
-        answer = (await super().query_workflow(input)).payload
-        if Stamp.of(answer)[:3] != (stamps.QUERY, input.query, asked):
-            raise UndecidedError(f"the answer to the query {input.query} was sealed for another")
-        return self._stamps.read(answer, wanted)
+        asked, wanted = uuid.uuid4().hex.encode(), input.ret_type
+        arguments = self._stamps.payloads(input.args)
+        # Temporal itself says which run is the latest: whoever takes the query may put it to an ended one.
+        input.run_id = input.run_id or await latest_run(self._sdk_client(), input.id)
+        own = stamps.QUERY, input.query, stamps.asked_for(asked, arguments, input.run_id)
+        input.headers = {**input.headers, stamps.ASKED: Payload(data=asked)}
+        input.args, input.ret_type = [*map(RawValue, arguments)], RawValue
+        answer = await super().query_workflow(input)
+        payload = answer.payload if answer else NOT_SEALED
+        if Stamp.of(payload)[:3] != own:
+            raise UndecidedError(f"the answer to the query {input.query} was sealed for another, or by an earlier run")
+        return self._stamps.read(payload, wanted)
+
+    def _sdk_client(self) -> client.Client:
+        innermost: Any = self.next  # the SDK tells no other interceptor the client
+        while not hasattr(innermost, "_client"):
+            innermost = innermost.next
+        return cast("client.Client", innermost._client)  # noqa: SLF001 - as above
 
     async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:
         # A signal that cannot be opened is lost, so it carries nothing that must be.

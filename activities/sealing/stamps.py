@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 from temporalio import activity, workflow
@@ -31,7 +32,7 @@ ACCEPTED_WITHIN = 3 * VALID
 START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
 QUERY, REFUSAL = "query", "refusal"
 ASKED = "asked"
-"""Header of a query: drawn for each, and stamped on its answer, so that nobody gives an earlier one for it."""
+"""Header of a query: drawn for each. It is stamped on the answer, so that nobody gives one to another query for it."""
 ENDED_FIRST = "AcceptedUpdateCompletedWorkflow"
 """Type of the failure by which Temporal itself, without a seal, answers an update whose workflow ended before it.
 
@@ -110,6 +111,12 @@ class UnknownKeyError(UndecidedError):
 
 def milliseconds(seconds: float) -> str:
     return str(int(seconds * 1000))
+
+
+def asked_for(asked: bytes, arguments: Sequence[Payload], run_id: str) -> str:
+    """Return what the answer to the query with this header is sealed for: with it, these arguments and this run."""
+    digest = sha256(b"\n".join(each.data for each in arguments)).hexdigest()
+    return f"{asked.decode(errors='replace')}/{digest}/{run_id}"
 
 
 def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name: str) -> RawValue:
@@ -202,6 +209,9 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
         fault = _age_fault(payload, time.time())
     if not fault and (old := _age_fault(payload, workflow.now().timestamp(), ACCEPTED_WITHIN)):
         fault = f"by Temporal's clock, {old}"
+    rebuilt_at: datetime | None = workflow.instance().rebuilt_at
+    if not fault and rebuilt_at and int(Stamp.of(payload).at) < rebuilt_at.timestamp() * 1000:
+        fault = "it was sealed before its workflow was rebuilt, and may have been done"
     if not fault:
         return
     if is_replay:

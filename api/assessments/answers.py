@@ -14,9 +14,8 @@ from api.responses import HIDDEN, WHOLE, body_like
 from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
-from domain.assessment.exclusion import Exclusion
 from domain.assessment.score import Item
-from domain.assessment.state import AssessmentState, Objection
+from domain.assessment.state import AssessmentState, Exclusion, Objection
 from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
 from domain.catalogue.figures import (
     ANSWERED_IN_15S,

@@ -21,7 +21,7 @@ from api.temporal.client import AssessmentClient
 from api.temporal.server import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
-from domain.assessment.exclusion import Exclusion, check_ground, check_not_final
+from domain.assessment.state import Exclusion, check_ground, check_not_final
 from domain.case.case import Case
 from domain.catalogue.figures import FIGURE_OF, Subject
 from domain.kit.event import ActionBody, Command

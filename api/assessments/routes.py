@@ -23,14 +23,16 @@ from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, Requ
 from api.responses import Page, also, formats, problems
 from api.routing import OnceRoute, TheExportTurn, TheReader, needs
 from domain.assessment.actions import decide_objection, inspect, object_
-from domain.assessment.exclusion import (
+from domain.assessment.state import (
     ASSESSMENT_FINAL,
     EVIDENCE_NEEDED,
     EXCLUSION_DECIDED,
     OWN_EXCLUSION,
     UNKNOWN_EXCLUSION_GROUND,
+    AssessmentAction,
+    AssessmentFields,
+    Objection,
 )
-from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import Subject
 from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell

@@ -22,8 +22,7 @@ from domain.case.lifecycle import ENDED, Event, Part, State
 from domain.case.views import CaseView, Outcome, view_case
 from domain.catalogue.terms import Priority
 from domain.reports.report import Cell
-from domain.rights.masking import PERSONAL_DATA, masked, masks_for
-from domain.rights.rights import Right
+from domain.rights.rights import PERSONAL_DATA, Right, masked, masks_for
 from domain.shared.actors import Actor
 from domain.shared.value import Immutable, Name, complete
 from readmodel.cases.queries import PartOfCase, get_case

@@ -22,7 +22,7 @@ from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
 from domain.case.actions.register import Registration
-from domain.case.automatic.recognise import Recognised
+from domain.case.automatic.external import Recognised
 from domain.case.case import Case
 from domain.case.intake import Contact, Intake
 from domain.case.lifecycle import Event

@@ -20,8 +20,7 @@ from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared import errors
-from domain.shared.errors import OperatorError, ProblemType, Refused
-from domain.shared.explain import causes, form_of, message, tables_at
+from domain.shared.errors import OperatorError, ProblemType, Refused, causes, form_of, message, tables_at
 from domain.shared.value import NO_INSTANT, RFC_3339, UNKNOWN_CODE, CodeKind, UnknownCode
 
 MEDIA_TYPE = "application/problem+json"

@@ -11,8 +11,16 @@ from domain.case.actions.link_incident import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS, Incident
-from domain.incident.scope import CIRCLE_OR_STREETS, NOT_LINKED, PLACE_UNKNOWN, Around, Circle, Scope
-from domain.incident.state import IncidentFields, IncidentState
+from domain.incident.state import (
+    CIRCLE_OR_STREETS,
+    NOT_LINKED,
+    PLACE_UNKNOWN,
+    Around,
+    Circle,
+    IncidentFields,
+    IncidentState,
+    Scope,
+)
 from domain.shared.actors import Actor
 from domain.shared.value import DistrictCode, Immutable, Instant, Name, ServiceCode, omit_default
 from readmodel.incidents import IncidentCandidate, IncidentCounts

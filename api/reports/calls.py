@@ -15,8 +15,7 @@ from api.parameters import INVALID_PERIOD
 from api.responses import problems
 from api.routing import OnceRoute, ThePeople, TheReader, TheZone, needs
 from domain.calls.call import CallFigures, CallOutcome
-from domain.rights.masking import mask_agent
-from domain.rights.rights import READ_REPORTS
+from domain.rights.rights import READ_REPORTS, mask_agent
 from domain.shared.value import Instant, complete
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import DutyFigures, Grouping, call_report, start_of

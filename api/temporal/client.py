@@ -38,7 +38,7 @@ from api.temporal.server import (
     refused_update,
 )
 from domain.case.actions.register import Registration
-from domain.case.automatic.recognise import KNOWN, Recognised
+from domain.case.automatic.external import KNOWN, Recognised
 from domain.case.bulk import Handover, HandoverProgress
 from domain.case.case import Case
 from domain.case.lifecycle import Event
@@ -53,9 +53,16 @@ from domain.shared.value import to_milliseconds
 from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import HandoverStart, HandoverWorkflow
-from workflows.clients.bulk import handover_workflow_id, start_handover
-from workflows.clients.incident import Started, find_incident, start_incident
-from workflows.clients.start import Request, find_started, start_once
+from workflows.clients.start import (
+    Request,
+    Started,
+    find_incident,
+    find_started,
+    handover_workflow_id,
+    start_handover,
+    start_incident,
+    start_once,
+)
 from workflows.complaint.messages import ComplaintStart, options_of
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome

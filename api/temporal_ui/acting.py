@@ -37,8 +37,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import ProblemType
-from domain.shared.explain import causes, form_of, table_at
+from domain.shared.errors import ProblemType, causes, form_of, table_at
 from domain.shared.value import UNKNOWN_CODE, CodeKind, complete
 
 MOST_FAULTS = 5

@@ -41,8 +41,17 @@ from api.temporal.client import EntityClient
 from api.temporal_ui.rules import CODEC, NOT_ALLOWED, Match, RequestKind, parameters_of, refused, require_details
 from domain.case.lifecycle import ENDED
 from domain.case.views import CaseView
-from domain.rights.masking import Mask, masked, masks_for
-from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
+from domain.rights.rights import (
+    READ_ASSESSMENTS,
+    READ_CASES,
+    READ_INCIDENTS,
+    READ_REPORTS,
+    Mask,
+    Reach,
+    Right,
+    masked,
+    masks_for,
+)
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import is_number
 from workflows.clients.start import Request

@@ -165,7 +165,6 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         return opened, opened.happen(ASSESSMENT_OPEN, start.at, AssessmentOpened.of(start))
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
-        """Note the sample that is to be inspected, as drawn by the recorded seed."""
         return self.happen(DRAW, at, Drawn(sample=sample))
 
     def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.case.automatic.catalogue_change import CatalogueChanged, NewTerms
+from domain.case.automatic.external import CatalogueChanged, NewTerms
 from domain.case.case import Case
 from domain.case.new_terms import Moved
 from domain.catalogue.catalogue import Catalogue
@@ -81,7 +81,6 @@ class ClockEffect:
     why: Counter[str] = field(default_factory=Counter)
 
     def add(self, moved: Moved, at: datetime) -> None:
-        """Add the effect on the clock of one more case."""
         before, after = moved.due_before, moved.due_after
         self.cases += 1
         self.why.update(moved.why)

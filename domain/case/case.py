@@ -13,13 +13,11 @@ from pydantic import ValidationError
 
 from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.actions.decide_credit import CreditDecided
+from domain.case.actions.link_incident import Settlement
 from domain.case.actions.register import Registered, Registration
-from domain.case.automatic import catalogue_change, credit, escalate, left_out, notice, recognise, settle, undelivered
-from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic import credit, escalate, external, left_out, notice
 from domain.case.automatic.credit import Credited
-from domain.case.automatic.recognise import Recognised
-from domain.case.automatic.settle import Settlement
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.automatic.external import NewTerms, Recognised, Undelivered
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.intake import Intake
 from domain.case.lifecycle import Event, State, text_of
@@ -146,22 +144,20 @@ class Case(CaseState, EntityRules[Event]):
         return available_actions(preview, actor, at)
 
     def undelivered(self, notification: Undelivered, at: datetime) -> tuple[Event, ...]:
-        """Flag the case because a notification did not get through, once for each channel and recipient."""
-        if not undelivered.is_unknown_failure(self, notification):
+        if not external.is_unknown_failure(self, notification):
             return ()
-        return self.happen_after_due(undelivered.KIND, at, notification)
+        return self.happen_after_due(external.UNDELIVERED, at, notification)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
-        """Tell the case what is known of its caller, once."""
-        if not recognise.is_news(self, known, at):
+        if not external.is_news(self, known, at):
             return ()
-        return self.happen_after_due(recognise.KIND, at, known)
+        return self.happen_after_due(external.RECOGNISE, at, known)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
         events = list(self.advance(at))
-        keeps = settle.outcome(self, settlement.incident) == link_incident.KEPT
-        while step := settle.next_step(self, settlement, at, keeps=keeps):
+        keeps = link_incident.outcome(self, settlement.incident) == link_incident.KEPT
+        while step := link_incident.next_step(self, settlement, at, keeps=keeps):
             action, decision = step
             if action.name in self.left_out:
                 break
@@ -179,9 +175,9 @@ class Case(CaseState, EntityRules[Event]):
 
         Nothing happens if they are the same, or if nobody can act on the case any more.
         """
-        if not catalogue_change.is_change(self, new, at):
+        if not external.is_change(self, new, at):
             return ()
-        return self.happen_after_due(catalogue_change.KIND, at, partial(catalogue_change.data, self, new, at))
+        return self.happen_after_due(external.CATALOGUE_CHANGE, at, partial(external.changed_data, self, new, at))
 
     def happen(
         self,

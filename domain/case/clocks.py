@@ -92,7 +92,6 @@ class Clock(Immutable):
 
     @property
     def paused(self) -> bool:
-        """True if the clock has started, is not stopped, and does not run."""
         return self.live and self.started_at is not None and self.running_since is None
 
     def elapsed(self, at: datetime, calendar: WorkCalendar) -> float:

@@ -135,7 +135,6 @@ class Event(BaseEvent[State]):
 
 
 def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
-    """Return what a notification says of an event, in Chinese and in English."""
     return (
         f"工单{number}:{done_zh},现为{event.to_state.zh}",
         f"Case {number}: {done_en} by {event.role}, now {event.to_state}",

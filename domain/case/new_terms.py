@@ -83,7 +83,6 @@ def reinstate_resolve(case: CaseState, *parts: int) -> None:
 
 
 def _put(case: CaseState, clocks: tuple[Clock, ...]) -> None:
-    """Take these clocks, and note the version on those that changed."""
     before = {clock.serial: clock for clock in case.clocks}
     case.clocks = tuple(
         clock if clock == before.get(clock.serial) else clock.model_copy(update={"version": case.version})

@@ -132,7 +132,6 @@ class FailedDelivery(Immutable):
 
     @property
     def recipient(self) -> str:
-        """Recipient, `role` or `role:name`."""
         return recipient_of(self.key)
 
 

@@ -178,7 +178,6 @@ class Catalogue(Value):
         )
 
     def surge_rules(self) -> tuple[SurgeRule, ...]:
-        """Return the rules by which incidents are suspected, in this catalogue's time."""
         return tuple(
             SurgeRule.taken_from(norm, window_seconds=self._seconds(norm.within), timezone=self.calendar.timezone)
             for norm in self.surges

@@ -218,7 +218,6 @@ class Standard(Value):
         return max(reached, key=lambda grade: grade.least).code if reached else None
 
     def limit(self, start: datetime, seconds: float) -> datetime:
-        """Return the instant at which so much working time has passed."""
         return self.calendar.add(start, seconds)
 
 

@@ -1,7 +1,7 @@
 """The incident: one cause behind many calls (一因多诉), handled once; notifications and its activities' messages."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -9,7 +9,6 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, declare, inform
-from domain.incident.scope import Scope
 from domain.incident.state import (
     ENDS,
     EVERYBODY,
@@ -19,9 +18,10 @@ from domain.incident.state import (
     IncidentState,
     Opened,
     Opening,
+    Scope,
 )
 from domain.kit.entity import EntityRules, EntityTable
-from domain.kit.event import EventData, Notification, by_name, notifications_of
+from domain.kit.event import BaseEvent, EventData, Notification, by_name, notifications_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
 from domain.shared.value import Immutable, Instant, omit_default
@@ -148,6 +148,15 @@ class News(Immutable):
     timezone: str = omit_default(USUAL_ZONE)
     numbers: tuple[str, ...]
 
+    @classmethod
+    def of(cls, incident: IncidentFields, event: BaseEvent, numbers: tuple[str, ...]) -> "News | None":
+        """Return the news of an event; None if callers do not hear of it."""
+        if not isinstance(event.data, inform.Inform):
+            return None
+        said = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
+        said |= {"incident": incident.number, "timezone": incident.timezone}
+        return cls(seq=event.seq, at=event.at, numbers=numbers, **said)
+
 
 def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tuple[Notification, ...]:
     kind = INCIDENT_KINDS[event.action]
@@ -176,6 +185,14 @@ class IncidentBatch(Immutable):
     incident: Incident
     events: tuple[IncidentEvent, ...] = Field(min_length=1)
     counts: dict[str, int] = Field(default={})
+
+
+def untold_news(given: Sequence[IncidentBatch | News]) -> list[News]:
+    """Return the news, without numbers of cases, of those events in the batches whose news are not given as well."""
+    told = {each.seq for each in given if isinstance(each, News)}
+    batches = [each for each in given if isinstance(each, IncidentBatch)]
+    found = [News.of(batch.incident, event, ()) for batch in batches for event in batch.events]
+    return [*{each.seq: each for each in found if each and each.seq not in told}.values()]
 
 
 class Gathering(Immutable):

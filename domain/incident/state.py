@@ -1,17 +1,192 @@
-"""States, fields and events of an incident (突发事件), and how one opens.
+"""States, scope, fields and events of an incident (突发事件), and how one opens.
 
-Its linked cases are no part of it: its workflow keeps them, and each case names it.
+Its scope are the cases that it explains, by service and place. Its linked cases are no part of it: its workflow keeps
+them, and each case names it.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import product
+from math import cos, radians
+from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.incident.scope import Scope
 from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.value import Immutable, Instant, NamedCode, complete, omit_default
+from domain.shared.value import Code, Immutable, Instant, Name, NamedCode, complete, omit_default, without_mobiles
+
+METRES_OF_A_DEGREE = 111_320.0
+"""Length of a degree of latitude."""
+LARGEST_RADIUS_M = 50_000
+MOST_STREETS = 20
+PLACE_UNKNOWN = "place_unknown"
+"""Reason why a case is only proposed: it has no coordinates for a circle, or no address for streets."""
+NOT_LINKED = "not_taken"
+"""Reason why a case is proposed that the incident takes by itself: its searches missed it, or it has left since."""
+_ALL_THREE = ("lat", "lng", "radius_m")
+CIRCLE_OR_STREETS: dict[str, Any] = {
+    "dependentRequired": {name: [each for each in _ALL_THREE if each != name] for name in _ALL_THREE},
+    "anyOf": [
+        {"properties": {name: {"type": "number"} for name in _ALL_THREE} | {"streets": {"maxItems": 0}}},
+        {"properties": {name: {"type": "null"} for name in _ALL_THREE}},
+    ],
+}
+"""Schema of the rule that `Around` checks."""
+
+
+class CasePlace(NamedTuple):
+    """Place of a case as far as it is known: district, address in words, coordinates in WGS 84 degrees."""
+
+    district: str | None = None
+    address: str | None = None
+    lat: float | None = None
+    lng: float | None = None
+
+
+def street_words(address: str | None) -> str:
+    """Return an address as streets are looked for in it: in lower case, and without the mobile numbers in it.
+
+    Else whoever sees these masked would find them by trying digits.
+    """
+    return without_mobiles(address or "").lower()
+
+
+class Circle(Immutable):
+    """Circle around a point in WGS 84 degrees; the radius is in metres."""
+
+    lat: float = Field(ge=-90, le=90)
+    lng: float = Field(ge=-180, le=180)
+    radius_m: float = Field(ge=1, le=LARGEST_RADIUS_M)
+
+    @property
+    def metres(self) -> tuple[float, float]:
+        """Metres of a degree of latitude, and of one of longitude at the centre: exact enough for a city."""
+        return METRES_OF_A_DEGREE, METRES_OF_A_DEGREE * cos(radians(self.lat))
+
+    def distance_squared(self, lat: Any, lng: Any) -> Any:  # noqa: ANN401 - numbers, or columns of them
+        """Return the square of the distance from the centre, in square metres."""
+        of_lat, of_lng = self.metres
+        north, east = (lat - self.lat) * of_lat, (lng - self.lng) * of_lng
+        return north * north + east * east
+
+    def contains(self, place: CasePlace) -> bool:
+        """Return True if the place is inside; one without coordinates never is."""
+        if place.lat is None or place.lng is None:
+            return False
+        return bool(self.distance_squared(place.lat, place.lng) <= self.radius_m**2)
+
+
+class Around(BaseModel):
+    """Circle or streets to which a request narrows a scope."""
+
+    model_config = ConfigDict(json_schema_extra=CIRCLE_OR_STREETS)
+
+    lat: float | None = Field(
+        default=None, ge=-90, le=90, strict=True, description="Centre of a circle, in WGS 84 degrees."
+    )
+    lng: float | None = Field(
+        default=None, ge=-180, le=180, strict=True, description="Centre of a circle, in WGS 84 degrees."
+    )
+    radius_m: float | None = Field(
+        default=None, ge=1, le=LARGEST_RADIUS_M, strict=True, description="Radius of the circle in metres."
+    )
+    streets: tuple[Name, ...] = Field(
+        default=(), max_length=MOST_STREETS, description="Words, one of which the address contains."
+    )
+
+    @model_validator(mode="after")
+    def _is_a_circle_or_streets(self) -> Self:
+        given = [getattr(self, name) is not None for name in _ALL_THREE]
+        if any(given) and not all(given):
+            raise PydanticCustomError("half_circle", "A circle needs lat, lng and radius_m, all three or none")
+        if all(given) and self.streets:
+            raise PydanticCustomError("circle_and_streets", "A circle or streets, not both")
+        return self
+
+    @property
+    def circle(self) -> Circle | None:
+        if self.lat is None or self.lng is None or self.radius_m is None:
+            return None
+        return Circle(lat=self.lat, lng=self.lng, radius_m=self.radius_m)
+
+
+class Scope(Immutable):
+    """Cases that an incident explains: of its services, in its districts, inside the circle or on one of the streets.
+
+    Without districts any will do, and without circle and streets the whole district. A case without a district is
+    judged by circle or streets alone. `further` are the scopes of incidents that were merged into it, if lists of
+    services and districts cannot hold both.
+    """
+
+    services: tuple[Code, ...] = Field(min_length=1)
+    districts: tuple[Code, ...] = ()
+    circle: Circle | None = omit_default(None)
+    streets: tuple[str, ...] = omit_default((), "Words, one of which the address contains.")
+    further: tuple["Scope", ...] = omit_default(())
+
+    @property
+    def each(self) -> tuple["Scope", ...]:
+        return (self.model_copy(update={"further": ()}), *self.further)
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.circle is not None or bool(self.streets)
+
+    def covers(self, service: str, place: CasePlace) -> bool:
+        return any(_covers(one, service, place) for one in self.each)
+
+    def names(self, service: str, district: str) -> bool:
+        """Return True if it names both, for all of the district or for some of it."""
+        return any(service in one.services and district in one.districts for one in self.each)
+
+    def names_all_of(self, service: str, district: str) -> bool:
+        return any(one.names(service, district) and not one.is_narrow for one in self.each)
+
+    def services_in(self, district: str) -> tuple[str, ...]:
+        """Return the services of which it covers cases in this district; empty if it does not reach it."""
+        there = (one for one in self.each if not one.districts or district in one.districts)
+        return tuple(dict.fromkeys(service for one in there for service in one.services))
+
+    def widened(self, services: Iterable[str], districts: Iterable[str]) -> "Scope":
+        """Return the scope with these as well; without districts, it has any already."""
+        more = dict.fromkeys((*self.services, *services))
+        where = dict.fromkeys((*self.districts, *districts)) if self.districts else ()
+        return self.model_copy(update={"services": tuple(more), "districts": tuple(where)})
+
+    def narrowed(self, around: Around) -> "Scope":
+        """Return the scope with this circle or these streets; as it is if none are given.
+
+        Of the further scopes, a narrow one keeps its place: it was merged with it.
+        """
+        if around.circle is None and not around.streets:
+            return self
+        further = tuple(one if one.is_narrow else one.narrowed(around) for one in self.further)
+        return self.model_copy(update={"circle": around.circle, "streets": around.streets, "further": further})
+
+    def joined(self, other: "Scope") -> "Scope":
+        """Return the scope that covers what either covers, and nothing else."""
+        both = (self, other)
+        wide = self.widened(other.services, other.districts)
+        pairs = product(wide.services, wide.districts)
+        are_lists = not any(each.is_narrow or each.further or not each.districts for each in both)
+        if are_lists and all(any(each.names(*pair) for each in both) for pair in pairs):
+            return wide
+        further = (each for each in other.each if each not in self.each)
+        return self.model_copy(update={"further": (*self.further, *further)})
+
+
+def _covers(scope: Scope, service: str, place: CasePlace) -> bool:
+    is_near = not scope.districts or place.district in scope.districts or (place.district is None and scope.is_narrow)
+    if service not in scope.services or not is_near:
+        return False
+    if scope.circle:
+        return scope.circle.contains(place)
+    words = street_words(place.address)
+    return not scope.streets or any(street.lower() in words for street in scope.streets)
+
 
 EVERYBODY = 100
 """Percent of the callers whose cases are followed up, unless the catalogue says otherwise."""

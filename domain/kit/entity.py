@@ -114,7 +114,6 @@ class EntityRules(Generic[EventT]):
     def happen_after_due(
         self, kind: AnyKind, at: datetime, data: EventData | Callable[[], EventData]
     ) -> tuple[EventT, ...]:
-        """Let an event happen after everything that fell due before."""
         due = self.advance(at)
         return (*due, self.happen(kind, at, data))
 

@@ -126,7 +126,6 @@ class CancellationRequested(EventData):
 
     @classmethod
     def because(cls, reason: str) -> Self:
-        """Return the data; an empty reason is left out."""
         return cls(reason=reason) if reason else cls()
 
 

@@ -100,7 +100,6 @@ class Period(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of the period: `2026-08-03` or `2026-08`."""
         return self.first.strftime(FORMS[self.kind].name)
 
     def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -222,7 +221,6 @@ class Table(Immutable):
 
     @property
     def is_headline(self) -> bool:
-        """True if the table is one row of figures."""
         return len(self.rows) == 1 and all(column.is_figure for column in self.columns)
 
     def column(self, name: str) -> int:

@@ -154,7 +154,7 @@ async def _put_in_force(
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.installation import connect_to_own
     from workflows.bulk import RolloutStart
-    from workflows.clients.bulk import end_rollout, start_rollout
+    from workflows.clients.start import end_rollout, start_rollout
 
     client, edition = await connect_to_own(settings), preview.edition
     if not _is_applied(store, edition):
@@ -180,6 +180,7 @@ async def _await_round(
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
+    from activities.sealing.stamps import UndecidedError
     from workflows.bulk import CatalogueRolloutWorkflow
 
     result = asyncio.ensure_future(handle.result())
@@ -187,8 +188,8 @@ async def _await_round(
         task = progress.add_task("open cases", total=cases or None)
         while not result.done():
             await asyncio.wait({result}, timeout=1)
-            # While no worker answers, there is no progress to show.
-            with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+            # While no worker of the service answers, there is no progress to show.
+            with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, UndecidedError):
                 at = await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
                 look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
                 progress.update(task, description=look, completed=sum(at.counts.values()))

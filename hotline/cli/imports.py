@@ -17,9 +17,8 @@ from sqlalchemy import Engine
 from domain.calls.call import CLOCKS_DIFFER
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Customer
-from domain.rights.masking import mask_agent
-from domain.shared.errors import FileError
-from domain.shared.explain import message
+from domain.rights.rights import mask_agent
+from domain.shared.errors import FileError, message
 from domain.shared.value import UNKNOWN_CODE
 from hotline.cli.shared import Encoding, catalogue_in_force, open_database, reading_sql, show_table, writing_sql
 from hotline.files.formats import ColumnFile, Row

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from domain.case.bulk import Handover, HandoverProgress
 from domain.rights.rights import RIGHT_TO_HAND_OVER
 from domain.shared.actors import OWNERS, Person, Role, StaffRole
-from domain.shared.explain import message
+from domain.shared.errors import message
 from domain.shared.value import UnknownCode
 from hotline.cli.shared import catalogue_in_force, minute, reaching_both, reading_sql, show_table, writing_sql
 from hotline.files.data_folder import write_private
@@ -274,8 +274,7 @@ def handover(
 async def _hand_over(order: Handover) -> HandoverProgress:
     from hotline.installation import connect_to_own
     from workflows.bulk import HandoverStart
-    from workflows.clients.bulk import start_handover
-    from workflows.clients.start import Request
+    from workflows.clients.start import Request, start_handover
 
     settings = Settings()
     start, request = HandoverStart.of(order), Request(key=order.id)

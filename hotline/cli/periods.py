@@ -176,7 +176,7 @@ def verify(month: Month) -> None:
 async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
-    from workflows.clients.periods import begin_assessment, resume_assessment
+    from workflows.clients.start import begin_assessment, resume_assessment
     from workflows.kit.words import CatalogueNames
 
     settings = Settings()
@@ -247,7 +247,7 @@ def report(
 
 async def _made(period: Period) -> str:
     from hotline.installation import connect_to_own
-    from workflows.clients.periods import report_handle, start_report
+    from workflows.clients.start import report_handle, start_report
 
     settings = Settings()
     client = await connect_to_own(settings)

@@ -13,8 +13,7 @@ from pydantic_core import ErrorDetails
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.errors import FileError
-from domain.shared.explain import causes, explain, key_at, table_at
+from domain.shared.errors import FileError, causes, explain, key_at, table_at
 from hotline.files.calendar import CalendarRules, build_calendar
 from hotline.files.formats import read_toml
 

@@ -10,8 +10,7 @@ from pydantic_core import ErrorDetails
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.routing import LOG_ONLY, ChannelFile
-from domain.shared.errors import FileError
-from domain.shared.explain import causes, explain, key_at, table_at
+from domain.shared.errors import FileError, causes, explain, key_at, table_at
 from hotline.files.formats import read_toml
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

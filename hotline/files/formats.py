@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from domain.shared.errors import FileError, OperatorError
-from domain.shared.explain import key_at, message
+from domain.shared.errors import FileError, OperatorError, key_at, message
 
 UTF_8 = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""

@@ -24,7 +24,7 @@ from activities.run_status import instant, is_over
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.case import Case
 from domain.case.state import BatchAnswer, ProjectionBatch
-from domain.incident.incident import Incident, IncidentBatch, News
+from domain.incident.incident import Incident, IncidentBatch, News, untold_news
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
@@ -73,7 +73,8 @@ class CaseHistory(NamedTuple):
 class IncidentHistory(NamedTuple):
     """Batches and news of an incident that activities have written, and those not yet written; none if it still runs.
 
-    An incident that runs writes them itself. `unopened` is the error for what an unknown key has sealed since SQL last
+    An incident that runs writes them itself. News without numbers are for all cases that SQL shows as linked: the
+    incident had not begun to tell them. `unopened` is the error for what an unknown key has sealed since SQL last
     had everything: at the start of a run that goes on from another one or was rebuilt.
     """
 
@@ -208,7 +209,7 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities and senders to write. Raises UnreadableError."""
     pending, written = dict[int, Request](), list[IncidentBatch | News]()
-    answers, starts, unopened = list[IncidentBatch](), set[bytes](), None
+    answers, starts, begun, unopened = list[IncidentBatch](), set[bytes](), 0, None
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         try:
@@ -216,6 +217,7 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
                 if not started.continued_execution_run_id:
                     pending.clear()  # a reset or rebuilt run does not go on with it
                     answers.clear()
+                    begun = len(written)
                 # A reset copies the start, as somebody can: the run before it went on.
                 if (message := started.input.SerializeToString()) not in starts:
                     unopened = None
@@ -233,7 +235,8 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     if _still_runs(runs):
         return history
     later = [batch for batch in answers if batch.incident.version > history.version]
-    return history._replace(pending=[*(each.argument for each in pending.values()), *later])
+    left = [*(each.argument for each in pending.values()), *later]
+    return history._replace(pending=[*left, *untold_news([*written[begun:], *left])])
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:

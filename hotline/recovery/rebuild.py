@@ -43,8 +43,8 @@ from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from readmodel.recovery import Held, held
 from workflows.bulk import HandoverWorkflow
-from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.service import last_report
+from workflows.clients.start import handover_workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT
@@ -370,9 +370,13 @@ def _write_incident(engine: Engine, history: IncidentHistory) -> None:
     """Write an incident, its timeline and its news. What SQL never had is left to an incident that runs."""
     for one, sent in [*((each, True) for each in history.written), *((each, False) for each in history.pending)]:
         if isinstance(one, News):
-            for start in range(0, len(one.numbers), SLICE):
+            numbers = one.numbers
+            if not (numbers or sent):
                 with writing(engine) as connection:
-                    incidents.inform(connection, one, one.numbers[start : start + SLICE], sent=sent)
+                    numbers = incidents.linked(connection, one.incident)
+            for start in range(0, len(numbers), SLICE):
+                with writing(engine) as connection:
+                    incidents.inform(connection, one, numbers[start : start + SLICE], sent=sent)
         else:
             with writing(engine) as connection:
                 incidents.write(connection, one, sent=sent)

@@ -37,8 +37,7 @@ from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair
 from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
-from workflows.clients import incident
-from workflows.clients.start import Request, request_of, start_once
+from workflows.clients.start import Request, incident_options, request_of, start_once
 from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
@@ -193,7 +192,7 @@ class WorkflowRebuild:
             absorbed=found.absorbed,
             names=names,
         )
-        return await self._start(latest, IncidentWorkflow.run, start, **incident.options_of(found.incident, names))
+        return await self._start(latest, IncidentWorkflow.run, start, **incident_options(found.incident, names))
 
     async def _latest(self, one: str) -> WorkflowExecution | None:
         """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""

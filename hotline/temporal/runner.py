@@ -17,7 +17,7 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.sealing.envelope import NOT_SEALED
-from activities.sealing.stamps import Run, UndecidedError, check_answer, present_run
+from activities.sealing.stamps import ASKED, Run, UndecidedError, asked_for, check_answer, present_run
 
 PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
 """Packages that are loaded once for all runs, beside what workflows import as `imports_passed_through`."""
@@ -40,6 +40,9 @@ class _Runner(UnsandboxedWorkflowRunner):
                 _have_checked(job, takes_message=takes_message)
                 if job.HasField("resolve_activity"):
                     check_answer(job.resolve_activity, run)
+                if ASKED in (query := job.query_workflow).headers:
+                    header = query.headers[ASKED]
+                    header.data = asked_for(header.data, query.arguments, det.info.run_id).encode()
             token = present_run.set(run)
             try:
                 return activate(act)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, select, update
 
-from domain.assessment.exclusion import CasePeriod, Exclusion
+from domain.assessment.state import CasePeriod, Exclusion
 from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing
 from readmodel.base.paging import RowPage, read_page

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, select, tuple_, update
 
-from domain.calls.call import MISSED_OUTCOMES, CallOutcome
-from domain.calls.call_back import HELD, OLDEST, CallBack, CallBackResult, CallBackState
+from domain.calls.call import HELD, MISSED_OUTCOMES, OLDEST, CallBack, CallBackResult, CallBackState, CallOutcome
 from readmodel.base.database import ReadConnection, RowValues, WriteConnection, insert_missing
 from readmodel.base.paging import CALL_ID, RowPage, read_page
 from readmodel.calls.tables import call_backs, calls

@@ -74,7 +74,7 @@ call_backs = Table(
     Column("taken_at", UtcDateTime, comment="Null if nobody has it."),
     Column("tries", Integer, nullable=False),
     Column("ended_at", UtcDateTime),
-    Column("result", CODE, comment="domain.calls.call_back.CallBackResult"),
+    Column("result", CODE, comment="domain.calls.call.CallBackResult"),
     Column("note", Text),
     Index("ix_call_backs_phone", "phone_term", "since"),
     index_where("ended_at IS NULL", "since", "call_id", name="ix_call_backs_open"),

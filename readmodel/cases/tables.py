@@ -55,7 +55,7 @@ cases = sa.Table(
     sa.Column("caller_phone", sa.String(26)),
     sa.Column("caller_account_no", sa.String(32)),
     sa.Column("address", sa.String(200)),
-    sa.Column("street_words", sa.Text, nullable=False, comment="domain.incident.scope.street_words"),
+    sa.Column("street_words", sa.Text, nullable=False, comment="domain.incident.state.street_words"),
     sa.Column("lat", sa.Float, comment="WGS 84 degrees; null unless lng is there too."),
     sa.Column("lng", sa.Float),
     sa.Column("channel", schema.CODE, nullable=False),

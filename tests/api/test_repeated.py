@@ -12,8 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import complaint_id, incident_id
-from domain.incident.scope import Scope
-from domain.incident.state import Opening
+from domain.incident.state import Opening, Scope
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
@@ -24,8 +23,7 @@ from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from tests.support.copies import copied, send_to_next_run
 from tests.support.sealing import stranger
-from workflows.clients.incident import start_incident
-from workflows.clients.start import Request
+from workflows.clients.start import Request, start_incident
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.words import CatalogueNames
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from domain.assessment.exclusion import Exclusion
 from domain.assessment.score import FigureValue, Item
-from domain.assessment.state import AssessmentState, Inspection, Objection
+from domain.assessment.state import AssessmentState, Exclusion, Inspection, Objection
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.complete import Complete
 from domain.case.actions.decide_approval import DecideApproval

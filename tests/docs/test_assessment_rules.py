@@ -6,12 +6,12 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine
 
-from domain.assessment.exclusion import Exclusion
+from domain.assessment.state import Exclusion
 from domain.case.actions.decide_extension import DecideExtension
+from domain.case.actions.link_incident import Settlement
 from domain.case.actions.register import Registration
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.request_extension import RequestExtension
-from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.intake import Intake, Location
 from domain.case.progress import Satisfaction

@@ -7,8 +7,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import Engine
 
-from domain.calls.call import Call, Timing
-from domain.calls.call_back import OLDEST, CallBack, CallBackState
+from domain.calls.call import OLDEST, Call, CallBack, CallBackState, Timing
 from domain.shared.errors import Refused
 from readmodel.base.database import reading, writing
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off

@@ -11,8 +11,7 @@ from standardwebhooks import Webhook
 
 from activities.notifications.caller_links import CallerLinks
 from domain.case.actions.follow_up import FollowUp
-from domain.case.actions.link_incident import LinkIncident
-from domain.case.automatic.settle import Settlement
+from domain.case.actions.link_incident import LinkIncident, Settlement
 from domain.case.case import Case
 from domain.case.intake import Caller
 from domain.incident.incident import News

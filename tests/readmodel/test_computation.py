@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from activities.assessments import verify
 from domain.assessment.assessment import ASSESSMENT_FINISH, Assessment
-from domain.assessment.exclusion import Exclusion
+from domain.assessment.state import Exclusion
 from domain.case.actions.hand_over import HandOver
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor

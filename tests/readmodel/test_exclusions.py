@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import ASSESSMENT_FINISH, PUBLISH, Assessment, AssessmentBatch
-from domain.assessment.exclusion import Exclusion
+from domain.assessment.state import Exclusion
 from domain.catalogue.figures import Subject
 from domain.shared.errors import Refused
 from readmodel.assessments import exclusions, months

@@ -10,8 +10,7 @@ from domain.case.actions.link_incident import LinkIncident, own_matters
 from domain.case.intake import Location
 from domain.case.progress import Progress
 from domain.incident.incident import Gathering, Incident, IncidentBatch, News
-from domain.incident.scope import Scope
-from domain.incident.state import IncidentState
+from domain.incident.state import IncidentState, Scope
 from domain.kit.event import ActionBody
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, engine, reading, writing

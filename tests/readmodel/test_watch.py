@@ -8,8 +8,7 @@ from activities.surge_watch import SurgeWatch
 from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.incident import Incident, IncidentBatch
-from domain.incident.scope import Scope
-from domain.incident.state import Opening, SurgeRule
+from domain.incident.state import Opening, Scope, SurgeRule
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor, Role
 from readmodel.base.database import writing

@@ -4,23 +4,20 @@ from datetime import UTC, datetime
 
 from activities.names import SETTLE, incident_id
 from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.link_incident import OVER, SETTLED, LinkIncident
+from domain.case.actions.link_incident import OVER, SETTLED, LinkIncident, Settled, Settlement
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.resume import Resume
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.settle import Settled, Settlement
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve
 from domain.incident.incident import Incident
-from domain.incident.scope import Scope
-from domain.incident.state import Opening
+from domain.incident.state import Opening, Scope
 from domain.kit.event import ActionBody, Command
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
-from workflows.clients.incident import start_incident
-from workflows.clients.start import Request
+from workflows.clients.start import Request, start_incident
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.words import CatalogueNames

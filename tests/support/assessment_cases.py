@@ -19,6 +19,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import Settlement
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.register import Registration
 from domain.case.actions.reinstate import Reinstate
@@ -35,7 +36,6 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.intake import THANKS_SERVICE, Caller, Intake, Location
 from domain.case.lifecycle import Event, State

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.exclusion import Exclusion
-from domain.assessment.state import Inspection, Objection
+from domain.assessment.state import Exclusion, Inspection, Objection
 from domain.catalogue.figures import CALLS_ANSWERED, CONNECTED_RATE, FIGURES, EntryKind, Subject
 from readmodel.assessments.exclusions import request
 from readmodel.assessments.months import GivenValue, keep_given

@@ -14,7 +14,7 @@ from math import floor
 from typing import NamedTuple
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.exclusion import Exclusion
+from domain.assessment.state import Exclusion
 from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus

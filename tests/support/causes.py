@@ -16,13 +16,11 @@ from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve
-from domain.incident.scope import Scope
-from domain.incident.state import Opening
+from domain.incident.state import Opening, Scope
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
-from workflows.clients.incident import start_incident
-from workflows.clients.start import Request
+from workflows.clients.start import Request, start_incident
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.words import CatalogueNames

@@ -1,4 +1,4 @@
-"""Copies of updates that somebody sends again to the next run of a case, which knows no ids of updates any more."""
+"""Copies of updates that somebody sends again to the next run, which knows no ids of updates any more."""
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.update.v1 import Request
@@ -19,13 +19,19 @@ async def copied(client: Client, workflow: str) -> list[Request]:
     return [each for each in found if each.input.name]
 
 
-async def send_to_next_run(client: Client, workflow: str, update: Request) -> None:
-    """Have the run of a case end by large signals, and send a copy to the next one."""
+async def send(client: Client, workflow: str, update: Request) -> None:
+    """Send a copy, and wait until the workflow has done or refused it."""
+    handle = stranger(client).get_workflow_handle(workflow)
+    argument, stage = RawValue(update.input.args.payloads[0]), WorkflowUpdateStage.COMPLETED
+    await handle.start_update(update.input.name, argument, id=update.meta.update_id, wait_for_stage=stage)
+
+
+async def send_to_next_run(client: Client, workflow: str, update: Request, wake: str = "publish") -> None:
+    """Have the run end by large signals and one that wakes it, and send a copy to the next one."""
     handle = stranger(client).get_workflow_handle(workflow)
     first = await handle.describe()
     for _ in range(3):
         await handle.signal("any", LARGE)
-    await handle.signal("publish")
+    await handle.signal(wake)
     await until(handle.describe, lambda seen: seen.run_id != first.run_id)
-    argument, stage = RawValue(update.input.args.payloads[0]), WorkflowUpdateStage.COMPLETED
-    await handle.start_update(update.input.name, argument, id=update.meta.update_id, wait_for_stage=stage)
+    await send(client, workflow, update)

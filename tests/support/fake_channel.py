@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import Courier
 from activities.notifications.delivery import DeliveryLoop, Polling, RoutingLoop
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.automatic.external import Undelivered
 from readmodel.notifications import DUE, Delivery, deliveries, notifications
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published

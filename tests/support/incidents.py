@@ -12,8 +12,7 @@ from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.incident import Incident
-from domain.incident.scope import Scope
-from domain.incident.state import IncidentEvent, IncidentState, Opening
+from domain.incident.state import IncidentEvent, IncidentState, Opening, Scope
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import SYSTEM, Actor
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, MONDAY, OTHER_INCIDENT, THEN

@@ -1,7 +1,6 @@
 """Cases that are linked to an incident, what links them, and what settles them."""
 
-from domain.case.actions.link_incident import LinkIncident
-from domain.case.automatic.settle import Settlement
+from domain.case.actions.link_incident import LinkIncident, Settlement
 from domain.case.case import Case
 from domain.case.lifecycle import Event, State
 from tests.support.build import BODIES, DISPATCHER, INCIDENT, MONDAY, THEN, case_in, do, hours, registration

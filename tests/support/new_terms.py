@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.external import NewTerms
 from domain.catalogue.terms import Edition, Promise
 from tests.support.build import PROMISES, terms
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.calls.call_back import HELD, MOST_TRIES, CallBack, CallBackResult, CallBackState
+from domain.calls.call import HELD, MOST_TRIES, CallBack, CallBackResult, CallBackState
 from domain.shared.errors import Refused
 
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)

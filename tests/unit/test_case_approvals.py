@@ -7,9 +7,9 @@ import pytest
 
 from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.link_incident import Settlement
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.approvers import CREDIT_KIND
-from domain.case.automatic.settle import Settlement
 from domain.case.case import Case, notifications
 from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Approver

@@ -7,14 +7,14 @@ import pytest
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.hand_over import HandOver
-from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.external import NewTerms
 from domain.case.case import Case, notifications
 from domain.case.clocks import ClockStatus
 from domain.case.intake import THANKS_SERVICE, Caller, Location
 from domain.case.lifecycle import OPEN, Event, State
 from domain.case.progress import ContactChange
 from domain.catalogue.terms import Edition
-from domain.rights.masking import masked, masks_for
+from domain.rights.rights import masked, masks_for
 from domain.shared.actors import Actor, Role
 from tests.support.build import (
     AGENT,

@@ -17,7 +17,7 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.automatic.external import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
@@ -40,9 +40,8 @@ from tests.support.build import (
     registration,
 )
 from tests.support.credits import OWED, late
-from workflows.complaint.details import details
+from workflows.complaint.details import FLAG_ZH, LONGEST_WORDS, details, timeline_line
 from workflows.complaint.messages import search_attributes
-from workflows.complaint.words import FLAG_ZH, LONGEST_WORDS, timeline_line
 from workflows.kit.search_attributes import NEXT_DUE_AT
 from workflows.kit.words import WorkerNames, duration, plain
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.case.actions.link_incident import KEPT
-from domain.case.automatic.catalogue_change import NewTerms
-from domain.case.automatic.settle import Settlement, outcome
+from domain.case.actions.link_incident import KEPT, Settlement, outcome
+from domain.case.automatic.external import NewTerms
 from domain.case.case import Case
 from domain.case.clocks import Clock
 from domain.case.lifecycle import State

@@ -10,11 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.case.actions import ACTION_OF, TABLE
 from domain.case.actions.correct import Correction
-from domain.case.actions.link_incident import SETTLED
-from domain.case.automatic.catalogue_change import NewTerms
-from domain.case.automatic.recognise import Recognised
-from domain.case.automatic.settle import Settlement, outcome
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.actions.link_incident import SETTLED, Settlement, outcome
+from domain.case.automatic.external import NewTerms, Recognised, Undelivered
 from domain.case.case import Case, addressed
 from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
 from domain.case.decide import evolve

@@ -6,8 +6,8 @@ import pytest
 
 from domain.case.actions.decide_extension import DecideExtension
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.link_incident import Settlement
 from domain.case.actions.request_extension import RequestExtension
-from domain.case.automatic.settle import Settlement
 from domain.case.lifecycle import PartState, State
 from domain.catalogue.terms import Process, Promise
 from tests.support.build import (

@@ -7,11 +7,10 @@ import pytest
 
 from domain.calls.call import Call, CallMismatch, mismatch_of
 from domain.case.actions import TABLE
-from domain.case.actions.link_incident import OVER, LinkIncident
+from domain.case.actions.link_incident import OVER, LinkIncident, Settlement
 from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import PartState, State

@@ -18,8 +18,18 @@ from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.incident import INCIDENT_KINDS, Finished, Incident, MergeFailed, sampled
-from domain.incident.scope import Around, CasePlace, Circle, Scope
-from domain.incident.state import ENDS, EVERYBODY, LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
+from domain.incident.state import (
+    ENDS,
+    EVERYBODY,
+    LINKABLE,
+    LINKS_NEW_CASES,
+    Around,
+    CasePlace,
+    Circle,
+    IncidentEvent,
+    IncidentState,
+    Scope,
+)
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused

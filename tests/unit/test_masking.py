@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from domain.rights.masking import (
+from domain.rights.rights import (
     PERSONAL_DATA,
     Sight,
     mask_account,

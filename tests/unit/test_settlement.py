@@ -5,8 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED, LinkIncident, OwnMatter, own_matters
-from domain.case.automatic.settle import Settlement, outcome
+from domain.case.actions.link_incident import (
+    KEPT,
+    OVER,
+    OWN_CAUSE,
+    SETTLED,
+    LinkIncident,
+    OwnMatter,
+    Settlement,
+    outcome,
+    own_matters,
+)
 from domain.case.case import Case
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, State
 from domain.kit.event import ActionBody

@@ -28,7 +28,7 @@ from api.edge.problems import ProblemError
 from api.temporal.client import ComplaintClient, HandoverClient
 from domain.case.actions.comment import Comment
 from domain.incident.incident import Absorbed, NamedCases, Settling
-from domain.incident.scope import Scope
+from domain.incident.state import Scope
 from domain.kit.event import Command
 from readmodel.writer import GroupWriter
 from tests.support.api import Agreed
@@ -42,8 +42,7 @@ from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_hijacked_tasks import accept, hijack
 from tests.workflows.test_late_others import rests
 from tests.workflows.test_no_cases import nested
-from workflows.clients.bulk import start_handover
-from workflows.clients.start import Request
+from workflows.clients.start import Request, start_handover
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -31,8 +31,7 @@ from tests.support.hotline import Complaint, Hotline, number_at, running_hotline
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress
-from workflows.clients.bulk import end_rollout, start_rollout
-from workflows.clients.start import MEMO, Request
+from workflows.clients.start import MEMO, Request, end_rollout, start_rollout
 
 pytestmark = [pytest.mark.asyncio(loop_scope="function"), pytest.mark.slow]
 

@@ -26,11 +26,10 @@ from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
-from domain.case.actions.link_incident import SETTLED, LinkIncident
+from domain.case.actions.link_incident import SETTLED, LinkIncident, Settled, Settlement
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.recognise import Recognised
-from domain.case.automatic.settle import Settled, Settlement
+from domain.case.automatic.external import Recognised
 from domain.case.intake import IntakeFlag
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.dispatch import DispatchIncident
@@ -38,16 +37,14 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.scope import Scope
-from domain.incident.state import Opening
+from domain.incident.state import Opening, Scope
 from domain.kit.event import Command
 from hotline.temporal.runner import runner
 from readmodel.incidents import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING
 from tests.workflows.test_host import at_rest
-from workflows.clients.incident import start_incident
-from workflows.clients.start import Request
+from workflows.clients.start import Request, start_incident
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow

@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, RecordActivityTaskHeartbeatRequest
-from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -24,11 +24,11 @@ from api.health import temporal
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.automatic.external import Undelivered
 from hotline.temporal.runner import runner
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
-from tests.support.sealing import stranger
+from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from workflows.clients.service import COURIER, SURGE_WATCH
@@ -177,6 +177,14 @@ async def test_a_case_that_has_ended_need_not_be_told(hotline: Hotline) -> None:
     notification = Undelivered(key="a key", channel="sms", error="HTTP 503")
     await report_undelivered(hotline.client, complaint.number, notification)
     await report_undelivered(hotline.client, "0000000000000", notification)
+
+
+async def test_what_a_case_does_not_take_as_sealed_for_it_is_to_be_told_again(hotline: Hotline) -> None:
+    """Its workflow was rebuilt meanwhile, or the clock of this worker is wrong."""
+    complaint = await hotline.start()
+    late = with_options(hotline.client, **sealing_by(KEY, timedelta(minutes=-6)))
+    with pytest.raises(WorkflowUpdateFailedError):
+        await report_undelivered(late, complaint.number, Undelivered(key="a key", channel="sms", error="HTTP 503"))
 
 
 async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -44,8 +44,7 @@ from tests.workflows.test_assessment import AGENT, MANAGER, OBJECTION
 from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_incident import completed
 from tests.workflows.test_report import AT, made
-from workflows.clients.bulk import start_rollout
-from workflows.clients.incident import options_of
+from workflows.clients.start import incident_options, start_rollout
 from workflows.complaint.messages import start_from
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
@@ -118,7 +117,7 @@ async def forget_cause(hotline: Hotline, cause: Cause) -> None:
     assert incident
     names = CatalogueNames.of(hotline.catalogue)
     start = IncidentStart(source=incident, names=names, sender_version=incident.version, changed_at=incident.opened_at)
-    options = options_of(incident, names)
+    options = incident_options(incident, names)
     await hotline.client.start_workflow(IncidentWorkflow.run, start, task_queue=hotline.settings.task_queue, **options)
 
 

@@ -28,9 +28,8 @@ from activities.sealing.envelope import SEALED
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
-from domain.case.automatic.recognise import Recognised
-from domain.case.automatic.settle import Settlement
-from domain.case.automatic.undelivered import Undelivered
+from domain.case.actions.link_incident import Settlement
+from domain.case.automatic.external import Recognised, Undelivered
 from domain.case.intake import IntakeFlag
 from domain.case.views import Outcome
 from domain.kit.event import Command

@@ -19,7 +19,7 @@ from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.incident import Absorbed, Incident
-from domain.incident.scope import Scope
+from domain.incident.state import Scope
 from domain.kit.event import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, number_at, running_hotline, until
@@ -27,7 +27,7 @@ from tests.support.incidents import opening
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
-from workflows.clients.incident import options_of
+from workflows.clients.start import incident_options
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import MOST_NAMED
 from workflows.kit.words import CatalogueNames
@@ -47,7 +47,7 @@ async def resting(hotline: Hotline, queue: str, **carried: Any) -> Cause:
     incident, first = Incident.open(opening(ADMIN, at))
     start = IncidentStart(source=incident, changed_at=first.at, sender_version=incident.version, **carried)
     await hotline.client.start_workflow(
-        "IncidentWorkflow", start, task_queue=queue, **options_of(incident, CatalogueNames())
+        "IncidentWorkflow", start, task_queue=queue, **incident_options(incident, CatalogueNames())
     )
     return Cause(hotline, incident.number)
 

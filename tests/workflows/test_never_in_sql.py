@@ -26,7 +26,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch
 from domain.incident.actions.inform import Inform
 from domain.incident.incident import Absorbed
-from domain.incident.scope import Scope
+from domain.incident.state import Scope
 from hotline.recovery import rebuild as module
 from hotline.recovery.histories import chains
 from hotline.recovery.rebuild import rebuild, repair_case, repair_incidents
@@ -125,10 +125,11 @@ async def test_what_sql_never_had_is_sent_although_the_read_model_is_a_new_one(
 
 
 @pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("refused", ["news", "batch"])
 async def test_news_that_sql_never_had_are_sent(
-    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch, ended: bool
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch, ended: bool, refused: str
 ) -> None:
-    """SQL did not take them when callers were to be told; the incident goes on, or was ended by hand."""
+    """SQL did not take them, or the event before them; the incident goes on, or was ended by hand."""
     cause = await declare(hotline, "east" if ended else "west")
     [complaint] = await linked(hotline, cause, 1)
     write = GroupWriter.run
@@ -136,7 +137,7 @@ async def test_news_that_sql_never_had_are_sent(
 
     async def refusing(writer: GroupWriter, work: Any) -> Any:
         nonlocal tries
-        if "news" in getattr(work, "keywords", {}):
+        if refused in getattr(work, "keywords", {}):
             tries += 1
             raise ApplicationError("SQL: database is locked")
         return await write(writer, work)

@@ -49,8 +49,8 @@ from tests.support.sealing import stranger
 from tests.workflows.test_envelope import rejected
 from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
-from workflows.clients.periods import begin_assessment
 from workflows.clients.service import SCHEDULE, describe_schedule, keep_schedule
+from workflows.clients.start import begin_assessment
 from workflows.service import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

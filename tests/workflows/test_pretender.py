@@ -12,19 +12,15 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio import activity
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
-from temporalio.api.enums.v1 import EventType, QueryResultType
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse,
-    PollWorkflowTaskQueueRequest,
-    QueryWorkflowRequest,
     RecordActivityTaskHeartbeatRequest,
     RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
-    RespondQueryTaskCompletedRequest,
     UpdateActivityOptionsRequest,
 )
 from temporalio.client import Client
@@ -33,7 +29,6 @@ from temporalio.worker import Worker
 
 from activities.names import UNSEALED, complaint_id
 from activities.sealing.envelope import Context, Envelope, context_of
-from activities.sealing.stamps import UndecidedError
 from domain.case.case import Case
 from domain.case.state import ProjectionBatch
 from hotline.temporal.runner import runner
@@ -256,40 +251,6 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
     await until(refused, [UNSEALED].__eq__)
     assert await complaint.rows() == []
     assert (await handle.describe()).close_time is None
-
-
-async def test_an_earlier_answer_to_a_query_is_not_taken(hotline: Hotline) -> None:
-    client, settings = hotline.client, hotline.settings.model_copy(update={"task_queue": "unanswered"})
-    alone = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
-    queue = TaskQueue(name="unanswered")
-    async with Worker(
-        client,
-        task_queue="unanswered",
-        workflows=[ComplaintWorkflow],
-        workflow_runner=runner(sandbox=False),
-        max_cached_workflows=0,
-    ):
-        complaint = await alone.start()
-        assert await complaint.handle.query("case", result_type=dict)
-        request = QueryWorkflowRequest(
-            namespace=client.namespace,
-            execution=WorkflowExecution(workflow_id=complaint.handle.id),
-            query=WorkflowQuery(query_type="case"),
-        )
-        kept = (await client.workflow_service.query_workflow(request)).query_result
-    asking = asyncio.ensure_future(complaint.handle.query("case", result_type=dict))
-    poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity="nobody")
-    while not (task := await client.workflow_service.poll_workflow_task_queue(poll)).HasField("query"):
-        pass
-    answer = RespondQueryTaskCompletedRequest(
-        namespace=client.namespace,
-        task_token=task.task_token,
-        completed_type=QueryResultType.QUERY_RESULT_TYPE_ANSWERED,
-        query_result=kept,
-    )
-    await client.workflow_service.respond_query_task_completed(answer)
-    with pytest.raises(UndecidedError, match="query case was sealed for another"):
-        await asking
 
 
 async def test_the_reconciler_goes_on_after_a_reset(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import Engine
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import (
     RawValue,
@@ -22,23 +23,24 @@ from domain.case.actions.refuse import Refuse
 from domain.case.case import Case
 from domain.case.state import ProjectionBatch
 from domain.incident.actions.confirm import Confirm
+from domain.incident.actions.inform import Inform
 from domain.incident.incident import Incident
-from domain.incident.scope import Scope
-from domain.incident.state import Opening
+from domain.incident.state import Opening, Scope
 from domain.shared.actors import SYSTEM
 from domain.shared.value import to_milliseconds
 from hotline.recovery.rebuild_workflows import STARTED
 from readmodel.base.database import engine
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, declare
+from tests.support.copies import copied, send, send_to_next_run
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
-from tests.support.lost import reset, terminate
+from tests.support.lost import delete, reset, terminate
 from tests.support.reconciler import running_reconciled
 from tests.support.sealing import stranger
 from tests.workflows.test_incident import completed
-from tests.workflows.test_rebuild_workflows import rebuilder
-from workflows.clients.incident import options_of
+from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.service import last_report
+from workflows.clients.start import incident_options
 from workflows.complaint.messages import ComplaintStart
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
@@ -139,7 +141,7 @@ async def test_an_incident_that_is_started_again_after_its_end_takes_no_case(hot
         IncidentWorkflow.run,
         IncidentStart(source=opening, names=names),
         task_queue=hotline.settings.task_queue,
-        **options_of(incident, names),
+        **incident_options(incident, names),
     )
     cause = Cause(hotline, INCIDENT)
     await run()
@@ -182,3 +184,34 @@ async def test_an_incident_that_is_reset_after_its_end_links_no_case(
         await until(partial(completed, cause, asks), bool)
         assert (await later.view()).incident is None
         await cause.handle.terminate()
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+async def test_a_rebuilt_case_does_nothing_that_was_sealed_before(hotline: Hotline, owner: Engine, runs: int) -> None:
+    """Nothing but SQL knows what the deleted run has done. Somebody has copied it, and sends it to one of two runs."""
+    complaint = await hotline.start()
+    case, client = complaint.handle.id, hotline.client
+    await complaint.act(Comment(note="再催"), key="told")
+    [update] = await copied(client, case)
+    await delete(client, case)
+    assert await rebuilder(hotline, owner).one(complaint.number) == STARTED
+    await (send if runs == 1 else send_to_next_run)(client, case, update)
+    back = again(hotline, complaint)
+    assert (await back.view()).version == 2
+    assert (await back.act(Comment(note="再催"))).version == 3
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+async def test_a_rebuilt_incident_does_nothing_that_was_sealed_before(
+    hotline: Hotline, owner: Engine, runs: int
+) -> None:
+    cause = await declare(hotline, "nantou")
+    incident, client = cause.handle.id, hotline.client
+    await cause.act(Inform(message="正在抢修"))
+    await cause.published("declare", "inform")
+    [update] = await copied(client, incident)
+    await delete(client, incident)
+    assert await rebuilder(hotline, owner).one(cause.number) == STARTED
+    await (send if runs == 1 else partial(send_to_next_run, wake="linked"))(client, incident, update)
+    assert (await cause.seen()).version == 2
+    assert (await cause.act(Inform(message="即将恢复"))).version == 3

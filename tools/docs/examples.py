@@ -29,11 +29,9 @@ from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.responses import Page, timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
-from domain.assessment.exclusion import Exclusion
-from domain.assessment.state import Computation, Objection, Sampled
+from domain.assessment.state import Computation, Exclusion, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
-from domain.calls.call import CallMismatch
-from domain.calls.call_back import CallBack
+from domain.calls.call import CallBack, CallMismatch
 from domain.case.actions import dispatch, involve
 from domain.case.actions.link_incident import own_matters
 from domain.case.actions.register import Registration
@@ -47,8 +45,7 @@ from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Te
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
-from domain.incident.scope import Scope
-from domain.incident.state import IncidentState, Opening
+from domain.incident.state import IncidentState, Opening, Scope
 from domain.kit.event import Command
 from domain.reports.report import ReportKind
 from domain.shared.actors import Actor, Person, Role

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from api.temporal_ui.reading import RIGHTS as RIGHTS_BY_ID
-from domain.rights.masking import PERSONAL_DATA
-from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_CASES, RIGHTS, Reach, Right
+from domain.rights.rights import ACTION_RIGHTS, KEYED, PERSONAL_DATA, READ_CASES, RIGHTS, Reach, Right
 from domain.shared.actors import Role
 from tools.docs.markdown import table
 

@@ -13,7 +13,7 @@ from domain.case.case import Case
 from domain.case.lifecycle import Event
 from domain.case.state import CaseState
 from domain.shared.value import omit_default
-from workflows.complaint.words import RECENT, timeline_line
+from workflows.complaint.details import RECENT, timeline_line
 from workflows.kit import search_attributes as keys
 from workflows.kit.entity import Done, EntityStart
 
@@ -36,7 +36,6 @@ def summary(case: CaseState) -> str:
 
 
 def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
-    """Return the search attributes of a case as it is now, after its last change at `changed_at`."""
     return {
         keys.STATE: case.state.value,
         keys.SERVICE: case.intake.service_code,

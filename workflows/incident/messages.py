@@ -7,8 +7,7 @@ from pydantic import Field, RootModel
 from domain.case.actions.link_incident import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident, NamedCases
-from domain.incident.scope import Scope
-from domain.incident.state import IncidentEvent, Opening
+from domain.incident.state import IncidentEvent, Opening, Scope
 from domain.shared.value import InClear, omit_default
 from workflows.kit import search_attributes as keys
 from workflows.kit.entity import EntityOutcome, EntityStart
@@ -65,7 +64,6 @@ def _in_words(scope: Scope, names: CatalogueNames, written: Callable[[str], str]
 
 
 def named(codes: Iterable[str], names: Mapping[str, str]) -> str:
-    """Return the codes, each with its Chinese name if there is one."""
     return ", ".join(f"{names[code]} {code}" if code in names else code for code in codes)
 
 

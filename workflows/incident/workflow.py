@@ -19,7 +19,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
-    from domain.incident.actions.inform import Inform
     from domain.incident.incident import (
         ABSORPTION,
         Absorbed,
@@ -291,10 +290,8 @@ class IncidentWorkflow(PublishingWorkflow):
             if event.action in _WIDENING:
                 self._search_after = ""
                 self._second_search_due = True
-            elif isinstance(data, Inform):
-                said = {"message_en": data.message} | data.model_dump(exclude={"note"})
-                said |= {"incident": number, "timezone": self._incident.timezone}
-                self._news.append(News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said))
+            elif news := News.of(self._incident, event, tuple(self._waiting)):
+                self._news.append(news)
 
     def _batch(self) -> IncidentBatch:
         incident, events = self._incident.model_copy(), tuple(self._outbox)
@@ -324,6 +321,7 @@ class IncidentWorkflow(PublishingWorkflow):
             counts=dict(self._counts),
             seen=self._seen,
             changed_at=self._changed_at,
+            rebuilt_at=self.rebuilt_at,
             gather=self._search_after is not None or not all(task.done() for task in self._second_searches),
             absorbed=self._absorbed,
             names=self._names,

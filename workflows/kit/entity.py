@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 from activities.names import ACTIONS, example
 from domain.kit.entity import EntityRules
 from domain.kit.event import AnyAction, BaseEvent, Command
-from domain.rights.masking import refuse_masked
+from domain.rights.rights import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
 from domain.shared.value import Immutable, Start, omit_default, to_milliseconds
@@ -63,6 +63,7 @@ class EntityStart(Start):
     seen: dict[str, Done] = Field(default={})
     sender_version: int = omit_default(0, "Version up to which the sender of an update writes the events to SQL.")
     changed_at: datetime | None = omit_default(None, "When the entity changed last; null in the first run.")
+    rebuilt_at: datetime | None = omit_default(None, "When a run before it was rebuilt from SQL; null if none was.")
 
 
 class EntityOutcome(BaseModel):
@@ -130,6 +131,10 @@ class EntityWorkflow:
         self._sender_version = start.sender_version
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed_at = start.changed_at or to_milliseconds(events[0].at)
+        # A first run that brings no events was rebuilt. By Temporal's clock, with which that of the API is compared.
+        is_rebuilt = not (events or workflow.info().continued_run_id)
+        self.rebuilt_at = workflow.info().workflow_start_time if is_rebuilt else start.rebuilt_at
+        """An update that was sealed before this instant is not taken: the run that was lost may have done it."""
         self._shown = {} if self._is_shown_otherwise() else self._search_attributes()
         self._keep(*events)
 

@@ -55,7 +55,6 @@ Values = dict[SearchAttributeKey[Any], Any]
 
 
 def changes(before: Values, now: Values) -> list[SearchAttributeUpdate[Any]]:
-    """Return the updates that lead from `before` to `now`."""
     return [
         key.value_unset() if value is None else key.value_set(value)
         for key, value in now.items()
@@ -64,7 +63,6 @@ def changes(before: Values, now: Values) -> list[SearchAttributeUpdate[Any]]:
 
 
 def typed(values: Values) -> TypedSearchAttributes:
-    """Return the values as a workflow is started with them."""
     return TypedSearchAttributes(
         [SearchAttributePair(key, value) for key, value in values.items() if value is not None]
     )

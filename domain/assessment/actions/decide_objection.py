@@ -27,7 +27,6 @@ class DecideObjection(ActionBody):
     reason: ShortText
 
     def decide(self, month: AssessmentFields, actor: Actor, *_: object) -> Decision:
-        """Return the decision. Raises Refused for an unknown or decided objection, and a person who is a party."""
         objection = month.objection(self.objection)
         undecided = tuple(str(each.id) for each in month.undecided)
         if objection is None:

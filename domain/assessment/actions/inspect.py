@@ -23,7 +23,6 @@ class Inspect(ActionBody):
     scores: dict[Code, Annotated[int, Field(ge=0, le=100, strict=True)]]
 
     def decide(self, month: AssessmentFields, actor: Actor, *_: object) -> Decision:
-        """Return the inspection. Raises Refused if not drawn, inspected before, by its agent, or not by the form."""
         drawn = {each.complaint: each.agent for each in month.sample}
         waiting = tuple(each.complaint for each in month.uninspected)
         if self.complaint not in drawn:

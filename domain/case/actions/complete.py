@@ -18,7 +18,6 @@ class Complete(PartBody):
     findings: tuple[Code, ...] = omit_default((), "Codes of findings (查实事项) of the catalogue.", max_length=20)
 
     def check(self, case: CaseState) -> None:
-        """Refuse a finding that the terms of the case do not have."""
         accepted = case.terms.findings
         if unknown := [code for code in self.findings if code not in accepted]:
             what = ", ".join(accepted) or "none; leave findings out"

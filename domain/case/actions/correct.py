@@ -163,7 +163,6 @@ class Corrected(Reasoned):
 
 
 def merged(value: V, given: V | None) -> V:
-    """Return the value with the fields that are given."""
     if given is None:
         return value
     return value.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})

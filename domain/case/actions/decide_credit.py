@@ -46,7 +46,6 @@ class DecideCredit(ActionBody):
         return self
 
     def check(self, case: CaseState) -> None:
-        """Refuse a ground that is neither the limit nor an exemption under the terms of the case."""
         accepted = (LIMIT_REACHED, *(each.code for each in case.terms.exemptions))
         if self.ground and self.ground not in accepted:
             message = f"There is no ground {self.ground!r}; accepted: {', '.join(accepted)}."

@@ -16,7 +16,6 @@ class Dispatch(ActionBody):
     assignee: Name | None = None
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse the department and assignee that have the case already; once it is signed for, the department."""
         if case.state not in AT_WORK or case.department is None:
             return Decision(Dispatched.of(self), State.DISPATCHED)
         if self.department != case.department:

@@ -17,7 +17,6 @@ class HandOver(ActionBody):
     previous_owner: Name | None = omit_default(None, "Who is to own the case until then; null: whoever does.")
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse the owner of the case, and to take it from somebody else than is meant."""
         if self.owner == case.owner:
             raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
         if self.previous_owner not in (None, case.owner):

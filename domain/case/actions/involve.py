@@ -21,7 +21,6 @@ class Involve(ActionBody):
     takes_over: DepartmentCode | None = None
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse a department that is at work on the case, and taking over a part that is not open."""
         if self.department == case.department:
             raise Refused(ALREADY_INVOLVED, f"{self.department} has the case itself.", ("another department",))
         there = case.part_of(self.department)

@@ -22,7 +22,6 @@ class RequestExtension(Reasoned):
     working_days: int = Field(ge=1)
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Refuse more days than the rules allow."""
         days, most = self.working_days, case.terms.process.extension_max_days
         if days > most:
             message = f"An extension (延期) is {most} working days at most; {days} were asked for."
@@ -34,7 +33,6 @@ class RequestExtension(Reasoned):
 
 
 def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
-    """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
     rules = case.terms.process
     if case.extension is not None:
         return f"it is {case.state}"

@@ -19,7 +19,6 @@ class Suspend(Reasoned):
     wake_at: Instant | None = None
 
     def decide(self, _: CaseState, __: Actor, at: datetime) -> Decision:
-        """Refuse a wake date that is not in the future, or too far in it."""
         wake_at = self.wake_at
         if wake_at is not None and wake_at <= at:
             message = f"wake_at {wake_at.isoformat()} is not in the future; it is now {at.isoformat()}."

@@ -17,7 +17,6 @@ class Withdraw(Reasoned):
     call_id: CallId | None = omit_default(None, "Id of the call in which the caller said so, in the telephone system.")
 
     def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision:
-        """Refuse an agent who neither owns the case nor names a call."""
         by_call = needs_call(actor, case.owner)
         if by_call and self.call_id is None:
             message = (

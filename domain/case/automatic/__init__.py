@@ -1,16 +1,16 @@
 """Events that nobody asks for: time, the catalogue, an incident or the delivery of notifications brings them."""
 
-from domain.case.automatic import catalogue_change, credit, escalate, left_out, notice, recognise, undelivered
+from domain.case.automatic import credit, escalate, external, left_out, notice
 from domain.case.state import EventKind
 
 AUTOMATIC: tuple[EventKind, ...] = (
     escalate.KIND,
     notice.NOTICE,
     notice.CRITICISE,
-    undelivered.KIND,
-    recognise.KIND,
+    external.UNDELIVERED,
+    external.RECOGNISE,
     EventKind.cancellation("case", by_time=True),
-    catalogue_change.KIND,
+    external.CATALOGUE_CHANGE,
     credit.KIND,
     left_out.KIND,
 )

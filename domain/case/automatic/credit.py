@@ -97,7 +97,6 @@ def _credited(
 
 
 def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Owed | None:
-    """Return the credit that is owed for a finding, once, and at once."""
     raised = any(owed.name == credit.name and owed.found == finding.serial for owed in case.credits)
     # What was found before the terms owed anything for it is not made up for either.
     before = case.later_terms is not None and finding.serial < case.later_terms.seq
@@ -110,7 +109,6 @@ def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Owed | N
 
 
 def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Owed | None:
-    """Return the next credit of this promise for this clock, which runs on, late."""
     late = clock.missed_at
     if late is None or clock.name != credit.clock or clock.part or not clock.live or not clock.running_since:
         return None

@@ -2,8 +2,7 @@
 
 from pydantic import Field
 
-from domain.incident.scope import Around, Scope
-from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentFields, IncidentState
+from domain.incident.state import CONTROL_ROOM, Around, IncidentAction, IncidentFields, IncidentState, Scope
 from domain.kit.event import ActionBody, Decision
 from domain.shared.numbers import CaseNumber
 from domain.shared.value import DistrictCode, Instant, Name, ServiceCode
