@@ -18,18 +18,15 @@ from temporalio.worker import Worker
 
 from activities.assessments import AssessmentActivities
 from activities.bulk import BulkActivities
-from activities.case_updates import BulkThrottle, CaseUpdates
-from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles
+from activities.cases import BulkThrottle, CaseUpdates, Projection, read
+from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles, SurgeWatch
 from activities.names import assessment_id
 from activities.notifications.caller_links import CallerLinks
-from activities.notifications.courier import CourierConfig, courier, report_undelivered
-from activities.notifications.delivery import Polling
+from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
-from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.reports import PeriodEnd, ReportActivities
-from activities.surge_watch import SurgeWatch
+from activities.reports import ReportActivities
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
@@ -145,21 +142,20 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
 def activities(
     client: Client, settings: Settings, in_force: CatalogueInForce, throttle: BulkThrottle, sql: Sql
 ) -> list[Callable[..., Any]]:
-    """Return all activities but the courier's."""
     database, reader, writer = sql
     projection = Projection(writer, client, WRITE_SECONDS)
     updates = CaseUpdates(projection, throttle, client)
     workflows = CaseWorkflows(client, throttle, settings.task_queue)
     others = partial(repair_others, client, database, settings.task_queue)
     repairs = Repairs(partial(repair_case, client, database), others)
+    due = partial(begin_due, client, settings.task_queue, in_force, reader)
     parts = (
         projection,
         IncidentActivities(writer, reader, updates),
         IncidentMessages(client),
         BulkActivities(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force),
         AssessmentActivities(writer, reader),
-        ReportActivities(reader, database, lambda: in_force.catalogue),
-        PeriodEnd(partial(begin_due, client, settings.task_queue, in_force, reader)),
+        ReportActivities(reader, database, lambda: in_force.catalogue, due),
         SurgeWatch(
             reader,
             lambda: in_force.catalogue.surge_rules(),  # noqa: PLW0108 - read anew every time
@@ -179,7 +175,7 @@ def _is_activity(member: object) -> bool:
 async def begin_due(
     client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine, at: datetime
 ) -> AsyncIterator[str | None]:
-    """Begin the reports and assessments of days and months that are over; see PeriodEnd."""
+    """Begin the reports and assessments of days and months that are over; see ReportActivities."""
     catalogue, edition = in_force.catalogue, in_force.edition
     zone = ZoneInfo(catalogue.calendar.timezone)
     for kind in ReportKind:
@@ -212,7 +208,7 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
 async def suspect(
     client: Client, task_queue: str, in_force: CatalogueInForce, opening: Opening, ended_at: datetime | None
 ) -> None:
-    """Start a suspected incident; see `activities.surge_watch.Suspect`."""
+    """Start a suspected incident; see `activities.incidents.Suspect`."""
     service, district = opening.scope.services[0], opening.scope.districts[0]
     request = Request(key=suspected_by(service, district, ended_at))
     try:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.projection import plain_errors, read
+from activities.cases import plain_errors, read
 from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample, Drawn, draw
 from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result
@@ -23,7 +23,7 @@ from domain.shared.errors import BEHIND_SQL
 from domain.shared.value import complete
 from readmodel.assessments import computation, months
 from readmodel.base.database import read_in_thread
-from readmodel.calls.report import Grouping, ReportItem, call_report
+from readmodel.calls.report import Grouping, call_report
 from readmodel.writer import GroupWriter
 
 SLICE = 1000
@@ -67,7 +67,6 @@ class AssessmentActivities:
 
     @activity.defn(name="draw_sample")
     async def draw_sample(self, drawing: DrawingSample) -> Drawn:
-        """Draw the cases of each agent that are to be inspected, among those registered in the month."""
         cases = await read(self._engine, lambda sql: months.registered(sql, drawing.month, drawing.computation))
         return Drawn(sample=draw(drawing.seed, drawing.per_agent, cases))
 
@@ -126,27 +125,21 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
     zone = ZoneInfo(month.standard.calendar.timezone)
     report = await read_in_thread(engine, lambda sql: call_report(sql, Grouping.AGENT, month.since, month.until, zone))
     # A report has a line for everybody on duty as well; without a call there is nothing to assess.
-    agents = [item for item in report.items if item.key and item.figures.calls[CallOutcome.ANSWERED]]
-    values = [*map(_of_agent, agents), *_of_company(report.total)]
-    figures = [figure.name for figure in OF_CALLS]
-    await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
-
-
-def _of_agent(item: ReportItem) -> months.GivenValue:
-    answered = item.figures.calls[CallOutcome.ANSWERED]
-    return months.GivenValue(CALLS_ANSWERED.name, Subject.AGENT, str(item.key), answered, answered)
-
-
-def _of_company(total: ReportItem) -> list[months.GivenValue]:
-    figures, company = total.figures, Subject.COMPANY
-    if not figures.offered:
-        return []
-    return [
+    agents = ((item.key, item.figures.calls[CallOutcome.ANSWERED]) for item in report.items if item.key)
+    values = [
+        months.GivenValue(CALLS_ANSWERED.name, Subject.AGENT, agent, answered, answered)
+        for agent, answered in agents
+        if answered
+    ]
+    calls, company = report.total.figures, Subject.COMPANY
+    values += [
         months.GivenValue(figure.name, company, company.value, value, part, whole)
         for figure, value_of in _OF_COMPANY.items()
-        for value, part, whole in [value_of(figures, figures.calls[CallOutcome.ANSWERED])]
-        if value is not None
+        for value, part, whole in [value_of(calls, calls.calls[CallOutcome.ANSWERED])]
+        if calls.offered and value is not None
     ]
+    figures = [figure.name for figure in OF_CALLS]
+    await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
 
 
 _OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, int, int | None]]] = complete(
@@ -166,10 +159,7 @@ _OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, in
 
 
 async def verify(engine: Engine, writer: GroupWriter, month: Assessment) -> Computation | None:
-    """Compute a month again as of its last computation; return what came out, or None if it has none.
-
-    Nothing of it is kept.
-    """
+    """Compute a month again as of its last computation, and keep nothing of it; return None if it has none."""
     if month.computed is None:
         return None
     clear = partial(computation.forget, month=month.number, only=computation.CHECK)

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.case_updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
+from activities.cases import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal, plain_errors, read
 from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
-from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.external import SAME_TERMS, NewTerms, is_change
@@ -31,7 +31,6 @@ from readmodel.writer import GroupWriter
 CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes; none."""
 HANDED_OVER = "handed_over"
-"""Answer of a case that has the new owner."""
 
 
 class OpenCasesQuery(Immutable):
@@ -96,10 +95,7 @@ class BulkActivities:
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Return the next numbers in order; none after the last."""
-        return await read(
-            self.engine,
-            lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
-        )
+        return await read(self.engine, partial(open_numbers, **dict(query)))
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:

@@ -1,7 +1,11 @@
-"""Activities of incidents: rows in SQL, news to callers, updates of the linked cases, and messages to incidents."""
+"""Activities of incidents: rows in SQL, news to callers, updates of the linked cases, messages; and the surge watch.
+
+The watch suspects an incident if more calls come about one service from one district than chance explains.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
-from activities.case_updates import ANSWER_SECONDS, GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left, is_refusal
+from activities import cases
 from activities.names import ABSORB, SETTLE, incident_id
-from activities.projection import plain_errors, read
+from activities.poller import now, poller_run
 from activities.run_status import is_gone
 from domain.case.actions.link_incident import OVER, LinkIncident, Settled, Settlement
 from domain.case.views import Outcome
@@ -30,12 +35,13 @@ from domain.incident.incident import (
     News,
     Relinking,
     Settling,
-    sampled,
 )
+from domain.incident.state import Opening, Scope, SurgeRule, sampled
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.value import Immutable
 from readmodel import incidents
+from readmodel.base.database import reading
 from readmodel.cases.queries import versions
 from readmodel.incidents import unclaimed
 from readmodel.writer import GroupWriter
@@ -54,15 +60,15 @@ LINKED = "linked"
 class IncidentActivities:
     """The activities of incidents."""
 
-    def __init__(self, writer: GroupWriter, engine: Engine, cases: CaseUpdates) -> None:
+    def __init__(self, writer: GroupWriter, engine: Engine, updates: cases.CaseUpdates) -> None:
         self._writer = writer
         self._engine = engine
-        self._cases = cases
+        self._updates = updates
 
     @activity.defn(name="publish_incident")
     async def publish(self, batch: IncidentBatch) -> int | None:
         """Commit the row of the incident, its events and notifications to staff; return the version of a later row."""
-        with plain_errors():
+        with cases.plain_errors():
             return await self._writer.run(partial(incidents.write, batch=batch))
 
     @activity.defn(name="inform_callers")
@@ -73,32 +79,30 @@ class IncidentActivities:
         """
         for start in range(0, len(news.numbers), SLICE):
             numbers = news.numbers[start : start + SLICE]
-            doubtful = await read(self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers))
+            doubtful = await cases.read(
+                self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers)
+            )
             unlinked = await self.find_unlinked(Asking(incident=news.incident, numbers=tuple(doubtful)))
             told = [number for number in numbers if number not in unlinked]
-            with plain_errors():
+            with cases.plain_errors():
                 await self._writer.run(partial(incidents.inform, news=news, numbers=told))
             activity.heartbeat()
 
     @activity.defn(name="find_unlinked_cases")
     async def find_unlinked(self, asking: Asking) -> tuple[str, ...]:
-        """Return those of the cases that say that they are not linked to the incident."""
         found = []
         for number in asking.numbers:
-            if await self._cases.is_linked(number, asking.incident) is False:
+            if await self._updates.is_linked(number, asking.incident) is False:
                 found.append(number)
             activity.heartbeat()
         return tuple(found)
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases that it takes by itself; return their count and the number to continue after.
-
-        A run that asks after the end of the incident was reset: it takes none.
-        """
+        """Link the next cases that it takes by itself: none for a run that was reset, which asks after its end."""
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
-        numbers = await read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
+        numbers = await cases.read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
         # Asked for by another search, a case is linked again: one that was reinstated has left.
         this_one = f"gather-{activity.info().workflow_run_id}-{activity.info().activity_id}"
         counts, _ = await self._link_all(numbers, gathering.incident, this_one)
@@ -115,32 +119,31 @@ class IncidentActivities:
         with suppress(ApplicationError):
             if await self._is_over(incident):
                 return BatchResult(counts={OVER: len(numbers)})
-            taken = await read(self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers))
+            taken = await cases.read(
+                self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers)
+            )
 
-        async def leave(number: str) -> CaseAnswer | None:
-            return CaseAnswer(OVER) if number in taken else None
+        async def leave(number: str) -> cases.CaseAnswer | None:
+            return cases.CaseAnswer(OVER) if number in taken else None
 
         counts, left = await self._link_all(numbers, incident, "named", naming.actor, leave)
         return BatchResult(counts=counts, silent=tuple(left))
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> BatchResult:
-        """Complete the cases and reply; return the count of each outcome (`domain.case.actions.link_incident`).
-
-        A case that is asked again returns the same batch, so a later attempt writes the same rows.
-        """
+        """Complete the cases and reply; return the count of each outcome. Asked again, a case answers the same."""
         incident = settling.incident
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
         there = await self._versions(settling.numbers)
 
-        async def ask(number: str) -> CaseAnswer:
+        async def ask(number: str) -> cases.CaseAnswer:
             chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
-            settled: Settled = await self._cases.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
-            return CaseAnswer(settled.outcome, settled.batch)
+            settled: Settled = await self._updates.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
+            return cases.CaseAnswer(settled.outcome, settled.batch)
 
-        counts, left = await self._cases.ask_all(settling.numbers, ask)
-        counts[OVER] += counts.pop(GONE, 0)
+        counts, left = await self._updates.ask_all(settling.numbers, ask)
+        counts[OVER] += counts.pop(cases.GONE, 0)
         return BatchResult(counts=+counts, silent=tuple(left))
 
     @activity.defn(name="relink_cases")
@@ -151,9 +154,9 @@ class IncidentActivities:
         """
         ended, to = relinking.incident, relinking.to
 
-        async def leave(number: str) -> CaseAnswer | Left | None:
-            linked = await self._cases.is_linked(number, ended, to)
-            return None if linked else NO_ANSWER if linked is None else CaseAnswer(OVER)
+        async def leave(number: str) -> cases.CaseAnswer | cases.Left | None:
+            linked = await self._updates.is_linked(number, ended, to)
+            return None if linked else cases.NO_ANSWER if linked is None else cases.CaseAnswer(OVER)
 
         counts, left = await self._link_all(relinking.numbers, to, f"{ended}->{to}", leave=leave)
         return BatchResult(counts=counts, silent=tuple(left))
@@ -164,32 +167,32 @@ class IncidentActivities:
         incident: str | None,
         why: str,
         by: Actor = SYSTEM,
-        leave: Callable[[str], Awaitable[CaseAnswer | Left | None]] | None = None,
-    ) -> Answers:
+        leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.Left | None]] | None = None,
+    ) -> cases.Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
         `by` is who links them. `leave` returns the answer of a case that is left as it is, None for all others.
         """
         there = await self._versions(numbers)
 
-        async def ask(number: str) -> CaseAnswer | Left:
+        async def ask(number: str) -> cases.CaseAnswer | cases.Left:
             if leave and (answer := await leave(number)):
                 return answer
             key, body = f"{why}-{incident}-{number}", LinkIncident(incident=incident)
             command = Command(actor=by, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
-            outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome, key)
-            return CaseAnswer(LINKED, outcome.batch)
+            outcome: Outcome = await self._updates.send(number, "link_incident", command, Outcome, key)
+            return cases.CaseAnswer(LINKED, outcome.batch)
 
-        return await self._cases.ask_all(numbers, ask)
+        return await self._updates.ask_all(numbers, ask)
 
     async def _is_over(self, incident: str) -> bool:
-        found = await read(self._engine, partial(incidents.standing, numbers=[incident]))
+        found = await cases.read(self._engine, partial(incidents.standing, numbers=[incident]))
         return incident in found and found[incident].closed
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
         """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""
         try:
-            return await read(self._engine, lambda connection: versions(connection, numbers))
+            return await cases.read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:
             return {}
 
@@ -203,7 +206,6 @@ class IncidentTitles:
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
-        """Read the titles again and again until the context ends."""
         reading = asyncio.create_task(self._read_on())
         try:
             yield
@@ -215,7 +217,9 @@ class IncidentTitles:
         while True:
             # It is no news that SQL is down.
             with suppress(ApplicationError, SQLAlchemyError):
-                self.titles = await read(self._engine, lambda sql: incidents.titles(sql, datetime.now(UTC) - SHOWN_FOR))
+                self.titles = await cases.read(
+                    self._engine, lambda sql: incidents.titles(sql, datetime.now(UTC) - SHOWN_FOR)
+                )
             await asyncio.sleep(REFRESH_SECONDS)
 
 
@@ -263,10 +267,10 @@ class IncidentMessages:
         once = f"{ABSORB}-{absorbed.incident}-{activity.info().attempt}"
         handle = self._client.get_workflow_handle(incident_id(absorbed.into))
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(cases.ANSWER_SECONDS):
                 return not await is_gone(handle.execute_update(ABSORB, absorbed, id=once))
         except WorkflowUpdateFailedError as error:
-            if is_refusal(error):
+            if cases.is_refusal(error):
                 return False
             raise
 
@@ -276,3 +280,77 @@ class IncidentMessages:
             numbers, _ = self._next.pop(key)
             handle = self._client.get_workflow_handle(incident_id(incident))
             return not await is_gone(handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT))
+
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = timedelta(days=2)
+"""Age of ended incidents that a suspicion is compared with: more than the day that numbers are drawn for."""
+Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
+"""Starts an incident; the instant is the end of the last one with the same cause, or the time when one was suspected
+that was narrowed since. Started again, it is the same one."""
+Rules = Callable[[], Sequence[SurgeRule]]
+
+
+class SurgeWatch:
+    """The activity `watch_surges`, with so many seconds between two looks; its workflow runs one at a time."""
+
+    def __init__(self, engine: Engine, rules: Rules, suspect: Suspect, every_seconds: float) -> None:
+        self._engine = engine
+        self._rules = rules
+        self._suspect = suspect
+        self._every = every_seconds
+
+    @activity.defn(name="watch_surges")
+    async def watch_surges(self) -> int:
+        """Look until the run ends or the worker stops; return how many incidents were suspected.
+
+        While SQL or Temporal is down, the watch waits; the next look sees what was missed meanwhile.
+        """
+        suspected = 0
+        async with poller_run() as current:
+            while not current.is_over:
+                suspected += await self._look()
+                await current.wait(self._every)
+        return suspected
+
+    async def _look(self) -> int:
+        try:
+            found = await asyncio.to_thread(self._openings, now())
+            for opening, ended_at in found:
+                await self._suspect(opening, ended_at)
+        except (SQLAlchemyError, RPCError, TimeoutError) as error:
+            logger.warning("the calls cannot be watched: %s", type(error).__name__)
+            return 0
+        return len(found)
+
+    def _openings(self, at: datetime) -> list[tuple[Opening, datetime | None]]:
+        return [found for rule in self._rules() for found in self._exceeding(rule, at)]
+
+    def _exceeding(self, rule: SurgeRule, at: datetime) -> Iterable[tuple[Opening, datetime | None]]:
+        since = at - timedelta(seconds=rule.window_seconds)
+        with reading(self._engine) as connection:
+            found = incidents.surges(connection, since, rule.services, rule.more_than)
+            known = incidents.recent(connection, at - REMEMBERED) if found else []
+            for surge in found:
+                cause = (surge.service, surge.district)
+                of_it = [each for each in known if each.scope.names(*cause)]
+                if any(each.closed_at is None and each.scope.names_all_of(*cause) for each in of_it):
+                    continue
+                # Calls before the end of the last incident were calls of that one, and those before a suspicion raised
+                # it, though it was narrowed since. A narrow one that was declared explains only what is linked to it.
+                of_it = [each for each in of_it if each.closed_at or each.opened_by == SYSTEM.id]
+                ended_at = max((each.closed_at or each.opened_at for each in of_it), default=None)
+                begins = max(since, ended_at or since)
+                later = incidents.surges(connection, begins, [surge.service], rule.more_than)
+                if any(each.district == surge.district for each in later):
+                    suspicion = Opening(
+                        at=at,
+                        title=f"{surge.service} · {surge.district}",
+                        scope=Scope(services=(surge.service,), districts=(surge.district,)),
+                        since=begins,
+                        follow_up_percent=rule.follow_up_percent,
+                        timezone=rule.timezone,
+                        calls=surge.calls,
+                    )
+                    yield suspicion, ended_at

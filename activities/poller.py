@@ -32,11 +32,9 @@ class PollerRun:
 
     @property
     def is_over(self) -> bool:
-        """True once the activity is to return."""
         return activity.is_worker_shutdown() or self._time() >= self._ends
 
     async def wait(self, seconds: float, *events: asyncio.Event) -> None:
-        """Wait so many seconds, or until an event is set or the run is over."""
         awaited = (activity.wait_for_worker_shutdown(), *(event.wait() for event in events))
         waits = [asyncio.ensure_future(each) for each in awaited]
         timeout = max(min(seconds, self._ends - self._time()), 0)

@@ -1,6 +1,7 @@
 """Activities that make reports (日报、月报) from SQL, and begin what is due at the end of a day or month (日终月终)."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -9,8 +10,8 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.cases import plain_errors, read
 from activities.poller import now
-from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
 from domain.shared.value import Immutable, Start
@@ -20,7 +21,6 @@ from readmodel.reports.reports import first_case_at, get_report, keep_report, ma
 LONGEST = 12_000
 """Characters of the details, which are in the history, and of which nobody reads more there."""
 ROWS = 10
-"""Rows of a table in them."""
 
 
 class ReportOrder(Start):
@@ -38,40 +38,46 @@ class MadeReport(Immutable):
     details: str
 
 
+@dataclass(frozen=True)
 class ReportActivities:
-    """The activity of a report.
+    """Activities of reports, and of the end of a day or month, with the engines to read and to write.
 
-    Args:
-        reader: engine of the read model, to read.
-        database: the same, to write.
+    `begin_due` begins the assessments and reports that are due at an instant. It yields the id of each one's workflow,
+    None for one that was begun before.
     """
 
-    def __init__(self, reader: Engine, database: Engine, catalogue: Callable[[], Catalogue]) -> None:
-        self._reader = reader
-        self._database = database
-        self._catalogue = catalogue
+    reader: Engine
+    database: Engine
+    catalogue: Callable[[], Catalogue]
+    begin_due: Callable[[datetime], AsyncIterator[str | None]]
 
     @activity.defn(name="make_report")
     async def make_report(self, order: ReportOrder) -> MadeReport:
-        """Make the report and keep it; one that was made before stays as it is.
-
-        Raises ApplicationError that is not tried again if there can be no report of the period.
-        """
+        """Make the report, or return the one that was made before. Raises ApplicationError if there can be none."""
         try:
             period = Period.parse(order.kind, order.period)
-            report = await read(self._reader, lambda connection: self._made(connection, period))
+            report = await read(self.reader, lambda connection: self._made(connection, period))
         except (PeriodError, NoReportError) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
         with plain_errors():
-            kept = await write_in_thread(self._database, partial(keep_report, report=report))
+            kept = await write_in_thread(self.database, partial(keep_report, report=report))
         return MadeReport(path=kept.path, made_at=kept.made_at, details=details(kept))
 
     def _made(self, connection: ReadConnection, period: Period) -> Report:
         if known := get_report(connection, period):
             return known
-        at, catalogue = datetime.now(UTC), self._catalogue()
+        at, catalogue = datetime.now(UTC), self.catalogue()
         period.check(at, ZoneInfo(catalogue.calendar.timezone), first_case_at(connection))
         return make(connection, period, catalogue, at)
+
+    @activity.defn(name="begin_due_periods")
+    async def begin_due_periods(self) -> list[str]:
+        """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
+        begun = []
+        async for workflow_id in self.begin_due(now()):
+            begun += [workflow_id] if workflow_id else []
+            activity.heartbeat()
+        return begun
 
 
 def details(report: Report) -> str:
@@ -105,24 +111,3 @@ def _table(table: Table, report: Report) -> Iterator[str]:
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
-
-
-class PeriodEnd:
-    """The activity `begin_due_periods`.
-
-    Args:
-        begin_due: begins the assessments and reports that are due at an instant. Yields the id of each one's workflow,
-            None for one that was begun before.
-    """
-
-    def __init__(self, begin_due: Callable[[datetime], AsyncIterator[str | None]]) -> None:
-        self._begin_due = begin_due
-
-    @activity.defn(name="begin_due_periods")
-    async def begin_due_periods(self) -> list[str]:
-        """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
-        begun = []
-        async for workflow_id in self._begin_due(now()):
-            begun += [workflow_id] if workflow_id else []
-            activity.heartbeat()
-        return begun

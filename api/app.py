@@ -20,8 +20,8 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.routing import Route
 from temporalio.client import Client
 
+from activities.cases import Projection
 from activities.notifications.caller_links import CallerLinks
-from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments

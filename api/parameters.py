@@ -25,8 +25,7 @@ from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.value import Code, DepartmentCode, DistrictCode, Instant, Name, ServiceCode
 from readmodel.base.paging import BadCursorError
-from readmodel.cases.filters import CaseFilters
-from readmodel.cases.search import Sort
+from readmodel.cases.search import CaseFilters, Sort
 from readmodel.recovery import Lost
 
 LONGEST_PAGE = 200

@@ -39,7 +39,7 @@ from domain.rights.rights import CaseOfSomebody, Reach, Right, masks_for, reache
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
 from domain.shared.value import CodeKind
-from readmodel.cases.filters import CaseFilters
+from readmodel.cases.search import CaseFilters
 from readmodel.people.people import TOKEN_SHAPE
 
 MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked fields")

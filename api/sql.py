@@ -17,7 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.projection import Projection
+from activities.cases import Projection
 from api.edge.middleware import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError, declare, unavailable
 from domain.case.case import Case

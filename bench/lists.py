@@ -26,9 +26,9 @@ from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import ReadConnection, engine, reading
-from readmodel.cases.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.cases.queries import list_cases
-from readmodel.cases.search import Sort, find
+from readmodel.cases.search import CaseFilters, Sort, find
+from readmodel.cases.tables import FILTERED_COLUMNS
 from readmodel.migrate import migrate
 
 PAGE = 50

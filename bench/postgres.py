@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 
 with warnings.catch_warnings():
     # It asks for a runtime folder when it is imported, and warns where a slim machine has none.

@@ -27,8 +27,7 @@ from demo.tide import Tide
 from domain.shared.actors import Person as Entry
 from domain.shared.errors import OperatorError
 from hotline import entry
-from hotline.cli.main import main
-from hotline.cli.processes import ApiPort, DataDir, TemporalPort, UiPort, settings_with
+from hotline.cli.main import ApiPort, DataDir, TemporalPort, UiPort, main, settings_with
 from hotline.cli.shared import RETRY_LATER, open_database, say
 from hotline.local import service
 from hotline.local.service import CLI, LOOPBACK, environment

@@ -16,7 +16,7 @@ from demo.calls import CALLED_BACK, EXCHANGE, Call, calls_of
 from demo.client import Hotline, Json, Rejected
 from demo.people import Staff
 from demo.plans import LINK, WOKEN, Plan, Step, Wait
-from domain.case.automatic.external import UNDELIVERED_FLAG
+from domain.case.automatic.external import UNDELIVERED
 from domain.case.clocks import ClockStatus
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
@@ -38,7 +38,7 @@ LOOK_AGAIN_SECONDS = 1.0
 SYSTEM = Role.SYSTEM.value
 KNOWN_AT_INTAKE = frozenset(flag.value for flag in IntakeFlag)
 """Flags that no plan decides: a day that is played again has callers and addresses who called the day before."""
-BY_TIME = frozenset({"noticed", "criticised", CREDIT_WAITS, UNDELIVERED_FLAG})
+BY_TIME = frozenset({"noticed", "criticised", CREDIT_WAITS, *UNDELIVERED.flags})
 """Flags of cases that stay late, and of failing channels: they depend on the time of the check, not on the plan."""
 ONCE_EACH = ("escalate", "notice", "criticise")
 """Events that happen once in a cycle: of a clock, at a percentage."""

@@ -38,10 +38,7 @@ def run_main(main: Callable[[], None]) -> NoReturn:
 
 
 def make_private(folder: Path) -> None:
-    """Take the rights of group and others from a folder of this user. Do nothing if the folder does not exist.
-
-    Raises SettingsError if the folder is shared by all users, like `/tmp`.
-    """
+    """Take a folder's rights from group and others. Raises SettingsError if all users share it, like `/tmp`."""
     if not folder.exists():
         return
     found = folder.stat()

@@ -166,10 +166,7 @@ class Ring:
         return missing
 
     def replaced(self, before: datetime, last_sealed: Mapping[str, datetime]) -> dict[str, datetime]:
-        """Return the ids of the keys that sealed last before an instant, each with its own. Raises KeysError.
-
-        A key of which `last_sealed` has nothing is left out: SQL may have been restored without it.
-        """
+        """Return the ids of the keys that sealed last before an instant, with that, if SQL has it. Raises KeysError."""
         keys, before = self.list(), min(before, self._clock() - LIVE)
         until = {
             key.id: max(later.created_at, last_sealed[key.id]) for key, later in pairwise(keys) if key.id in last_sealed
@@ -233,10 +230,7 @@ _ring = cache(Ring)
 
 
 def renew(connection: WriteConnection, ring: Ring, program: str = "") -> None:
-    """State the keys of this process in SQL, and learn which keys the others have. Raises KeysError.
-
-    A command, which has no program's name, only learns.
-    """
+    """State the keys of a program in SQL; learn which the others have, as commands do as well. Raises KeysError."""
     at = datetime.now(UTC)
     process = process_name(program, socket.gethostname(), os.getpid()) + _RUN
     ring.share(ids for each, ids in keys_by_process(connection, at).items() if each != process)

@@ -81,10 +81,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 def on_own_lines(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape control characters, so that no text that is logged begins a line of its own; indent tracebacks.
-
-    What pydantic quotes is left out.
-    """
+    """Escape control characters, so that no text begins a line of its own; leave out what pydantic quotes."""
     for name, value in entry.items():
         if name in _TRACES and isinstance(value, str):
             lines = value.replace("\r", "\n").split("\n")
@@ -101,10 +98,7 @@ def _escaped(text: str) -> str:
 
 
 def shorten(record: logging.LogRecord) -> bool:
-    """Tell what cannot be judged here in one line, and again after a while: it is tried for as long as it lasts.
-
-    Return False if it was told lately.
-    """
+    """Tell in one line what cannot be judged here; return False if it was told lately, as it is tried on and on."""
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, UndecidedError):
         return True

@@ -78,10 +78,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """Settings of the service. Keyword arguments take precedence over the environment.
-
-    Raises SettingsError if a value is not accepted.
-    """
+    """Settings of the service; keyword arguments come before the environment. Raises SettingsError."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

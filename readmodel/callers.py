@@ -138,7 +138,14 @@ def recognise(
 ) -> CallerLookup:
     """Return the facts about the caller at `at`, before the call's `own` case, and the contact of the customer."""
     caller, address = intake.caller, intake.location.address
-    parameters = {**_parameters(caller, area_code), "address": address_term(address), "since": at - REPEATS}
+    parameters: dict[str, object] = {
+        "account_no": caller.account_no,
+        "account": account_term(caller.account_no) if caller.account_no else None,
+        **dict(zip_longest(_PHONE, phone_terms(caller.phone, area_code) if caller.phone else [])),
+        "area_code": area_code,
+        "address": address_term(address),
+        "since": at - REPEATS,
+    }
     rows = connection.execute(_STATEMENT, parameters).all()
     customer = rows[0]
     registered = Caller.model_construct(account_no=customer.customer, phone=customer.customers_phone)
@@ -167,16 +174,6 @@ def recognise(
     )
 
 
-def _parameters(caller: Caller, area_code: str) -> dict[str, str | None]:
-    phones = phone_terms(caller.phone, area_code) if caller.phone else []
-    return {
-        "account_no": caller.account_no,
-        "account": account_term(caller.account_no) if caller.account_no else None,
-        **dict(zip_longest(_PHONE, phones)),
-        "area_code": area_code,
-    }
-
-
 MOST = 20
 """Most cases, and most thanks, in a record."""
 _ROWS_OF_RECORD = 10 * MOST
@@ -196,7 +193,6 @@ def caller_record(
 
 
 def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
-    """Return what is known of a caller who has no case yet."""
     customer, theirs = _known(connection, caller, area_code)
     record = _record(customer, theirs)
     at_home = customer.district if customer else None

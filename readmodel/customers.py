@@ -52,10 +52,7 @@ class CallerIdentity:
 
 
 def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
-    """Add or update customers, each account once; others stay.
-
-    Unchanged customers are not written, which keeps the lock of SQLite short.
-    """
+    """Add or update customers, each account once. Unchanged ones are not written, which keeps SQLite's lock short."""
     added = changed = 0
     for start in range(0, len(given), GROUP):
         group = [

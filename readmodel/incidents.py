@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Index, Integer, Table, and_, false, func, not_, or_, select, true
+from sqlalchemy import Column, ColumnElement, Index, Integer, Row, Table, and_, false, func, not_, or_, select, true
 
 from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
@@ -55,7 +55,6 @@ incidents = Table(
 """Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
 
 incident_events = Table("incident_events", schema.metadata, schema.number_column("incidents"), *schema.event_columns())
-"""Events of incidents."""
 _row = incidents.c
 
 
@@ -131,7 +130,6 @@ def surges(connection: ReadConnection, since: datetime, services: Collection[str
 
 
 def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
-    """Return the incidents that are open, or have ended since then."""
     statement = select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
     return list(connection.scalars(statement))
 
@@ -145,7 +143,6 @@ def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
 
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
-    """Return number and scope of the incidents that new cases are linked to, oldest first."""
     return [(incident.number, incident.scope) for incident in _open(connection, LINKS_NEW_CASES)]
 
 
@@ -203,23 +200,18 @@ def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
     return IncidentCounts(states, outcomes)
 
 
-class Ended(NamedTuple):
-    """Incident, and the number of its cases by the result of its end, once it is over."""
-
-    incident: Incident
-    outcomes: Mapping[str, int]
-
-
 def page(
     connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
-) -> RowPage[Ended]:
-    """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
+) -> RowPage[tuple[Incident, IncidentCounts]]:
+    """Return a page of incidents, in these states or all, with the results of the ended. Raises BadCursorError."""
     statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:
         statement = statement.where(_row.state.in_(states))
-    return read_page(
-        connection, statement, (_row.opened_at, _row.number), cursor, limit, lambda row: Ended(row.document, row.counts)
-    )
+
+    def item(row: Row[Any]) -> tuple[Incident, IncidentCounts]:
+        return row.document, IncidentCounts(outcomes=row.counts)
+
+    return read_page(connection, statement, (_row.opened_at, _row.number), cursor, limit, item)
 
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
@@ -249,10 +241,7 @@ class IncidentCandidate(NamedTuple):
 def candidates(
     connection: ReadConnection, incident: Incident, cursor: str | None, limit: int
 ) -> RowPage[IncidentCandidate]:
-    """Return a page of the cases that match the scope and can be linked by name only, newest first.
-
-    Raises BadCursorError.
-    """
+    """Return a page of the cases in the scope that only a name links, the newest first. Raises BadCursorError."""
     covered = _covered(incident.scope)
     # A suspicion takes the others when it is confirmed.
     proposed = covered if incident.state in LINKS_NEW_CASES else and_(covered, HAS_OWN_MATTERS)

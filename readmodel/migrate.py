@@ -1,4 +1,9 @@
-"""Migration of the schema of the read model."""
+"""Tables of the read model, and the migration of its schema. Whoever imports this has the metadata of each table.
+
+Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
+of deliveries; marks of the reconciler; people and their keys; keys of processes; calls, call-backs; duties; reports;
+handovers; the claim of the courier.
+"""
 
 import fcntl
 import os
@@ -14,9 +19,19 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 
+import readmodel.assessments.months
+import readmodel.calls.tables
+import readmodel.cases.tables
+import readmodel.customers
+import readmodel.incidents
+import readmodel.notifications
+import readmodel.people.people
+import readmodel.people.workload
+import readmodel.processes
+import readmodel.reports.reports  # noqa: F401 - for the metadata
 from domain.shared.errors import OperatorError
 from readmodel.base.database import exists, lock, opened, reading, writing
-from readmodel.tables import metadata
+from readmodel.base.schema import metadata as metadata  # noqa: PLC0414 - exported
 
 LOCK = 7_238_877_700
 """Number of PostgreSQL's advisory lock for migrations; any that nothing else uses."""
@@ -27,10 +42,7 @@ class TablesDifferError(OperatorError):
 
 
 def migrate(url: str) -> None:
-    """Apply every missing migration, all or nothing; harmless if repeated or run by two processes at once.
-
-    The folder of a SQLite file is created. Raises SQLAlchemyError if the database does not answer.
-    """
+    """Apply every missing migration, all or nothing; harmless if repeated, or twice at once. Raises SQLAlchemyError."""
     parsed = make_url(url)
     with ExitStack() as stack:
         if parsed.get_backend_name() == "sqlite" and parsed.database:
@@ -101,14 +113,12 @@ def _in_words(difference: Any) -> str:  # noqa: ANN401 - Alembic has no type for
 
 
 def current(connection: Connection) -> bool:
-    """Return True if the schema is at least as new as this code expects."""
     applied = MigrationContext.configure(connection).get_current_revision()
     # A revision that this code does not know is a newer one: migrations are additive, so that is good enough.
     return applied is not None and applied not in _revisions()[1:]
 
 
 def _revisions() -> list[str]:
-    """Return the revisions that this code knows, the newest first."""
     return [each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 

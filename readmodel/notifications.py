@@ -85,10 +85,7 @@ class NotificationRow(NamedTuple):
 def notification_row(
     number: str, seq: int, at: datetime, notification: Notification, *, sent: bool = False
 ) -> RowValues:
-    """Return the row of a new notification, of the event `seq` of a case or incident.
-
-    `sent`: SQL had it before and has lost it. It counts as sent, without a try or an instant.
-    """
+    """Return the row of a new notification; `sent`: SQL had it before and has lost it, so that it counts as sent."""
     fields = notification._asdict() | {"number": number, "seq": seq, "created_at": at, "tries": 0}
     return fields | {"status": SENT if sent else DUE, "next_try_at": None if sent else at}
 
@@ -323,7 +320,6 @@ def settle(
 def _change(
     connection: WriteConnection, channel: str, keys: Collection[str], values: RowValues, *, before: str = SENDING
 ) -> None:
-    """Change deliveries that have the status `before`."""
     these = (_row.channel == channel) & _row.key.in_(keys) & (_row.status == before)
     connection.execute(sa.update(deliveries).where(these).values(values))
 

@@ -73,7 +73,6 @@ def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> Non
 
 
 def last_sealed(connection: ReadConnection) -> dict[str, datetime]:
-    """Return when each key sealed last, to LIVE."""
     return {row.id: row.last_at for row in connection.execute(select(sealing_keys))}
 
 

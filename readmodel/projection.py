@@ -8,7 +8,6 @@ has are compared, and a case row is written only over one that changed when the 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
@@ -146,14 +145,11 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
         raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
     if other := {
         batch.number
-        for batch in batches
-        if there[batch.number].version <= batch.case.version and not _follows(batch, there[batch.number].changed_at)
+        for batch, (_, version, changed_at) in ((batch, there[batch.number]) for batch in batches)
+        if version <= batch.case.version
+        and not (batch.since_changed_at or changed_at) <= changed_at <= batch.changed_at
     }:
         raise _diverged(other)
-
-
-def _follows(batch: ProjectionBatch, changed_at: datetime) -> bool:
-    return (batch.since_changed_at or changed_at) <= changed_at <= batch.changed_at
 
 
 def _diverged(numbers: Collection[str]) -> DivergedError:
@@ -165,10 +161,7 @@ _COMPARED = ("at", "actor", "role", "action", "from_state", "to_state", "cycle")
 
 
 def insert_events(connection: WriteConnection, table: Table, occurred: Sequence[tuple[str, BaseEvent]]) -> None:
-    """Insert the events that the table lacks, each with the number of its case or incident.
-
-    Raises DivergedError if the table has another event in the place of one of these; nothing must be committed.
-    """
+    """Insert the events that the table lacks. Raises DivergedError if it has another; nothing is to be committed."""
     rows = [event_row(table, number, event) for number, event in occurred]
     if insert_missing(connection, table, rows) == len(rows):
         return

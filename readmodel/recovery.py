@@ -48,7 +48,6 @@ class Held(NamedTuple):
 
 
 def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held]:
-    """Return what SQL has of these cases; one without a row is left out."""
     statement = select(cases.c.number, cases.c.changed_at, cases.c.version, _EVENTS, IS_OPEN)
     rows = connection.execute(statement.where(cases.c.number.in_(numbers)))
     return {number: Held(*facts) for number, *facts in rows}
@@ -92,16 +91,12 @@ def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> se
 
 
 def oversleeping(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
-    """Return those of these cases that have not noticed what was due before `at`, also after a missed promise.
-
-    Those that cannot be read are told otherwise.
-    """
+    """Return the readable ones of these cases that have not noticed what was due before `at`, also after a miss."""
     due = {case.number: case.next_deadline() for case in _readable(connection, numbers)}
     return {number for number, due_at in due.items() if due_at and due_at < at}
 
 
 def active(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
-    """Return those of these cases to which something can still happen at this instant."""
     return {case.number for case in _readable(connection, numbers) if not case.is_over(at)}
 
 
@@ -122,7 +117,6 @@ class NotOver(NamedTuple):
 
 
 def others_not_over(connection: ReadConnection, at: datetime) -> NotOver:
-    """Return what is not over, with what was due `at` this instant."""
     opened = select(incidents.c.number, incidents.c.state).where(incidents.c.closed_at.is_(None))
     waits = {number: state not in ENDS for number, state in connection.execute(opened)}
     months, unreadable = dict[str, bool](), dict[str, str]()
@@ -206,7 +200,6 @@ def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | Non
 
 
 def incidents_not_over(connection: ReadConnection) -> list[str]:
-    """Return the numbers of the incidents that are not over, in order."""
     numbers = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
     return list(connection.scalars(numbers.order_by(incidents.c.number)))
 

@@ -17,7 +17,6 @@ from readmodel.projection import write
 A = TypeVar("A")
 T = TypeVar("T")
 DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
-"""Errors of SQLAlchemy if the database is down."""
 
 
 class _Job(NamedTuple):

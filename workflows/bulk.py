@@ -1,7 +1,4 @@
-"""Workflows that ask many cases of something, page after page: a catalogue rollout, and a handover (全部移交).
-
-Each lists the numbers that come next, and has an activity ask these cases.
-"""
+"""Workflows that ask many cases of something, page after page: a catalogue rollout, and a handover (全部移交)."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -10,13 +10,13 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import poller
+    from activities.incidents import SurgeWatch
     from activities.names import INSTALLATION, UNSEALED
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import ReconcilerReport
-    from activities.reports import MadeReport, PeriodEnd, ReportActivities, ReportOrder
+    from activities.reports import MadeReport, ReportActivities, ReportOrder
     from activities.sealing.stamps import UndecidedError
-    from activities.surge_watch import SurgeWatch
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY, execute
 
@@ -32,7 +32,6 @@ class ReconcilerStart(ReconcilerReport, Start):
 
 NOTHING = ReconcilerStart()
 MEMO = "installation"
-"""Key of the memo with the id of the installation."""
 
 
 @workflow.defn(name="InstallationWorkflow")
@@ -116,7 +115,7 @@ class PeriodEndWorkflow:
     @workflow.run
     async def run(self) -> list[str]:
         started: list[str] = await workflow.execute_activity_method(
-            PeriodEnd.begin_due_periods,
+            ReportActivities.begin_due_periods,
             start_to_close_timeout=BEGIN_TIMEOUT,
             heartbeat_timeout=timedelta(minutes=1),
             retry_policy=RETRY,

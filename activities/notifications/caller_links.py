@@ -11,7 +11,6 @@ from typing import NamedTuple
 from activities.sealing.keys import Keys, Seal
 
 VALID = timedelta(days=14)
-"""Time for which a link is valid."""
 _CONTENT = struct.Struct(">QIHH")
 """Number, second and millisecond of the link, cycle. With the key's id and the code (MAC) before it, 36 bytes."""
 

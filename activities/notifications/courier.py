@@ -1,10 +1,17 @@
-"""The courier: the activity that routes notifications to channels and sends them."""
+"""The courier: the activity that routes notifications to channels and sends them, by one loop for each channel.
+
+A channel to another machine always has as many deliveries under way as it may: as soon as one is done, the next is
+taken. What is done is marked in groups, each with the next take.
+"""
 
 import asyncio
 import logging
+import random
 import uuid
-from collections.abc import AsyncIterator, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,19 +25,252 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.names import UNDELIVERED, UNSEALED, complaint_id
-from activities.notifications.addresses import CheckedTransport
-from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
-from activities.notifications.delivery import DeliveryLoop, GiveUp, Polling, RoutingLoop
+from activities.notifications.channels import base
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
-from activities.poller import now, poller_run
+from activities.poller import PollerRun, now, poller_run
 from activities.run_status import is_gone
 from domain.case.automatic.external import Undelivered
-from readmodel import processes
-from readmodel.notifications import Delivery
+from readmodel import notifications, processes
+from readmodel.base.database import WriteConnection
+from readmodel.notifications import ChannelsTo, Delivery, Failure, QuietUntil, Results
 from readmodel.writer import GroupWriter
 
+GATHER_SECONDS = 0.25
+"""Least time between two polls after one that left nothing due: the next finds several rows, and others can write."""
+MARK_SECONDS = 0.02
+"""Time in which deliveries that are done gather before they are marked together, while more is due."""
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(hours=1)
+FIRST_SQL_PAUSE_SECONDS, LONGEST_SQL_PAUSE_SECONDS = 1.0, 30.0
+ERROR_LENGTH = 200
+
 logger = logging.getLogger(__name__)
+GiveUp = Callable[[str, Undelivered], Awaitable[None]]
+"""Tell a case, by its number, that a notification is not delivered. May be called again for the same."""
+
+
+class Polling(NamedTuple):
+    """Limits of a loop that polls SQL.
+
+    Args:
+        poll_seconds: longest time between two polls; rows that this process commits are seen at once.
+        batch: most rows that one poll takes.
+        max_tries: tries after which a delivery is given up.
+    """
+
+    poll_seconds: float = 1.0
+    batch: int = 100
+    max_tries: int = 36
+
+
+class Loop(ABC):
+    """A loop that polls SQL. No loop waits for another."""
+
+    writer: GroupWriter
+    """Writer of this process; the loop takes turns with its other users."""
+    rows_written: asyncio.Event
+    """Event that is set when there may be rows to take."""
+    polling: Polling
+
+    async def run(self, poller: PollerRun) -> None:
+        """Poll until the run is over. While SQL is down, wait for ever longer times."""
+        clock = asyncio.get_running_loop().time
+        shortest = min(self.polling.poll_seconds, FIRST_SQL_PAUSE_SECONDS)
+        wait = shortest
+        while not poller.is_over:
+            started = clock()
+            try:
+                await self.recover()
+                await self._poll(poller)
+                await self.finish()
+            except SQLAlchemyError as error:
+                logger.warning("the courier waits for SQL: %s", type(error).__name__)
+                if clock() - started > LONGEST_SQL_PAUSE_SECONDS:
+                    # SQL was back for a while: this is another outage.
+                    wait = shortest
+                await poller.wait(wait)
+                wait = min(wait * 2, LONGEST_SQL_PAUSE_SECONDS)
+
+    @abstractmethod
+    async def recover(self) -> None:
+        """Clear up what an earlier run left; called at the start of the run and after SQL was down."""
+
+    @abstractmethod
+    async def round(self) -> bool:
+        """Take rows that are due and process them; return True if none is left that is due."""
+
+    @abstractmethod
+    async def finish(self) -> None:
+        """Record what the loop still holds in memory; called at the end of the run."""
+
+    async def _poll(self, poller: PollerRun) -> None:
+        clock = asyncio.get_running_loop().time
+        while not poller.is_over:
+            started = clock()
+            self.rows_written.clear()
+            if await self.round():
+                await poller.wait(self.polling.poll_seconds, self.rows_written)
+                await poller.wait(started + min(GATHER_SECONDS, self.polling.poll_seconds) - clock())
+
+
+@dataclass(eq=False)
+class DeliveryLoop(Loop):
+    """The deliveries of one channel, with tries, pauses and dead letters.
+
+    Args:
+        quiet_until: quiet hours of recipients on this channel.
+        give_up: is told of late notifications, and of dead letters before they are marked as such.
+        polling: the channel has no more than `batch` deliveries under way.
+        singly: the channel is given each delivery on its own, or else all that were taken together.
+        area_code: returns that of telephones without one.
+    """
+
+    writer: GroupWriter
+    name: str
+    channel: base.Channel
+    quiet_until: QuietUntil
+    give_up: GiveUp
+    polling: Polling
+    singly: bool = False
+    clock: Callable[[], datetime] = now
+    area_code: Callable[[], str] = str
+    rows_written: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    sent: int = field(default=0, init=False)
+    """Deliveries that were sent in this run."""
+    _under_way: dict[asyncio.Task[None], int] = field(default_factory=dict, init=False)
+    """Tasks that deliver, each with the number of its deliveries."""
+    _sent: list[str] = field(default_factory=list, init=False)
+    _failed: list[Failure] = field(default_factory=list, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+    """Keys of late notifications of which their cases know."""
+
+    async def run(self, poller: PollerRun) -> None:
+        self.sent, self._sent, self._failed = 0, [], []
+        try:
+            await super().run(poller)
+        finally:
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def recover(self) -> None:
+        """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
+        await self.finish()
+        while keys := await self.writer.run(
+            partial(notifications.in_doubt, channel=self.name, limit=self.polling.batch)
+        ):
+            delivered = await self.channel.delivered(keys) & set(keys)
+            settle = partial(notifications.settle, channel=self.name, keys=keys, delivered=delivered, at=self.clock())
+            await self.writer.run(settle)
+
+    async def round(self) -> bool:
+        """Record results, take what is due in one transaction, and begin to send it; wait while the channel is full."""
+        busy = sum(self._under_way.values())
+        room = self.polling.batch - busy if self.singly or not busy else 0
+        taken = await self._record_and_take(room)
+        for batch in [[each] for each in taken] if self.singly else [taken] * bool(taken):
+            task = asyncio.create_task(self._deliver(batch))
+            self._under_way[task] = len(batch)
+            task.add_done_callback(self._under_way.pop)
+        if len(taken) < room:
+            return True
+        if self._under_way:  # all may be done since the room was counted
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(MARK_SECONDS)
+        return False
+
+    async def finish(self) -> None:
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        if self._sent or self._failed:
+            await self._record_and_take(0)
+
+    async def _record_and_take(self, room: int) -> list[Delivery]:
+        results = Results(tuple(self._sent), tuple(self._failed))
+
+        def record_and_take(connection: WriteConnection) -> list[Delivery]:
+            at = self.clock()
+            notifications.record(connection, self.name, results, at)
+            return notifications.take(
+                connection, self.name, self.quiet_until, at, room, self.area_code(), in_batch=not self.singly
+            )
+
+        taken = await self.writer.run(record_and_take)
+        # Others may have come meanwhile.
+        del self._sent[: len(results.sent)], self._failed[: len(results.failed)]
+        return taken
+
+    async def _deliver(self, taken: list[Delivery]) -> None:
+        try:
+            reasons = dict(await self.channel.deliver(taken))
+        except Exception as error:  # noqa: BLE001 - a channel may fail in any way; the deliveries are tried again
+            logger.warning("the channel failed: %s", type(error).__name__)
+            reasons = dict.fromkeys((delivery.key for delivery in taken), type(error).__name__)
+        sent = [delivery.key for delivery in taken if delivery.key not in reasons]
+        self._told.difference_update(sent)
+        self._sent += sent
+        self._failed += [await self._failure(each, reasons[each.key]) for each in taken if each.key in reasons]
+        self.sent += len(sent)
+        self.rows_written.set()
+
+    async def _failure(self, delivery: Delivery, error: str) -> Failure:
+        error = error[:ERROR_LENGTH]
+        next_try_at = now() + pause(delivery.tries, random.random())  # noqa: S311 - spreads tries, hides nothing
+        is_last = delivery.tries >= self.polling.max_tries
+        # A case that could not be told is told at the next try: the last one may be a day away.
+        if is_last or (delivery.tries >= notifications.LATE_TRIES and delivery.key not in self._told):
+            try:
+                await self.give_up(delivery.number, Undelivered(key=delivery.key, channel=self.name, error=error))
+                self._told.add(delivery.key)
+            except Exception as refusal:  # noqa: BLE001 - no notification is dead before its case is told
+                reason = type(refusal).__name__
+                logger.warning("case %s could not be told of a notification: %s", delivery.number, reason)
+                is_last = False
+        if is_last:
+            self._told.discard(delivery.key)
+        return Failure(delivery.key, error, None if is_last else next_try_at)
+
+
+@dataclass(eq=False)
+class RoutingLoop(Loop):
+    """The routing of notifications: one transaction creates their deliveries, so a crash leaves nothing in doubt.
+
+    Args:
+        channels_to: returns the channels to a recipient.
+        channels: loops of the channels, woken when there are deliveries.
+    """
+
+    writer: GroupWriter
+    channels_to: ChannelsTo
+    channels: Sequence[DeliveryLoop]
+    polling: Polling
+
+    def __post_init__(self) -> None:
+        self.rows_written = self.writer.notifications_written
+
+    async def recover(self) -> None:
+        """Route anew what waits for channels that the operator removed."""
+        names = [channel.name for channel in self.channels]
+        await self.writer.run(partial(notifications.reroute, channels=names, at=now()))
+
+    async def round(self) -> bool:
+        route = partial(notifications.route, channels_to=self.channels_to, at=now(), limit=self.polling.batch)
+        routed = await self.writer.run(route)
+        if routed:
+            for channel in self.channels:
+                channel.rows_written.set()
+        return routed < self.polling.batch
+
+    async def finish(self) -> None:
+        """See Loop. Nothing is left to do."""
+
+
+def pause(tries: int, chance: float) -> timedelta:
+    """Return the pause after so many tries: doubled each time, up to an hour. `chance`, 0 to 1, spreads the tries."""
+    longest: timedelta = min(FIRST_PAUSE * 2 ** min(tries - 1, 30), LONGEST_PAUSE)
+    return longest * (0.5 + chance / 2)
+
 
 CLAIM = timedelta(seconds=10)
 """Time for which a courier claims to send; another one waits for its end. One that died is noticed as late."""
@@ -40,11 +280,7 @@ REPORT_TIMEOUT = timedelta(seconds=8)
 
 
 class CourierConfig(NamedTuple):
-    """Configuration of the courier.
-
-    Args:
-        area_code: returns that of telephones without one.
-    """
+    """Configuration of the courier. `area_code` returns that of telephones without one."""
 
     channels: ChannelFile
     templates: Templates
@@ -52,8 +288,7 @@ class CourierConfig(NamedTuple):
     polling: Polling = Polling()
     area_code: Callable[[], str] = str
 
-    def render(self, delivery: Delivery, *, to_phone: bool = False) -> RenderedNotification:
-        """Return the delivery in words, in the language of its route; see Templates."""
+    def render(self, delivery: Delivery, *, to_phone: bool = False) -> base.RenderedNotification:
         language = self.channels.language(delivery.notification.recipient)
         return self.templates.render(delivery, language, to_phone=to_phone)
 
@@ -112,20 +347,20 @@ async def courier(
     # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
     unlimited = httpx.Limits(max_connections=None)
     # A proxy of the environment resolves names by itself.
-    transport = None if getproxies() else CheckedTransport(unlimited)
+    transport = None if getproxies() else base.CheckedTransport(unlimited)
     async with httpx.AsyncClient(limits=unlimited, transport=transport) as http:
         loops = [
             DeliveryLoop(
                 writer,
                 name,
                 table.channel(
-                    name, Resources(http, partial(config.render, to_phone=table.needs_phone), config.log_file)
+                    name, base.Resources(http, partial(config.render, to_phone=table.needs_phone), config.log_file)
                 ),
                 partial(channels.quiet_until, name),
                 give_up,
                 # A crash leaves in doubt what was taken, so a remote channel takes no more than it sends at once.
-                polling._replace(batch=table.concurrency) if isinstance(table, RemoteConfig) else polling,
-                singly=isinstance(table, RemoteConfig),
+                polling._replace(batch=table.concurrency) if isinstance(table, base.RemoteConfig) else polling,
+                singly=isinstance(table, base.RemoteConfig),
                 clock=clock,
                 area_code=config.area_code,
             )

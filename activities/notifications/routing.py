@@ -113,7 +113,6 @@ class ChannelFile(ConfigTable):
 
     @property
     def texts_callers(self) -> bool:
-        """True if a channel sends to the telephones of callers."""
         return any(self.channels[name].needs_phone for name in self.channels_to("caller:", has_phone=True))
 
     @property
@@ -140,7 +139,6 @@ class ChannelFile(ConfigTable):
         return self.model_copy(update={"quiet_hours": self.quiet_hours.model_copy(update={"time_zone": zone})})
 
     def _route(self, recipient: str) -> Route | None:
-        """Return the most exact route to a recipient."""
         routes = {route.to: route for route in self.routes}
         recipient = recipient.removeprefix("former_")
         kind = recipient.partition(":")[0]

@@ -11,7 +11,7 @@ from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from activities.case_updates import BulkThrottle
+from activities.cases import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
 from activities.recovery.other_workflows import OtherWorkflows, is_left
 from activities.recovery.report import STARTED_AGAIN

@@ -14,9 +14,8 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from activities import names
-from activities.case_updates import BulkThrottle
+from activities.cases import BulkThrottle, read
 from activities.poller import RUN_TIMEOUT
-from activities.projection import read
 from activities.recovery.history import ForeignError, read_events
 from activities.run_status import IS_PAUSED, NOT_OVER, STUCK, UndecodableError, described, is_listed, is_over
 from readmodel.recovery import NotOver, others_not_over

@@ -27,8 +27,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
-from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
 from activities.recovery.history import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead

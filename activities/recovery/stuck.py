@@ -9,8 +9,8 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from activities.cases import read
 from activities.poller import now
-from activities.projection import read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows
 from activities.recovery.history import ForeignError, UnreadableError
 from activities.recovery.other_workflows import Watched, stuck_runs

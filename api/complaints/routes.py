@@ -66,10 +66,10 @@ from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_
 from domain.shared.actors import Actor
 from domain.shared.value import DepartmentCode, words
 from readmodel.base.paging import RowPage
-from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
 from readmodel.cases.queries import documents as documents_of
 from readmodel.cases.queries import list_parts as parts_of
+from readmodel.cases.search import CaseFilters
 
 
 class Counts(BaseModel):

@@ -15,8 +15,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
-from activities.notifications.limited_templates import LimitedEnvironment
-from activities.notifications.texts import DOCUMENTS, template_problems
+from activities.notifications.texts import DOCUMENTS, LimitedEnvironment, template_problems
 from api.edge.problems import ProblemError, declare
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.automatic.notice import DOCUMENT_EN, Addressee, Criticised, Noticed, document_of

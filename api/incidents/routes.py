@@ -45,7 +45,7 @@ from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLA
 from domain.shared.actors import Actor, Role
 from domain.shared.value import UnknownCode
 from readmodel import incidents as stored
-from readmodel.incidents import IncidentCounts, incident_timeline
+from readmodel.incidents import incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.words import CatalogueNames
@@ -268,7 +268,7 @@ async def list_incidents(
 ) -> Page[IncidentItem]:
     """List incidents, the latest first; of the states that are given."""
     page = await reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
-    items = [IncidentItem.of(each.incident, actor, IncidentCounts(outcomes=each.outcomes)) for each in page.items]
+    items = [IncidentItem.of(incident, actor, counts) for incident, counts in page.items]
     return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
 

@@ -23,8 +23,8 @@ from api.routing import Now, OnceRoute, TheActor, TheCatalogue, ThePrinter, TheR
 from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports.report import (
+    FORMS,
     MONTH,
-    PATTERNS,
     BeforeFirstCaseError,
     NoReportError,
     NotEndedError,
@@ -193,7 +193,7 @@ def _parsed(kind: ReportKind, value: object) -> Period:
 
 
 def _named(kind: ReportKind, **schema: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{PATTERNS[kind]}$"}, "validation")
+    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{FORMS[kind].pattern}$"}, "validation")
 
 
 class DailyQuery(ReportQuery):

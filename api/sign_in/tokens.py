@@ -17,7 +17,7 @@ import jwt
 from jwt import PyJWK, PyJWKSet
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from activities.notifications.addresses import check_resolved
+from activities.notifications.channels.base import check_resolved
 from api.edge.problems import ProblemError, declare, unavailable
 from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
 from domain.shared.value import Coded, Name

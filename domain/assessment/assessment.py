@@ -141,7 +141,6 @@ _AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH
 ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(
     *ASSESSMENT_ACTIONS, *_AUTOMATIC, AssessmentKind.cancellation("assessment")
 )
-"""Every kind of event of an assessment."""
 
 
 class AssessmentOpening(AssessmentOpened):
@@ -271,10 +270,7 @@ class DrawingSample(Immutable):
 
 
 def draw(seed: str, per_agent: int, cases: Iterable[tuple[str, str]]) -> tuple[Sampled, ...]:
-    """Return so many cases of each agent, of pairs of number and agent; the same seed draws the same cases.
-
-    An agent with fewer cases has all of them drawn.
-    """
+    """Return so many cases of each agent, of pairs of number and agent; the same seed draws the same cases."""
     of_agents: dict[str, list[tuple[bytes, str]]] = {}
     for number, agent in cases:
         lot = hashlib.sha256(f"{seed}\0{number}".encode()).digest()

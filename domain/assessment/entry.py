@@ -311,9 +311,7 @@ _COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = complete(
 """Effect of each kind of event: it counts for something, or changes whose case it is; None: neither: it is not read."""
 complete("CASE_KINDS", _COUNTED, CASE_KINDS)  # An action of another name would no longer be counted.
 COUNTED_ACTIONS = frozenset(name for name, count in _COUNTED.items() if count)
-"""Actions that are read."""
 _WITHOUT_DATA = frozenset({_Fold.register, _Fold.urge, _Fold.reply, _Fold.end})
 WITH_DATA = frozenset(name for name in COUNTED_ACTIONS if _COUNTED[name] not in _WITHOUT_DATA)
-"""Actions whose data are read."""
 TELL_INTAKE = frozenset({"register"})
 """Actions that hold the intake of a case."""

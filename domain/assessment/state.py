@@ -64,6 +64,12 @@ class Objection(Immutable):
     decided_at: datetime | None = None
     decision_reason: str | None = None
 
+    def is_about(self, inspection: Inspection) -> bool:
+        """Return True if the points are what it is to: those of one case, of an agent, or of all agents."""
+        if self.complaint:
+            return inspection.complaint == self.complaint
+        return self.by is not Subject.AGENT or inspection.agent == self.subject
+
 
 class Result(Immutable):
     """Score and grade of one subject."""

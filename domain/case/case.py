@@ -171,10 +171,7 @@ class Case(CaseState, EntityRules[Event]):
         return self.happen_after_due(link_incident.ACTION, at, data) if data else ()
 
     def change_catalogue(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
-        """Hold the case to the terms of another catalogue, after everything that fell due before under its own.
-
-        Nothing happens if they are the same, or if nobody can act on the case any more.
-        """
+        """Hold the case to the terms of another catalogue, after everything that fell due before under its own."""
         if not external.is_change(self, new, at):
             return ()
         return self.happen_after_due(external.CATALOGUE_CHANGE, at, partial(external.changed_data, self, new, at))

@@ -23,7 +23,6 @@ class Satisfaction(NamedCode):
 
 
 SATISFIED = (Satisfaction.VERY_SATISFIED, Satisfaction.SATISFIED, Satisfaction.FAIRLY_SATISFIED)
-"""Steps that count as satisfied."""
 complete(
     "SATISFIED, or dissatisfied",
     Satisfaction,

@@ -16,7 +16,6 @@ from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.value import Immutable, omit_default
 
 ActionName = Annotated[str, WithJsonSchema({"type": "string", "enum": [*TABLE], "title": "Action"})]
-"""Name of an action of the lifecycle table."""
 
 
 class ClockView(Immutable):
@@ -140,10 +139,7 @@ class Outcome(BaseModel):
 
 
 def mermaid() -> str:
-    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
-
-    Actions that change no state are listed in a note, instead of one loop at each of many states.
-    """
+    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline."""
     lines = ["stateDiagram-v2"]
     lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
     lines += [

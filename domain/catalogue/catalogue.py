@@ -1,7 +1,4 @@
-"""The catalogue: what the company promises for each kind of complaint, by whom and by when, and who is told of delay.
-
-`Catalogue` is the schema of the data that an operator owns; `norms` has its parts. `Terms` is what one case gets of it.
-"""
+"""The catalogue: what the company promises for each kind of complaint, by whom and by when, and who hears of delay."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -13,9 +13,7 @@ from domain.shared.value import Coded
 _NOT_COMPARED = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
 """Fields that are not compared: sources change nothing, and time zone rules are not the company's."""
 MOST_DAYS_NAMED = 30
-"""Days that are told one by one."""
 _FIGURES = (Duration, Count, Share, WorkingDays)
-"""Values that are compared as a whole."""
 
 
 def changes(old: Catalogue, new: Catalogue) -> list[str]:

@@ -61,7 +61,6 @@ CLOCKS: Mapping[ClockName, ClockRow] = complete(
 )
 """Clocks in the order in which they are shown. Trap: people are urged for the first of them that is not kept."""
 URGED: Mapping[ClockName, Urged] = {name: row.urged for name, row in CLOCKS.items() if row.urged}
-"""Promises for which people are urged in writing."""
 MISS = 100
 """Percent of the budget at which a promise is missed, whatever the ladder says."""
 Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]

@@ -1,6 +1,5 @@
 """The incident: one cause behind many calls (一因多诉), handled once; notifications and its activities' messages."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -9,17 +8,7 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, declare, inform
-from domain.incident.state import (
-    ENDS,
-    EVERYBODY,
-    IncidentEvent,
-    IncidentFields,
-    IncidentKind,
-    IncidentState,
-    Opened,
-    Opening,
-    Scope,
-)
+from domain.incident.state import IncidentEvent, IncidentFields, IncidentKind, IncidentState, Opened, Opening, Scope
 from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import BaseEvent, EventData, Notification, by_name, notifications_of
 from domain.shared.actors import Actor, Role
@@ -88,7 +77,6 @@ INCIDENT_FINISH = IncidentKind(
 _AUTOMATIC = (IncidentKind.cancellation("incident"), SUSPECT, ABSORPTION, MERGE_FAILED, INCIDENT_FINISH)
 """Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
 INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *_AUTOMATIC)
-"""Every kind of event of an incident."""
 
 
 class Incident(IncidentFields, EntityRules[IncidentEvent]):
@@ -116,7 +104,7 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
-        return self.happen(INCIDENT_FINISH, at, Finished(**counts), ENDS[self.state])
+        return self.happen(INCIDENT_FINISH, at, Finished(**counts), self.end)
 
     def forbidden(self, actor: Actor) -> Refused | None:
         if actor.role is not Role.CREW or actor.department in (None, self.department):
@@ -251,9 +239,3 @@ class Absorbed(Immutable):
     incident: str
     into: str
     scope: Scope
-
-
-def sampled(incident: str, number: str, percent: int) -> bool:
-    """Return True if this case is among so many percent of the incident's; always the same for one case."""
-    draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])
-    return draw % EVERYBODY < percent

@@ -4,6 +4,7 @@ Its scope are the cases that it explains, by service and place. Its linked cases
 them, and each case names it.
 """
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import product
@@ -19,7 +20,6 @@ from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.value import Code, Immutable, Instant, Name, NamedCode, complete, omit_default, without_mobiles
 
 METRES_OF_A_DEGREE = 111_320.0
-"""Length of a degree of latitude."""
 LARGEST_RADIUS_M = 50_000
 MOST_STREETS = 20
 PLACE_UNKNOWN = "place_unknown"
@@ -192,6 +192,12 @@ EVERYBODY = 100
 """Percent of the callers whose cases are followed up, unless the catalogue says otherwise."""
 
 
+def sampled(incident: str, number: str, percent: int) -> bool:
+    """Return True if this case is among so many percent of the incident's; always the same for one case."""
+    draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])
+    return draw % EVERYBODY < percent
+
+
 class SurgeRule(Immutable):
     """Number of cases, and the time, from which one cause is suspected behind calls from one district."""
 
@@ -247,7 +253,6 @@ LINKABLE = LINKS_NEW_CASES | {S.SUSPECTED}
 """A case can be linked to it by hand."""
 complete("LINKABLE or ENDS", IncidentState, LINKABLE | {*ENDS, *ENDS.values()})
 CONTROL_ROOM = frozenset({Role.DISPATCHER, Role.SUPERVISOR})
-"""Roles that decide on incidents."""
 
 
 class IncidentFields(BaseModel):

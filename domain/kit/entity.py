@@ -68,7 +68,8 @@ class EntityRules(Generic[EventT]):
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT, ...]:
         """Note that the workflow was asked to be cancelled, which changes nothing else."""
-        return self.happen_after_due(self.TABLE.kinds[CANCELLATION], at, CancellationRequested.because(reason))
+        data = CancellationRequested(reason=reason) if reason else CancellationRequested()
+        return self.happen_after_due(self.TABLE.kinds[CANCELLATION], at, data)
 
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[EventT, ...]]:
         """Return the entity as the command leaves it, with the events; this one stays as it is. Raises Refused."""

@@ -1,7 +1,4 @@
-"""Commands, events and notifications of every entity (complaint, incident, assessment), and what their kinds share.
-
-Events are the only source of truth, from which everything else is computed.
-"""
+"""Commands, events and notifications of every entity (complaint, incident, assessment), and what their kinds share."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -124,10 +121,6 @@ class CancellationRequested(EventData):
 
     reason: str | None = None
 
-    @classmethod
-    def because(cls, reason: str) -> Self:
-        return cls(reason=reason) if reason else cls()
-
 
 StateT = TypeVar("StateT", bound=str, default=Any)
 
@@ -239,10 +232,7 @@ class BaseKind(Generic[EntityT, EventT]):
         actor: Actor = SYSTEM,
         people: Mapping[str, str] | None = None,
     ) -> EventT:
-        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it.
-
-        `people` are the names of those whom the data name.
-        """
+        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it."""
         event = self.EVENT(
             seq=entity.version + 1,
             at=at,

@@ -1,7 +1,4 @@
-"""Reports that managers read: their periods in the time zone of the catalogue, and their tables.
-
-A report is tables that answer one question each; every format shows the same value.
-"""
+"""Reports that managers read: their periods in the time zone of the catalogue, and their tables."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -25,25 +22,24 @@ class ReportKind(NamedCode):
 _DAY = timedelta(days=1)
 MONTH = "20[0-9]{2}-(0[1-9]|1[0-2])"
 """Pattern of a month as text."""
-PATTERNS = complete("PATTERNS", ReportKind, {ReportKind.DAILY: f"{MONTH}-[0-9]{{2}}", ReportKind.MONTHLY: MONTH})
-"""Pattern of the name of a period; a day must also be one of the calendar."""
-EXAMPLES = complete("EXAMPLES", ReportKind, {ReportKind.DAILY: "2026-08-03", ReportKind.MONTHLY: "2026-08"})
 
 
 class PeriodForm(NamedTuple):
-    """Form of the periods of one kind: what one is called, its parameter in a path, and its name."""
+    """Form of the periods of one kind: word, parameter in a path; format, pattern and example of their names."""
 
     word: str
     parameter: str
     name: str
+    pattern: str
+    example: str
 
 
 FORMS = complete(
     "FORMS",
     ReportKind,
     {
-        ReportKind.DAILY: PeriodForm("day", "date", "%Y-%m-%d"),
-        ReportKind.MONTHLY: PeriodForm("month", "month", "%Y-%m"),
+        ReportKind.DAILY: PeriodForm("day", "date", "%Y-%m-%d", f"{MONTH}-[0-9]{{2}}", "2026-08-03"),
+        ReportKind.MONTHLY: PeriodForm("month", "month", "%Y-%m", MONTH, "2026-08"),
     },
 )
 MOST_DUE = 62
@@ -80,11 +76,11 @@ class Period(NamedTuple):
     @classmethod
     def parse(cls, kind: ReportKind, name: str) -> Self:
         """Return the period of this name. Raises PeriodError."""
+        form = FORMS[kind]
         with suppress(ValueError):
-            if re.fullmatch(PATTERNS[kind], name):
+            if re.fullmatch(form.pattern, name):
                 return cls.containing(kind, date.fromisoformat(f"{name}-01"[:10]))
-        what = FORMS[kind].word
-        raise PeriodError(f"{name!r} is no {what}; accepted: a {what} as {EXAMPLES[kind]}")
+        raise PeriodError(f"{name!r} is no {form.word}; accepted: a {form.word} as {form.example}")
 
     @classmethod
     def ended_before(cls, kind: ReportKind, at: datetime, zone: tzinfo) -> Self:

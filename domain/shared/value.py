@@ -1,7 +1,4 @@
-"""Values: their bases, and the types of what people give: texts, names, codes, instants, amounts of money.
-
-All are validated by pydantic.
-"""
+"""Values: their bases, and the types of what people give: texts, names, codes, instants, amounts of money."""
 
 import re
 import unicodedata
@@ -120,7 +117,6 @@ PositiveMoney = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2),
 
 
 PLACES = 4
-"""Decimal places of a rate."""
 
 
 def half_up(part: Decimal | int, whole: Decimal | int = 1, places: int = 2) -> Decimal:

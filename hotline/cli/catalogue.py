@@ -38,7 +38,6 @@ ANSWERS = {
     "refused": "refused",
     "silent": "did not answer",
 }
-"""Answers of cases to a rollout, in words."""
 SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 
@@ -137,7 +136,6 @@ def _is_applied(store: CatalogueStore, edition: Edition) -> bool:
 
 
 def _user_name() -> str:
-    """Return the name of the machine's user, or `operator` in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

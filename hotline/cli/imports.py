@@ -36,7 +36,6 @@ from readmodel.people.people import directory
 calls = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 customers = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
 NAMED = 20
-"""Most unknown agents that are listed."""
 
 
 @calls.command("import")
@@ -67,7 +66,11 @@ def import_calls(
         for source in sources:
             done = _import(source, None if dry_run else database, catalogue.area_code, unknown)
             typer.echo(f"{source.path}: {done}")
-            _tell_left_out(source)
+            for reason, count in source.left_out.most_common():
+                first = source.first_lines[reason]
+                typer.echo(f"{source.path}: left out {count} {reason}, the first on line {first}")
+            if torn := source.torn_line:
+                typer.echo(f"{source.path}, line {torn}: the last line is torn, and is left out until it is whole")
         _tell_unknown(unknown)
 
 
@@ -113,13 +116,6 @@ def _import(source: CallFile, database: Engine | None, area_code: str, unknown: 
     if database is None:
         return f"{count} calls, every line can be used; nothing was written"
     return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
-
-
-def _tell_left_out(source: CallFile) -> None:
-    for reason, count in source.left_out.most_common():
-        typer.echo(f"{source.path}: left out {count} {reason}, the first on line {source.first_lines[reason]}")
-    if source.torn_line:
-        typer.echo(f"{source.path}, line {source.torn_line}: the last line is torn, and is left out until it is whole")
 
 
 def _tell_unknown(unknown: Counter[str]) -> None:

@@ -132,8 +132,7 @@ def create(  # noqa: PLR0913 - an argument for each option
     added = checked(person_id, person_id, role, department, ()) if role else None
     expires_at = now + timedelta(days=expires) if expires else None
     with writing_sql() as connection:
-        if added:
-            person_id = people.add_if_new(connection, added, now).id
+        person_id = people.add_if_new(connection, added, now).id if added else person_id
         key, token = people.create_key(connection, person_id, now, scope=scope, expires_at=expires_at, replaces=replace)
         if replace and not leave_cases:
             _require_key_or_no_cases(connection, key.person, now)

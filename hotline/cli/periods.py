@@ -1,7 +1,7 @@
 """The commands `hotline assessment`, of a month (月度考核) and its points, and `hotline report` (日报、月报)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 from sqlalchemy import Engine
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.score import FigureValue, Item
+from domain.assessment.score import FigureValue
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import GivenPoints, Subject
 from domain.reports.report import Period, Report, ReportKind, Table, month_of, shown
@@ -68,19 +68,12 @@ def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subject
         results = months.items(connection, month, found.serial, by)
     typer.echo(f"{month}: {found.state.zh} {found.state}")
     for start in range(0, len(results), BESIDE):
-        _show_items(results[start : start + BESIDE])
-
-
-def _show_items(items: Sequence[Item]) -> None:
-    names = dict.fromkeys(name for item in items for name in item.figures)
-    shared.show_table(
-        ("figure 指标", *(item.subject for item in items)),
-        [
-            *([name, *(_shown(item.figures.get(name)) for item in items)] for name in names),
-            ["score 得分", *("" if item.score is None else str(item.score) for item in items)],
-            ["grade 等级", *(item.grade or "" for item in items)],
-        ],
-    )
+        items = results[start : start + BESIDE]
+        names = dict.fromkeys(name for item in items for name in item.figures)
+        rows = [[name, *(_shown(item.figures.get(name)) for item in items)] for name in names]
+        rows.append(["score 得分", *("" if item.score is None else str(item.score) for item in items)])
+        rows.append(["grade 等级", *(item.grade or "" for item in items)])
+        shared.show_table(("figure 指标", *(item.subject for item in items)), rows)
 
 
 @assessment.command("import")

@@ -43,10 +43,7 @@ def catalogue_in_force() -> Catalogue:
 
 @contextmanager
 def open_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator[Engine]:
-    """Open the database of the settings, or of the environment's, its tables up to date.
-
-    Raises DBAPIError, and ForeignStoreError if Temporal answers and is of another installation.
-    """
+    """Open the database of the settings, its tables up to date. Raises DBAPIError and ForeignStoreError."""
     from hotline.installation import refuse_foreign
 
     settings = settings or Settings()
@@ -57,10 +54,7 @@ def open_database(settings: Settings | None = None, *, read_only: bool = False) 
 
 @contextmanager
 def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator[Engine]:
-    """Open the database with its tables up to date; the caller has compared it with Temporal.
-
-    Raises DBAPIError, and TablesDifferError if the tables are those of another version.
-    """
+    """Open a database that was compared, its tables up to date. Raises DBAPIError and TablesDifferError."""
     from readmodel.migrate import migrate, require_tables
 
     migrate(settings.database_url)

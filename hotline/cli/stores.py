@@ -252,7 +252,7 @@ def retire(
 
 async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datetime) -> None:
     """Raise OperatorError if runs that are not over began before an instant, or were reset from such."""
-    from activities.case_updates import for_each
+    from activities.cases import for_each
     from activities.run_status import NOT_OVER
     from hotline.installation import connect_to_own
     from hotline.recovery.histories import first_event_at

@@ -17,10 +17,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def load_channels(path: Path | None, environment: Mapping[str, str] = os.environ) -> ChannelFile:
-    """Return the content of this file; each `${NAME}` in its texts becomes that variable. Raises FileError.
-
-    Without a file the log is the only channel.
-    """
+    """Return the content of this file, its `${NAME}` filled in; without one, the log alone. Raises FileError."""
     if path is None:
         return LOG_ONLY
     problems: list[str] = []

@@ -163,10 +163,7 @@ CACHED_CASES = 1000
 
 
 def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Program:
-    """Return the program of Temporal's development server, with its UI at this address and port.
-
-    Raises OperatorError if the `temporal` program is missing.
-    """
+    """Return the program of Temporal's server, with its UI at this address. Raises OperatorError if it is missing."""
     beside = str(Path(sys.executable).parent)
     binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:

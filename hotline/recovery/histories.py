@@ -174,8 +174,9 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
         changes += _changes_shown(event)
         try:
             start = await _first_start(origin, event, ComplaintWorkflow, ComplaintStart)
-            message = event.workflow_execution_started_event_attributes.input.SerializeToString()
-            # A reset copies the start, as somebody can: the run before it went on with the same version.
+            message = event.workflow_execution_started_event_attributes.input.SerializeToString(deterministic=True)
+            # A reset copies the start, as somebody can: the run before it went on with the same version. Deterministic:
+            # a payload's metadata have no order of their own.
             if start and isinstance(start.source, Case) and start.source.version >= rebuilt and message not in starts:
                 rebuilt, before, since, unopened = start.source.version, len(batches), len(changes), None
                 starts.add(message)
@@ -219,7 +220,7 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
                     answers.clear()
                     begun = len(written)
                 # A reset copies the start, as somebody can: the run before it went on.
-                if (message := started.input.SerializeToString()) not in starts:
+                if (message := started.input.SerializeToString(deterministic=True)) not in starts:
                     unopened = None
                     starts.add(message)
             if request := await requested(origin, event):
@@ -283,10 +284,7 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
 
 
 async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the batch that the sender of this update or registration writes; none if there is none.
-
-    A rebuilt case has no first batch. Raises UnreadableError.
-    """
+    """Return the batch of this update, or of a registration that is no rebuild; else none. Raises UnreadableError."""
     if start := await _first_start(origin, event, ComplaintWorkflow, ComplaintStart):
         if isinstance(start.source, Case):
             return []

@@ -81,10 +81,7 @@ async def requested(origin: Origin, event: HistoryEvent) -> Request | None:
 
 
 async def read(origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T], update: str = "") -> T | None:
-    """Return the start, or what came with the update of this id; None if the service has not sealed it as that.
-
-    Raises as `_value`.
-    """
+    """Return a start, or what came with this update; None if the service has not sealed it so. Raises as `_value`."""
     payload = await origin.opened(payloads)
     return None if payload is None else _value(origin, payload, message, kind, update)
 

@@ -19,7 +19,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
-from activities.case_updates import BulkThrottle, for_each
+from activities.cases import BulkThrottle, for_each
 from activities.names import incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen

@@ -23,20 +23,14 @@ _CHANNEL = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*/)?([^@/;]+?)(?:@[^;]*)?(?:-[0-9a
 
 
 class Agents:
-    """People by the names that the telephone system has for them.
-
-    Ids of people by extension come before the directory, where those who have left are found by their ids.
-    """
+    """People by the names that the telephone system has for them: ids by extension come before the directory."""
 
     def __init__(self, directory: Directory, extensions: Mapping[str, str] | None = None) -> None:
         self._directory = directory
         self._known = {extension: (person, True) for extension, person in (extensions or {}).items()}
 
     def named(self, column: str, channel: str) -> tuple[str, bool]:
-        """Return the id of the person, and True; if nobody has this name, the name and False.
-
-        Raises LineFault if the name cannot be kept.
-        """
+        """Return the person's id and True, or the name and False if nobody has it. Raises LineFault."""
         name = stripped(channel)
         if name not in self._known:
             person = person_id(self._directory, name)
@@ -67,10 +61,7 @@ def known_id(directory: Directory, text: str) -> str:
 
 
 def load_extensions(path: Path, encoding: str, directory: Directory) -> dict[str, str]:
-    """Return the ids of people by extension, from a CSV file with the columns `extension` and `person`.
-
-    Raises FileError if a line cannot be used, and OSError if the file cannot be read.
-    """
+    """Return the ids of people by extension, as a CSV file has them. Raises FileError and OSError."""
     source = ColumnFile(path, EXTENSION_COLUMNS, tuple(EXTENSION_COLUMNS), "an extension and a person")
 
     def extension(row: Row) -> tuple[str, str]:
@@ -90,10 +81,7 @@ class RosterFile(NamedTuple):
 
 
 def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -> RosterFile:
-    """Return the roster of a file; times without a zone are of `zone`.
-
-    Raises FileError if a line cannot be used, and OSError if the file cannot be read.
-    """
+    """Return the roster of a file; times without a zone are of `zone`. Raises FileError and OSError."""
     source = ColumnFile(path, ROSTER_COLUMNS, tuple(ROSTER_COLUMNS), "a person, and when the duty begins and ends")
     before: defaultdict[str, list[tuple[int, Duty]]] = defaultdict(list)
 

@@ -75,10 +75,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
 
 
 def known_address(settings: Settings) -> str | None:
-    """Return the address of Temporal that the operator named, or at which `hotline up` runs it; None if neither.
-
-    Raises OperatorError.
-    """
+    """Return the address of Temporal that was named, or that `hotline up` has, or None. Raises OperatorError."""
     if named := _configured().get("target_host"):
         return named
     if "temporal_port" in settings.model_fields_set:
@@ -137,10 +134,7 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
 
 
 async def retention_of(client: Client) -> timedelta:
-    """Return the time for which the client's namespace keeps the history of a workflow that has ended.
-
-    Raises RPCError.
-    """
+    """Return for how long the client's namespace keeps the history of an ended workflow. Raises RPCError."""
     described = DescribeNamespaceRequest(namespace=client.namespace)
     found = await client.workflow_service.describe_namespace(described, retry=True)
     return found.config.workflow_execution_retention_ttl.ToTimedelta()

@@ -182,7 +182,6 @@ def entry_rows(
 
 
 def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
-    """Return the rows of the inspections, for the agents who owned the cases."""
     return [
         left_out.row(
             FigureEntry(

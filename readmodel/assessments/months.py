@@ -28,7 +28,6 @@ assessments = Table(
     Column("version", Integer, nullable=False),
     Column("document", schema.JsonOf(Assessment), nullable=False, comment="domain.assessment.assessment.Assessment"),
 )
-"""Assessments of months."""
 
 assessment_events = Table(
     "assessment_events",
@@ -36,7 +35,6 @@ assessment_events = Table(
     Column("number", MONTH, ForeignKey("assessments.number"), primary_key=True),
     *schema.event_columns(),
 )
-"""Events of assessments."""
 
 _entry, _month, _item = figure_entries.c, assessments.c, assessment_items.c
 _CURSOR = re.compile("[0-9]{1,13}-[0-9]{1,6}")

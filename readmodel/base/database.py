@@ -149,7 +149,6 @@ def _postgresql(url: str, *, read_only: bool) -> Engine:
 
 
 RowValues = dict[str, Any]
-"""Values of one row, by column."""
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -206,10 +205,7 @@ def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowVal
 
 
 def insert_many(connection: WriteConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of which the table has none, as values of all columns; on PostgreSQL by a binary COPY.
-
-    As with `upsert_many`, the driver takes the values as they are.
-    """
+    """Insert rows of which the table has none, as values of all columns, on PostgreSQL as `upsert_many` does."""
     if rows and connection.dialect.name == "postgresql":
         _copy(connection, table, table.name, rows)
     else:

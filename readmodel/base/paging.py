@@ -18,7 +18,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _KEY = re.compile(r"i?[0-9]+(-[^\0]+)?")
 """Number of a case or an incident, or key of a notification."""
 CALL_ID = re.compile(r"[!-~]+")
-"""Id of a call."""
 
 
 class BadCursorError(ValueError):

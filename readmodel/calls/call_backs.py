@@ -93,10 +93,7 @@ def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:
 def list_call_backs(
     connection: ReadConnection, state: CallBackState | None, at: datetime, cursor: str | None, limit: int
 ) -> RowPage[CallBackEntry]:
-    """Return a page of open call-backs, the oldest first, or of those that are done, the last first.
-
-    Raises BadCursorError.
-    """
+    """Return a page of open call-backs, the oldest first; of done ones, the last first. Raises BadCursorError."""
     done = state is CallBackState.DONE
     order = _row.ended_at if done else _row.since
     statement = select(order, _row.call_id).where(_is_first(done=done))
@@ -122,10 +119,7 @@ def _is_first(*, done: bool) -> ColumnElement[bool]:
 
 
 def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBack], CallBack]) -> CallBackEntry | None:
-    """Change the call-back of this call's telephone; return it, or None if the call has none.
-
-    Raises what `change` raises.
-    """
+    """Change and return the call-back of this call's telephone; None if the call has none. Raises as `change`."""
     term = connection.scalar(select(_row.phone_term).where(_row.call_id == call_id))
     locked = select(call_backs).where(_row.phone_term == term).order_by(_row.call_id).with_for_update()
     rows = connection.execute(locked).all() if term else []

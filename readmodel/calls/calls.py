@@ -134,7 +134,6 @@ def linked_calls(
 
 
 def calls_of_case(connection: ReadConnection, case: Case, area_code: str) -> list[LinkedCall]:
-    """Return the calls of a case, the newest first."""
     intake = case.intake
     perhaps: list[ColumnElement[bool]] = [calls.c.complaint == case.number, calls.c.call_id == intake.call_id]
     if intake.caller.phone:

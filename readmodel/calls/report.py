@@ -135,7 +135,6 @@ def _name(by: Grouping, local: datetime) -> str:
 
 
 def start_of(day: date, zone: tzinfo) -> datetime:
-    """Return the first instant of a local day, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
@@ -217,7 +216,10 @@ def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: 
     else:
         spans, group = spans_of(by, start, end, zone)
         found = _figures(connection, group, start, end)
-        items = _by_time(found, roster, spans)
+        figures = {span: CallFigures() for span in spans.values()}
+        for name, span in spans.items():
+            figures[span].include([found[name]])
+        items = [ReportItem(span.key, figures[span], duty) for span, duty in roster.by_span([*figures]).items()]
     return CallSummary(items, ReportItem(None, CallFigures().include(found.values()), roster.total))
 
 
@@ -236,13 +238,6 @@ def _figures(
     for name, outcome, seconds, number, talk_ms in connection.execute(select(*groups, *sums).group_by(*groups)):
         found[name].add(CallOutcome(outcome), seconds, number, talk_ms)
     return found
-
-
-def _by_time(found: defaultdict[int, CallFigures], roster: Roster, spans: dict[int, Span]) -> list[ReportItem]:
-    figures = {span: CallFigures() for span in spans.values()}
-    for group, span in spans.items():
-        figures[span].include([found[group]])
-    return [ReportItem(span.key, figures[span], duty) for span, duty in roster.by_span([*figures]).items()]
 
 
 def _by_agent(found: defaultdict[str | None, CallFigures], roster: Roster) -> list[ReportItem]:

@@ -19,8 +19,7 @@ from domain.kit.event import BaseEvent
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Place, RowPage, in_order, page_of
-from readmodel.cases.filters import CaseFilters
-from readmodel.cases.search import Sort, conditions_of, find, having_terms, stretches
+from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, having_terms, stretches
 from readmodel.cases.search_terms import account_term
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, decisions, events, parts, search_words
 
@@ -193,10 +192,7 @@ class PartOfCase(NamedTuple):
 def list_parts(
     connection: ReadConnection, department: str, states: Collection[PartState], cursor: str | None, limit: int
 ) -> RowPage[PartOfCase]:
-    """Return a page of this department's parts, only those in these states if any are given.
-
-    The latest involvement comes first. Raises BadCursorError.
-    """
+    """Return a page of a department's parts, in these states or all, the latest first. Raises BadCursorError."""
     seen = (cases.c.state, cases.c.service_code, cases.c.priority, cases.c.district, cases.c.owner)
     statement = select(parts.c.number, parts.c.document, *seen).join(cases, cases.c.number == parts.c.number)
     statement = statement.where(parts.c.department == department)
@@ -222,7 +218,6 @@ class PastCredit(NamedTuple):
 
 
 def credited(connection: ReadConnection, account_no: str, since: datetime) -> Sequence[PastCredit]:
-    """Return the credits that were approved for this account since then, oldest first."""
     term, subject = account_term(account_no), events.c.data["subject"].as_string()
     statement = (
         select(decisions.c.number, subject, decisions.c.amount, decisions.c.decided_at, cases.c.caller_account_no)
@@ -274,10 +269,7 @@ def _open_numbers(closed_after: datetime, after: str, limit: int, since: datetim
 
 
 def walk_open_cases(connection: ReadConnection, closed_after: datetime, page: int = 500) -> Iterator[Case | None]:
-    """Yield the cases that are open or were closed after an instant, in the order of their numbers.
-
-    None stands for a case of which SQL has lost the first event.
-    """
+    """Yield cases that are open or were closed after an instant, by number; None for one without its first event."""
     after = ""
     while numbers := open_numbers(connection, closed_after, after, page):
         found = {case.number: case for case in get_cases(connection, numbers)}

@@ -11,22 +11,56 @@ The planner has no choice: its statistics do not know that two frequent values m
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from domain.case.lifecycle import OPEN
+from domain.case.lifecycle import OPEN, State
 from domain.catalogue.terms import Priority
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Place, in_order
-from readmodel.cases.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.cases.search_terms import alternatives
-from readmodel.cases.tables import cases, has_flag, search_words
+from readmodel.cases.tables import FILTERED_COLUMNS, ColumnFilters, cases, has_flag, search_words
 
 Columns = ReadOnlyColumnCollection[str, Any]
 PRIORITIES: tuple[str, ...] = get_args(Priority)
+_SLA_OF_OPEN_CASES = frozenset({"at_risk", "paused"})
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilters(ColumnFilters):
+    """Filters of a list of cases; None, and no states, let all pass. `search_terms` cuts `q` into terms.
+
+    `registered_from` is the first instant, `registered_to` and `due_before` are the first that do not pass.
+    `impersonal`: `q` finds nothing by what some readers see masked. `area_code` is that of telephones without one.
+    """
+
+    state: tuple[State, ...] = ()
+    flag: str | None = None
+    registered_from: datetime | None = None
+    registered_to: datetime | None = None
+    due_before: datetime | None = None
+    q: str | None = None
+    impersonal: bool = False
+    area_code: str = ""
+
+    @property
+    def only_open(self) -> bool:
+        """True if no ended case can pass: such a list is read from the indexes of open cases."""
+        of_open_states = bool(self.state) and OPEN.issuperset(self.state)
+        # Whatever ends a case cancels its clocks, so nothing of it is due.
+        return of_open_states or bool(self.overdue or self.due_before) or self.sla in _SLA_OF_OPEN_CASES
+
+    def by_state(self) -> list["CaseFilters"]:
+        """Return filters with the same cases in total, of the open states or of one other each."""
+        still_open = tuple(state for state in dict.fromkeys(self.state) if state in OPEN)
+        ended = [(state,) for state in dict.fromkeys(self.state) if state not in OPEN]
+        groups = [*([still_open] if still_open else []), *ended]
+        return [replace(self, state=group) for group in groups] or [self]
 
 
 class Sort(StrEnum):
@@ -45,7 +79,6 @@ class Stretch(NamedTuple):
     where: tuple[sa.ColumnElement[bool], ...] = ()
 
     def places(self, columns: Columns, after: Place | None, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        """Return the statement of the places that meet the conditions, after a place if one is given."""
         at, number = columns[self.at], columns.number
         return in_order(sa.select(at, number).where(*conditions), at, number, after, newest_first=self.newest_first)
 

@@ -1,5 +1,6 @@
 """Tables of cases: what lists show of a case, its events, clocks and parts, and what reports count."""
 
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,6 @@ from domain.case.actions.link_incident import OWN_CAUSE
 from domain.case.lifecycle import OPEN, UNSIGNED, Part
 from domain.case.state import CREDIT_WAITS
 from readmodel.base import schema
-from readmodel.cases.filters import FILTERED_COLUMNS
 
 
 def _index_of(column: str, value: str, *columns: str, name: str) -> sa.Index:
@@ -174,6 +174,28 @@ search_words = sa.Table(
 )
 """Index of search terms (`readmodel.cases.search_terms`), written with a case, and when it is corrected."""
 
+
+@dataclass(frozen=True, slots=True)
+class ColumnFilters:
+    """Filters by the value of a column of the table of cases, each named as its column; None lets all pass.
+
+    The indexes of all cases and of open ones hold every one of these columns.
+    """
+
+    department: str | None = None
+    owner: str | None = None
+    assignee: str | None = None
+    service_code: str | None = None
+    district: str | None = None
+    priority: str | None = None
+    channel: str | None = None
+    sla: str | None = None
+    incident: str | None = None
+    lost: str | None = None
+    overdue: bool | None = None
+
+
+FILTERED_COLUMNS = tuple(field.name for field in fields(ColumnFilters))
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""
 
@@ -215,7 +237,6 @@ _index_of_lists(
 
 
 IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
-"""Condition for an open case."""
 PROGRESS = cases.c.document
 """The part of a case that changes, `domain.case.progress.Progress`."""
 _FLAGS = sa.cast(cases.c.flags, sa.Text)

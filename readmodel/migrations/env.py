@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:

@@ -57,7 +57,6 @@ api_keys = Table(
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
 )
-"""API keys of people."""
 
 _AUTHORITY = ("role", "department", "districts", "left_at")
 """Fields of a person whose change ends the sessions."""
@@ -238,10 +237,7 @@ def end_sessions(connection: WriteConnection, person_id: str) -> None:
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
-    """Note that a person has left, and revoke the keys; once more changes nothing. The id is never given to another.
-
-    Raises PeopleError, also for the last administrator.
-    """
+    """Note that a person has left, and revoke the keys; once more changes nothing. Raises PeopleError as `change`."""
     member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
     _revoke_keys(connection, member, at)
     return member
@@ -342,10 +338,7 @@ def folded(text: str) -> str:
 
 
 def find(connection: ReadConnection, person_id: str) -> Member | None:
-    """Return a person by the id, whatever its case and width; None if there is none.
-
-    Raises PeopleError if the row cannot be read.
-    """
+    """Return a person by the id, whatever its case and width, or None. Raises PeopleError of an unreadable row."""
     statement = select(people).where(people.c.folded_id == folded(person_id))
     return _only(connection, Member, statement, f"{person_id!r} in people")
 

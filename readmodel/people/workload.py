@@ -73,7 +73,6 @@ def handovers_under_way(connection: ReadConnection) -> dict[str, datetime]:
 
 
 def end_handover(connection: WriteConnection, handover_id: str, at: datetime) -> None:
-    """Note that the handover has ended, if it has not before."""
     under_way = (handovers.c.id == handover_id) & handovers.c.ended_at.is_(None)
     connection.execute(update(handovers).where(under_way).values(ended_at=at))
 

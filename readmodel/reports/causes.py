@@ -129,7 +129,6 @@ DECISION_KINDS = {
     "waiver": ("waiver", "减免"),
     "settlement": ("settlement of arrears", "结清欠费"),
 }
-"""Names of the kinds of decisions."""
 APPROVED, REJECTED = ("approved", "approved", "批准"), ("rejected", "rejected", "不批准")
 
 
@@ -183,7 +182,6 @@ class MoneyTotal(Immutable):
 
 
 def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[MoneyTotal, ...]:
-    """Return the totals of the decisions from `start` on, before `end`, by kind."""
     groups = decisions.c.kind, decisions.c.currency, decisions.c.approved
     amount = func.coalesce(func.sum(decisions.c.amount), 0)
     statement = (

@@ -13,10 +13,9 @@ from readmodel.base.database import ReadConnection, WriteConnection, insert_miss
 from readmodel.base.schema import CODE, JsonOf, UtcDateTime, metadata
 from readmodel.cases.tables import cases
 from readmodel.reports.causes import costs, findings, returns
-from readmodel.reports.headlines import calls_by_hour, headlines
 from readmodel.reports.origins import origins, quality, repeat_callers
 from readmodel.reports.scope import ReportScope
-from readmodel.reports.work import backlog, missed, oldest
+from readmodel.reports.work import backlog, calls_by_hour, headlines, missed, oldest
 
 reports = Table(
     "reports",

@@ -1,15 +1,18 @@
-"""Work that is behind: cases that were open at the end of the period, and promises (时限) that were missed in it."""
+"""Headline numbers, work that is behind, promises (时限) that were missed, and calls against the agents on duty."""
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, func, select
 
-from domain.case.clocks import CLOCK_ZH
+from domain.calls.call import CallFigures, CallOutcome
+from domain.case.clocks import CLOCK_ZH, ClockStatus
 from domain.case.lifecycle import State
-from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.value import NamedCode, complete, half_up, to_milliseconds
+from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
+from domain.shared.value import complete, half_up, rate, to_milliseconds
 from readmodel.base.database import ReadConnection
+from readmodel.calls.report import Grouping, call_report
 from readmodel.cases.tables import cases, clocks, events, parts
 from readmodel.reports.causes import given_to, gives
 from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope, in_words, most_first
@@ -19,7 +22,6 @@ AGES = (1, 3, 7, 15, 30)
 _OLDEST_FIRST = [*enumerate(AGES, 1)][::-1]
 _NAMES = tuple(f"{low}-{high}" if high else f"> {low}" for low, high in zip((0, *AGES), (*AGES, 0), strict=True))
 OLDEST = 50
-"""Cases that are listed."""
 
 
 def open_at_end(scope: ReportScope) -> ColumnElement[bool]:
@@ -74,39 +76,27 @@ def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
     )
 
 
-class Stage(NamedCode):
-    """Stage of the chain at which a case waits."""
-
-    DISPATCH = "dispatch", "未派单"
-    SIGNATURE = "signature", "未签收"
-    NEW_DISPATCH = "new_dispatch", "退单后未改派"
-    WORK = "work", "处理中"
-    RESUMPTION = "resumption", "挂起"
-    APPROVAL = "approval", "待审批"
-    REPLY = "reply", "待回复"
-    FOLLOW_UP = "follow_up", "待回访"
-    PART = "part", "协办未完成"
-    ENDED = "ended", "已办结"
-
-
-STAGES = complete(
+ENDED = ("ended", "已办结")
+OF_PART = ("part", "协办未完成")
+"""Stage of the clocks of a further department."""
+STAGES: Mapping[State, tuple[str, str]] = complete(
     "STAGES",
     State,
     {
-        State.REGISTERED: Stage.DISPATCH,
-        State.DISPATCHED: Stage.SIGNATURE,
-        State.PENDING_REDISPATCH: Stage.NEW_DISPATCH,
-        State.IN_PROGRESS: Stage.WORK,
-        State.SUSPENDED: Stage.RESUMPTION,
-        State.AWAITING_APPROVAL: Stage.APPROVAL,
-        State.PENDING_REPLY: Stage.REPLY,
-        State.PENDING_FOLLOW_UP: Stage.FOLLOW_UP,
-        State.CLOSED: Stage.ENDED,
-        State.REFUSED: Stage.ENDED,
-        State.WITHDRAWN: Stage.ENDED,
+        State.REGISTERED: ("dispatch", "未派单"),
+        State.DISPATCHED: ("signature", "未签收"),
+        State.PENDING_REDISPATCH: ("new_dispatch", "退单后未改派"),
+        State.IN_PROGRESS: ("work", "处理中"),
+        State.SUSPENDED: ("resumption", "挂起"),
+        State.AWAITING_APPROVAL: ("approval", "待审批"),
+        State.PENDING_REPLY: ("reply", "待回复"),
+        State.PENDING_FOLLOW_UP: ("follow_up", "待回访"),
+        State.CLOSED: ENDED,
+        State.REFUSED: ENDED,
+        State.WITHDRAWN: ENDED,
     },
 )
-"""Stages by the state of the case. Stage.PART is of the clocks of a further department."""
+"""Stage of the chain at which a case waits, by its state."""
 
 MISSED = Column(name="missed", title="Missed", title_zh="超时数", kind=ColumnKind.COUNT)
 _before = events.c.number == clocks.c.number, events.c.at < clocks.c.missed_at
@@ -122,9 +112,8 @@ _MISSED_CLOCKS = select(
 
 
 def missed(connection: ReadConnection, scope: ReportScope) -> Table:
-    """Count the promises that were missed, by what the case waited for at that instant."""
     counted = Counter(
-        (row.name, row.department, Stage.PART if row.part else STAGES[State(row.state)])
+        (row.name, row.department, *(OF_PART if row.part else STAGES[State(row.state)]))
         for row in connection.execute(_MISSED_CLOCKS.where(scope.has(clocks.c.missed_at)))
     )
     return Table(
@@ -138,10 +127,86 @@ def missed(connection: ReadConnection, scope: ReportScope) -> Table:
             MISSED,
         ),
         rows=tuple(
-            (*in_words(clock, CLOCK_ZH[clock]), *scope.department(department), *in_words(stage.value, stage.zh), number)
-            for (clock, department, stage), number in most_first(counted)
+            (*in_words(clock, CLOCK_ZH[clock]), *scope.department(department), *in_words(stage, zh), number)
+            for (clock, department, stage, zh), number in most_first(counted)
         ),
         chart=Chart(kind=ChartKind.STACKED, label="waited_for", values=("missed",), series="clock"),
         note="The department is the one that was given the case last before it was missed.",
         note_zh="部门指超时前最近一次承办工单的部门。",
     )
+
+
+OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", kind=ColumnKind.COUNT)
+ANSWERED = Column(name="answered", title="Calls answered", title_zh="接听量", kind=ColumnKind.COUNT)
+CONNECTED = Column(name="connected_rate", title="Connected", title_zh="接通率", kind=ColumnKind.RATE)
+_HOURS = 24
+
+
+def headlines(connection: ReadConnection, scope: ReportScope) -> Table:
+    def count(*conditions: ColumnElement[bool]) -> int:
+        return connection.scalars(select(func.count()).where(*conditions)).one()
+
+    def within(instant: ColumnElement[datetime], *conditions: ColumnElement[bool]) -> int:
+        return count(scope.has(instant), *conditions)
+
+    kept = within(clocks.c.stopped_at, clocks.c.status == ClockStatus.MET.value)
+    missed = within(clocks.c.missed_at)
+    figures = (
+        (_count("registered", "Registered", "受理"), within(cases.c.registered_at)),
+        (_count("closed", "Closed", "办结"), within(cases.c.closed_at)),
+        (_count("open_at_end", "Open at the end", "期末未办结"), count(open_at_end(scope))),
+        (_count("kept", "Promises kept", "按时"), kept),
+        (MISSED.model_copy(update={"title": "Promises missed", "title_zh": "超时"}), missed),
+        (Column(name="kept_rate", title="Kept", title_zh="按时率", kind=ColumnKind.RATE), rate(kept, kept + missed)),
+    )
+    calls = call_report(connection, Grouping.DAY, scope.start, scope.end, scope.zone).total.figures
+    return Table(
+        name="headlines",
+        title="Headline numbers",
+        title_zh="概况",
+        columns=(*(column for column, _ in figures), OFFERED, ANSWERED, CONNECTED),
+        rows=((*(value for _, value in figures), *of_calls(calls)),),
+        note="Promises count in the period in which they were kept, or fell due and were not.",
+        note_zh="时限按完成或超时发生的时间计入本期。",
+    )
+
+
+def _count(name: str, title: str, title_zh: str) -> Column:
+    return Column(name=name, title=title, title_zh=title_zh, kind=ColumnKind.COUNT)
+
+
+def calls_by_hour(connection: ReadConnection, scope: ReportScope) -> Table:
+    """Sum up the calls of each hour of the day, and average the agents on duty in it over the days with a roster."""
+    figures = [CallFigures() for _ in range(_HOURS)]
+    duty, rostered = [timedelta()] * _HOURS, [0] * _HOURS
+    for item in call_report(connection, Grouping.HOUR, scope.start, scope.end, scope.zone).items:
+        hour = datetime.fromisoformat(item.key or "").hour
+        figures[hour].include([item.figures])
+        if item.duty:
+            duty[hour] += item.duty.time
+            rostered[hour] += 1
+
+    def row(hour: int) -> tuple[Cell, ...]:
+        agents = float(half_up(duty[hour] // timedelta(seconds=1), rostered[hour] * 3600)) if rostered[hour] else None
+        return (f"{hour:02}:00", *of_calls(figures[hour]), agents)
+
+    return Table(
+        name="calls",
+        title="Calls by hour, and agents on duty",
+        title_zh="分时段来电与在岗人数",
+        columns=(
+            Column(name="hour", title="Hour", title_zh="时段"),
+            OFFERED,
+            ANSWERED,
+            CONNECTED,
+            Column(name="agents", title="Agents on duty", title_zh="在岗人数", kind=ColumnKind.NUMBER),
+        ),
+        rows=tuple(map(row, range(_HOURS))),
+        chart=Chart(kind=ChartKind.LINE, label="hour", values=("offered", "answered", "agents"), secondary="agents"),
+        note="Agents are those of the roster, on average over its days; calls of a month are added up.",
+        note_zh="在岗人数取排班表各日平均；月报来电为全月合计。",
+    )
+
+
+def of_calls(figures: CallFigures) -> tuple[Cell, ...]:
+    return figures.offered, figures.calls[CallOutcome.ANSWERED], figures.connected_rate

@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 import worker
 from activities import bulk
-from activities.case_updates import CaseUpdates
+from activities.cases import CaseUpdates
 from activities.names import complaint_id
 from api.temporal import client
 from domain.case.bulk import Handover

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from hotline.cli import processes
+from hotline.cli.main import openapi
 from tests.support.api import CALL, Api, further_api, problem
 from tests.support.issuer import AUDIENCE, Issuer, running_issuer
 
@@ -119,7 +119,7 @@ async def test_the_interface_tells_of_tokens_where_they_are_accepted(
     assert "openIdConnect" not in plain["components"]["securitySchemes"]
     for name, value in (("ISSUER", issuer.url), ("AUDIENCE", AUDIENCE)):
         monkeypatch.setenv(f"HOTLINE_OIDC_{name}", value)
-    assert json.loads(CliRunner().invoke(processes.openapi, []).stdout) == document
+    assert json.loads(CliRunner().invoke(openapi, []).stdout) == document
 
 
 async def test_without_an_issuer_a_token_is_a_malformed_key(on_sqlite: Api, issuer: Issuer) -> None:

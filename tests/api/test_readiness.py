@@ -29,8 +29,8 @@ from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild
 from readmodel.base.database import engine, writing
 from readmodel.cases.tables import cases
+from readmodel.migrate import metadata
 from readmodel.processes import process_name, state
-from readmodel.tables import metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
 from tests.support.lost import pause, unpause

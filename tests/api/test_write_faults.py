@@ -28,7 +28,7 @@ from domain.kit.event import Command
 from hotline.recovery.histories import read_case
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import engine, writing
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 from tests.support import lost
 from tests.support.api import KEPT, Api, further_api, problem, running_api, served
 from tests.support.batches import project

@@ -22,10 +22,9 @@ from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.kit.event import AnyAction
 from hotline.cli import main as cli
-from hotline.files.calendar import Override
-from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue import Override, load_catalogue
 from hotline.files.channels import load_channels
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 from tests.support.pages import ALL, ROOT, Example, all_examples, examples, page
 from tools.docs.interface import application
 

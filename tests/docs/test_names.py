@@ -38,7 +38,7 @@ from domain.shared.errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from tools.docs.interface import application
 from tools.docs.openapi import RIGHT

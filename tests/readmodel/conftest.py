@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from activities.notifications import delivery
+from activities.notifications import courier
 from readmodel.base.database import engine
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
@@ -34,7 +34,7 @@ def reader(database: Engine) -> Iterator[Engine]:
 @pytest.fixture
 async def harness(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CourierHarness]:
     """A courier with short pauses: what is refused is tried again at once."""
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(courier, "FIRST_PAUSE", timedelta(milliseconds=20))
     async with GroupWriter(database) as writer:
         yield CourierHarness(database, writer, tmp_path)
 

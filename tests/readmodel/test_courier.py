@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, update
 from temporalio.testing import ActivityEnvironment
 
 from activities import poller
-from activities.notifications import courier, delivery
+from activities.notifications import courier
 from readmodel import notifications, processes
 from readmodel.notifications import DUE, Delivery, deliveries
 from readmodel.writer import GroupWriter
@@ -29,7 +29,7 @@ async def harness(database: Engine) -> AsyncIterator[FakeHarness]:
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(courier, "FIRST_PAUSE", timedelta(milliseconds=20))
 
 
 async def test_what_is_due_is_delivered_once_and_marked(harness: FakeHarness) -> None:

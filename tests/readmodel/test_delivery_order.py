@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, delete, update
 
-from activities.notifications import delivery
+from activities.notifications import courier
 from domain.incident.incident import News
 from readmodel import incidents, notifications
 from readmodel.base.database import WriteConnection
@@ -21,7 +21,7 @@ from tests.support.fake_channel import FakeHarness, never
 
 @pytest.fixture
 async def harness(database: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeHarness]:
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(courier, "FIRST_PAUSE", timedelta(milliseconds=20))
     async with GroupWriter(database) as writer:
         yield FakeHarness(database, writer)
 

@@ -307,7 +307,7 @@ def turned(database: Engine, *states: IncidentState) -> list[str]:
     with reading(database) as connection:
         while True:
             page = incidents.page(connection, states, cursor, 2)
-            seen += [each.incident.number for each in page.items]
+            seen += [incident.number for incident, _ in page.items]
             if (cursor := page.next_cursor) is None:
                 return seen
 

@@ -18,8 +18,7 @@ from hotline.cli.main import app
 from hotline.installation import require_own
 from hotline.settings import Settings
 from readmodel.base.database import engine
-from readmodel.migrate import TablesDifferError, current, migrate, require_tables
-from readmodel.tables import metadata
+from readmodel.migrate import TablesDifferError, current, metadata, migrate, require_tables
 
 pytestmark = pytest.mark.usefixtures("migrations")
 

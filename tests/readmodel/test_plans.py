@@ -20,9 +20,8 @@ from readmodel import callers, notifications
 from readmodel.base.database import ReadConnection, WriteConnection, engine, reading, writing
 from readmodel.base.paging import Place
 from readmodel.calls.tables import calls
-from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import count_cases
-from readmodel.cases.search import Sort, find, stretches
+from readmodel.cases.search import CaseFilters, Sort, find, stretches
 from readmodel.cases.tables import SELECTIVE_COLUMNS, cases
 from readmodel.migrate import migrate
 from readmodel.projection import write

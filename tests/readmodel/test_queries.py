@@ -20,9 +20,8 @@ from domain.case.views import view_case
 from domain.kit.event import ActionBody
 from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import BadCursorError, Place
-from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import count_cases, get_case, list_cases, timeline, versions
-from readmodel.cases.search import Sort
+from readmodel.cases.search import CaseFilters, Sort
 from readmodel.cases.tables import cases
 from readmodel.migrate import migrate
 from readmodel.projection import write

@@ -166,7 +166,7 @@ async def incident_with_a_case_that_does_not_answer(hotline: Hotline) -> Cause:
     await stuck.handle.terminate()
     silent = await hotline.client.start_workflow("ComplaintWorkflow", id=stuck.handle.id, task_queue="nobody-polls-it")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
+        monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.3)
         cause = await declare(hotline, "sanxiang", since=registered_at)
         await cause.handle.signal("linked", [stuck.number])
         await until(partial(_activities, cause), {"gather_cases"}.__eq__)
@@ -199,7 +199,7 @@ async def incident_with_a_named_case_that_does_not_answer(hotline: Hotline) -> C
     await stuck.handle.terminate()
     silent = await hotline.client.start_workflow("ComplaintWorkflow", id=stuck.handle.id, task_queue="nobody-polls-it")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
+        monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.3)
         cause = await declare(hotline, "sanxiang", actor=SYSTEM, calls=11)
         await cause.act(Confirm(cases=(stuck.number,)))
         await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second search

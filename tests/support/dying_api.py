@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable
 from typing import Any
 
-from activities.projection import Projection
+from activities.cases import Projection
 from api.__main__ import main
 from api.temporal import client
 from hotline import entry

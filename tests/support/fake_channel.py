@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
-from activities.notifications.courier import Courier
-from activities.notifications.delivery import DeliveryLoop, Polling, RoutingLoop
+from activities.notifications.courier import Courier, DeliveryLoop, Polling, RoutingLoop
 from domain.case.automatic.external import Undelivered
 from readmodel.notifications import DUE, Delivery, deliveries, notifications
 from readmodel.writer import GroupWriter

@@ -18,8 +18,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from activities.cases import Projection
 from activities.names import complaint_id
-from activities.projection import Projection
 from domain.case.actions import ACTION_OF
 from domain.case.actions.register import Registration
 from domain.case.case import Case

@@ -20,7 +20,7 @@ from sqlalchemy import Dialect, Engine
 from temporalio import workflow
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.notifications.limited_templates import LimitedEnvironment
+from activities.notifications.texts import LimitedEnvironment
 
 
 def _prepared(real: Callable[..., None]) -> Callable[..., None]:

@@ -105,8 +105,8 @@ async def complained() -> None:
             loop.call_soon_threadsafe(heard.set)
 
     ear = Ear()
-    logging.getLogger("activities.notifications.delivery").addHandler(ear)
+    logging.getLogger("activities.notifications.courier").addHandler(ear)
     try:
         await asyncio.wait_for(heard.wait(), PATIENCE)
     finally:
-        logging.getLogger("activities.notifications.delivery").removeHandler(ear)
+        logging.getLogger("activities.notifications.courier").removeHandler(ear)

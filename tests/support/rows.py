@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Engine, Table, delete, select, text
 
 from readmodel.base.database import writing
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 
 
 def rows(database: Engine, table: Table) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from api.documents import SAMPLE
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS
-from domain.reports.report import EXAMPLES, ReportKind
+from domain.reports.report import FORMS, ReportKind
 from domain.shared.actors import Role
 from hotline.cli.imports import load_customers
 from hotline.files.catalogue import load_catalogue
@@ -111,8 +111,8 @@ class Subjects:
         # A telephone gets one link an hour: what one role is sent must not be counted against the other.
         self._phone = "88230001" if role is Role.ADMIN else "88230002"
         self._queries = {
-            "report_daily": {"date": EXAMPLES[ReportKind.DAILY]},
-            "report_monthly": {"month": EXAMPLES[ReportKind.MONTHLY]},
+            "report_daily": {"date": FORMS[ReportKind.DAILY].example},
+            "report_monthly": {"month": FORMS[ReportKind.MONTHLY].example},
         }
         may = {role, Role.OWNER}
         leaver = {"Authorization": f"Bearer {service.make_key(LEAVER, 'agent')}"}

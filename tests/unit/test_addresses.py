@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.notifications.addresses import (
+from activities.notifications.channels.base import (
     CheckedTransport,
     ForbiddenAddressError,
     check_literal,
     check_resolved,
+    post,
 )
-from activities.notifications.channels.base import post
 from tests.support.receivers import receiver
 
 METADATA = "169.254.169.254"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from activities.case_updates import LONGEST_SECONDS, QUIET_SECONDS, BulkThrottle
+from activities.cases import LONGEST_SECONDS, QUIET_SECONDS, BulkThrottle
 
 
 class Clock:
@@ -13,7 +13,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 100.0
         self.while_asleep: Callable[[], None] = lambda: None
-        monkeypatch.setattr("activities.case_updates.asyncio.sleep", self.sleep)
+        monkeypatch.setattr("activities.cases.asyncio.sleep", self.sleep)
 
     def __call__(self) -> float:
         return self.seconds

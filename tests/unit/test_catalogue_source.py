@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from demo.__main__ import CATALOGUE as DEMO
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.errors import FileError
-from hotline.files.calendar import holidays_by_law
-from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue import holidays_by_law, load_catalogue
 
 CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"
 ZHONGSHAN = CATALOGUES / "zhongshan.toml"

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.case_updates import (
+from activities.cases import (
     GONE,
     REFUSED,
     TRIES,

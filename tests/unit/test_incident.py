@@ -17,7 +17,7 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.incident import INCIDENT_KINDS, Finished, Incident, MergeFailed, sampled
+from domain.incident.incident import INCIDENT_KINDS, Finished, Incident, MergeFailed
 from domain.incident.state import (
     ENDS,
     EVERYBODY,
@@ -29,6 +29,7 @@ from domain.incident.state import (
     IncidentEvent,
     IncidentState,
     Scope,
+    sampled,
 )
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.notifications.delivery import FIRST_PAUSE, pause
+from activities.notifications.courier import FIRST_PAUSE, pause
 from hotline.settings import Settings
 from readmodel.notifications import LATE_TRIES, LONGEST_HOLD
 

@@ -19,7 +19,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateStage
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.bulk import BulkActivities, CasesOfHandover, TermsChange
-from activities.case_updates import NO_ANSWER, TRIES, BulkThrottle, CaseUpdates
+from activities.cases import NO_ANSWER, TRIES, BulkThrottle, CaseUpdates
 from activities.incidents import IncidentActivities, IncidentMessages
 from activities.names import CATALOGUE_CHANGE, SETTLE
 from activities.sealing.stamps import ENDED_FIRST, UndecidedError

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from activities.case_updates import BulkThrottle
+from activities.cases import BulkThrottle
 from activities.names import complaint_id
 from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError
 
-from activities.case_updates import CaseUpdates
+from activities.cases import CaseUpdates
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp

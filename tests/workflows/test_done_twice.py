@@ -33,7 +33,7 @@ from domain.shared.actors import SYSTEM
 from readmodel.base.database import read_in_thread
 from readmodel.cases.queries import get_case
 from readmodel.incidents import get as get_incident
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 from tests.support.batches import call, project, published
 from tests.support.build import INCIDENT, OTHER_INCIDENT
 from tests.support.bulk import order_handover, put_in_force
@@ -283,7 +283,7 @@ async def test_a_case_that_does_not_say_where_it_is_linked_is_left(
     hotline: Hotline, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else's worker may answer in its place: it would be linked again, though it was taken out."""
-    monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.3)
     settings = hotline.settings.model_copy(update={"task_queue": "nobody-polls-it"})
     unheard = Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
     complaint = await unheard.start(incident=INCIDENT)

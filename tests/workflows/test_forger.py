@@ -14,8 +14,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.bulk import CasesOfHandover, TermsChange
+from activities.cases import Projection
 from activities.names import UNSEALED
-from activities.projection import Projection
 from activities.sealing.envelope import context_of
 from domain.case.actions.comment import Comment
 from domain.case.bulk import Handover

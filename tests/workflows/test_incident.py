@@ -192,7 +192,7 @@ class TestActing:
     ) -> None:
         """Its caller withdrew after the dispatcher had named it."""
         # A case that does not say in time that it is not linked stays until the end. A heartbeat is due after 30 s.
-        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 25.0)
+        monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 25.0)
         gone, mine = await hotline.start(district="banfu"), await hotline.start(district="banfu")
         await gone.act(Withdraw(reason="已自行解决"))
         cause = await declare(hotline, "nanlang", actor=SYSTEM, calls=11)

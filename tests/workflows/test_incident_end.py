@@ -12,9 +12,8 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.case_updates import CaseUpdates, FanOut
+from activities.cases import CaseUpdates, FanOut, Projection
 from activities.names import SETTLE, complaint_id
-from activities.projection import Projection
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
 from domain.incident.actions.confirm import Confirm
@@ -227,7 +226,7 @@ class TestFailure:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, silent: int
     ) -> None:
         """Their workflows have no worker that could compute them. Each was asked in three tries before the pause."""
-        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.5)
+        monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.5)
         monkeypatch.setattr("workflows.incident.workflow.BATCH", batch)  # which the sandbox would not see
         async with running_hotline(server, tmp_path, task_queue=f"silent-{batch}", sandbox=False) as hotline:
             cause = await declare(hotline, "west")

@@ -39,7 +39,7 @@ async def naming(hotline: Hotline) -> tuple[Cause, WorkflowHandle[Any, Any]]:
 async def test_the_end_asks_a_silent_named_case_after_the_others(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.3)
     async with running_hotline(server, tmp_path, task_queue="named") as hotline:
         cause, silent = await naming(hotline)
         [complaint] = await linked(hotline, cause, 1)
@@ -54,7 +54,7 @@ async def test_the_end_asks_a_silent_named_case_after_the_others(
 async def test_a_silent_named_case_is_asked_again_after_minutes(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.3)
     async with running_hotline(server, tmp_path, task_queue="named-again") as hotline:
         cause, silent = await naming(hotline)
         await silent.terminate("it will not come back")
@@ -65,7 +65,7 @@ async def test_a_silent_named_case_is_asked_again_after_minutes(
 
 
 async def test_the_next_run_asks_a_silent_named_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.3)
     limit = "limit.historyCount.suggestContinueAsNew=40"
     async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
         cause, silent = await naming(hotline)

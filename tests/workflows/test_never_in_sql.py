@@ -15,7 +15,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.case_updates import BulkThrottle
+from activities.cases import BulkThrottle
 from activities.names import ABSORB, complaint_id
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen

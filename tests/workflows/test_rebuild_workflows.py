@@ -12,7 +12,7 @@ import pytest_asyncio
 from pydantic_core import from_json
 from sqlalchemy import Engine
 
-from activities.case_updates import BulkThrottle
+from activities.cases import BulkThrottle
 from activities.names import incident_id
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.run_status import NOT_OVER

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.case_updates import BulkThrottle
+from activities.cases import BulkThrottle
 from activities.names import complaint_id
 from activities.poller import PollerRun
 from activities.recovery import case_workflows, reconcile
@@ -30,8 +30,8 @@ from domain.case.bulk import Handover
 from hotline.recovery.rebuild import in_sql_until
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import read_in_thread, reading, writing
-from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import list_cases
+from readmodel.cases.search import CaseFilters
 from readmodel.people.workload import begin_handover, handovers_under_way
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, metadata, until

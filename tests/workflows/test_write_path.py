@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, select
 from temporalio.client import WorkflowExecutionDescription, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.projection import Projection
+from activities.cases import Projection
 from api.edge.middleware import Metrics
 from api.sql import ProjectionWriter, Reader
 from domain.case.actions import ACTION_OF

@@ -23,7 +23,7 @@ from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import ClockNorm, Count, Duration, Share, Tries, WorkingDays
 from hotline.cli import main as cli
-from hotline.files.calendar import CalendarRules
+from hotline.files.catalogue import CalendarRules
 from tools.docs.markdown import table
 
 Model = type[BaseModel]

@@ -7,8 +7,7 @@ from api.reports.calls import CallNumbers, CallReport, CallReportItem
 from api.reports.routes import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
 from domain.calls.call import CallFigures, CallOutcome
 from domain.customers.customer import Thanks
-from domain.reports.report import EXAMPLES as PERIODS
-from domain.reports.report import Column, ColumnKind, Report, ReportKind, Table
+from domain.reports.report import FORMS, Column, ColumnKind, Report, ReportKind, Table
 from readmodel.calls.report import DutyFigures, Grouping
 from readmodel.reports.causes import MoneyTotal
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
@@ -39,7 +38,7 @@ def example_report(kind: ReportKind) -> Report:
     column = Column(name="registered", title="Registered", title_zh="受理", kind=ColumnKind.COUNT)
     return Report(
         kind=kind,
-        period=PERIODS[kind],
+        period=FORMS[kind].example,
         timezone="Asia/Shanghai",
         made_at=datetime(2026, 9, 1, 0, 30, tzinfo=UTC),
         currency="CNY",

@@ -7,9 +7,9 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.cases import Projection
     from activities.incidents import CaseSignal, IncidentMessages
     from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
-    from activities.projection import Projection
     from domain.case.actions.link_incident import Settled, Settlement, outcome
     from domain.case.actions.register import Registration
     from domain.case.automatic import external
@@ -26,9 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit.words import WorkerNames
 
 LINKED, UNLINKED = "linked", "unlinked"
-"""Signals to incidents."""
 _TELLING = "telling"
-"""The task that tells incidents."""
 
 
 @workflow.defn(name="ComplaintWorkflow")

@@ -56,7 +56,6 @@ _WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
 NOBODY = CaseNumbers(())
 _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
-"""Names of the tasks."""
 
 
 @workflow.defn(name="IncidentWorkflow")

@@ -1,8 +1,6 @@
 """Search attributes of complaints and incidents: one typed registry, and how values become upserts."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from temporalio.common import (
     SearchAttributeIndexedValueType,
@@ -14,36 +12,43 @@ from temporalio.common import (
 
 from activities import names
 
-STATE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("State")
-SERVICE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Service")
-DISTRICT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("District")
-DEPARTMENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Department")
-OWNER: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Owner")
-PRIORITY: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Priority")
-SLA: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Sla")
-INCIDENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Incident")
-NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("NextDueAt")
-CHANGED_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime(names.CHANGED_AT)
-INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
-FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
+Key = TypeVar("Key", bound=SearchAttributeKey[Any])
+REGISTRY: dict[SearchAttributeKey[Any], str] = {}
+"""Every key below, with its meaning for the documentation."""
 
-# The value type differs from key to key.
-REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {
-    STATE: "State of the case: `registered`, `dispatched` ...",
-    SERVICE: "Code of the service in the catalogue.",
-    DISTRICT: "Code of the district, if it is known.",
-    DEPARTMENT: "Code of the department that has the case.",
-    OWNER: "The owner's id.",
-    PRIORITY: "`P1` to `P5`.",
-    SLA: "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
-    INCIDENT: "Number of the incident that the case is linked to; of an incident, its own number.",
-    NEXT_DUE_AT: "Due time of the most urgent promise that is not kept, missed or not. Absent if there is none.",
-    CHANGED_AT: "Time of the last change of the case; later with every change.",
-    INVOLVED: "Codes of further departments with unfinished parts (协办).",
-    FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",
-}
-"""Every key above, with its meaning for the documentation."""
-COLUMNS: Final = {
+
+def _key(key: Key, meaning: str) -> Key:
+    REGISTRY[key] = meaning
+    return key
+
+
+STATE = _key(SearchAttributeKey.for_keyword("State"), "State of the case: `registered`, `dispatched` ...")
+SERVICE = _key(SearchAttributeKey.for_keyword("Service"), "Code of the service in the catalogue.")
+DISTRICT = _key(SearchAttributeKey.for_keyword("District"), "Code of the district, if it is known.")
+DEPARTMENT = _key(SearchAttributeKey.for_keyword("Department"), "Code of the department that has the case.")
+OWNER = _key(SearchAttributeKey.for_keyword("Owner"), "The owner's id.")
+PRIORITY = _key(SearchAttributeKey.for_keyword("Priority"), "`P1` to `P5`.")
+SLA = _key(
+    SearchAttributeKey.for_keyword("Sla"),
+    "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
+)
+INCIDENT = _key(
+    SearchAttributeKey.for_keyword("Incident"),
+    "Number of the incident that the case is linked to; of an incident, its own number.",
+)
+NEXT_DUE_AT = _key(
+    SearchAttributeKey.for_datetime("NextDueAt"),
+    "Due time of the most urgent promise that is not kept, missed or not. Absent if there is none.",
+)
+CHANGED_AT = _key(
+    SearchAttributeKey.for_datetime(names.CHANGED_AT), "Time of the last change of the case; later with every change."
+)
+INVOLVED = _key(
+    SearchAttributeKey.for_keyword_list("Involved"), "Codes of further departments with unfinished parts (协办)."
+)
+FLAGS = _key(SearchAttributeKey.for_keyword_list("Flags"), "Flags of the case: `urged`, `supervised`, `reworked` ...")
+
+COLUMNS = {
     f"{kind.name.title().replace('_', '')}{index:02}": key.name
     for kind in SearchAttributeIndexedValueType
     for index, key in enumerate((key for key in REGISTRY if key.indexed_value_type is kind), start=1)

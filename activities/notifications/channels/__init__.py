@@ -15,4 +15,3 @@ AnyConfig = Annotated[AppriseConfig | SmsConfig | WebhookConfig | LogConfig, Fie
 CONFIGS: dict[str, type[ChannelConfig]] = {
     get_args(config.model_fields["kind"].annotation)[0]: config for config in get_args(get_args(AnyConfig)[0])
 }
-"""The tables by `kind`."""

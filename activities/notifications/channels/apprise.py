@@ -13,8 +13,8 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
 from apprise.plugins.base import NotifyBase
 from pydantic import Field, SecretStr, field_validator
 
-from activities.notifications.addresses import check_literal, check_resolved
 from activities.notifications.channels import base
+from activities.notifications.channels.base import check_literal, check_resolved
 
 # Its log names mail addresses and group addresses, which are secrets.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)

@@ -1,21 +1,125 @@
-"""Base types of channels: their tables in the file of channels, and how they send."""
+"""Base of the channels: their tables in the file of channels, how they send, and the receivers that nothing is sent to.
+
+Those are the cloud's own services, which would answer with the secrets of a machine.
+"""
 
 import asyncio
 import hashlib
 import logging
+import socket
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from activities.notifications.addresses import check_literal, check_resolved
 from readmodel.notifications import Delivery
+
+FORBIDDEN = (
+    ip_network("100.100.100.200/32"),  # Alibaba
+    ip_network("168.63.129.16/32"),  # Azure
+    ip_network("192.0.0.192/32"),  # Oracle
+    ip_network("fd00:ec2::/32"),  # Amazon
+    ip_network("fd20:ce::/32"),  # Google
+    ip_network("255.255.255.255/32"),  # broadcast
+)
+"""Services of clouds for a machine's own data that are not link-local, and broadcast."""
+EMBEDDING = tuple(map(ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
+"""IPv6 addresses whose last 32 bits are an IPv4 address: IPv4-compatible ones, and those of NAT64."""
+IN_THE_MIDDLE = ip_network("64:ff9b:1::/48")
+"""The same by RFC 6052: 16 bits before bits 64 to 71, and 16 after."""
+PATIENCE_SECONDS = 3.0
+"""Wait for one of several addresses of a name, before the next is tried."""
+
+
+class ForbiddenAddressError(ValueError):
+    """Error of a receiver at an address that nothing is sent to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "is at an address of a cloud's own services, or at a link-local, multicast, broadcast or unspecified one;"
+            " accepted: a receiver in your network, or on the internet"
+        )
+
+
+def check_literal(host: str) -> None:
+    """Raise ForbiddenAddressError if the host is written as such an address. Names are checked when they are used."""
+    try:
+        address = ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        try:
+            # The system's resolver takes an address as one number too, and in octal and hexadecimal digits.
+            address = ip_address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return
+    for meant in _meant_by(address):
+        of_nobody = meant.is_link_local or meant.is_multicast or meant.is_unspecified
+        if of_nobody or any(meant in network for network in FORBIDDEN):
+            raise ForbiddenAddressError
+
+
+def _meant_by(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+    """Yield the address, and the IPv4 addresses that it leads to."""
+    yield address
+    if isinstance(address, IPv4Address):
+        return
+    yield from filter(None, (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())))
+    bits = int(address)
+    if any(address in network for network in EMBEDDING):
+        yield IPv4Address(bits & 0xFFFF_FFFF)
+    if address in IN_THE_MIDDLE:
+        yield IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF)
+
+
+async def check_resolved(host: str) -> tuple[str, ...]:
+    """Return the host's addresses. Raises ForbiddenAddressError, also if one of several is such a one, and OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = tuple(str(address) for *_, (address, *_) in found)
+    for address in addresses:
+        check_literal(address)
+    return addresses
+
+
+class CheckedNetwork(httpcore.AsyncNetworkBackend):
+    """Network that connects to the very addresses that were checked: a name may lead elsewhere soon after."""
+
+    _network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - as httpcore calls it
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address that answers. Raises ForbiddenAddressError, and ConnectError if none does."""
+        try:
+            *earlier, last = await check_resolved(host)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for address in earlier:
+            try:
+                return await self._network.connect_tcp(address, port, PATIENCE_SECONDS, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._network.connect_tcp(last, port, timeout, local_address, socket_options)
+
+
+class CheckedTransport(httpx.AsyncHTTPTransport):
+    """HTTP over a `CheckedNetwork`."""
+
+    def __init__(self, limits: httpx.Limits) -> None:
+        super().__init__(limits=limits)
+        # httpx has no parameter for it.
+        self._pool._network_backend = CheckedNetwork()  # noqa: SLF001 - as said
 
 
 def _is_permitted(url: str) -> str:
@@ -78,7 +182,6 @@ class ChannelConfig(ConfigTable, ABC):
 
     @property
     def needs_phone(self) -> bool:
-        """True if the channel sends to the caller's telephone number."""
         return False
 
     @abstractmethod
@@ -137,7 +240,7 @@ class RemoteChannel:
 
 @asynccontextmanager
 async def time_limit(seconds: float) -> AsyncIterator[None]:
-    """Raise DeliveryError if the context takes longer than `seconds`."""
+    """Raise DeliveryError if the context takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -146,10 +249,7 @@ async def time_limit(seconds: float) -> AsyncIterator[None]:
 
 
 async def post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> None:
-    """Post a JSON body within `seconds`.
-
-    Raises DeliveryError if the status is no success, ForbiddenAddressError if nothing is sent to that address.
-    """
+    """Post a JSON body within `seconds`. Raises DeliveryError, ForbiddenAddressError and OSError."""
     headers = {**headers, "Content-Type": "application/json"}
     async with time_limit(seconds):
         await check_resolved(urlsplit(url).hostname or "")

@@ -42,7 +42,6 @@ class WebhookConfig(base.RemoteConfig, base.ProgramConfig):
         return base.RemoteChannel(partial(self._send, resources.http), resources.render)
 
     async def _send(self, http: httpx.AsyncClient, notification: base.RenderedNotification) -> None:
-        """Post the notification signed, with `webhook-id` as its id."""
         data = {name: getattr(notification, name) for name in FIELDS}
         kind, created_at = f"complaint.{notification.kind}", notification.created_at
         body = to_json({"type": kind, "timestamp": created_at, "data": data})

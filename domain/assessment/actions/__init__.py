@@ -7,4 +7,3 @@ from domain.kit.event import ActionBody, by_body, by_name
 ASSESSMENT_ACTIONS: tuple[AssessmentAction, ...] = (inspect.ACTION, object_.ACTION, decide_objection.ACTION)
 ASSESSMENT_COMMANDS: dict[str, AssessmentAction] = by_name(*ASSESSMENT_ACTIONS)
 ASSESSMENT_ACTION_OF: dict[type[ActionBody], AssessmentAction] = by_body(*ASSESSMENT_ACTIONS)
-"""The action of each body."""

@@ -1,13 +1,6 @@
 """decide_objection 申诉裁决: somebody who has no part in it accepts an objection, or does not."""
 
-from domain.assessment.state import (
-    AssessmentAction,
-    AssessmentEvent,
-    AssessmentFields,
-    AssessmentState,
-    Inspection,
-    Objection,
-)
+from domain.assessment.state import AssessmentAction, AssessmentEvent, AssessmentFields, AssessmentState, Objection
 from domain.catalogue.figures import QUALITY_FIGURE, Subject
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
@@ -64,17 +57,10 @@ def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str |
     # If it is accepted, the case no longer counts for any subject.
     if {actor.id, actor.department} & {*objection.parties}:
         return f"has a part in the case {objection.complaint}, or the department has"
-    about = {each.inspected_by for each in month.inspections if _is_about(objection, each)}
+    about = {each.inspected_by for each in month.inspections if objection.is_about(each)}
     if objection.figure == QUALITY_FIGURE.name and actor.id in about:
         return "has given points for it"
     return None
-
-
-def _is_about(objection: Objection, inspection: Inspection) -> bool:
-    """Return True if the points are what the objection is to: those of one case, of an agent, or of all agents."""
-    if objection.complaint:
-        return inspection.complaint == objection.complaint
-    return objection.by is not Subject.AGENT or inspection.agent == objection.subject
 
 
 ACTION = AssessmentAction(

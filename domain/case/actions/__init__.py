@@ -78,4 +78,3 @@ TABLE: dict[str, Action] = by_name(*ACTIONS)
 COMMANDS: dict[str, Action] = {name: action for name, action in TABLE.items() if action is not register.ACTION}
 """Actions that are done to a case; registration starts it."""
 ACTION_OF: dict[type[ActionBody], Action] = by_body(*COMMANDS.values())
-"""The action of each body."""

@@ -52,10 +52,6 @@ class DecideCredit(ActionBody):
             raise Refused(UNKNOWN_GROUND, message, accepted)
 
     def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision:
-        """Refuse a credit that does not wait, the wrong person, and a rejection without a reason.
-
-        Why it is owed is known: that is reason enough to approve it.
-        """
         waiting = {owed.serial: owed for owed in case.undecided_credits}
         owed = waiting.get(self.credit)
         if owed is None:
@@ -63,7 +59,7 @@ class DecideCredit(ActionBody):
             raise Refused(NO_SUCH_CREDIT, message, tuple(map(str, waiting)))
         if refused := _objection(case, owed, actor, at):
             raise refused
-        if not self.approved:
+        if not self.approved:  # why it is owed is known, which is reason enough to approve it
             check_reason(self.reason, self.note)
         final = owed.is_final(approved=self.approved)
         payer = owed.paid_by if final and self.approved else None
@@ -118,10 +114,7 @@ def offers(case: CaseState, actor: Actor, at: datetime) -> bool:
 
 
 def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refused | None:
-    """Return the refusal for a person whose turn it is not. The administrator may decide in every role.
-
-    Once the time of the approver has lapsed, the deputy may decide as well.
-    """
+    """Return the refusal for a person whose turn it is not. The administrator may decide in every role."""
     if actor.role is Role.ADMIN:
         return None
     lapses_at = None

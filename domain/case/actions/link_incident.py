@@ -176,10 +176,8 @@ def outcome(case: CaseState, incident: str) -> str:
 def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: bool) -> tuple[Action, Decision] | None:
     """Return what happens next to bring the case to its reply; None if nothing is left to do.
 
-    `keeps` is set if the case had work of its own before the first step.
-
-    A case with work of its own, as an arrival, a result, a part or an approval, goes on with its department, and its
-    owner is told why the others are done.
+    `keeps` is set if the case had work of its own before the first step, as an arrival, a result, a part or an
+    approval. It goes on with its department, and its owner is told why the others are done.
     """
     incident = settlement.incident
     if case.settled or case.incident != incident or case.state not in BEFORE_REPLY:

@@ -26,10 +26,7 @@ class RequestApproval(ActionBody):
     grounds: Text | None = None
 
     def decide(self, case: CaseState, *_: object) -> Decision:
-        """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum.
-
-        Raises Refused if a request with a kind lacks its amount or grounds.
-        """
+        """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum."""
         needed = {"amount": 'amount: a decimal text, as "860.00"', "grounds": "grounds: why it should be so"}
         missing = {name: accepted for name, accepted in needed.items() if getattr(self, name) is None}
         if self.kind and missing:

@@ -103,9 +103,6 @@ RECOGNISE = EventKind(
 )
 
 
-UNDELIVERED_FLAG = "undelivered"
-
-
 class Undelivered(EventData):
     """Key of the notification, the channel that did not take it, and the last error, without personal data."""
 
@@ -131,5 +128,5 @@ UNDELIVERED = EventKind(
     zh="未送达",
     description="A notification of the case was not delivered for minutes, or became a dead letter.",
     data=Undelivered,
-    flags=(UNDELIVERED_FLAG,),
+    flags=("undelivered",),
 )

@@ -19,4 +19,3 @@ INCIDENT_TABLE: dict[str, IncidentAction] = by_name(*INCIDENT_ACTIONS)
 INCIDENT_COMMANDS = {name: action for name, action in INCIDENT_TABLE.items() if action is not declare.ACTION}
 """Actions that are done to an incident; the declaration starts it."""
 INCIDENT_ACTION_OF: dict[type[ActionBody], IncidentAction] = by_body(*INCIDENT_COMMANDS.values())
-"""The action of each body."""

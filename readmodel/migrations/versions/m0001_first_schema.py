@@ -1,8 +1,8 @@
-"""First schema: the tables as `readmodel.tables` declares them, until release 0.1.0 writes them out here."""
+"""First schema: the tables as `readmodel.migrate` declares them, until release 0.1.0 writes them out here."""
 
 from alembic import op
 
-from readmodel.tables import metadata
+from readmodel.migrate import metadata
 
 revision = "0001"
 down_revision = None

@@ -1,17 +1,20 @@
-"""Updates and queries that an activity sends to many cases, and the writing of what they return.
+"""Cases as activities reach them: batches that SQL is given, and the updates and queries that are sent to many cases.
 
-A few cases are asked at a time, so that other work on cases does not wait behind them, and none while people act.
+Work on many cases asks a few at a time, so that other work on cases does not wait behind it, and none while people act.
 """
 
 import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from temporalio import activity
 from temporalio.client import (
     Client,
@@ -20,13 +23,95 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import complaint_id
-from activities.projection import Projection
 from activities.sealing.stamps import UndecidedError
 from domain.case.state import ProjectionBatch
+from readmodel.base.database import ReadConnection, WriteConnection, read_in_thread
+from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
+from readmodel.writer import DOWN, GroupWriter
+
+T = TypeVar("T")
+
+
+class Projection:
+    """Writer of batches that cases publish, and of those that updates and registrations return to their sender.
+
+    The senders are API, incidents and rollouts. `client` signals the cases whose batches SQL does not take within so
+    many seconds.
+    """
+
+    def __init__(self, writer: GroupWriter, client: Client, seconds: float) -> None:
+        self._writer = writer
+        self._client = client
+        self._seconds = seconds
+
+    @activity.defn(name="publish")
+    async def publish(self, batch: ProjectionBatch) -> None:
+        """Commit the batch; run again, or late, write the same rows.
+
+        Raises ApplicationError if SQL does not take it: Temporal tries again. SQL takes nothing of a run that has other
+        events. The reconciler ends it, or reports its case.
+        """
+        with plain_errors():
+            await self._writer.submit(batch)
+
+    async def write(self, batch: ProjectionBatch) -> bool:
+        """Return True once it is committed; otherwise its case is to publish it. Raises DivergedError, for good."""
+        if await self._committed(self._writer.submit(batch)):
+            return True
+        await self.tell_to_publish(batch.number)
+        return False
+
+    async def write_all(self, batches: Iterable[ProjectionBatch]) -> None:
+        """Write the batches together. One that SQL will never take is left to the reconciler's report."""
+        await asyncio.gather(*map(self._write_or_leave, batches))
+
+    async def _write_or_leave(self, batch: ProjectionBatch) -> None:
+        with suppress(DivergedError):
+            await self.write(batch)
+
+    async def run(self, work: Callable[[WriteConnection], object]) -> bool:
+        """Return True once other work is committed, False if SQL does not take it in time. Raises DivergedError."""
+        return await self._committed(self._writer.run(work))
+
+    async def _committed(self, work: Awaitable[object]) -> bool:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await work
+        except (SQLAlchemyError, NotRegisteredError, TimeoutError):
+            return False
+        return True
+
+    async def tell_to_publish(self, number: str) -> None:
+        """Signal the case. One that has ended has published; if Temporal does not answer, the reconciler repairs."""
+        handle = self._client.get_workflow_handle(complaint_id(number))
+        with suppress(RPCError, RuntimeError):
+            await handle.signal("publish", rpc_timeout=timedelta(seconds=self._seconds))
+
+
+async def read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
+    """Run a query in a thread. Raises ApplicationError if SQL does not answer it."""
+    with plain_errors():
+        return await read_in_thread(engine, query)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise errors of SQL without statement and data, as histories and logs hold nothing personal."""
+    try:
+        yield
+    except RefusedBatchError as error:
+        # The reconciler has written what is missing by one of the next tries, or reports the case.
+        expected = ApplicationErrorCategory.BENIGN
+        raise ApplicationError(str(error), type=type(error).__name__, category=expected) from None
+    except DBAPIError as error:
+        kind = type(error.orig).__name__
+        text = f"SQL: {error.orig}" if isinstance(error, DOWN) else f"SQL refused it: {kind}"
+        raise ApplicationError(text, type=kind) from None
+
 
 QUIET_SECONDS = 0.15
 """Time after somebody's last action until work on many cases goes on: a dispatch often follows a call at once."""
@@ -48,13 +133,9 @@ GENTLE = FanOut(concurrency=2, checkpoint=20)
 BRISK = FanOut(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
 GONE = "gone"
-"""Answer of a case whose workflow has ended."""
 REFUSED = "refused"
-"""Answer of a case that refused the update."""
 TRIES = 3
 """Attempt of the activity from which on a case that does not answer is left; earlier ones fail of it."""
-
-T = TypeVar("T")
 
 
 class CaseAnswer(NamedTuple):
