@@ -82,9 +82,8 @@ class HandoverPage(Immutable):
 class BulkActivities:
     """The activities of rollouts and handovers.
 
-    Args:
-        catalogue_of: returns the catalogue in force if it has this serial, None if a later one has replaced it. Raises
-            FileError if this worker has not got it yet.
+    `catalogue_of` returns the catalogue in force if it has this serial, None if a later one has replaced it. It raises
+    FileError if this worker has not got it yet.
     """
 
     writer: GroupWriter

@@ -169,9 +169,7 @@ Ask = Callable[[str], Awaitable[CaseAnswer | Left]]
 class BulkThrottle:
     """Throttle of one process. It is told when people register a case or send a command.
 
-    Args:
-        serves_people: returns True while the API of this machine serves people, which it knows earlier.
-        clock: returns the present time in seconds.
+    `serves_people` returns True while the API of this machine serves people, which it knows earlier.
     """
 
     def __init__(
@@ -212,9 +210,7 @@ class CaseUpdates:
     async def send(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
         """Send an update; if one with the id `once` was sent before, return its answer.
 
-        Raises:
-            WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `ask_all`.
-            UndecidedError, ValidationError: somebody else has answered, and Temporal keeps that answer.
+        Raises as `ask_all`; UndecidedError, ValidationError if somebody else has answered: Temporal keeps the answer.
         """
         handle = self._client.get_workflow_handle(complaint_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -239,10 +235,8 @@ class CaseUpdates:
         For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last
         one, and asks no case again whose batch was written.
 
-        Raises:
-            RPCError: Temporal does not answer; the activity is to be tried again.
-            TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
-            WorkflowUpdateFailedError: the worker of a case cannot read the update; the same.
+        Raises RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError if Temporal or a case does not answer,
+        and WorkflowUpdateFailedError if a worker cannot read the update: the activity is to be tried again.
         """
         last, counts, left = "", Counter[str](), dict[str, str]()
         with suppress(ValidationError):  # none, or what somebody else has told

@@ -73,10 +73,7 @@ class IncidentActivities:
 
     @activity.defn(name="inform_callers")
     async def inform(self, news: News) -> None:
-        """Write a notification for the caller of each case; the courier sends them.
-
-        A case that SQL shows as not linked is asked itself: SQL may lag, and who told the incident is not known.
-        """
+        """Write a notification for each caller. A case that SQL shows as not linked is asked itself: SQL may lag."""
         for start in range(0, len(news.numbers), SLICE):
             numbers = news.numbers[start : start + SLICE]
             doubtful = await cases.read(
@@ -169,10 +166,7 @@ class IncidentActivities:
         by: Actor = SYSTEM,
         leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.Left | None]] | None = None,
     ) -> cases.Answers:
-        """Link cases by updates with keys, so that a case knows it if it is asked again.
-
-        `by` is who links them. `leave` returns the answer of a case that is left as it is, None for all others.
-        """
+        """Link cases by updates with keys; `leave` returns the answer of a case that is left as it is, or None."""
         there = await self._versions(numbers)
 
         async def ask(number: str) -> cases.CaseAnswer | cases.Left:
@@ -303,10 +297,7 @@ class SurgeWatch:
 
     @activity.defn(name="watch_surges")
     async def watch_surges(self) -> int:
-        """Look until the run ends or the worker stops; return how many incidents were suspected.
-
-        While SQL or Temporal is down, the watch waits; the next look sees what was missed meanwhile.
-        """
+        """Look until the run ends or the worker stops, also after an outage; return how many were suspected."""
         suspected = 0
         async with poller_run() as current:
             while not current.is_over:

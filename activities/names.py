@@ -1,7 +1,4 @@
-"""Names by which workflows, activities and clients know each other: types, ids, actions, updates, failures.
-
-No activity may import a workflow.
-"""
+"""Names by which workflows, activities and clients know each other; no activity may import a workflow."""
 
 import json
 from collections.abc import Mapping

@@ -38,15 +38,14 @@ class Actions(ABC, Generic[OutcomeT]):
     naming: Naming
 
     @abstractmethod
-    async def check(self, number: str, body: Any, actor: Actor) -> None:  # noqa: ANN401 - of any action
+    async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
         """Check what the entity cannot know. Raises ProblemError and UnknownCode."""
 
-    async def look_up(self, number: str, body: Any, actor: Actor) -> ActionBody:  # noqa: ANN401, ARG002 - of any action
+    async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:  # noqa: ARG002 - for some
         """Return the body with what the entity cannot look up. Raises ProblemError and UnknownCode."""
-        found: ActionBody = body
-        return found
+        return body
 
-    async def forbidden(self, number: str, body: Any, actor: Actor) -> ProblemError | None:  # noqa: ANN401, ARG002 - of any action
+    async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:  # noqa: ARG002 - for some
         """Return the refusal for a person who may not do this to the entity; None if they may, or if unknown."""
         return None
 
@@ -65,10 +64,7 @@ class Actions(ABC, Generic[OutcomeT]):
     async def act(
         self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str, if_match: str | None
     ) -> tuple[Versioned, bool]:
-        """Have the workflow act once, however often the request is sent with this key; return as `answer` does.
-
-        Raises ProblemError.
-        """
+        """Have the workflow act once for a key, however often it is sent; return as `answer`. Raises ProblemError."""
         if_versions = versions_in(if_match)
         refused, meant, people = None, body, dict[str, str]()
 
@@ -84,8 +80,9 @@ class Actions(ABC, Generic[OutcomeT]):
             # The entity refuses all others, who are told nothing else.
             if actor.role in able and (refused := await refusal_of(prepare())):
                 refused = await self.forbidden(number, body, actor) or refused
+            model: type[Command[Any]] = Command.__class_getitem__(action.extended_body or action.body)  # type: ignore[assignment]  # known at run time only
             # Built of parts that have been validated already.
-            command = _command_of(action).model_construct(
+            command = model.model_construct(
                 actor=actor, body=meant, people=people, key=key, digest=digest, if_versions=if_versions
             )
             outcome = await self.client.act(number, action.name, command, refused)
@@ -94,11 +91,6 @@ class Actions(ABC, Generic[OutcomeT]):
             if (outcome.action, outcome.digest) != (action.name, digest):
                 raise key_reused(f"{self.client.noun}, for the action {outcome.action} or with another body")
             return await self.answer(number, outcome, actor)
-
-
-def _command_of(action: AnyAction) -> type[Command[Any]]:
-    command: type[Command[Any]] = Command.__class_getitem__(action.extended_body or action.body)  # type: ignore[assignment]  # known at run time only
-    return command
 
 
 def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
@@ -164,7 +156,15 @@ def endpoint_of(
         default = body_type()  # if every field may be left out, so may the body
     except ValidationError:
         default = Parameter.empty
-    right, described = needs(right_to(action)), Body(openapi_examples=_examples(action))
+    # The usual body, and those of other forms.
+    shown = {"usual": (action.zh, action.example)} | {
+        name.replace(" ", "_"): (name, body) for name, body in action.further_examples
+    }
+    examples: Any = {
+        name: {"summary": summary, "value": body.model_dump(mode="json", exclude_unset=True)}
+        for name, (summary, body) in shown.items()
+    }
+    right, described = needs(right_to(action)), Body(openapi_examples=examples)
 
     # FastAPI reads the annotations as they are when the function is made: of this action.
     async def act(  # noqa: PLR0913, PLR0917 - what the document says of each action
@@ -182,17 +182,6 @@ def endpoint_of(
         return item
 
     return act
-
-
-def _examples(action: AnyAction) -> Any:  # noqa: ANN401 - as FastAPI takes them
-    """Return the documented bodies of an action: the usual one, and those of other forms."""
-    shown = {"usual": (action.zh, action.example)} | {
-        name.replace(" ", "_"): (name, body) for name, body in action.further_examples
-    }
-    return {
-        name: {"summary": summary, "value": body.model_dump(mode="json", exclude_unset=True)}
-        for name, (summary, body) in shown.items()
-    }
 
 
 def _description(action: AnyAction, states: type[NamedCode]) -> str:

@@ -184,7 +184,17 @@ class Backend:
         settings, clock = self.settings, self.clock
         # Browsers reach the API over TLS alone.
         self.secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
-        tokens = self._tokens(Issuer(settings.oidc_issuer)) if settings.oidc_issuer else None
+        tokens = None
+        if settings.oidc_issuer:
+            claims = ClaimMap(
+                person=settings.oidc_person_claim,
+                name=settings.oidc_name_claim,
+                role=settings.oidc_role_claim,
+                department=settings.oidc_department_claim,
+                roles=settings.oidc_roles,
+                departments=lambda: self.catalogue.departments,
+            )
+            tokens = Tokens(Issuer(settings.oidc_issuer), settings.oidc_audience, claims)
         self.bearer = BearerKey(self.people, self.limits, tokens)
         self.oidc: OidcSignIn | None = None
         if tokens and settings.oidc_client_id:
@@ -194,18 +204,6 @@ class Backend:
             self.oidc = OidcSignIn(tokens, client_id, secret, callback, handshake, clock)
         session = SealedCookie("hotline", Seal(self._ring, "session"), Session, clock, self.secure)
         self.sessions = Sessions(session, self.people, clock, settings.oidc_issuer if self.oidc else None)
-
-    def _tokens(self, issuer: Issuer) -> Tokens:
-        settings = self.settings
-        claims = ClaimMap(
-            person=settings.oidc_person_claim,
-            name=settings.oidc_name_claim,
-            role=settings.oidc_role_claim,
-            department=settings.oidc_department_claim,
-            roles=settings.oidc_roles,
-            departments=lambda: self.catalogue.departments,
-        )
-        return Tokens(issuer, settings.oidc_audience, claims)
 
     def _add_subjects(self, client: Client) -> None:
         settings, in_force, reader, clock = self.settings, self.in_force, self.reader, self.clock
@@ -239,19 +237,14 @@ class Backend:
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
 
     def _readiness(self, client: Client) -> ReadinessCheck:
-        files = _files(self.settings)
+        url = make_url(self.settings.database_url)
+        read_model = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+        wanted = {READ_MODEL: read_model, TEMPORAL: self.settings.temporal_file}
+        files = {name: path for name, path in wanted.items() if path}  # of this machine
         storage = Storage([self.settings.data_dir], files, Integrity(files.get(READ_MODEL)).damage, self._ring.fault)
         health = TemporalHealth(client, self.settings.task_queue, storage.temporal_unwritable)
         sql = SqlHealth(self.reader, self.direct.engine, health.count_open_cases, self._ring.ids)
         return ReadinessCheck(checks(health, self.clock_check, sql, storage, self.in_force, self.clock), self.metrics)
-
-
-def _files(settings: Settings) -> dict[str, Path]:
-    """Return the SQLite files of this machine by the name of their database."""
-    url = make_url(settings.database_url)
-    read_model = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
-    found = {READ_MODEL: read_model, TEMPORAL: settings.temporal_file}
-    return {name: path for name, path in found.items() if path}
 
 
 def create_app(backend: Backend) -> FastAPI:

@@ -175,10 +175,10 @@ _NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime(
 """Key that opens nothing."""
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
-UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
-UNKNOWN_ASSIGNEE = declare("unknown-assignee", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown assignee")
-UNKNOWN_AGENT = declare("unknown-agent", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown agent")
-UNKNOWN_PEOPLE = {"owner": UNKNOWN_OWNER, "assignee": UNKNOWN_ASSIGNEE, "agent": UNKNOWN_AGENT}
+UNKNOWN_PEOPLE = {
+    role: declare(f"unknown-{role}", HTTPStatus.UNPROCESSABLE_ENTITY, f"Unknown {role}")
+    for role in ("owner", "assignee", "agent")
+}
 """Fields of a body that name a person, and the problem of one who is not known."""
 ACCEPTED = ["an id that GET /v1/people lists", "a name that only one person has"]
 

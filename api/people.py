@@ -14,12 +14,12 @@ from pydantic.config import JsonDict
 from starlette.responses import Response
 
 from api.complaints.cases import TheCases
-from api.directory import ACCEPTED, UNKNOWN_OWNER, Naming, People
+from api.directory import ACCEPTED, UNKNOWN_PEOPLE, Naming, People
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import POST_ERRORS, CaseNumber, RequestKey
 from api.responses import also, body_like, masked_for, problems
-from api.routing import OnceRoute, TheCatalogue, TheReader, department_within, needs, part
+from api.routing import OnceRoute, TheBackend, department_within, needs, part
 from api.sql import DirectWriter, Reader
 from api.temporal.client import HandoverClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
@@ -71,20 +71,16 @@ router = APIRouter(route_class=OnceRoute)
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def get_caller(
-    number: CaseNumber,
-    actor: Annotated[Actor, needs(READ_CALLERS)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
-    cases: TheCases,
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_CALLERS)], backend: TheBackend, cases: TheCases
 ) -> CallerRecord:
     """Read the customer of the account, or else of the telephone, with earlier cases and thanks (表扬).
 
     A crew sees those of its department.
     """
     case = await cases.get(number, actor, READ_CALLERS)
-    place, area_code = Place(case.registered_at, number), catalogue.area_code
+    place, area_code = Place(case.registered_at, number), backend.catalogue.area_code
     department = department_within(READ_CALLERS, actor, None)
-    record = await reader.ask(caller_record, case.caller, place, area_code, department)
+    record = await backend.reader.ask(caller_record, case.caller, place, area_code, department)
     return masked_for(actor, record, case.state)
 
 
@@ -97,11 +93,10 @@ async def get_caller(
 async def get_customer(
     account_no: Annotated[AccountNo, Path(description="The account (户号).", examples=["0420013"])],
     actor: Annotated[Actor, needs(READ_CUSTOMERS)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
+    backend: TheBackend,
 ) -> CallerRecord:
     """Read the customer as the registry has it, with the latest cases and the thanks (表扬)."""
-    record = await reader.ask(customer_record, account_no, catalogue.area_code)
+    record = await backend.reader.ask(customer_record, account_no, backend.catalogue.area_code)
     if record is None:
         detail = f"The registry has no account {account_no}. `hotline customers import` adds it."
         raise ProblemError(CUSTOMER_NOT_FOUND, detail)
@@ -110,14 +105,14 @@ async def get_customer(
 
 @router.post(LOOKUP, tags=["callers"], summary="Look a caller up before registering 查来电人")
 async def look_up_caller(
-    body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], reader: TheReader, catalogue: TheCatalogue
+    body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], backend: TheBackend
 ) -> KnownCaller:
     """Tell who calls: the customer, open and earlier cases, thanks, and open incidents where the caller lives.
 
     It changes nothing, and counts among the requests that read. A stranger is answered 200 with `customer: null`.
     """
     caller = Caller(phone=body.phone, account_no=body.account_no)
-    found = await reader.ask(known_caller, caller, catalogue.area_code)
+    found = await backend.reader.ask(known_caller, caller, backend.catalogue.area_code)
     by, whom = ("telephone" if body.phone else "account"), ("a customer" if found.customer else "no customer")
     log.info("person %s looked up a caller by %s: %s", actor.id, by, whom)
     return masked_for(actor, found)
@@ -194,7 +189,7 @@ class Handovers:
             raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])
         if not self.people.get(previous.id) and not await self.reader.ask(count_owned, previous.id):
             detail = f"{body.previous_owner!r} is nobody in the directory, and owns no open case."
-            raise ProblemError(UNKNOWN_OWNER, detail, accepted=ACCEPTED)
+            raise ProblemError(UNKNOWN_PEOPLE["owner"], detail, accepted=ACCEPTED)
         ends = {"previous_owner": previous.id, "owner": owner.id}
         order = Handover(id=request.key, **ends, people=owner.people, reason=body.reason, actor=actor)
         # Before the start: an API that dies in between has begun nothing, and the same request begins it.
@@ -221,7 +216,7 @@ TheHandovers = Annotated[Handovers, part("handovers")]
     tags=["handovers"],
     summary="全部移交: hand over all open cases of a person",
     status_code=202,
-    responses=also(200, HandoverItem) | problems(*POST_ERRORS, UNKNOWN_OWNER, kind_of(SAME_OWNER)),
+    responses=also(200, HandoverItem) | problems(*POST_ERRORS, UNKNOWN_PEOPLE["owner"], kind_of(SAME_OWNER)),
 )
 async def hand_over_all(
     body: NewHandover,

@@ -3,7 +3,7 @@
 An answer is a model, which FastAPI serialises. Timelines alone are written here: their events are documented by kind.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from http import HTTPStatus
@@ -75,20 +75,16 @@ HIDDEN: Any = Annotated[SkipJsonSchema[Any], Field(exclude=True)]  # type: ignor
 """Type of a field of the domain that no answer has."""
 
 
-def _shown(data: type[EventData]) -> type[EventData]:
-    """Return the model of data as timelines show them: without the terms."""
-    if "terms" not in data.model_fields:
-        return data
-    return create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(HIDDEN, None))
-
-
 def timeline_of(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseKind[Any, Any]]) -> type[BaseModel]:
     """Return the model of a page of events, each of which has the data of its kind."""
     items = list[type[BaseModel]]()
     for kind in kinds.values():
+        data = kind.data
+        if "terms" in data.model_fields:  # which no timeline shows
+            data = create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(HIDDEN, None))
         fields: dict[str, Any] = {
             "action": (Literal[kind.name], Field(description="Kind of the event.")),
-            "data": (_shown(kind.data), Field(description="Facts of the event.")),
+            "data": (data, Field(description="Facts of the event.")),
         }
         title = name + "".join(map(str.capitalize, kind.name.split("_")))
         items.append(create_model(title, __base__=item, __doc__=f"{kind.zh}: {kind.description}", **fields))
@@ -110,7 +106,21 @@ def problems(*kinds: ProblemKind) -> Responses:
     by_status: dict[int, dict[str, ProblemKind]] = {}
     for kind in kinds:
         by_status.setdefault(int(kind.status), {})[kind.slug] = kind
-    return {status: _problems([*found.values()]) for status, found in by_status.items()}
+    documented: Responses = {}
+    for status, found in by_status.items():
+        shown = {
+            slug: {
+                "summary": kind.title,
+                "value": ProblemError(kind, f"{kind.title}.").problem.model_dump(exclude_none=True),
+            }
+            for slug, kind in found.items()
+        }
+        documented[status] = {
+            "description": "; ".join(kind.title for kind in found.values()),
+            **_HEADERS.get(status, {}),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": shown}},
+        }
+    return documented
 
 
 def also(status: int, model: type[BaseModel]) -> Responses:
@@ -143,21 +153,6 @@ _HEADERS: Mapping[int, Json] = {
     HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
 }
 """Headers of errors by status."""
-
-
-def _problems(kinds: Sequence[ProblemKind]) -> Json:
-    shown = {
-        kind.slug: {
-            "summary": kind.title,
-            "value": ProblemError(kind, f"{kind.title}.").problem.model_dump(exclude_none=True),
-        }
-        for kind in kinds
-    }
-    return {
-        "description": "; ".join(kind.title for kind in kinds),
-        **_HEADERS.get(kinds[0].status, {}),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": shown}},
-    }
 
 
 def answer_page(items: Iterable[bytes], next_cursor: int | None) -> Response:

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 from starlette.routing import BaseRoute
 
 from api.directory import Naming, People
-from api.documents import Printer
+from api.documents import Documents, Printer
 from api.edge.problems import (
     MALFORMED_JSON,
     OTHER_DEPARTMENT,
@@ -38,7 +39,6 @@ from domain.catalogue.terms import Edition
 from domain.rights.rights import CaseOfSomebody, Reach, Right, masks_for, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
-from domain.shared.value import CodeKind
 from readmodel.cases.search import CaseFilters
 from readmodel.people.people import TOKEN_SHAPE
 
@@ -125,7 +125,10 @@ def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
     hidden = masks_for(actor.role, ended=True)
     if filters.q is None or not hidden:
         return filters
-    if "location.address" not in hidden or _is_number(filters.q):
+    is_number = False
+    with suppress(NumberError):
+        is_number = bool(parse_number(filters.q))
+    if "location.address" not in hidden or is_number:
         return replace(filters, impersonal=True)
     open_ones = tuple(state for state in filters.state or sorted(OPEN) if state not in ENDED)
     states = () if masks_for(actor.role, ended=False) else open_ones
@@ -133,14 +136,6 @@ def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
         detail = f"Callers' data are masked for the role {actor.role} in such cases: q takes a whole case number there."
         raise ProblemError(MASKED_SEARCH, detail, accepted=["a case number"])
     return replace(filters, state=states)
-
-
-def _is_number(q: str) -> bool:
-    try:
-        parse_number(q)
-    except NumberError:
-        return False
-    return True
 
 
 CONTEXT: ContextVar[Mapping[str, Any]] = ContextVar("context")
@@ -238,12 +233,6 @@ class CatalogueInForce(Protocol):
     @property
     def edition(self) -> Edition: ...
 
-    def former_code(self, kind: CodeKind, given: str) -> str | None:
-        """Return the code by the last catalogue that knows it, or None if none ever did."""
-
-    def record(self, at: datetime) -> None:
-        """Record that the catalogue is in force from now on, if none is on record."""
-
 
 def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     """Return the dependency on a part of `api.app.Backend`: a coroutine, as FastAPI runs other functions in threads."""
@@ -254,16 +243,29 @@ def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(get)
 
 
-TheReader = Annotated[Reader, part("reader")]
-TheWriter = Annotated[DirectWriter, part("direct")]
-ThePeople = Annotated[People, part("people")]
-TheNaming = Annotated[Naming, part("naming")]
-ThePrinter = Annotated[Printer | None, part("print_pdf")]
-"""Printer of PDF; None if the extra for it is not installed."""
-TheExportTurn = Annotated[ExportTurn, part("export_turn")]
-"""Held by the one step of an export that runs."""
-TheCatalogue = Annotated[Catalogue, part("catalogue")]
-"""Catalogue in force now."""
-TheZone = Annotated[ZoneInfo, part("zone")]
-"""Time zone of the catalogue in force."""
-Now = Annotated[datetime, part("now")]
+class Backend(Protocol):
+    """Parts of `api.app.Backend` that routes of several subjects use."""
+
+    reader: Reader
+    direct: DirectWriter
+    people: People
+    naming: Naming
+    documents: Documents
+    print_pdf: Printer | None
+    export_turn: ExportTurn
+
+    @property
+    def catalogue(self) -> Catalogue: ...
+
+    @property
+    def zone(self) -> ZoneInfo: ...
+
+    @property
+    def now(self) -> datetime: ...
+
+
+async def _backend(request: Request) -> Any:  # noqa: ANN401 - the application's
+    return request.app.state.backend
+
+
+TheBackend = Annotated[Backend, Depends(_backend)]

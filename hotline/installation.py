@@ -148,10 +148,7 @@ def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
 
 
 async def adopt(client: Client, settings: Settings) -> str | None:
-    """Give both stores the same id if both answer, and return it; None if one does not, or SQL has no tables yet.
-
-    Raises OperatorError, RPCError and SQLAlchemyError.
-    """
+    """Give both stores one id; None if one is silent or has no tables. Raises OperatorError, RPCError, DBAPIError."""
     stores = await look(client, settings)
     if not stores.answer or (found := await asyncio.to_thread(_kept, settings, stores.temporal.id)) is None:
         return None

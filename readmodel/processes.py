@@ -1,7 +1,4 @@
-"""Processes of the service: the installation, the ids of the keys of each, and the courier that sends.
-
-No secret is in SQL.
-"""
+"""Processes of the service: the installation, the ids of the keys of each, and the courier that sends."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta

@@ -51,13 +51,7 @@ GiveUp = Callable[[str, Undelivered], Awaitable[None]]
 
 
 class Polling(NamedTuple):
-    """Limits of a loop that polls SQL.
-
-    Args:
-        poll_seconds: longest time between two polls; rows that this process commits are seen at once.
-        batch: most rows that one poll takes.
-        max_tries: tries after which a delivery is given up.
-    """
+    """Limits of a loop that polls SQL: seconds between two polls, most rows of one, tries before it gives up."""
 
     poll_seconds: float = 1.0
     batch: int = 100
@@ -116,14 +110,10 @@ class Loop(ABC):
 
 @dataclass(eq=False)
 class DeliveryLoop(Loop):
-    """The deliveries of one channel, with tries, pauses and dead letters.
+    """The deliveries of one channel, with tries, pauses and dead letters; no more than a batch is under way.
 
-    Args:
-        quiet_until: quiet hours of recipients on this channel.
-        give_up: is told of late notifications, and of dead letters before they are marked as such.
-        polling: the channel has no more than `batch` deliveries under way.
-        singly: the channel is given each delivery on its own, or else all that were taken together.
-        area_code: returns that of telephones without one.
+    `give_up` is told of late notifications, and of dead letters before they are marked as such. `singly`: the channel
+    is given each delivery on its own, or else all that were taken together. `area_code` is of telephones without one.
     """
 
     writer: GroupWriter
@@ -234,12 +224,7 @@ class DeliveryLoop(Loop):
 
 @dataclass(eq=False)
 class RoutingLoop(Loop):
-    """The routing of notifications: one transaction creates their deliveries, so a crash leaves nothing in doubt.
-
-    Args:
-        channels_to: returns the channels to a recipient.
-        channels: loops of the channels, woken when there are deliveries.
-    """
+    """The routing of notifications: one transaction creates their deliveries, so a crash leaves nothing in doubt."""
 
     writer: GroupWriter
     channels_to: ChannelsTo
@@ -302,10 +287,7 @@ class Courier:
 
     @activity.defn(name="deliver_notifications")
     async def deliver_notifications(self) -> int:
-        """Send notifications until the run ends or the worker stops; return the number of deliveries.
-
-        While SQL is down it waits. Deliveries that are unsettled at its end are in doubt for the next run.
-        """
+        """Send until the run ends or the worker stops; return the number of deliveries. While SQL is down it waits."""
         holder = uuid.uuid4().hex
         async with poller_run() as current:
             while not await self._claim(holder):

@@ -182,16 +182,10 @@ _SAMPLE = Delivery(
 
 
 class Templates:
-    """The templates of notifications, some of them replaced by the operator's.
+    """The templates of notifications, some of them replaced by those of the operator's folder, if there is one.
 
-    Args:
-        folder: folder of the operator's templates, laid out like `templates/`; None for the built-in ones.
-        time_zone: time zone of the instants in texts.
-        link: returns the address of the caller's page, for a delivery to a caller's telephone.
-        hotline: returns the number that callers dial; empty if the catalogue names none.
-
-    Raises:
-        FileError: a template cannot be used.
+    `link` returns the address of the caller's page, for a delivery to a caller's telephone; `hotline` the number that
+    callers dial, empty if the catalogue names none. Raises FileError if a template cannot be used.
     """
 
     def __init__(

@@ -17,51 +17,41 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.score import Item
 from domain.assessment.state import AssessmentState, Exclusion, Objection
 from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
-from domain.catalogue.figures import (
-    ANSWERED_IN_15S,
-    CALLS_ANSWERED,
-    CONNECTED_RATE,
-    FIGURE_OF,
-    OF_CALLS,
-    Criterion,
-    Figure,
-    FigureUnit,
-    GivenPoints,
-    Grade,
-    Ground,
-    Standard,
-    Subject,
-    Weight,
-)
+from domain.catalogue import figures
 from domain.reports.report import Cell
 from domain.shared.actors import Actor
 from domain.shared.value import Code, Immutable, Name, ShortText, Text, complete
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
-_SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
+_SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = complete(
     "_SHOWN",
-    FigureUnit,
-    {FigureUnit.COUNT: int, FigureUnit.RATE: float, FigureUnit.POINTS: float, FigureUnit.MONEY: str},
+    figures.FigureUnit,
+    {
+        figures.FigureUnit.COUNT: int,
+        figures.FigureUnit.RATE: float,
+        figures.FigureUnit.POINTS: float,
+        figures.FigureUnit.MONEY: str,
+    },
 )
 """Forms in which values are shown, by unit."""
-_OUTCOMES: Mapping[Figure, AbstractSet[CallOutcome]] = complete(
+_OUTCOMES: Mapping[figures.Figure, AbstractSet[CallOutcome]] = complete(
     "_OUTCOMES",
-    OF_CALLS,
+    figures.OF_CALLS,
     {
-        CALLS_ANSWERED: {CallOutcome.ANSWERED},
-        CONNECTED_RATE: OFFERED_OUTCOMES,
-        ANSWERED_IN_15S: {CallOutcome.ANSWERED},
+        figures.CALLS_ANSWERED: {CallOutcome.ANSWERED},
+        figures.CONNECTED_RATE: OFFERED_OUTCOMES,
+        figures.ANSWERED_IN_15S: {CallOutcome.ANSWERED},
     },
 )
 """Outcomes of the calls that a figure counts."""
 
 
-def _list_link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
+def _list_link(month: Assessment, by: figures.Subject, subject: str, figure: figures.Figure) -> str:
     if figure.kinds:
         return f"{ASSESSMENTS}/{month.number}/cases?{urlencode({'by': by, 'subject': subject, 'figure': figure.name})}"
     period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": sorted(_OUTCOMES[figure])}
-    agent = {"agent": subject} if by is Subject.AGENT else {}
+    agent = {"agent": subject} if by is figures.Subject.AGENT else {}
     return f"/v1/calls?{urlencode({**agent, **period}, doseq=True)}"
 
 
@@ -87,8 +77,10 @@ class FigureItem(BaseModel):
 
     @classmethod
     def of(cls, month: Assessment, item: Item, name: str) -> Self:
-        value, figure = item.figures[name], FIGURE_OF.get(name)
-        shown = None if value.value is None else _SHOWN[figure.unit if figure else FigureUnit.POINTS](value.value)
+        value, figure = item.figures[name], figures.FIGURE_OF.get(name)
+        shown = (
+            None if value.value is None else _SHOWN[figure.unit if figure else figures.FigureUnit.POINTS](value.value)
+        )
         link = _list_link(month, item.by, item.subject, figure) if figure else None
         return cls(**{**dict(value), "value": shown, "link": link})
 
@@ -149,7 +141,7 @@ class MonthSummary(Immutable):
             objections=len(month.objections),
             undecided=len(month.undecided),
             available_actions=[*month.available_actions(reader)],
-            links=links | {by.value: f"{here}?by={by}" for by in Subject},
+            links=links | {by.value: f"{here}?by={by}" for by in figures.Subject},
             **more,
         )
 
@@ -157,21 +149,23 @@ class MonthSummary(Immutable):
 class StandardItem(BaseModel):
     """Standard (考核标准) by which the month is judged."""
 
-    weights: tuple[Weight, ...] = Field(description="Of the kind of subject; empty if it gets no score.")
-    grades: tuple[Grade, ...]
-    grounds: tuple[Ground, ...] = Field(description="Grounds of exclusion (剔除理由).")
-    form: tuple[Criterion, ...] = Field(description="Criteria of inspection (质检), with the most points of each.")
-    given: tuple[GivenPoints, ...] = Field(description="Points from outside, as for training.")
+    weights: tuple[figures.Weight, ...] = Field(description="Of the kind of subject; empty if it gets no score.")
+    grades: tuple[figures.Grade, ...]
+    grounds: tuple[figures.Ground, ...] = Field(description="Grounds of exclusion (剔除理由).")
+    form: tuple[figures.Criterion, ...] = Field(
+        description="Criteria of inspection (质检), with the most points of each."
+    )
+    given: tuple[figures.GivenPoints, ...] = Field(description="Points from outside, as for training.")
 
     @classmethod
-    def of(cls, standard: Standard, by: Subject) -> Self:
+    def of(cls, standard: figures.Standard, by: figures.Subject) -> Self:
         return cls.model_validate(dict(standard) | {"weights": standard.weights_of(by)})
 
 
 class AssessedMonth(MonthSummary):
     """Assessment of one month, with the results of one kind of subject."""
 
-    by: Subject
+    by: figures.Subject
     standard: StandardItem
     items: list[AssessedItem] = Field(description="By subject.")
 
@@ -196,7 +190,9 @@ class NewObjection(BaseModel):
 
     model_config = body_like(object_.ACTION.example.model_dump(exclude={"by"}, exclude_unset=True))
 
-    by: Subject | None = Field(default=None, description="Kind of the subject; needed if the code is of several kinds.")
+    by: figures.Subject | None = Field(
+        default=None, description="Kind of the subject; needed if the code is of several kinds."
+    )
     subject: Name
     figure: Code
     complaint: str | None = Field(default=None, description="The case that is counted wrongly; null: the whole figure.")

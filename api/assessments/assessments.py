@@ -102,10 +102,7 @@ class Assessments:
         response: Response,
         refused: ProblemError | None = None,
     ) -> Assessment:
-        """Send the action; return the assessment after it. The response is a 202 if SQL does not show it yet.
-
-        Raises ProblemError.
-        """
+        """Return the assessment after the action. The response is 202 if SQL lacks it yet. Raises ProblemError."""
         action = ASSESSMENT_ACTION_OF[type(body)]
         if actor.role not in {*action.roles, Role.ADMIN}:
             raise action.wrong_role(actor)

@@ -72,11 +72,7 @@ STATE_FOR_CALLERS = complete(
 
 @dataclass(frozen=True)
 class CallerPage:
-    """Page that a link opens.
-
-    Args:
-        secure: True if browsers reach the service by HTTPS.
-    """
+    """Page that a link opens; `secure`: browsers reach the service by HTTPS."""
 
     cases: Cases
     in_force: CatalogueInForce
@@ -177,6 +173,10 @@ class CallerPage:
     def _fields(self, view: CaseView, link: Link) -> dict[str, Any]:
         """Return the fields of the page, none of them personal: a stranger may find the telephone."""
         services = (service for service in self.in_force.catalogue.services if service.code == view.service_code)
+        offers = [name for name in BODIES if name in view.available_actions and name != "follow_up"]
+        # A link answers the follow-up of its own cycle only.
+        if "follow_up" in view.available_actions and view.cycle == link.cycle:
+            offers = ["follow_up", "comment"]
         return {
             "case": view,
             "version": view.version,
@@ -184,7 +184,7 @@ class CallerPage:
             "service": next(services, None),
             "registered_on": str(self.in_force.catalogue.calendar.local_date(view.registered_at)),
             "state": STATE_FOR_CALLERS[view.state],
-            "offers": _offers(view, link),
+            "offers": offers,
             "answered": link.cycle in view.answered_cycles,
             "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
         }
@@ -197,13 +197,6 @@ def _words(form: Mapping[str, str]) -> str:
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:
     """Return what stays on a page whose form was not taken."""
     return {"words": _words(form), "chosen": {name: form.get(name) for name in QUESTIONS}}
-
-
-def _offers(view: CaseView, link: Link) -> list[str]:
-    """Return the buttons of the page: a link answers the follow-up of its own cycle only."""
-    if "follow_up" in view.available_actions and view.cycle == link.cycle:
-        return ["follow_up", "comment"]
-    return [name for name in BODIES if name in view.available_actions and name != "follow_up"]
 
 
 def _html(

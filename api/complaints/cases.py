@@ -241,13 +241,12 @@ complete("MASKED_AS", _NAMES.intersection(COLUMNS), _PERSONAL)  # A personal col
 
 def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
     """Return the cells of rows of `list_rows`, as this reader may see them."""
-    return [_cells(row, reader) for row in rows]
-
-
-def _cells(row: Mapping[Any, Any], reader: Actor) -> list[Cell]:
-    values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in COLUMNS}
-    values["flags"] = " ".join(row["flags"])
-    nested = {name: {of: {field: values[name]}} for name, (of, field) in _PERSONAL.items()}
-    shown, _ = masked(values | nested, masks_for(reader.role, ended=row["state"] in ENDED))
-    shown |= {name: shown[name][of][field] for name, (of, field) in _PERSONAL.items()}
-    return [shown[name] for name in COLUMNS]
+    found = list[list[Cell]]()
+    for row in rows:
+        values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in COLUMNS}
+        values["flags"] = " ".join(row["flags"])
+        nested = {name: {of: {field: values[name]}} for name, (of, field) in _PERSONAL.items()}
+        shown = masked_for(reader, values | nested, row["state"])
+        shown |= {name: shown[name][of][field] for name, (of, field) in _PERSONAL.items()}
+        found.append([shown[name] for name in COLUMNS])
+    return found

@@ -104,18 +104,15 @@ class Recognition:
             self._corrected.clear()
             await asyncio.sleep(PAUSES[0])
             try:
-                await self._round()
+                # The next ones; those that failed come after all others.
+                numbers = await self._reader.ask(unrecognised, self._after)
+                self._after = numbers[-1] if len(numbers) == UNRECOGNISED_PAGE else ""
+                for number in numbers:
+                    await self._recognise(number)
             except ProblemError:
                 continue  # SQL does not answer, which is logged
             except Exception:
                 log.exception("corrected callers are not looked up; the next round tries again")
-
-    async def _round(self) -> None:
-        """Look the next corrected callers up, those that failed after all others. Raises ProblemError without SQL."""
-        numbers = await self._reader.ask(unrecognised, self._after)
-        self._after = numbers[-1] if len(numbers) == UNRECOGNISED_PAGE else ""
-        for number in numbers:
-            await self._recognise(number)
 
     async def _recognise(self, number: str) -> None:
         """Look up the corrected caller of a case. What fails is tried again by the next round."""

@@ -1,11 +1,11 @@
 """Complaints: registration, lists, one complaint, its timeline, its parts and its notices."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Self, get_args
 
 from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, Field
@@ -26,8 +26,7 @@ from api.complaints.cases import (
     cells,
 )
 from api.complaints.intake import OTHER_OWNER, TheIntake
-from api.directory import Naming
-from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports.files import CSV, XLSX
 from api.parameters import (
@@ -49,15 +48,11 @@ from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag,
 from api.routing import (
     BY_NAME,
     MASKED_SEARCH,
+    Backend,
     OnceRoute,
-    TheCatalogue,
-    TheExportTurn,
-    TheNaming,
-    ThePrinter,
-    TheReader,
+    TheBackend,
     department_within,
     needs,
-    part,
     search_within,
 )
 from api.temporal.server import TEMPORAL_ERRORS
@@ -81,18 +76,14 @@ class Counts(BaseModel):
     no_department: int = Field(description="Those that no department has.")
     sla: dict[Sla, int] = Field(description="By service level; every level is named.")
 
-
-def summed(counts: Sequence[CaseCount]) -> Counts:
-    def by(column: str, named: Iterable[Any] = ()) -> dict[Any, int]:
-        sums = Counter(dict.fromkeys(named, 0))
+    @classmethod
+    def of(cls, counts: Sequence[CaseCount]) -> Self:
+        sums: dict[str, Any] = {"state": Counter(dict.fromkeys(State, 0)), "department": Counter()}
+        sums["sla"] = Counter(dict.fromkeys(get_args(Sla), 0))
         for count in counts:
-            sums[getattr(count, column)] += count.cases
-        return dict(sums)
-
-    department = by("department")
-    no_department = department.pop(None, 0)
-    state, sla = by("state", State), by("sla", get_args(Sla))
-    return Counts(total=sum(sla.values()), state=state, department=department, no_department=no_department, sla=sla)
+            for column, numbers in sums.items():
+                numbers[getattr(count, column)] += count.cases
+        return cls(total=sums["sla"].total(), no_department=sums["department"].pop(None, 0), **sums)
 
 
 FILTER_ERRORS = (INVALID_PERIOD, *UNKNOWN.values(), OTHER_DEPARTMENT, MASKED_SEARCH)
@@ -111,7 +102,6 @@ class PartListing(Paging):
 
 NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not found")
 HEADERS = {"Vary": "Accept"}
-PAGE_HEADERS = HEADERS | CONTENT_SECURITY
 
 
 router = APIRouter(tags=["complaints"], route_class=OnceRoute)
@@ -144,13 +134,13 @@ async def register_complaint(
     return complaint
 
 
-def _narrowed(wanted: Filters, actor: Actor, naming: Naming, area_code: str) -> CaseFilters:
+def _narrowed(wanted: Filters, actor: Actor, backend: Backend) -> CaseFilters:
     """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
-    owner, assignee = (person(naming, given, actor) for given in (filters.owner, filters.assignee))
+    owner, assignee = (person(backend.naming, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
-    narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
-    return search_within(actor, narrowed)
+    found: dict[str, Any] = {"department": department, "owner": owner, "assignee": assignee}
+    return search_within(actor, replace(filters, **found, area_code=backend.catalogue.area_code))
 
 
 @router.get(
@@ -163,9 +153,7 @@ async def list_complaints(
     wanted: Annotated[Listing, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
-    catalogue: TheCatalogue,
-    naming: TheNaming,
-    export_turn: TheExportTurn,
+    backend: TheBackend,
 ) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
@@ -173,15 +161,16 @@ async def list_complaints(
     the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
     sees callers' data masked cannot search in them.
     """
-    filters = _narrowed(wanted, actor, naming, catalogue.area_code)
+    filters = _narrowed(wanted, actor, backend)
     if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
         async def read(cursor: str | None) -> RowPage[RowMapping]:
             return await cases.reader.ask(list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
 
-        pages = await export_turn.pages(read, partial(cells, reader=actor), wanted.cursor, only_first=limit is not None)
-        return await export_turn.answer(wanted.format, "complaints", COLUMNS, pages)
+        turn, shown = backend.export_turn, partial(cells, reader=actor)
+        pages = await turn.pages(read, shown, wanted.cursor, only_first=limit is not None)
+        return await turn.answer(wanted.format, "complaints", COLUMNS, pages)
     page = await cases.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
     return Page[Complaint](items=items, next_cursor=page.next_cursor)
@@ -189,14 +178,10 @@ async def list_complaints(
 
 @router.get("/v1/complaints/counts", summary="Count complaints", responses=problems(*FILTER_ERRORS))
 async def count_complaints(
-    wanted: Annotated[Filters, Query(), BY_NAME],
-    actor: Annotated[Actor, needs(READ_CASES)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
-    naming: TheNaming,
+    wanted: Annotated[Filters, Query(), BY_NAME], actor: Annotated[Actor, needs(READ_CASES)], backend: TheBackend
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    return summed(await reader.ask(count_cases, _narrowed(wanted, actor, naming, catalogue.area_code)))
+    return Counts.of(await backend.reader.ask(count_cases, _narrowed(wanted, actor, backend)))
 
 
 @router.get(
@@ -229,12 +214,12 @@ async def get_timeline(
     number: CaseNumber,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_CASES)],
-    reader: TheReader,
+    backend: TheBackend,
     cases: TheCases,
 ) -> Response:
     """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
     case = await cases.in_sql(number, actor, READ_CASES)
-    page = await reader.ask(timeline, number, after_seq(paging.cursor), paging.limit)
+    page = await backend.reader.ask(timeline, number, after_seq(paging.cursor), paging.limit)
     return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
 
 
@@ -244,10 +229,7 @@ async def get_timeline(
     responses=problems(UNKNOWN["department"], OTHER_DEPARTMENT),
 )
 async def list_parts(
-    wanted: Annotated[PartListing, Query(), BY_NAME],
-    actor: Annotated[Actor, needs(READ_PARTS)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
+    wanted: Annotated[PartListing, Query(), BY_NAME], actor: Annotated[Actor, needs(READ_PARTS)], backend: TheBackend
 ) -> Page[PartItem]:
     """List the parts of a department in cases of others, the latest involvement first.
 
@@ -256,18 +238,18 @@ async def list_parts(
     department = department_within(READ_PARTS, actor, wanted.department) or actor.department
     if department is None:
         detail = "Your key has no department: name one with the parameter `department`."
-        raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
-    page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
+        raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
+    page = await backend.reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
     return Page[PartItem](items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], backend: TheBackend, cases: TheCases
 ) -> Page[NoticeItem]:
     """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    found = await reader.ask(documents_of, number)
+    found = await backend.reader.ask(documents_of, number)
     return Page[NoticeItem](items=[NoticeItem.of(number, event) for event in found])
 
 
@@ -283,27 +265,25 @@ async def list_notices(
         **problems(NOTICE_NOT_FOUND, NOT_ACCEPTABLE),
     },
 )
-async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
+async def get_notice(
     number: CaseNumber,
     seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
     actor: Annotated[Actor, needs(READ_NOTICES)],
-    reader: TheReader,
+    backend: TheBackend,
     cases: TheCases,
-    documents: Annotated[Documents, part("documents")],
-    print_pdf: ThePrinter,
     accept: Annotated[str, Header(include_in_schema=False)] = HTML,
 ) -> Response:
     """Return the document as it was issued: nothing that happens later changes it."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    there = {event.seq: event for event in await reader.ask(documents_of, number)}
+    there = {event.seq: event for event in await backend.reader.ask(documents_of, number)}
     if seq not in there:
         accepted = [str(known) for known in there]
         detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
         raise ProblemError(NOTICE_NOT_FOUND, detail, accepted=accepted)
-    html = documents.html(number, there[seq])
-    if not prefers_pdf(accept) or (print_pdf is None and quality(accept, HTML)):
-        return HTMLResponse(html, headers=PAGE_HEADERS)
-    printed = await printed_with(print_pdf, html, there[seq].at, accepted=[HTML])
+    html = backend.documents.html(number, there[seq])
+    if not prefers_pdf(accept) or (backend.print_pdf is None and quality(accept, HTML)):
+        return HTMLResponse(html, headers=HEADERS | CONTENT_SECURITY)
+    printed = await printed_with(backend.print_pdf, html, there[seq].at, accepted=[HTML])
     return Response(printed, media_type=PDF, headers=HEADERS)
 
 

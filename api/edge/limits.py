@@ -51,10 +51,7 @@ class RareLog(FixedWindowRateLimiter):
 
 
 class Limit:
-    """Limit of what (a plural noun) each subject does within a minute, which begins with the first that is counted.
-
-    0 is no limit.
-    """
+    """Limit of what (a plural noun) each subject does within a minute from the first that is counted; 0 is no limit."""
 
     def __init__(self, kind: ProblemKind, per_minute: int, what: str) -> None:
         self._kind = kind

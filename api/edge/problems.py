@@ -219,7 +219,8 @@ async def _on_invalid(request: Request, error: RequestValidationError) -> Respon
     if fault := next((fault for fault in found if fault["type"] == "json_invalid"), None):
         detail = f"At character {fault['loc'][-1]}: {fault['ctx']['error']}. Send one JSON object."
         return ProblemError(MALFORMED_JSON, detail).response()
-    if _is_no_json(request, found):
+    of_body = [fault for fault in found if tuple(fault["loc"]) == ("body",) and fault["type"] != "missing"]
+    if of_body and "json" not in request.headers.get("content-type", ""):
         return ProblemError(NO_JSON, "Send JSON, with the header Content-Type: application/json.").response()
     found = causes(found)
     kinds = [_kind_of_fault(fault) for fault in found]
@@ -248,13 +249,6 @@ def invalid_request(faults: Sequence[FieldError], kind: ProblemKind = INVALID_RE
     accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
     return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults))
-
-
-def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
-    """Return True if a body was sent without the media type of JSON."""
-    return "json" not in request.headers.get("content-type", "") and any(
-        tuple(fault["loc"]) == ("body",) and fault["type"] != "missing" for fault in found
-    )
 
 
 def _field_error(request: Request, fault: ErrorDetails) -> FieldError:

@@ -71,7 +71,8 @@ def svg(table: Table) -> str | None:
     chart, readable = table.chart, table.readable()
     sums = _with_others(_sums(readable, chart))
     labels = _labels(readable, chart, sums)
-    ticks = _ticks(_top(sums, stacked=chart.kind is ChartKind.STACKED))
+    summed = [_total(sums.values())] if chart.kind is ChartKind.STACKED else sums.values()
+    ticks = _ticks(max((value for series in summed for value in series.values()), default=0))
     drawn = _KINDS[chart.kind](_config(chart, labels, len(sums) if len(sums) > 1 else 0), style=_STYLE)
     secondary = _title(readable, chart.secondary) if chart.secondary else None
     drawn.x_labels, drawn.y_labels = [shortened(label, LONGEST_LABEL) for label in labels], ticks
@@ -167,12 +168,6 @@ def _total(series: Iterable[Series]) -> Series:
     for each in series:
         total.update(each)
     return total
-
-
-def _top(sums: Sums, *, stacked: bool) -> float:
-    """Return the largest value, or the largest sum of the values of a label if they are stacked."""
-    drawn = [_total(sums.values())] if stacked else sums.values()
-    return max((value for series in drawn for value in series.values()), default=0)
 
 
 def _sums(table: Table, chart: Chart) -> Sums:

@@ -30,15 +30,7 @@ from api.routing import CatalogueInForce, OnceRoute, part
 from api.temporal.server import ClockCheck, describe, is_off
 from readmodel.notifications import oldest_due
 from readmodel.recovery import lost_cases
-from workflows.clients.service import (
-    COURIER,
-    RECONCILER,
-    SCHEDULE,
-    SURGE_WATCH,
-    WORKFLOW,
-    describe_schedule,
-    last_report,
-)
+from workflows.clients import service
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""
@@ -106,7 +98,7 @@ def checks(
         "read_model": sql.read_model,
         "courier": partial(_courier, temporal, sql, clock),
         "reconciler": partial(_reconciler, temporal, sql, clock),
-        "surge_watch": partial(temporal.poller, SURGE_WATCH),
+        "surge_watch": partial(temporal.poller, service.SURGE_WATCH),
         "keys": lambda: sql.keys(clock()),
         "calendar": partial(_calendar, in_force, clock),
         "catalogue": partial(_catalogue, in_force),
@@ -148,8 +140,8 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
 
     Nor is it if it runs on a worker that does not use this database: it sends what is due in another one.
     """
-    found, oldest = await temporal.described(COURIER), None
-    poller = await temporal.poller_by(found, COURIER)
+    found, oldest = await temporal.described(service.COURIER), None
+    poller = await temporal.poller_by(found, service.COURIER)
     if not poller.ok:
         return poller
     # SQL that is down is told by a part of its own.
@@ -171,17 +163,17 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
-    poller = await temporal.poller(RECONCILER)
+    poller = await temporal.poller(service.RECONCILER)
     if not poller.ok:
         return poller
-    report = await last_report(temporal.client) or ReconcilerReport()
+    report = await service.last_report(temporal.client) or ReconcilerReport()
     if report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return fault(detail, "Read the log of the worker. It tries again by itself.")
     if report.unswept_since and clock() - report.unswept_since > LONGEST_SWEEP:
         # Somebody else may also have repeated an old report.
         detail = f"it has made no whole comparison since {report.unswept_since:%Y-%m-%d %H:%M} UTC"
-        return fault(detail, f"Read the log of the worker; terminate `{RECONCILER.id}`.")
+        return fault(detail, f"Read the log of the worker; terminate `{service.RECONCILER.id}`.")
     faults: dict[str, str] = {}
     if report.paused:
         faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}"] = UNPAUSE
@@ -200,12 +192,14 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
         remedy = "Run the release that wrote them; if it is this one, report it: a rule broke their state."
         faults[f"cases cannot be read: {_named(report.unreadable)}"] = remedy
     try:
-        if (found := await describe_schedule(temporal.client)) and found.schedule.state.paused:
+        if (found := await service.describe_schedule(temporal.client)) and found.schedule.state.paused:
             remedy = "Unpause the Schedule in the Temporal UI."
-            faults[f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins"] = remedy
+            faults[f"the Schedule `{service.SCHEDULE}` is paused: no report or assessment begins"] = remedy
     except RPCError:
-        remedy = f"End the workflow `{WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
-        faults[f"the Schedule `{SCHEDULE}` does not answer"] = remedy
+        remedy = (
+            f"End the workflow `{service.WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
+        )
+        faults[f"the Schedule `{service.SCHEDULE}` does not answer"] = remedy
     return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else poller
 
 

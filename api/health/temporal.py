@@ -11,12 +11,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import NamespaceState, PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import (
-    CountWorkflowExecutionsRequest,
-    DescribeNamespaceRequest,
-    DescribeWorkflowExecutionRequest,
-    DescribeWorkflowExecutionResponse,
-)
+from temporalio.api.workflowservice import v1 as messages
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -77,11 +72,8 @@ class TemporalHealth:
     unwritable: Callable[[], Awaitable[str | None]]
 
     async def temporal(self) -> Component:
-        """Report if Temporal answers, starts workflows and can write.
-
-        Together with the clock this decides if calls can be taken.
-        """
-        request = DescribeNamespaceRequest(namespace=self.client.namespace)
+        """Report if Temporal answers, starts workflows and can write. Without it or a right clock, no call is taken."""
+        request = messages.DescribeNamespaceRequest(namespace=self.client.namespace)
         asked = self.client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=ANSWER_SECONDS))
         try:
             found = await unless_gone(asked)
@@ -116,7 +108,9 @@ class TemporalHealth:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
         return await self.poller_by(await self.described(singleton), singleton)
 
-    async def poller_by(self, found: DescribeWorkflowExecutionResponse | None, singleton: Singleton) -> Component:
+    async def poller_by(
+        self, found: messages.DescribeWorkflowExecutionResponse | None, singleton: Singleton
+    ) -> Component:
         """Report as `poller` does, by what `described` has returned."""
         if found is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
@@ -150,10 +144,10 @@ class TemporalHealth:
                 ages.append(abs((datetime.now(UTC) - at).total_seconds()))
         return min(ages, default=POLL_SECONDS) < POLL_SECONDS
 
-    async def described(self, singleton: Singleton) -> DescribeWorkflowExecutionResponse | None:
+    async def described(self, singleton: Singleton) -> messages.DescribeWorkflowExecutionResponse | None:
         """Return what Temporal says of the workflow; None if it has none. Raises RPCError."""
         # Not by a handle, which tries for ten seconds: a Temporal that is down is to be told as such.
-        request = DescribeWorkflowExecutionRequest(
+        request = messages.DescribeWorkflowExecutionRequest(
             namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
         )
         return await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
@@ -163,11 +157,11 @@ class TemporalHealth:
         states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
         of_cases = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{self.task_queue}"'
         query = f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})"
-        request = CountWorkflowExecutionsRequest(namespace=self.client.namespace, query=query)
+        request = messages.CountWorkflowExecutionsRequest(namespace=self.client.namespace, query=query)
         return (await self.client.workflow_service.count_workflow_executions(request)).count
 
 
-def worker_of(found: DescribeWorkflowExecutionResponse | None) -> str | None:
+def worker_of(found: messages.DescribeWorkflowExecutionResponse | None) -> str | None:
     """Return the identity of the worker that runs the activity of a workflow; None if none does."""
     started = [each for each in found.pending_activities if each.state == _STARTED] if found else ()
     return next((each.last_worker_identity for each in started), None)

@@ -29,7 +29,7 @@ from api.edge.problems import (
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.routing import BY_NAME, CatalogueInForce, OnceRoute, TheReader, needs, part
+from api.routing import BY_NAME, CatalogueInForce, OnceRoute, TheBackend, needs, part
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
@@ -197,17 +197,17 @@ class Incidents(Actions[IncidentOutcome]):
         self, incident: Incident, actor: Actor, batch: IncidentBatch | None = None
     ) -> tuple[IncidentItem, bool]:
         """Write the batch, if there is one; return the incident as the actor sees it, and True if lists show it."""
-        shown = await (self.projection.write_incident(batch) if batch else self._is_shown(incident))
+        shown = False
+        if batch:
+            shown = await self.projection.write_incident(batch)
+        else:
+            with suppress(ProblemError):
+                found = (await self.reader.ask(stored.standing, [incident.number])).get(incident.number)
+                shown = found is not None and found.version >= incident.version
         if shown:  # a repeated action has the incident as it was the first time
             there = await self._in_sql(incident.number)
             incident = max(there or incident, incident, key=attrgetter("version"))
         return await self.item(incident, actor), shown
-
-    async def _is_shown(self, incident: Incident) -> bool:
-        with suppress(ProblemError):
-            found = (await self.reader.ask(stored.standing, [incident.number])).get(incident.number)
-            return found is not None and found.version >= incident.version
-        return False
 
 
 def no_incident(number: str) -> ProblemError:
@@ -264,10 +264,10 @@ async def declare_incident(
 
 @router.get("/v1/incidents", summary="List incidents")
 async def list_incidents(
-    wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], reader: TheReader
+    wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], backend: TheBackend
 ) -> Page[IncidentItem]:
     """List incidents, the latest first; of the states that are given."""
-    page = await reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
+    page = await backend.reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
     items = [IncidentItem.of(incident, actor, counts) for incident, counts in page.items]
     return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
@@ -287,13 +287,13 @@ async def get_incident_timeline(
     number: IncidentNumber,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_INCIDENTS)],
-    reader: TheReader,
+    backend: TheBackend,
 ) -> Response:
     """List the events of an incident, the oldest first; those of the system have the actor `system`."""
     after = after_seq(paging.cursor)
-    if not await reader.ask(stored.standing, [number]):
+    if not await backend.reader.ask(stored.standing, [number]):
         raise no_incident(number)
-    page = await reader.ask(incident_timeline, number, after, paging.limit)
+    page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)
 
 
@@ -307,14 +307,14 @@ async def list_candidates(
     paging: Annotated[Paging, Query()],
     actor: Annotated[Actor, needs(READ_CANDIDATES)],
     incidents: TheIncidents,
-    reader: TheReader,
+    backend: TheBackend,
 ) -> Page[Candidate]:
     """List cases that the incident does not take by itself, the newest first, each with the reasons.
 
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
     """
     incident = await incidents.found(number, actor)
-    page = await reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
+    page = await backend.reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
     items = [Candidate.of(each, actor) for each in page.items]
     return Page[Candidate](items=items, next_cursor=page.next_cursor)
 

@@ -1,39 +1,25 @@
 """Reports of a day or a month (日报、月报). A new one is a query of `readmodel`, and its shape and route here."""
 
 import asyncio
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import HTMLResponse, Response
 
-from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.routing import Now, OnceRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
-from api.sql import Reader
+from api.routing import Backend, OnceRoute, TheActor, TheBackend, needs
 from domain.customers.customer import Thanks
-from domain.reports.report import (
-    FORMS,
-    MONTH,
-    BeforeFirstCaseError,
-    NoReportError,
-    NotEndedError,
-    Period,
-    PeriodError,
-    Report,
-    ReportKind,
-    month_bounds,
-)
+from domain.reports import report as reports
 from domain.rights.rights import READ_REPORTS
 from domain.shared.value import ZERO, Name, rate
 from readmodel.callers import thanks_between
@@ -42,7 +28,10 @@ from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
 from readmodel.reports.reports import first_case_at, get_report
 
 Month = Annotated[
-    str, Query(pattern=f"^{MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"])
+    str,
+    Query(
+        pattern=f"^{reports.MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"]
+    ),
 ]
 
 
@@ -112,10 +101,10 @@ router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_c
 
 
 @router.get("/v1/reports/approvals", summary="Money decided in a month 审批月报")
-async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Money:
+async def report_approvals(month: Month, backend: TheBackend) -> Money:
     """Sum what management approved and rejected, by the month of the last decision."""
-    found = await reader.ask(totals, *month_bounds(month, zone))
-    currency = catalogue.currency
+    found = await backend.reader.ask(totals, *reports.month_bounds(month, backend.zone))
+    currency = backend.catalogue.currency
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 
@@ -124,15 +113,14 @@ async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalo
 async def report_thanks(
     month: Month,
     actor: TheActor,
-    reader: TheReader,
-    zone: TheZone,
+    backend: TheBackend,
     thanked: Annotated[
         Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
     ] = None,
 ) -> MonthOfThanks:
     """Count the thanks of callers by person, in the month of the call."""
     given: dict[str | None, list[Thanks]] = {}
-    for thanks in await reader.ask(thanks_between, *month_bounds(month, zone)):
+    for thanks in await backend.reader.ask(thanks_between, *reports.month_bounds(month, backend.zone)):
         if thanked in (None, thanks.thanked):
             given.setdefault(thanks.thanked, []).append(thanks)
     people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
@@ -143,14 +131,13 @@ async def report_thanks(
 @router.get("/v1/reports/follow-ups", summary="Follow-ups of a month 回访月报")
 async def report_follow_ups(
     month: Month,
-    reader: TheReader,
-    zone: TheZone,
+    backend: TheBackend,
     by: Annotated[
         FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
     ] = FollowUpSubject.COMPANY,
 ) -> MonthOfFollowUps:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-    found = await reader.ask(counts, *month_bounds(month, zone), by)
+    found = await backend.reader.ask(counts, *reports.month_bounds(month, backend.zone), by)
     items = [FollowUpItem.of(each) for each in found]
     return MonthOfFollowUps(month=month, by=by, items=items)
 
@@ -159,9 +146,9 @@ PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not 
 BEFORE_FIRST_CASE = declare("before-first-case", HTTPStatus.NOT_FOUND, "Period before the first case")
 REPORT_NOT_MADE = declare("report-not-made", HTTPStatus.NOT_FOUND, "Report not made yet")
 ERRORS = (PERIOD_NOT_ENDED, BEFORE_FIRST_CASE, REPORT_NOT_MADE, NOT_ACCEPTABLE)
-_KINDS: dict[type[NoReportError], ProblemKind] = {
-    NotEndedError: PERIOD_NOT_ENDED,
-    BeforeFirstCaseError: BEFORE_FIRST_CASE,
+_KINDS: dict[type[reports.NoReportError], ProblemKind] = {
+    reports.NotEndedError: PERIOD_NOT_ENDED,
+    reports.BeforeFirstCaseError: BEFORE_FIRST_CASE,
 }
 REPORT_RESPONSES = formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS)
 
@@ -185,65 +172,68 @@ class ReportQuery(BaseModel, extra="forbid"):
     )
 
 
-def _parsed(kind: ReportKind, value: object) -> Period:
+def _parsed(kind: reports.ReportKind, value: object) -> reports.Period:
     try:
-        return Period.parse(kind, str(value))
-    except PeriodError as error:
+        return reports.Period.parse(kind, str(value))
+    except reports.PeriodError as error:
         raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
 
 
-def _named(kind: ReportKind, **schema: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{FORMS[kind].pattern}$"}, "validation")
+def _named(kind: reports.ReportKind, **schema: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{reports.FORMS[kind].pattern}$"}, "validation")
 
 
 class DailyQuery(ReportQuery):
     """Day and format of a report."""
 
     period: Annotated[
-        Any, BeforeValidator(partial(_parsed, ReportKind.DAILY)), _named(ReportKind.DAILY, format="date")
+        Any,
+        BeforeValidator(partial(_parsed, reports.ReportKind.DAILY)),
+        _named(reports.ReportKind.DAILY, format="date"),
     ] = Field(alias="date", description="Day, in the time zone of the catalogue.", examples=["2026-08-03"])
 
 
 class MonthlyQuery(ReportQuery):
     """Month and format of a report."""
 
-    period: Annotated[Any, BeforeValidator(partial(_parsed, ReportKind.MONTHLY)), _named(ReportKind.MONTHLY)] = Field(
-        alias="month", description="Month, in the time zone of the catalogue.", examples=["2026-08"]
-    )
+    period: Annotated[
+        Any, BeforeValidator(partial(_parsed, reports.ReportKind.MONTHLY)), _named(reports.ReportKind.MONTHLY)
+    ] = Field(alias="month", description="Month, in the time zone of the catalogue.", examples=["2026-08"])
 
 
-@router.get("/v1/reports/daily", summary="Report of a day 日报", response_model=Report, responses=REPORT_RESPONSES)
-async def report_daily(
-    wanted: Annotated[DailyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
-) -> Report | Response:
+@router.get(
+    "/v1/reports/daily", summary="Report of a day 日报", response_model=reports.Report, responses=REPORT_RESPONSES
+)
+async def report_daily(wanted: Annotated[DailyQuery, Query()], backend: TheBackend) -> reports.Report | Response:
     """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
+    return await _answer(wanted.period, wanted.format, backend)
 
 
-@router.get("/v1/reports/monthly", summary="Report of a month 月报", response_model=Report, responses=REPORT_RESPONSES)
-async def report_monthly(
-    wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
-) -> Report | Response:
+@router.get(
+    "/v1/reports/monthly", summary="Report of a month 月报", response_model=reports.Report, responses=REPORT_RESPONSES
+)
+async def report_monthly(wanted: Annotated[MonthlyQuery, Query()], backend: TheBackend) -> reports.Report | Response:
     """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
+    return await _answer(wanted.period, wanted.format, backend)
 
 
-async def _stored(period: Period, reader: Reader, now: datetime, zone: ZoneInfo) -> Report:
+async def _stored(period: reports.Period, backend: Backend) -> reports.Report:
     """Return the report of the period. Raises ProblemError if it was not made, or cannot be."""
-    if found := await reader.ask(get_report, period):
+    if found := await backend.reader.ask(get_report, period):
         return found
-    first = await reader.ask(first_case_at)
+    first = await backend.reader.ask(first_case_at)
     try:
-        period.check(now, zone, first)
-    except NoReportError as error:
+        period.check(backend.now, backend.zone, first)
+    except reports.NoReportError as error:
         raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
     command = f"hotline report {period.kind.value} {period.name} --make"
     detail = f"The report of {period.name} is not made yet; run `{command}`."
     raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
 
 
-async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | None) -> Report | Response:
+async def _answer(period: reports.Period, wanted: ReportFormat, backend: Backend) -> reports.Report | Response:
     """Return the report in a format, rendered from the stored value alone, so it stays as it was made."""
+    report = await _stored(period, backend)
     saved = attachment(f"{report.kind.value}-{report.period}.{wanted.value}")
     match wanted:
         case ReportFormat.JSON:
@@ -256,4 +246,4 @@ async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | Non
     if wanted is ReportFormat.HTML:
         return HTMLResponse(html, headers=CONTENT_SECURITY)
     others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]
-    return Response(await printed_with(print_pdf, html, report.made_at, others), media_type=PDF, headers=saved)
+    return Response(await printed_with(backend.print_pdf, html, report.made_at, others), media_type=PDF, headers=saved)

@@ -166,10 +166,7 @@ def _away() -> ProblemError:
 
 
 async def _json(http: httpx.AsyncClient, request: httpx.Request, *accepted: int) -> dict[str, Any]:
-    """Return the JSON object that is the answer, of status 200 or an accepted one.
-
-    Raises ValueError, OSError or httpx.HTTPError.
-    """
+    """Return the object of an answer of status 200 or an accepted one. Raises ValueError, OSError, httpx.HTTPError."""
     await check_resolved(request.url.host)
     content, request.headers["accept-encoding"] = b"", "identity"
     response = await http.send(request, stream=True)

@@ -129,7 +129,10 @@ class Dangerous:
             f"Confirm this first: open {here} in this browser, give a reason, then press the button again."
             f" 请先在本浏览器打开 {here}，填写理由并确认，再点一次按钮。{_INSTEAD}"
         )
-        refusal = shown(ProblemError(DANGEROUS, detail))
+        refusal, count = shown(ProblemError(DANGEROUS, detail)), None
+        with suppress(ProblemError):  # Temporal may not tell how many workflows a query finds
+            listed = body.get("executions") if does in _OPERATIONS else [subject]
+            count = len(listed) if listed else await self._cases.client.count(body["visibilityQuery"])
         self._cookie.set(
             refusal,
             Confirmation(
@@ -137,17 +140,11 @@ class Dangerous:
                 digest=digest,
                 does=does,
                 subject=subject if len(subject) <= LONGEST_SUBJECT else f"{subject[:LONGEST_SUBJECT]}…",
-                count=await self._counted(body) if does in _OPERATIONS else 1,
+                count=count,
                 ends_at=self._cases.clock() + LASTS,
             ),
         )
         return refusal
-
-    async def _counted(self, batch: Mapping[str, Any]) -> int | None:
-        """Return the number of workflows of a batch; None if Temporal does not tell it."""
-        with suppress(ProblemError):
-            return len(batch.get("executions", ())) or await self._cases.client.count(batch["visibilityQuery"])
-        return None
 
     def kept(self, request: Request, session: Session) -> Confirmation | None:
         """Return what the browser keeps of this session; None if that is nothing."""

@@ -4,8 +4,8 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
@@ -105,20 +105,15 @@ class UiServer:
             if match.kind is RequestKind.RENDER:
                 await taken.enter_async_context(self._turns.of("render", person))
             if b"waitNewEvent=" in query:
-                taken.enter_context(self._waiting_place(person))
+                if self._waiting[person] >= WAITING or self._waiting.total() >= WAITING_IN_ALL:
+                    most = (
+                        f"{WAITING} histories of one person and {WAITING_IN_ALL} in all wait for news at the same time"
+                    )
+                    detail = f"At most {most}: close pages of cases, or reload them by hand. 请关闭部分工单页面。"
+                    raise ProblemError(TOO_MANY_REQUESTS, detail, headers={"Retry-After": "60"})
+                self._waiting[person] += 1
+                taken.callback(self._waiting.subtract, [person])
             yield
-
-    @contextmanager
-    def _waiting_place(self, person: str) -> Iterator[None]:
-        if self._waiting[person] >= WAITING or self._waiting.total() >= WAITING_IN_ALL:
-            most = f"{WAITING} histories of one person and {WAITING_IN_ALL} in all wait for news at the same time"
-            detail = f"At most {most}: close pages of cases, or reload them by hand. 请关闭部分工单页面。"
-            raise ProblemError(TOO_MANY_REQUESTS, detail, headers={"Retry-After": "60"})
-        self._waiting[person] += 1
-        try:
-            yield
-        finally:
-            self._waiting[person] -= 1
 
 
 def token_in(cookies: str) -> str | None:

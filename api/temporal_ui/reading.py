@@ -92,10 +92,7 @@ def _unreadable(reason: str) -> ProblemError:
 
 
 def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
-    """Return a query that finds what both the query and the condition find; `counted`: it may end as counts do.
-
-    Raises ProblemError.
-    """
+    """Return a query for what both find; `counted`: it may end as the UI's counts do. Raises ProblemError."""
     if len(query) > LONGEST or not all(char.isprintable() or char in _BLANK for char in query):
         raise _unreadable(f"it has more than {LONGEST:,} characters, or some that cannot be printed")
     form, ends = _form_of(query)
@@ -145,10 +142,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
 
 
 async def admit(cases: Cases, actor: Actor, match: Match, query: bytes) -> bytes:
-    """Return the query to send on for a request of this rule, narrowed to what the person may read.
-
-    Raises ProblemError.
-    """
+    """Return the query to send on for a request, narrowed to what the person may read. Raises ProblemError."""
     if not _reads_all(actor) and (actor.role not in READ_CASES.reach or actor.department is None):
         raise _wrong_role(actor, READ_CASES)
     if match.ids.get("namespace") not in (None, cases.client.namespace):

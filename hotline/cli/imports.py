@@ -179,10 +179,7 @@ _IN_CHINESE = {
 
 
 def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
-    """Return the customers of this file, each account once; they name districts of the catalogue by code or name.
-
-    Raises FileError if the file, or any line of it, cannot be used, and OSError if it cannot be read.
-    """
+    """Return the customers of a file, with districts by code or name of the catalogue. Raises FileError, OSError."""
     source = ColumnFile(path, COLUMNS, REQUIRED)
     return source.read(encoding, partial(_customer, source, catalogue))
 

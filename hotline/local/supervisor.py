@@ -1,7 +1,7 @@
 """Supervisor of programs, which starts them, restarts those that end, and ends them in order.
 
-It uses no thread, so that little can break in it. On Linux the kernel ends the programs if the
-supervisor is killed; programs that are left in spite of that are ended by the next run, which finds them in `run.json`.
+On Linux the kernel ends the programs if the supervisor is killed; those that are left in spite of that are ended by the
+next run, which finds them in `run.json`. No thread is used, so that little can break.
 """
 
 import asyncio
@@ -41,10 +41,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Program:
-    """Program to run, which may be reached at `address`.
-
-    `grace_seconds` is the time it may take to end by itself after SIGTERM.
-    """
+    """Program to run, reached at `address`, which may take so many seconds to end by itself after SIGTERM."""
 
     name: str
     argv: tuple[str, ...]
@@ -70,10 +67,7 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._keep_logs_small())]
 
     def start(self, program: Program, *, until_success: bool = False, patient: bool = False) -> "asyncio.Task[None]":
-        """Start a program and restart it whenever it ends, or until it ends with success, which ends the task.
-
-        A patient start never gives up. Cancelling the task ends the program.
-        """
+        """Start a program and restart it when it ends, or until success; a patient start never gives up."""
         task = asyncio.create_task(self._keep(program, until_success=until_success, patient=patient), name=program.name)
         task.add_done_callback(self._notice)
         self._tasks.append(task)
@@ -111,10 +105,7 @@ class Supervisor:
                 process.kill()
 
     async def _keep(self, program: Program, *, until_success: bool, patient: bool) -> None:
-        """Run the program again and again, with growing pauses if it ends soon.
-
-        Raises OperatorError if it ended `DEATHS_BEFORE_GIVING_UP` times before the service was `steady`.
-        """
+        """Run it again and again, with growing pauses. Raises OperatorError if it ends often before `steady`."""
         log = self._logs / f"{program.name}.log"
         pause, deaths = FIRST_PAUSE_SECONDS, 0
         while True:

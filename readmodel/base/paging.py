@@ -31,10 +31,7 @@ class BadCursorError(ValueError):
 
 
 class Place(NamedTuple):
-    """Place of an item in a list: its instant, and its number or key among those of the instant.
-
-    `stretch` names the part of a list that has several in turn.
-    """
+    """Place of an item: its instant, its number or key at that instant, and the name of a part of the list."""
 
     at: datetime
     key: str

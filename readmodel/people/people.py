@@ -120,8 +120,7 @@ class ApiKey(Immutable):
 class NamingFault(Exception):  # noqa: N818 - a refusal is an answer, and no error
     """Fault of a text that is to name an owner or assignee, and the people whom it names.
 
-    `nobody` and `several` are of any text; `crew` is of an owner, `elsewhere` of an assignee of another department, or
-    of none.
+    `nobody` and `several` are of any text, `crew` of an owner, `elsewhere` of an assignee of no or another department.
     """
 
     def __init__(

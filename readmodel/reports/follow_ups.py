@@ -53,9 +53,8 @@ def counts(
 ) -> tuple[FollowUpCounts, ...]:
     """Return the counts of the follow-ups that ended from `start` on, before `end`, by subject.
 
-    Cases without a subject come last. The company has counts even if there was no follow-up.
-
-    Of the short form, `satisfied` counts as solved and satisfied; `dissatisfied` does not tell what was solved.
+    Cases without a subject come last; the company always has counts. Of the short form, `satisfied` counts as solved
+    and satisfied; `dissatisfied` does not tell what was solved.
     """
     short_satisfied = _row.outcome == "satisfied"
     solved = _row.solved | (_row.solved.is_(null()) & short_satisfied)

@@ -264,7 +264,7 @@ async def test_a_sweep_that_never_ends_is_told(
 
     async with whole(own_temporal, tmp_path) as made:
         await becomes(made, "reconciler", ok=True)
-        monkeypatch.setattr(readiness, "last_report", report)
+        monkeypatch.setattr("workflows.clients.service.last_report", report)
         found = await becomes(made, "reconciler", ok=False)
         assert found["detail"].startswith("it has made no whole comparison since ")
         assert "terminate `reconciler`" in found["remedy"]
@@ -283,7 +283,7 @@ async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
         with database.begin() as connection:
             connection.execute(cases.update().values(lost="reset"))
         database.dispose()
-        monkeypatch.setattr(readiness, "last_report", report)
+        monkeypatch.setattr("workflows.clients.service.last_report", report)
         found = await becomes(made, "reconciler", ok=False)
         lost = f"1 open cases have lost their workflow: {number} (reset)"
         assert found["detail"] == f"{lost}; cases cannot be read: 2609010000027 (Progress.state: enum)"

@@ -17,7 +17,7 @@ from api.assessments.answers import (
 )
 from api.calls import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
 from api.complaints.cases import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
-from api.complaints.routes import summed
+from api.complaints.routes import Counts
 from api.dead_letters import ResentLetter
 from api.documents import SAMPLE
 from api.health import Component, Health
@@ -314,7 +314,9 @@ EXAMPLES: dict[str, Any] = {
     "KnownCaller": KNOWN_CALLER,
     "HandoverItem": HandoverItem.of(HANDOVER, [OpenWork(number=NUMBER, department="repair")]),
     "Services": SERVICES,
-    "Counts": summed([CaseCount("registered", None, "on_time", 2), CaseCount("in_progress", "repair", "at_risk", 3)]),
+    "Counts": Counts.of(
+        [CaseCount("registered", None, "on_time", 2), CaseCount("in_progress", "repair", "at_risk", 3)]
+    ),
     "KeptCalls": KeptCalls(added=1, changed=0, unchanged=0),
     "CallBackPage": Page[CallBackItem](items=[CALL_BACK], next_cursor=None),
     "CallBackItem": CALL_BACK,
