@@ -46,7 +46,6 @@ from api.health.storage import READ_MODEL, TEMPORAL, Integrity, SqlHealth, Stora
 from api.health.temporal import TemporalHealth
 from api.incidents import routes as incidents
 from api.incidents.routes import Incidents
-from api.people import Handovers
 from api.reports import calls as call_reports
 from api.reports import routes as reports
 from api.sign_in import sessions
@@ -207,7 +206,7 @@ class Backend:
 
     def _add_subjects(self, client: Client) -> None:
         settings, in_force, reader, clock = self.settings, self.in_force, self.reader, self.clock
-        naming, projection, people = self.naming, self.projection, self.people
+        naming, projection = self.naming, self.projection
         temporal = client, settings.task_queue, settings.update_timeout_seconds, self.clock_check
         actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
         complaints = ComplaintClient(*temporal, actions, projection.acknowledged)
@@ -224,8 +223,8 @@ class Backend:
         )
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
         self.incidents = Incidents(incidents, naming, reader, projection, cases, in_force, turns, most, clock)
-        self.handovers = Handovers(HandoverClient(*temporal), reader, self.direct, naming, people, clock)
-        self.assessments = Assessments(assessments, reader, self.direct, people, in_force, clock)
+        self.handovers = HandoverClient(*temporal)
+        self.assessments = Assessments(assessments, reader, self.direct, self.people, in_force, clock)
 
     def _add_temporal_ui(self) -> None:
         cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force
