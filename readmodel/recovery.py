@@ -19,6 +19,7 @@ from domain.case.case import Case
 from domain.case.lifecycle import BEFORE_REPLY, UNFINISHED, Event, State
 from domain.incident.incident import ABSORPTION, Incident
 from domain.incident.state import ENDS, IncidentEvent
+from domain.shared.value import to_milliseconds
 from readmodel.assessments.months import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.schema import JsonText
@@ -51,6 +52,15 @@ def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held
     statement = select(cases.c.number, cases.c.changed_at, cases.c.version, _EVENTS, IS_OPEN)
     rows = connection.execute(statement.where(cases.c.number.in_(numbers)))
     return {number: Held(*facts) for number, *facts in rows}
+
+
+def lacking(connection: ReadConnection, changes: Mapping[str, Collection[datetime]]) -> set[str]:
+    """Return the open cases among these of which SQL has no event at one of the instants, in milliseconds."""
+    of_open = select(events.c.number, events.c.at).join(cases, cases.c.number == events.c.number).where(IS_OPEN)
+    found = defaultdict[str, set[datetime]](set)
+    for number, at in connection.execute(of_open.where(cases.c.number.in_(changes))):
+        found[number].add(to_milliseconds(at))
+    return {number for number, known in found.items() if not known.issuperset(changes[number])}
 
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:

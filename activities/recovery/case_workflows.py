@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,7 +33,7 @@ class Seen(NamedTuple):
     """The latest run of a case: when the case changed last, the run's status, start, id, and search attributes.
 
     `is_put_off`: Temporal began it later than at once, as after a run that failed, by somebody's cron schedule or retry
-    policy.
+    policy. `changes`: when runs that have ended changed the case last, as far as they are listed together.
     """
 
     changed_at: datetime
@@ -41,6 +42,7 @@ class Seen(NamedTuple):
     run_id: str = ""
     shown: Mapping[str, Payload] = MappingProxyType({})
     is_put_off: bool = False
+    changes: AbstractSet[datetime] = frozenset()
 
     @property
     def runs(self) -> bool:
@@ -136,8 +138,9 @@ class CaseWorkflows:
                 if not is_number(number):  # started by hand, under an id that the service does not give
                     continue
                 # Earlier runs of a case may be listed as well.
-                if number not in chunk or chunk[number].changed_at < seen.changed_at or seen.runs:
-                    chunk[number] = seen
+                known = chunk.get(number, seen)
+                latest = seen if known.changed_at < seen.changed_at or seen.runs else known
+                chunk[number] = latest._replace(changes=known.changes | seen.changes)
             if chunk:
                 yield chunk
             token = page.next_page_token
@@ -152,4 +155,5 @@ class CaseWorkflows:
         status = WorkflowExecutionStatus(found.status)
         is_put_off = found.execution_time.ToNanoseconds() > found.start_time.ToNanoseconds()
         attributes = found.search_attributes.indexed_fields
-        return Seen(changed_at, status, started_at, found.execution.run_id, attributes, is_put_off)
+        changes = {changed_at} if is_over(status) else frozenset[datetime]()
+        return Seen(changed_at, status, started_at, found.execution.run_id, attributes, is_put_off, changes)

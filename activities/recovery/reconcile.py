@@ -268,13 +268,16 @@ class Reconciler:
                 if live and live.changed_at < found.changed_at:
                     self._ended[number] = await self._workflows.end(number, live.run_id)
                 self._incomplete.pop(number, None)
-                self._diverged.discard(number)
                 if seen.runs and seen.is_put_off:
                     await self._foreign.look(number, seen.run_id, self._in_sql_until)
             else:
                 self._behind.setdefault(number, found.changed_at if found else seen.started_at - LOOK_BACK)
                 if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
                     await self._catch_up(number, seen, found)
+        # The run before a reset may have changes that SQL never had, and that the present one does not publish.
+        ended = {number: seen.changes for number, seen in chunk.items() if seen.changes and number not in self._behind}
+        for number in await read(self._engine, partial(recovery.lacking, changes=ended)) if ended else ():
+            await self._write(number, chunk[number], held.get(number))
 
     def _forget(self, number: str) -> None:
         """Expect nothing of the case any more."""
@@ -343,6 +346,11 @@ class Reconciler:
         if ended_too:
             await self._compare_all(self._workflows.chunks(ENDED), current)
             self._swept_ended_at = began_at
+        # Neither store shows by its last change what only the run before a reset has.
+        for number, known in (await read(self._engine, partial(recovery.held, numbers=self._diverged))).items():
+            self._diverged.discard(number)
+            if known.is_open and (seen := await self._workflows.get(number)):
+                await self._write(number, seen, known)
         lost, unreadable, after = dict[str, Lost](), dict[str, str](), ""
         while held := await read(self._engine, partial(recovery.open_cases, after=after, limit=CHUNK)):
             after = max(held)

@@ -81,7 +81,7 @@ def rebuild_readmodel() -> None:
     if missing:
         typer.echo(f"the read model was empty: cases that ended over {missing.days} days ago are in backups alone")
     reasons = {
-        DivergedError: "left as SQL has them, as their workflows were reset",
+        DivergedError: "to be brought back by `hotline rebuild workflows`, as their workflows were reset",
         UnreadableError: "left, as another release has written their histories",
         ForeignError: "left, as the service has not started them",
         UnopenedError: "left, as this machine has not the keys that sealed them",

@@ -50,7 +50,8 @@ class CaseHistory(NamedTuple):
     if none did. `hidden`: its `ChangedAt`, by which the reconciler sees what SQL lacks, was set back.
 
     `unopened` is the error for what an unknown key has sealed since that rebuild, `changed_at` the latest `ChangedAt`
-    since then, which is in clear.
+    since then, which is in clear. `lost` are the batches of all runs since then but the last one, if the last one lacks
+    any of them: somebody has reset the case, or started it again.
     """
 
     batches: list[ProjectionBatch]
@@ -61,6 +62,7 @@ class CaseHistory(NamedTuple):
     hidden: bool = False
     unopened: UnopenedError | None = None
     changed_at: datetime = _NEVER
+    lost: Sequence[ProjectionBatch] = ()
 
     def beyond(self, version: int) -> "CaseHistory":
         """Return the history without the runs before a rebuild, if SQL has this version and so what they had.
@@ -100,13 +102,13 @@ class IncidentRun(NamedTuple):
 
 
 class _Versioned(BaseModel):
-    """Part of an incident that a start message carries; an incident begins with version 1."""
+    """Part of a case or incident that a start message carries; both begin with version 1."""
 
     version: int = 1
 
 
-class _IncidentStarted(BaseModel):
-    """Part of the start message of an incident: the incident as it began, or as a run carried it over."""
+class _Started(BaseModel):
+    """Part of the start message of a case or incident: the entity as it began, or as a run carried it over."""
 
     source: _Versioned
 
@@ -169,12 +171,17 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     """Return what these runs of a case hold. Raises UnreadableError; for an unknown key only of a case that runs."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, Request]()
     rebuilt, starts, before = 0, set[bytes](), 0
+    own, begun = 0, 0  # of the run that is read: its first batch, and the version with which it began
     changes, since, unopened = list[datetime](), 0, None
     async for origin, event in _events(client, runs):
         changes += _changes_shown(event)
         try:
             start = await _first_start(origin, event, ComplaintWorkflow, ComplaintStart)
-            message = event.workflow_execution_started_event_attributes.input.SerializeToString(deterministic=True)
+            started = event.workflow_execution_started_event_attributes.input
+            with suppress(UnreadableError):  # of an ended run
+                if carried := await read(origin, started.payloads, START, _Started):
+                    own, begun = len(batches), carried.source.version
+            message = started.SerializeToString(deterministic=True)
             # A reset copies the start, as somebody can: the run before it went on with the same version. Deterministic:
             # a payload's metadata have no order of their own.
             if start and isinstance(start.source, Case) and start.source.version >= rebuilt and message not in starts:
@@ -194,7 +201,15 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     if unopened and _still_runs(runs):
         raise unopened
     hidden, changed_at = changes != sorted(changes), max(changes[since:], default=_NEVER)
-    return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before, hidden, unopened, changed_at)
+    lost = _lost(batches[before:own], batches[own:], begun)
+    return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before, hidden, unopened, changed_at, lost)
+
+
+def _lost(ended: Sequence[ProjectionBatch], own: Sequence[ProjectionBatch], begun: int) -> Sequence[ProjectionBatch]:
+    """Return the batches of ended runs if a run lacks any of them that began with this version."""
+    has = {(batch.case.version, batch.changed_at) for batch in own}
+    told = {(batch.case.version, batch.changed_at) for batch in ended if batch.case.version > begun}
+    return () if told <= has else ended
 
 
 def _changes_shown(event: HistoryEvent) -> list[datetime]:
@@ -214,7 +229,7 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         try:
-            if await read(origin, started.input.payloads, START, _IncidentStarted):
+            if await read(origin, started.input.payloads, START, _Started):
                 if not started.continued_execution_run_id:
                     pending.clear()  # a reset or rebuilt run does not go on with it
                     answers.clear()
@@ -245,7 +260,7 @@ async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentR
     version, events = 0, dict[int, IncidentEvent]()
     async for origin, event in _events(client, [run]):
         started = event.workflow_execution_started_event_attributes.input.payloads
-        if start := await read(origin, started, START, _IncidentStarted):
+        if start := await read(origin, started, START, _Started):
             version = start.source.version
         told = await _returned_of_incident(origin, event)
         if (request := await requested(origin, event)) and not isinstance(request.argument, News):

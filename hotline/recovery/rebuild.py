@@ -266,7 +266,7 @@ class _Written(NamedTuple):
 
 
 async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: datetime | None) -> _Written:
-    """Write these cases. What SQL never had is left to a case that runs; it once had every change `until` then."""
+    """Write these cases. SQL once had every change `until` then; what it never had is left to a run that has it."""
     histories, unreadable = await _histories(client, runs)
     there = {one: found.version for one, found in (await read_in_thread(engine, partial(_held, ids=runs))).items()}
     histories = {one: history.beyond(there.get(one, 0)) for one, history in histories.items()}
@@ -274,11 +274,13 @@ async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: dat
     failed = unreadable | await asyncio.to_thread(_write, engine, plans)
     empty = [one for one, history in histories.items() if not (history.batches or one in there)]
     failed |= {one: NotRegisteredError(f"the beginning of {one} is missing") for one in empty}
+    left = {one for one, plan in plans.items() if len(plan.batches) < len(histories[one].batches)}
+    reset = [one for one, history in histories.items() if history.lost and (history.runs or one in left)]
+    failed |= {one: DivergedError(f"{one} was reset: it lacks what an earlier run has told") for one in reset}
     failed |= await read_in_thread(engine, partial(_unopened, histories=histories))
-    for one, plan in plans.items():
-        if len(plan.batches) < len(histories[one].batches):
-            with suppress(RPCError):  # it has ended meanwhile
-                await client.get_workflow_handle(one).signal(ComplaintWorkflow.publish)
+    for one in left:
+        with suppress(RPCError):  # it has ended meanwhile
+            await client.get_workflow_handle(one).signal(ComplaintWorkflow.publish)
     written = sum(len(plan.batches) for plan in plans.values())
     return _Written(written, sum(len(history.batches) for history in histories.values()) - written, failed)
 
@@ -315,9 +317,10 @@ def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     sent = max(version, history.acknowledged, *once)
     named = [batch.case.caller_version for batch in history.batches if batch.case.version <= sent]
     looked_up = max((each for each in named if each > max(version, 1)), default=None)
-    if history.runs:
-        return _Plan([batch for batch in history.batches if batch.case.version <= sent], sent, looked_up)
-    return _Plan(history.batches, sent, looked_up)
+    if not (history.runs or history.lost):
+        return _Plan(history.batches, sent, looked_up)
+    written = [batch for batch in history.batches if batch.case.version <= sent or batch in history.lost]
+    return _Plan(written, sent, looked_up)
 
 
 def _held(connection: ReadConnection, ids: Iterable[str]) -> dict[str, Held]:

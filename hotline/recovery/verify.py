@@ -20,14 +20,14 @@ from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
 from activities.cases import BulkThrottle, for_each
-from activities.names import incident_id
+from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
 from activities.recovery.history import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.value import to_milliseconds
-from hotline.recovery.histories import chains, read_incident_run
+from hotline.recovery.histories import chains, read_case, read_incident_run
 from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
 from readmodel.incidents import incident_timeline
@@ -80,21 +80,26 @@ async def verify(
 ) -> Verified:
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
     workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
-    there = dict[str, _InTemporal]()
+    there, incomplete = dict[str, _InTemporal](), set[str]()
     for chunks in (workflows.chunks(NOT_OVER), workflows.chunks(ENDED)):
         async for chunk in chunks:
             for number, seen in chunk.items():
                 run = _in_temporal(seen)
                 if number not in there or _is_later(run, there[number]):
                     there[number] = run
+            changes = {number: seen.changes for number, seen in chunk.items() if seen.changes}
+            incomplete |= await read_in_thread(engine, partial(recovery.lacking, changes=changes))
             progress(len(there))
     compared, past, doubtful = await read_in_thread(engine, partial(_compare_all, there=there))
+    doubtful += incomplete.difference(doubtful)
 
     async def compare(number: str) -> list[Difference]:
         seen = await workflows.get(number)
         facts = await read_in_thread(engine, partial(facts_of, at=now(), number=number))
         unreadable = await read_in_thread(engine, partial(recovery.unreadable, numbers=[number]))
         faulty = [Difference(number, "unreadable", why, "-") for why in unreadable.values()]
+        if facts and number in incomplete and (lost := await _lost(client, number)):
+            faulty.append(Difference(number, "history", f"v{facts.version}", lost))
         return [*faulty, *_differences(number, facts, _in_temporal(seen) if seen else None)]
 
     differences = list[Difference]()
@@ -105,6 +110,17 @@ async def verify(
     paused = [number for number, seen in there.items() if seen.status == PAUSED]
     count, of_incidents, paused_incidents = await _verify_incidents(client, engine)
     return Verified(compared, past, count, differences + of_incidents, (*sorted(paused), *paused_incidents))
+
+
+async def _lost(client: Client, number: str) -> str | None:
+    """Return the version that ended runs of a case had; None if the present run has all that they had."""
+    try:
+        one = complaint_id(number)
+        runs = (await chains(client, condition=f'AND WorkflowId = "{one}"')).get(one, ())
+        lost = (await read_case(client, runs)).lost
+    except UnreadableError as error:
+        return type(error).__name__
+    return f"v{max(batch.case.version for batch in lost)}" if lost else None
 
 
 def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:

@@ -29,7 +29,7 @@ from hotline.files.data_folder import temporal_address
 from hotline.keys import ring_of
 from hotline.settings import Settings
 from hotline.temporal.converter import sealing
-from workflows.kit.search_attributes import REGISTRY
+from workflows.kit.search_attributes import COLUMNS, REGISTRY
 
 LOOPBACK = "127.0.0.1"
 FIRST_PAUSE_SECONDS = 0.2
@@ -176,9 +176,29 @@ async def _add_attributes(client: Client) -> tuple[str, ...]:
         for name in added:
             adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
         await unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
+    await _keep_columns(client)
     # Somebody else may have added them a moment ago.
     await _shown(usable, f"the search attributes {', '.join(wanted)}")
     return added
+
+
+async def _keep_columns(client: Client) -> None:
+    """Keep each search attribute in its own column of Temporal's SQL; Elasticsearch has none.
+
+    Temporal gives an attribute that is added any free column, so one that somebody has removed would be lost for all
+    workflows that have it.
+    """
+    described = DescribeNamespaceRequest(namespace=client.namespace)
+    found = await client.workflow_service.describe_namespace(described, retry=True)
+    names = found.config.custom_search_attribute_aliases
+    theirs = {column for column, name in names.items() if name not in COLUMNS.values()}
+    wanted = {column: name for column, name in COLUMNS.items() if column not in theirs and names.get(column) != name}
+    left = dict.fromkeys((column for column, name in names.items() if name in wanted.values()), "")
+    # A column that has a name takes no other one.
+    for change in (left | dict.fromkeys(wanted, ""), wanted) if names and wanted else ():
+        request = UpdateNamespaceRequest(namespace=client.namespace)
+        request.config.custom_search_attribute_aliases.update(change)
+        await client.workflow_service.update_namespace(request, retry=True)
 
 
 def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, ...]:

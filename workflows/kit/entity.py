@@ -43,6 +43,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A worker that died in the middle of a batch or a computation is noticed this late."""
 MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
+_SHOWN_OTHERWISE = "shown otherwise"
 Publish = Callable[[Any, Any], Coroutine[Any, Any, int | None]]
 """Activity that writes a batch to SQL; it may return the version that SQL has, if that is a later one."""
 
@@ -134,9 +135,7 @@ class EntityWorkflow:
         is_rebuilt = not (events or workflow.info().continued_run_id)
         self.rebuilt_at = workflow.info().workflow_start_time if is_rebuilt else start.rebuilt_at
         """An update that was sealed before this instant is not taken: the run that was lost may have done it."""
-        # Not what they are to be: whoever starts a case again with a copied start chooses them.
-        started_with = workflow.info().typed_search_attributes
-        self._shown = {key: started_with.get(key) for key in self._search_attributes()}
+        self._shown = {} if self._is_shown_otherwise() else self._search_attributes()
         self._keep(*events)
 
     @abstractmethod
@@ -259,6 +258,16 @@ class EntityWorkflow:
             self._note(*self._entity.note_cancellation(reason, workflow.now()))
         for name in [name for name, task in self._tasks.items() if task.done()]:
             self._tasks.pop(name).result()
+
+    def _is_shown_otherwise(self) -> bool:
+        """Return True if the run began with other search attributes: who has a copied start chooses them.
+
+        A replay does not look at them: once somebody has removed an attribute, the event of the start may have none,
+        or that of another name. So the history has a marker if they differ, and nothing if they do not.
+        """
+        began_with = workflow.info().typed_search_attributes
+        differs = any(began_with.get(key) != value for key, value in self._search_attributes().items())
+        return (workflow.unsafe.is_replaying() or differs) and workflow.patched(_SHOWN_OTHERWISE)
 
     def _has_work(self) -> bool:
         return self._changed or any(task.done() for task in self._tasks.values())

@@ -2,7 +2,13 @@
 
 from typing import Any, TypeVar
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+from temporalio.common import (
+    SearchAttributeIndexedValueType,
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
 
 from activities import names
 
@@ -41,6 +47,13 @@ INVOLVED = _key(
     SearchAttributeKey.for_keyword_list("Involved"), "Codes of further departments with unfinished parts (协办)."
 )
 FLAGS = _key(SearchAttributeKey.for_keyword_list("Flags"), "Flags of the case: `urged`, `supervised`, `reworked` ...")
+
+COLUMNS = {
+    f"{kind.name.title().replace('_', '')}{index:02}": key.name
+    for kind in SearchAttributeIndexedValueType
+    for index, key in enumerate((key for key in REGISTRY if key.indexed_value_type is kind), start=1)
+}
+"""Name of each key by the column that Temporal has for it in an SQL database, as `Keyword01`."""
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""
