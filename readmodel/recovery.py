@@ -13,7 +13,7 @@ from domain.assessment.assessment import Assessment
 from domain.case.actions.comment import ACTION as COMMENT
 from domain.case.actions.link_incident import ACTION as LINK_INCIDENT
 from domain.case.actions.resume import ACTION as RESUME
-from domain.case.automatic.escalate import KIND as ESCALATE
+from domain.case.automatic.lateness import ESCALATE
 from domain.case.automatic.left_out import faults
 from domain.case.case import Case
 from domain.case.lifecycle import BEFORE_REPLY, UNFINISHED, Event, State

@@ -14,7 +14,7 @@ from api.responses import EventItem, body_like, masked_for, reads_one_department
 from api.routing import part, require_reach
 from api.sql import ProjectionWriter, Reader, away
 from api.temporal.client import ComplaintClient
-from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS, available_actions
 from domain.case.intake import Intake, IntakeChannel

@@ -18,8 +18,8 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from activities.notifications.texts import DOCUMENTS, LimitedEnvironment, template_problems
 from api.edge.problems import ProblemError, declare
 from domain.calendar.work_calendar import on_the_wall
-from domain.case.automatic.notice import DOCUMENT_EN, Addressee, Criticised, Noticed, document_of
-from domain.case.automatic.notice import DOCUMENTS as KINDS
+from domain.case.automatic.lateness import DOCUMENT_EN, Addressee, Criticised, Noticed, document_of
+from domain.case.automatic.lateness import DOCUMENTS as KINDS
 from domain.case.clocks import CLOCK_ZH
 from domain.case.lifecycle import Event, Names, State
 from domain.catalogue.terms import URGED

@@ -88,11 +88,10 @@ class Reminded(EventData):
             each.model_copy(update={"rung": self.percent}) if each.name == self.limit else each for each in month.limits
         )
 
-
-def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addressees:
-    if data.limit == OBJECTIONS:
-        return ("agent", "crew", "supervisor")
-    return ("supervisor", "manager", *(("general_manager",) if data.percent >= MISS else ()))
+    def notifies(self, _: AssessmentFields, __: AssessmentEvent) -> Addressees:
+        if self.limit == OBJECTIONS:
+            return ("agent", "crew", "supervisor")
+        return ("supervisor", "manager", *(("general_manager",) if self.percent >= MISS else ()))
 
 
 ASSESSMENT_OPEN = AssessmentKind(
@@ -126,7 +125,6 @@ REMIND = AssessmentKind(
     zh="提醒",
     description="An escalation step was reached: a time is running out, or over.",
     data=Reminded,
-    notifies=_reminds,
 )
 ASSESSMENT_FINISH = AssessmentKind(
     name="finish",
@@ -137,7 +135,6 @@ ASSESSMENT_FINISH = AssessmentKind(
     notifies=("supervisor", "manager", "general_manager"),
 )
 _AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH)
-"""Events that nobody asks for: the month is computed, published and final; people are told before a time ends."""
 ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(
     *ASSESSMENT_ACTIONS, *_AUTOMATIC, AssessmentKind.cancellation("assessment")
 )
@@ -223,9 +220,8 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
 ASSESSMENT_PREFIX = "assessment_"
 """Prefix of the kind of a notification, so that templates can tell it from an event of a case."""
 ASSESSMENT_NOTIFICATION_ZH = {
-    f"{ASSESSMENT_PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies
+    f"{ASSESSMENT_PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.is_notified
 }
-"""Every kind of notification that an assessment owes, and its Chinese name."""
 _LIMIT_ZH = {INSPECTIONS: "质检评分期", OBJECTIONS: "申诉期", "decision": "申诉裁决期"}
 
 

@@ -314,4 +314,3 @@ COUNTED_ACTIONS = frozenset(name for name, count in _COUNTED.items() if count)
 _WITHOUT_DATA = frozenset({_Fold.register, _Fold.urge, _Fold.reply, _Fold.end})
 WITH_DATA = frozenset(name for name in COUNTED_ACTIONS if _COUNTED[name] not in _WITHOUT_DATA)
 TELL_INTAKE = frozenset({"register"})
-"""Actions that hold the intake of a case."""

@@ -15,9 +15,10 @@ from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.actions.link_incident import Settlement
 from domain.case.actions.register import Registered, Registration
-from domain.case.automatic import credit, escalate, external, left_out, notice
+from domain.case.automatic import credit, external, left_out
 from domain.case.automatic.credit import Credited
 from domain.case.automatic.external import NewTerms, Recognised, Undelivered
+from domain.case.automatic.lateness import next_document, next_escalation
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.intake import Intake
 from domain.case.lifecycle import Event, State, text_of
@@ -133,7 +134,7 @@ class Case(CaseState, EntityRules[Event]):
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
         """Return what time brings next. Trap: at one instant the order counts, a miss before what it leads to."""
-        dues = (escalate.next_due(self), notice.next_due(self, at), credit.next_due(self), resume.next_due(self))
+        dues = (next_escalation(self), next_document(self, at), credit.next_due(self), resume.next_due(self))
         return (due for due in dues if due and due.kind.name not in self.left_out)
 
     # Time alone changes what is possible for a case.
@@ -211,9 +212,8 @@ def _corrected(progress: Progress, intake: Intake, terms: Terms) -> dict[str, An
 
 
 CASE_NOTIFICATION_ZH = {
-    kind.name: kind.zh for kind in CASE_KINDS.values() if kind.notifies or kind.notifies_by_incident
+    kind.name: kind.zh for kind in CASE_KINDS.values() if kind.is_notified or kind.notifies_by_incident
 }
-"""Every kind of notification that a case owes, and its Chinese name."""
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 """Recipient in place of one that is not known."""
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple, Self
 
 from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS, link_incident
-from domain.case.automatic import AUTOMATIC, left_out, notice
+from domain.case.automatic import AUTOMATIC, lateness, left_out
 from domain.case.lifecycle import ENDED, NO_SUCH_PART, PART_AT_WORK, Event, PartBody, PartData, State
 from domain.case.state import Action, CaseState, EventKind, Objection, PartAction
 from domain.kit.entity import receive
@@ -44,7 +44,7 @@ def evolve(case: CaseState, event: Event) -> None:
         case.close(event)
     case.state = event.to_state
     case.note_standstill(event.at)
-    notice.run_countdown(case, event.at)
+    lateness.run_countdown(case, event.at)
 
 
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:

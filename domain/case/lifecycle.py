@@ -86,9 +86,7 @@ def _before(phase: Phase) -> frozenset[State]:
 TO_DISPATCH = _before(Phase.TO_SIGN_FOR)
 """No department has the case, and one can be given it."""
 UNSIGNED = _before(Phase.TO_WORK)
-"""No department has signed for the case."""
 BEFORE_WORK_ENDS = _before(Phase.TO_REPLY)
-"""The work is still to be done."""
 BEFORE_REPLY = _before(Phase.TO_FOLLOW_UP)
 """The caller has not been replied to, so the case can wait for an incident."""
 OPEN = _before(Phase.ENDED)

@@ -75,7 +75,6 @@ INCIDENT_FINISH = IncidentKind(
     notifies=("dispatcher", "supervisor"),
 )
 _AUTOMATIC = (IncidentKind.cancellation("incident"), SUSPECT, ABSORPTION, MERGE_FAILED, INCIDENT_FINISH)
-"""Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
 INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *_AUTOMATIC)
 
 
@@ -118,10 +117,9 @@ INCIDENT_PREFIX = "incident_"
 NEWS = f"{INCIDENT_PREFIX}{inform.ACTION.name}"
 """Kind of the notification to a caller; all others are to staff."""
 INCIDENT_NOTIFICATION_ZH = {
-    f"{INCIDENT_PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies
+    f"{INCIDENT_PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.is_notified
 }
 INCIDENT_NOTIFICATION_ZH[NEWS] = inform.ACTION.zh
-"""Every kind of notification that an incident owes, and its Chinese name."""
 
 
 class News(Immutable):

@@ -1,6 +1,6 @@
 """Commands, events and notifications of every entity (complaint, incident, assessment), and what their kinds share."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,9 @@ class EventData(Value):
 
     def text(self, number: str, event: Any, /) -> tuple[str, str] | None:  # noqa: ANN401 - the event with these facts
         """Return what a notification says, in Chinese and in English; None: the usual, the kind and the state."""
+
+    def notifies(self, entity: Any, event: Any, /) -> "Addressees | None":  # noqa: ANN401 - the entity as the event left it
+        """Return those who are notified; None: those of the kind (`BaseKind.notifies`)."""
 
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -193,8 +196,7 @@ class BaseKind(Generic[EntityT, EventT]):
     """Kind of event: what it says, what it does to the entity, and who is notified of it.
 
     `sets` are the facts that become fields of the same names; `evolve` of the data changes all else, as of `event.at`.
-    `notifies` are those who are notified, a table of them by the state that the event leads to, or a function that
-    returns them once the entity has evolved.
+    `notifies` are those who are notified unless the data tell, or a table of them by the state that the event leads to.
 
     Trap: `name` and the fields of `data` are in histories and SQL. Under another name, old events cannot be read.
     """
@@ -206,7 +208,7 @@ class BaseKind(Generic[EntityT, EventT]):
     description: str
     data: type[EventData] = EventData
     sets: tuple[str, ...] = ()
-    notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
+    notifies: Addressees | Mapping[Any, Addressees] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.notifies, Mapping):
@@ -247,6 +249,11 @@ class BaseKind(Generic[EntityT, EventT]):
         )
         return cast("EventT", event)
 
+    @property
+    def is_notified(self) -> bool:
+        """True if somebody may be notified of such events."""
+        return bool(self.notifies) or self.data.notifies is not EventData.notifies
+
     def more_facts(self, _: EntityT, __: Decision) -> dict[str, Any]:
         return {}
 
@@ -257,10 +264,11 @@ class BaseKind(Generic[EntityT, EventT]):
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
         """Return those who are notified of the event, given the entity as it left it."""
+        told: Addressees | None = event.data.notifies(entity, event)
+        if told is not None:
+            return told
         if isinstance(self.notifies, Mapping):
             return self.notifies[event.to_state]
-        if callable(self.notifies):
-            return self.notifies(entity, event.data, event)
         return tuple(who.format_map(event.data.__dict__) for who in self.notifies)
 
 
@@ -303,7 +311,6 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
 
 
 AnyAction = BaseAction[Any, Any, Any]
-"""Action on any entity."""
 KindT = TypeVar("KindT", bound=BaseKind[Any, Any])
 ActionT = TypeVar("ActionT", bound=AnyAction)
 

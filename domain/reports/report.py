@@ -21,7 +21,6 @@ class ReportKind(NamedCode):
 
 _DAY = timedelta(days=1)
 MONTH = "20[0-9]{2}-(0[1-9]|1[0-2])"
-"""Pattern of a month as text."""
 
 
 class PeriodForm(NamedTuple):

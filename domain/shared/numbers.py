@@ -101,4 +101,3 @@ CaseNumber = Annotated[
         {"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$", "description": f"Number of a case: {ACCEPTED_NUMBER}."}
     ),
 ]
-"""Number of a case in a request."""

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domain.case.bulk import RolloutPreview, RolloutTerms
-from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.diff import changes
+from domain.catalogue.catalogue import Catalogue, changes
 from domain.catalogue.terms import Edition
 from domain.shared.errors import FileError
 from hotline.cli.shared import RetryLaterError, checked_catalogue, open_database, reaching_both, show_table

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, selec
 
 from domain.case.actions.register import Registered
 from domain.case.approvers import CREDIT_KIND
-from domain.case.automatic.notice import DOCUMENTS
+from domain.case.automatic.lateness import DOCUMENTS
 from domain.case.case import Case
 from domain.case.lifecycle import Event, Part, PartState, State
 from domain.case.progress import Progress

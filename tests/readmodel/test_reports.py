@@ -17,7 +17,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.involve import Involve
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.return_ import Return
-from domain.case.automatic.escalate import Escalated
+from domain.case.automatic.lateness import Escalated
 from domain.case.case import Case
 from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import State

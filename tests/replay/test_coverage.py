@@ -62,7 +62,8 @@ NEVER_ENTERED = {
         "complaint/messages.start_from",
         "kit/search_attributes.typed",
     },
-    "handlers of updates are made when the modules are loaded": {
+    "handlers of updates and search attributes are made when the modules are loaded": {
+        "kit/search_attributes._key",
         "kit/entity._update",
         "kit/entity.describe",
         "kit/entity.EntityWorkflow.__init_subclass__",

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.diff import changes
+from domain.catalogue.catalogue import Catalogue, changes
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 

@@ -67,8 +67,8 @@ def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
 def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
     """Of the actions that people take, of what the system does, of an incident, of an assessment."""
     system = {"escalate", "notice", "criticise", "credit", "left_out", "recognise"}
-    staff = {f"{INCIDENT_PREFIX}{kind.name}" for kind in INCIDENT_KINDS.values() if kind.notifies}
-    months = {f"{ASSESSMENT_PREFIX}{kind.name}" for kind in ASSESSMENT_KINDS.values() if kind.notifies}
+    staff = {f"{INCIDENT_PREFIX}{kind.name}" for kind in INCIDENT_KINDS.values() if kind.is_notified}
+    months = {f"{ASSESSMENT_PREFIX}{kind.name}" for kind in ASSESSMENT_KINDS.values() if kind.is_notified}
     assert {*KIND_ZH} == {*TABLE} | system | staff | months | {NEWS}
 
 

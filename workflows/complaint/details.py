@@ -24,7 +24,6 @@ _POSTS = {
     "director": "分管领导",
     "general_manager": "总经理",
 }
-"""Recipients that are no roles."""
 
 FLAG_ZH = {
     "approval_rejected": "审批驳回",

@@ -33,9 +33,8 @@ class Assigned(PartData, Assign):
     def evolve_part(self, case: CaseState, part: Part, _: Event) -> None:
         case.put_part(part, assignee=self.assignee)
 
-
-def notifies(_: CaseState, data: Assigned, __: Event) -> Addressees:
-    return tuple(f"assignee:{each}" for each in (data.assignee, data.previous_assignee) if each)
+    def notifies(self, _: CaseState, __: Event) -> Addressees:
+        return tuple(f"assignee:{each}" for each in (self.assignee, self.previous_assignee) if each)
 
 
 ACTION = Action(
@@ -49,6 +48,5 @@ ACTION = Action(
     data=Assigned,
     guard=while_incomplete,
     sets=("assignee",),
-    notifies=notifies,
     part=PartAction(sources=PART_AT_WORK),
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from domain.case.actions.complete import NOT_APPROVED
 from domain.case.intake import Caller, IntakeFacts, Location
-from domain.case.lifecycle import OPEN, text_of
+from domain.case.lifecycle import OPEN, departments_of, text_of
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
 from domain.case.progress import ContactChange
 from domain.case.state import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
@@ -161,6 +161,10 @@ class Corrected(Reasoned):
         words = "、".join(_CORRECTED_ZH[name] for name in names), ", ".join(names)
         return text_of(number, event, f"更正{words[0]}", f"correct ({words[1]})")
 
+    def notifies(self, case: CaseState, _: Event) -> Addressees:
+        former = ("former_caller",) if self.former_phone else ()
+        return ("assignee", *departments_of(case.unfinished), "owner", *former)
+
 
 def merged(value: V, given: V | None) -> V:
     if given is None:
@@ -176,11 +180,6 @@ def _located(location: Location, given: Location | None) -> Location:
     return place.model_copy(update={"lat": None, "lng": None})
 
 
-def notifies(case: CaseState, data: Corrected, _: Event) -> Addressees:
-    former = ("former_caller",) if data.former_phone else ()
-    return ("assignee", *(f"department:{part.department}" for part in case.unfinished), "owner", *former)
-
-
 ACTION = Action(
     name="correct",
     zh="更正",
@@ -191,5 +190,4 @@ ACTION = Action(
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,
-    notifies=notifies,
 )

@@ -103,6 +103,9 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
             )
         return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
 
+    def notifies(self, _: CaseState, __: Event) -> Addressees:
+        return ("owner", *self.notify) if self.final else ("manager",)
+
 
 def guard(case: CaseState, *_: object) -> NotPossible | None:
     """Refuse if no credit waits. It is decided on however long the case has been closed."""
@@ -123,10 +126,6 @@ def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refus
     return owed.objection(actor, lapsed=at >= (lapses_at or owed.asked_at))
 
 
-def notifies(_: CaseState, data: CreditDecided, __: Event) -> Addressees:
-    return ("owner", *data.notify) if data.final else ("manager",)
-
-
 ACTION = Action(
     name="decide_credit",
     zh="补偿审批",
@@ -138,5 +137,4 @@ ACTION = Action(
     data=CreditDecided,
     guard=guard,
     offers=offers,
-    notifies=notifies,
 )

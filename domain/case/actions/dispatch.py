@@ -49,6 +49,10 @@ class Dispatched(Dispatch, OfDepartment):
             return None
         return text_of(number, event, f"改派,不再由{left.name_zh}处理", f"redirected from {left.name}")
 
+    def notifies(self, _: CaseState, __: Event) -> Addressees:
+        left = self.previous_department
+        return ("department", f"department:{left}") if left else ("department",)
+
 
 def guard(case: CaseState, *_: object) -> str | None:
     return while_incomplete(case) if case.state is State.IN_PROGRESS else None
@@ -84,11 +88,6 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
     case.resume_department(event.at)
 
 
-def notifies(_: CaseState, data: Dispatched, __: Event) -> Addressees:
-    left = data.previous_department
-    return ("department", f"department:{left}") if left else ("department",)
-
-
 ACTION = Action(
     name="dispatch",
     zh="派单",
@@ -101,5 +100,4 @@ ACTION = Action(
     data=Dispatched,
     guard=guard,
     objection=objection,
-    notifies=notifies,
 )

@@ -121,6 +121,11 @@ class FollowedUp(FollowUpAnswers, MayClose, OfDepartment):
         elif not reached:
             case.add_flags("unreachable")
 
+    def notifies(self, case: CaseState, event: Event) -> Addressees:
+        if event.to_state is not State.DISPATCHED:
+            return ("owner",)
+        return ("owner", "department", *(("supervisor",) if "supervised" in case.flags else ()))
+
 
 def department_for_rework(case: CaseState) -> str:
     return case.department or case.terms.department
@@ -130,12 +135,6 @@ def begin_rework(case: CaseState, department: str | None, event: Event) -> None:
     case.cancel_clocks(event.at, part=None)
     open_cycle(case, event)
     hand_to(case, department or department_for_rework(case), event)
-
-
-def notifies(case: CaseState, _: FollowedUp, event: Event) -> Addressees:
-    if event.to_state is not State.DISPATCHED:
-        return ("owner",)
-    return ("owner", "department", *(("supervisor",) if "supervised" in case.flags else ()))
 
 
 ACTION = Action(
@@ -151,5 +150,4 @@ ACTION = Action(
         ("short form", FollowUp(outcome="satisfied")),
     ),
     data=FollowedUp,
-    notifies=notifies,
 )

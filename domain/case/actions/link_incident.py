@@ -65,6 +65,11 @@ class Linked(LinkIncident):
             case.add_flags(OWN_CAUSE)
         case.resume_department(event.at)
 
+    def notifies(self, case: CaseState, _: Event) -> Addressees:
+        if case.department:
+            return ("department",)
+        return () if self.incident else ("dispatcher",)
+
 
 def guard(case: CaseState, actor: Actor, *_: object) -> NotPossible | None:
     """Refuse that an incident takes by itself a case with its own matters.
@@ -84,12 +89,6 @@ def unlinked(case: CaseState, ended: str | None) -> Linked | None:
     if ended is None or ended != case.incident or case.state not in BEFORE_REPLY:
         return None
     return Linked(incident=None, previous_incident=case.incident)
-
-
-def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
-    if case.department:
-        return ("department",)
-    return () if data.incident else ("dispatcher",)
 
 
 def own_matters(case: Progress) -> tuple[OwnMatter, ...]:
@@ -138,7 +137,6 @@ ACTION = Action(
     example=LinkIncident(incident="i26080347119"),
     problems=(SAME_INCIDENT,),
     data=Linked,
-    notifies=notifies,
 )
 
 

@@ -29,6 +29,10 @@ class Registered(EventData):
         name = self.intake.thanked
         return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
 
+    def notifies(self, _: CaseState, __: Event) -> Addressees:
+        thanked = ("assignee",) if self.intake.thanked else ()
+        return () if self.incident else ("dispatcher", *thanked)
+
 
 class Registration(Registered):
     """Everything that a case starts from: the data of its first event, when it was taken and by whom."""
@@ -51,11 +55,6 @@ def open_cycle(case: CaseState, event: Event) -> None:
     case.start_clocks(event.at, "registration")
 
 
-def notifies(_: CaseState, data: Registered, __: Event) -> Addressees:
-    thanked = ("assignee",) if data.intake.thanked else ()
-    return () if data.incident else ("dispatcher", *thanked)
-
-
 def holders(case: CaseState, data: Registered) -> tuple[Holder, ...]:
     """Return the person who is thanked, reached as the holder of a case is, by the id."""
     return tuple(each._replace(assignee=data.intake.thanked or each.assignee) for each in holders_of(case, data))
@@ -70,6 +69,5 @@ ACTION = Action(
     targets=(State.REGISTERED,),
     example=ActionBody(),
     data=Registered,
-    notifies=notifies,
     holders=holders,
 )

@@ -42,11 +42,10 @@ class Reinstate(Reasoned):
         case.resume_department(event.at)
         hold_to_present(case, withdrawn_at)
 
-
-def notifies(case: CaseState, _: Reinstate, event: Event) -> Addressees:
-    first = "department" if case.department else "dispatcher"
-    approver = ("approver",) if event.to_state is State.AWAITING_APPROVAL else ()
-    return (first, *departments_of(case.unfinished), "owner", *approver)
+    def notifies(self, case: CaseState, event: Event) -> Addressees:
+        first = "department" if case.department else "dispatcher"
+        approver = ("approver",) if event.to_state is State.AWAITING_APPROVAL else ()
+        return (first, *departments_of(case.unfinished), "owner", *approver)
 
 
 ACTION = Action(
@@ -58,5 +57,4 @@ ACTION = Action(
     targets=tuple(state for state in State if state in OPEN),
     example=Reinstate(reason="Another case of the caller was meant."),
     guard=while_active,
-    notifies=notifies,
 )

@@ -41,14 +41,13 @@ class Withdrawn(Withdraw, MayClose):
         waited = case.incident is not None and not case.settled
         case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished, waited=waited)
 
+    def notifies(self, case: CaseState, _: Event) -> Addressees:
+        return ("department", *departments_of(case.withdrawal.parts if case.withdrawal else ()), "owner")
+
 
 def needs_call(actor: Actor, owner: str) -> bool:
     """Return True if this person may withdraw a case of that owner only by a call in which its caller said so."""
     return actor.role is Role.AGENT and actor.id != owner
-
-
-def notifies(case: CaseState, _: Withdrawn, __: Event) -> Addressees:
-    return ("department", *departments_of(case.withdrawal.parts if case.withdrawal else ()), "owner")
 
 
 ACTION = Action(
@@ -61,5 +60,4 @@ ACTION = Action(
     example=Withdraw(reason="The caller found the stopcock shut.", call_id="1785729600.118"),
     problems=(CALL_NEEDED,),
     data=Withdrawn,
-    notifies=notifies,
 )

@@ -1,8 +1,9 @@
-"""notice 催办通知书 and criticise 通报批评: the two documents that lateness brings, each once in a cycle.
+"""escalate 升级, notice 催办通知书 and criticise 通报批评: what lateness brings.
 
-Both are about a promise of the case's own: `resolve`, and once the work is done, or where it was not promised, `reply`.
-A countdown runs to the notice, then to the criticism, only while that promise is missed and runs on: nobody is urged
-while a case waits for its caller.
+An escalation is a step of the ladder: at these percentages of a clock's budget people are notified, each once. The two
+documents come each once in a cycle, about a promise of the case's own: `resolve`, and once the work is done, or where
+it was not promised, `reply`. A countdown runs to the notice, then to the criticism, only while that promise is missed
+and runs on: nobody is urged while a case waits for its caller.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,78 @@ from functools import partial
 from typing import Any
 
 from domain.calendar.work_calendar import USUAL_ZONE, WorkCalendar, on_the_wall
-from domain.case.clocks import CLOCK_ZH, Clock
+from domain.case.clocks import APPROVE, CLOCK_ZH, Clock
 from domain.case.lifecycle import PART_AT_WORK, Names
 from domain.case.progress import Urging
-from domain.case.state import CaseState, Due, Event, EventData, EventKind, Holder, State
-from domain.catalogue.terms import URGED, CalendarKind, ClockName
+from domain.case.state import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, State, holders_of
+from domain.catalogue.terms import MISS, URGED, CalendarKind, ClockName
 from domain.shared.value import omit_default
+
+
+class Escalated(EventData):
+    """Clock, by name and serial, the percentage of its budget, when that was used up, and those who are told."""
+
+    clock: str
+    serial: int
+    percent: int
+    fell_at: datetime
+    notify: tuple[str, ...]
+    part: int | None = omit_default(None)
+
+    def evolve(self, case: CaseState, _: Event) -> None:
+        case.change_clocks(
+            lambda clock: clock.escalate(self.percent, self.fell_at) if clock.serial == self.serial else clock,
+            part=None,
+        )
+
+    def text(self, number: str, _: Event) -> tuple[str, str]:
+        verb_zh, verb_en = ("已超时", "missed") if self.percent >= MISS else ("即将到期", "running out")
+        return (
+            f"工单{number}:{CLOCK_ZH[self.clock]}时限{verb_zh}({self.percent}%)",
+            f"Case {number}: the {self.clock} promise is {verb_en} ({self.percent} % of its time used)",
+        )
+
+    def notifies(self, _: CaseState, __: Event) -> Addressees:
+        if self.clock != APPROVE:
+            return self.notify
+        notified = tuple("approver" if who in ("assignee", "lead") else who for who in self.notify)
+        return (*notified, "deputy") if self.percent >= MISS else notified
+
+
+def next_escalation(case: CaseState) -> Due | None:
+    """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
+    ladder, calendar = case.terms.ladder, case.calendar
+    ahead = [(*step, clock) for clock in case.clocks if (step := clock.next_escalation(ladder, calendar))]
+    if not ahead:
+        return None
+    falls_at, percent, clock = min(ahead, key=lambda step: (step[0], step[2].serial))
+    data = partial(
+        Escalated,
+        clock=clock.name,
+        serial=clock.serial,
+        percent=percent,
+        fell_at=falls_at,
+        notify=next((each.notify for each in ladder if each.percent == percent), ()),
+        part=clock.part or None,
+    )
+    return Due(falls_at, ESCALATE, data)
+
+
+def _escalated_to(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
+    if data.part is None:
+        return tuple(holders_of(case, data))
+    part = case.parts[data.part - 1]
+    return (Holder(part.department, part.assignee),)
+
+
+ESCALATE = EventKind(
+    name="escalate",
+    zh="升级",
+    description="An escalation step was reached, and people were notified.",
+    data=Escalated,
+    by_time=True,
+    holders=_escalated_to,
+)
 
 
 class Addressee(EventData):
@@ -79,7 +146,7 @@ class Criticised(Document):
             case.urging = case.urging.model_copy(update={"countdown": None})
 
 
-def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
+def next_document(case: CaseState, at: datetime | None = None) -> Due | None:
     """Return the document that comes next; None if none does, or the countdown stands still.
 
     The deadline of a notice is counted from `at`, when it goes out; if that is not known, from when it falls due.
@@ -131,7 +198,7 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
     )
 
 
-def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
+def _urged(_: CaseState, data: Document) -> tuple[Holder, ...]:
     """Return all whose work is waited for; nobody stands for a case that no department has."""
     late = tuple(Holder(each.department, each.assignee) for each in data.addressees)
     return late or (Holder(),)
@@ -181,7 +248,7 @@ NOTICE = EventKind(
     data=Noticed,
     by_time=True,
     notifies=("assignee", "lead", "owner"),
-    holders=holders,
+    holders=_urged,
 )
 CRITICISE = EventKind(
     name="criticise",
@@ -190,7 +257,7 @@ CRITICISE = EventKind(
     data=Criticised,
     by_time=True,
     notifies=("lead", "director", "general_manager", "owner", "supervisor"),
-    holders=holders,
+    holders=_urged,
 )
 
 
