@@ -21,8 +21,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.cases import Projection
-from activities.notifications.caller_links import CallerLinks
-from activities.sealing.keys import Seal
+from activities.sealing.keys import CallerLinks, Seal
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
 from api.assessments.assessments import Assessments
