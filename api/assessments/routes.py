@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.assessments import answers
@@ -55,10 +55,8 @@ Month = Annotated[
 ]
 
 
-class AssessmentQuery(BaseModel):
+class AssessmentQuery(BaseModel, extra="forbid"):
     """Kind of subjects, and the format. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
     by: Subject = Field(default=Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
     format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
