@@ -124,7 +124,6 @@ class Backend:
         """None if the extra for it is not installed."""
         self.hosts = hosts_of(settings)
         """Names that the API answers to."""
-        """Returns the context of a request that changes something."""
         self.context = {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": clock}
         """Context in which bodies and parameters of requests are validated."""
         self._ring = ring_of(settings)
