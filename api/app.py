@@ -216,7 +216,7 @@ class Backend:
         self.complaint_actions = ComplaintActions(complaints, self, cases, incidents, recognition, texts_callers)
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
         self.incidents = Incidents(incidents, self, cases, settings.incidents_per_hour)
-        self.handovers = HandoverClient(*temporal)
+        self.handovers = people.Handovers(HandoverClient(*temporal), self)
         self.assessments = Assessments(assessments, self)
 
     def _add_temporal_ui(self) -> None:
