@@ -11,12 +11,12 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from api.directory import UNKNOWN_PEOPLE, Naming
+from api.directory import UNKNOWN_PEOPLE
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
 from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
-from api.routing import BY_NAME, needs
+from api.routing import BY_NAME, Backend, needs
 from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
 from api.temporal.server import key_reused
@@ -35,7 +35,7 @@ class Actions(ABC, Generic[OutcomeT]):
     """Actions on one kind of entity."""
 
     client: EntityClient[OutcomeT]
-    naming: Naming
+    backend: Backend
 
     @abstractmethod
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
@@ -71,7 +71,7 @@ class Actions(ABC, Generic[OutcomeT]):
         async def prepare() -> None:
             nonlocal meant, people
             await self.check(number, body, actor)
-            meant, people = self.naming.meant(body, actor)
+            meant, people = self.backend.naming.meant(body, actor)
             meant = await self.look_up(number, meant, actor)
 
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}

@@ -21,8 +21,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.cases import Projection
-from activities.notifications.caller_links import CallerLinks
-from activities.sealing.keys import Seal
+from activities.sealing.keys import CallerLinks, Seal
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
 from api.assessments.assessments import Assessments
@@ -46,7 +45,6 @@ from api.health.storage import READ_MODEL, TEMPORAL, Integrity, SqlHealth, Stora
 from api.health.temporal import TemporalHealth
 from api.incidents import routes as incidents
 from api.incidents.routes import Incidents
-from api.people import Handovers
 from api.reports import calls as call_reports
 from api.reports import routes as reports
 from api.sign_in import sessions
@@ -207,25 +205,21 @@ class Backend:
 
     def _add_subjects(self, client: Client) -> None:
         settings, in_force, reader, clock = self.settings, self.in_force, self.reader, self.clock
-        naming, projection, people = self.naming, self.projection, self.people
         temporal = client, settings.task_queue, settings.update_timeout_seconds, self.clock_check
         actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
-        complaints = ComplaintClient(*temporal, actions, projection.acknowledged)
-        incidents = IncidentClient(*temporal, actions, projection.acknowledged)
+        complaints = ComplaintClient(*temporal, actions, self.projection.acknowledged)
+        incidents = IncidentClient(*temporal, actions, self.projection.acknowledged)
         assessments = AssessmentClient(*temporal, actions)
-        self.cases = cases = Cases(reader, complaints, projection, clock)
-        self.recognition = recognition = Recognition(reader, complaints, projection)
+        self.cases = cases = Cases(reader, complaints, self.projection, clock)
+        self.recognition = recognition = Recognition(reader, complaints, self.projection)
         backlog = Backlog(client, settings.task_queue)
-        self.intake = IntakeService(complaints, backlog, in_force, reader, projection, recognition, naming, clock)
+        self.intake = IntakeService(complaints, self, backlog, recognition)
         texts_callers = load_channels(settings.channels).texts_callers
-        turns, most = self.turns, settings.incidents_per_hour
-        self.complaint_actions = ComplaintActions(
-            complaints, naming, cases, incidents, in_force, reader, recognition, turns, texts_callers, clock
-        )
+        self.complaint_actions = ComplaintActions(complaints, self, cases, incidents, recognition, texts_callers)
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
-        self.incidents = Incidents(incidents, naming, reader, projection, cases, in_force, turns, most, clock)
-        self.handovers = Handovers(HandoverClient(*temporal), reader, self.direct, naming, people, clock)
-        self.assessments = Assessments(assessments, reader, self.direct, people, in_force, clock)
+        self.incidents = Incidents(incidents, self, cases, settings.incidents_per_hour)
+        self.handovers = HandoverClient(*temporal)
+        self.assessments = Assessments(assessments, self)
 
     def _add_temporal_ui(self) -> None:
         cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force
@@ -249,6 +243,15 @@ class Backend:
 
 def create_app(backend: Backend) -> FastAPI:
     """Return the application; it closes the backend when the server ends."""
+    settings, larger = backend.settings, {**calls.LARGER_BODIES, **reading.LARGER_BODIES}
+    middleware = [
+        Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
+        Middleware(watch, metrics=backend.metrics),
+        Middleware(check_host, hosts=backend.hosts),
+        Middleware(serve_people, serving=backend.serving),
+        Middleware(limit_body, settings.body_limit_bytes, larger, settings.request_seconds),
+        Middleware(GZipMiddleware, compresslevel=GZIP_LEVEL, exclude_content_types=COMPRESSED),
+    ]
     app = FastAPI(
         title="Water hotline 供水热线",
         version=version("water-hotline"),
@@ -257,7 +260,7 @@ def create_app(backend: Backend) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        middleware=_middleware(backend),
+        middleware=middleware,
         exception_handlers=HANDLERS,
     )
     app.state.backend = backend
@@ -287,15 +290,3 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
         await backend.door.ui.close()
     backend.reader.close()
     backend.direct.engine.dispose()
-
-
-def _middleware(backend: Backend) -> list[Middleware]:
-    settings, larger = backend.settings, {**calls.LARGER_BODIES, **reading.LARGER_BODIES}
-    return [
-        Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
-        Middleware(watch, metrics=backend.metrics),
-        Middleware(check_host, hosts=backend.hosts),
-        Middleware(serve_people, serving=backend.serving),
-        Middleware(limit_body, settings.body_limit_bytes, larger, settings.request_seconds),
-        Middleware(GZipMiddleware, compresslevel=GZIP_LEVEL, exclude_content_types=COMPRESSED),
-    ]

@@ -1,9 +1,7 @@
 """Records of callers and customers for staff, and handovers (全部移交) of all open cases of a person."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
@@ -14,13 +12,12 @@ from pydantic.config import JsonDict
 from starlette.responses import Response
 
 from api.complaints.cases import TheCases
-from api.directory import ACCEPTED, UNKNOWN_PEOPLE, Naming, People
+from api.directory import ACCEPTED, UNKNOWN_PEOPLE
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import POST_ERRORS, CaseNumber, RequestKey
 from api.responses import also, body_like, masked_for, problems
-from api.routing import OnceRoute, TheBackend, department_within, needs, part
-from api.sql import DirectWriter, Reader
+from api.routing import Backend, OnceRoute, TheBackend, department_within, needs, part
 from api.temporal.client import HandoverClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
@@ -170,45 +167,38 @@ class HandoverItem(Immutable):
         )
 
 
-@dataclass(frozen=True)
-class Handovers:
-    """Handovers, as their workflows have them."""
-
-    client: HandoverClient
-    reader: Reader
-    writer: DirectWriter
-    naming: Naming
-    people: People
-    clock: Callable[[], datetime]
-
-    async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
-        """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
-        previous, owner = self.naming.former_owner(body.previous_owner), self.naming.new_owner(body.owner)
-        if owner.id == previous.id:
-            detail = f"{owner.id} owns these cases already."
-            raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])
-        if not self.people.get(previous.id) and not await self.reader.ask(count_owned, previous.id):
-            detail = f"{body.previous_owner!r} is nobody in the directory, and owns no open case."
-            raise ProblemError(UNKNOWN_PEOPLE["owner"], detail, accepted=ACCEPTED)
-        ends = {"previous_owner": previous.id, "owner": owner.id}
-        order = Handover(id=request.key, **ends, people=owner.people, reason=body.reason, actor=actor)
-        # Before the start: an API that dies in between has begun nothing, and the same request begins it.
-        await self.writer.write(partial(begin_handover, handover=order, at=self.clock()))
-        await self.client.start(order, request)
-        return HandoverProgress(handover=order)
-
-    async def found(self, handover_id: str) -> HandoverProgress:
-        progress = await self.client.progress(handover_id)
-        if progress is None:
-            raise ProblemError(HANDOVER_NOT_FOUND, f"There is no handover with the id {handover_id}.")
-        return progress
-
-    async def answer(self, progress: HandoverProgress, response: Response) -> HandoverItem:
-        response.headers["Location"] = f"/v1/handovers/{progress.handover.id}"
-        return HandoverItem.of(progress, await self.reader.ask(assigned_to, progress.handover.previous_owner))
+async def _begin(
+    body: NewHandover, actor: Actor, request: Request, handovers: HandoverClient, backend: Backend
+) -> HandoverProgress:
+    """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
+    previous, owner = backend.naming.former_owner(body.previous_owner), backend.naming.new_owner(body.owner)
+    if owner.id == previous.id:
+        detail = f"{owner.id} owns these cases already."
+        raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])
+    if not backend.people.get(previous.id) and not await backend.reader.ask(count_owned, previous.id):
+        detail = f"{body.previous_owner!r} is nobody in the directory, and owns no open case."
+        raise ProblemError(UNKNOWN_PEOPLE["owner"], detail, accepted=ACCEPTED)
+    ends = {"previous_owner": previous.id, "owner": owner.id}
+    order = Handover(id=request.key, **ends, people=owner.people, reason=body.reason, actor=actor)
+    # Before the start: an API that dies in between has begun nothing, and the same request begins it.
+    await backend.direct.write(partial(begin_handover, handover=order, at=backend.now))
+    await handovers.start(order, request)
+    return HandoverProgress(handover=order)
 
 
-TheHandovers = Annotated[Handovers, part("handovers")]
+async def _found(handover_id: str, handovers: HandoverClient) -> HandoverProgress:
+    progress = await handovers.progress(handover_id)
+    if progress is None:
+        raise ProblemError(HANDOVER_NOT_FOUND, f"There is no handover with the id {handover_id}.")
+    return progress
+
+
+async def _answer(progress: HandoverProgress, backend: Backend, response: Response) -> HandoverItem:
+    response.headers["Location"] = f"/v1/handovers/{progress.handover.id}"
+    return HandoverItem.of(progress, await backend.reader.ask(assigned_to, progress.handover.previous_owner))
+
+
+TheHandovers = Annotated[HandoverClient, part("handovers")]
 
 
 @router.post(
@@ -223,6 +213,7 @@ async def hand_over_all(
     actor: Annotated[Actor, needs(RIGHT_TO_HAND_OVER)],
     key: RequestKey,
     handovers: TheHandovers,
+    backend: TheBackend,
     response: Response,
 ) -> HandoverItem:
     """Give every open case that `from` owns to `to`: 200 if that is done soon, 202 while it goes on.
@@ -230,12 +221,12 @@ async def hand_over_all(
     Cases and parts that `from` is to do are listed in `to_assign`; they stay as they are.
     """
     request, begun = request_of(key, body), None
-    if not key or not await handovers.client.is_started(request):
-        begun = await handovers.begin(body, actor, request)
-    progress = await handovers.client.wait(request.key) or begun or await handovers.found(request.key)
+    if not key or not await handovers.is_started(request):
+        begun = await _begin(body, actor, request, handovers, backend)
+    progress = await handovers.wait(request.key) or begun or await _found(request.key, handovers)
     if progress.state == "done":
         response.status_code = HTTPStatus.OK
-    return await handovers.answer(progress, response)
+    return await _answer(progress, backend, response)
 
 
 @router.get(
@@ -256,7 +247,8 @@ async def get_handover(
         ),
     ],
     handovers: TheHandovers,
+    backend: TheBackend,
     response: Response,
 ) -> HandoverItem:
     """Read the counts and the cases that refused, for as long as Temporal keeps ended workflows."""
-    return await handovers.answer(await handovers.found(handover_id), response)
+    return await _answer(await _found(handover_id, handovers), backend, response)

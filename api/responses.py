@@ -200,6 +200,7 @@ def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) ->
 
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
+"""Document that `make docs` computes of the routes: a service answers with it from its first request."""
 DOCS_PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
 """Settings of the page at `/docs`: it forgets keys, and asks no validator on the internet."""
 

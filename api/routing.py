@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute
 
 from api.directory import Naming, People
 from api.documents import Documents, Printer
+from api.edge.limits import Turns
 from api.edge.problems import (
     MALFORMED_JSON,
     OTHER_DEPARTMENT,
@@ -32,7 +33,7 @@ from api.edge.problems import (
     invalid_request,
 )
 from api.exports.files import ExportTurn
-from api.sql import DirectWriter, Reader
+from api.sql import DirectWriter, ProjectionWriter, Reader
 from domain.case.lifecycle import ENDED, OPEN
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
@@ -244,15 +245,20 @@ def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
 
 
 class Backend(Protocol):
-    """Parts of `api.app.Backend` that routes of several subjects use."""
+    """Parts of `api.app.Backend` that several subjects use."""
 
     reader: Reader
     direct: DirectWriter
+    projection: ProjectionWriter
     people: People
     naming: Naming
+    turns: Turns
     documents: Documents
     print_pdf: Printer | None
     export_turn: ExportTurn
+
+    @property
+    def in_force(self) -> CatalogueInForce: ...
 
     @property
     def catalogue(self) -> Catalogue: ...

@@ -3,20 +3,16 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
 from api.assessments.answers import ExclusionDecision, NewExclusion, NewObjection
-from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
-from api.routing import CatalogueInForce, part
+from api.routing import Backend, part
 from api.sign_in.security import digest_of
-from api.sql import DirectWriter, Reader
 from api.temporal.client import AssessmentClient
 from api.temporal.server import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
@@ -44,25 +40,21 @@ class Assessments:
     """Assessments of months, and exclusions of cases from them."""
 
     client: AssessmentClient
-    reader: Reader
-    writer: DirectWriter
-    people: People
-    in_force: CatalogueInForce
-    clock: Callable[[], datetime]
+    backend: Backend
 
     async def of(self, month: str) -> Assessment:
         """Return the assessment of a month. Raises ProblemError that says which months there are."""
-        if found := await self.reader.ask(months.get, month):
+        if found := await self.backend.reader.ask(months.get, month):
             return found
-        known = await self.reader.ask(months.months)
-        zone = ZoneInfo(self.in_force.catalogue.calendar.timezone)
-        first = await self.reader.ask(first_case_at)
+        known = await self.backend.reader.ask(months.months)
+        zone = self.backend.zone
+        first = await self.backend.reader.ask(first_case_at)
         if first is None or month < month_of(first, zone):
             since = f"; the first case is of {month_of(first, zone)}" if first else "; there are no cases yet"
             detail = f"{month} is before the first case{since}."
-        elif month_bounds(month, zone)[1] > self.clock():
+        elif month_bounds(month, zone)[1] > self.backend.now:
             detail = f"{month} is not over. Its assessment begins in the night after it."
-        elif self.in_force.catalogue.assessment is None:
+        elif self.backend.catalogue.assessment is None:
             detail = "The catalogue has no [assessment]; see docs/catalogue.md."
         else:
             command = f"hotline assessment begin {month}"
@@ -72,7 +64,7 @@ class Assessments:
     async def objected(self, month: str, body: NewObjection, complaint: str | None) -> dict[str, Any]:
         """Return the kind of the subject, and the parties of the case. Raises ProblemError."""
         found = await self.of(month)
-        items = await self.reader.ask(months.items_of_subject, month, found.serial, body.subject)
+        items = await self.backend.reader.ask(months.items_of_subject, month, found.serial, body.subject)
         chosen = [item for item in items if body.by in (None, item.by)]
         if len(chosen) != 1:
             kinds = [f"by: {item.by}" for item in items]
@@ -86,11 +78,11 @@ class Assessments:
         if complaint is None:
             return {"by": item.by}
         number = number_of(found, item.by, body.subject, body.figure)
-        if not await self.reader.ask(months.counts_case, number, complaint):
+        if not await self.backend.reader.ask(months.counts_case, number, complaint):
             detail = f"{body.figure} of {body.subject} does not count the case {complaint} in {month}."
             raise ProblemError(CASE_NOT_COUNTED, detail, accepted=["a case of the figure's link", "no complaint"])
         counted = FIGURE_OF[body.figure].kinds
-        parties = await self.reader.ask(months.parties, month, found.serial, counted, complaint)
+        parties = await self.backend.reader.ask(months.parties, month, found.serial, counted, complaint)
         return {"by": item.by, "parties": parties}
 
     async def act(
@@ -121,23 +113,23 @@ class Assessments:
         if outcome.events:
             batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
             try:
-                await self.writer.write(partial(months.write, batch=batch))
+                await self.backend.direct.write(partial(months.write, batch=batch))
             except ProblemError:  # the workflow publishes it as well
                 response.status_code = HTTPStatus.ACCEPTED
         return outcome.assessment
 
     async def request_exclusion(self, case: Case, body: NewExclusion, actor: Actor, key: str) -> Exclusion:
         """Return the exclusion that this request asks for, now or before. Raises ProblemError and Refused."""
-        number, now = case.number, self.clock()
+        number, now = case.number, self.backend.now
         its_id = digest_of(f"{key or uuid.uuid4().hex}\0{number}")
         wanted = Exclusion(id=its_id, number=number, requested_by=actor.id, requested_at=now, **dict(body))
 
         def request(sql: WriteConnection) -> Exclusion:
-            check_ground(self.in_force.catalogue.standard(case.registered_at), wanted.ground, wanted.evidence)
+            check_ground(self.backend.catalogue.standard(case.registered_at), wanted.ground, wanted.evidence)
             self._check_months(sql, number)
             return exclusions.request(sql, wanted)
 
-        kept = await self.writer.write(request)
+        kept = await self.backend.direct.write(request)
         if (kept.ground, kept.reason, kept.evidence) != (wanted.ground, wanted.reason, wanted.evidence):
             raise key_reused("complaint with another body")
         return kept
@@ -146,7 +138,7 @@ class Assessments:
         self, number: str, exclusion_id: str, body: ExclusionDecision, actor: Actor
     ) -> Exclusion:
         """Decide on an exclusion, and have the months computed again. Raises ProblemError and Refused."""
-        now = self.clock()
+        now = self.backend.now
 
         def decide(sql: WriteConnection) -> Exclusion | None:
             def change(before: Exclusion) -> Exclusion:
@@ -156,25 +148,25 @@ class Assessments:
 
             return exclusions.decide(sql, number, exclusion_id, change)
 
-        decided = await self.writer.write(decide)
+        decided = await self.backend.direct.write(decide)
         if decided is None:
             raise ProblemError(EXCLUSION_NOT_FOUND, f"The case {number} has no exclusion {exclusion_id}.")
         if decided.approved:
-            for month in await self.reader.ask(months.months_under_way, number):
+            for month in await self.backend.reader.ask(months.months_under_way, number):
                 await self.client.recompute(month)
         return decided
 
     def _check_months(self, sql: WriteConnection, number: str) -> None:
         """Raise Refused if all months of the case are final by now, and not when the transaction was waited for."""
         if period := exclusions.period_of(sql, number):
-            now = self.clock()
-            zone = ZoneInfo(self.in_force.catalogue.calendar.timezone)
+            now = self.backend.now
+            zone = self.backend.zone
             check_not_final(number, period.months(now, zone), months.settled_months(sql, now))
 
     def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
         if by in (Subject.AGENT, Subject.CREW):
-            return lambda subject: (person.name if (person := self.people.get(subject)) else None, None)
-        catalogue = self.in_force.catalogue
+            return lambda subject: (person.name if (person := self.backend.people.get(subject)) else None, None)
+        catalogue = self.backend.catalogue
         coded = {
             Subject.DEPARTMENT: catalogue.departments,
             Subject.SERVICE: catalogue.services,

@@ -1,9 +1,9 @@
 """The actions on complaints: one operation for each action of the lifecycle table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated
@@ -14,8 +14,7 @@ from starlette.responses import Response
 from api.actions import Actions, Turn, add_actions
 from api.complaints.cases import Cases, Complaint
 from api.complaints.intake import Recognition, in_catalogue
-from api.directory import Naming
-from api.edge.limits import Turns, too_soon
+from api.edge.limits import too_soon
 from api.edge.problems import (
     BEHIND_SQL,
     INVALID_RESULT,
@@ -28,8 +27,8 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.routing import KEY, CatalogueInForce, OnceRoute, part, require_reach
-from api.sql import Reader, away
+from api.routing import KEY, Backend, OnceRoute, part, require_reach
+from api.sql import away
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
 from domain.case.actions import ACTION_OF, COMMANDS
@@ -86,36 +85,29 @@ class ComplaintActions(Actions[Outcome]):
     """Actions on complaints, with the checks of what a case cannot know.
 
     What is compared is in SQL. If SQL is down or behind, an approval is refused until it is up again. A call that is
-    not known yet, or not completely, is compared when `GET /v1/unconfirmed-withdrawals` is read.
-
-    Args:
-        turns: held by the one request that sends a link to a telephone.
-        texts_callers: True if a channel sends to the telephones of callers.
+    not known yet, or not completely, is compared when `GET /v1/unconfirmed-withdrawals` is read. `texts_callers`: a
+    channel sends to the telephones of callers.
     """
 
     client: ComplaintClient
-    naming: Naming
+    backend: Backend
     cases: Cases
     incidents: IncidentClient
-    in_force: CatalogueInForce
-    reader: Reader
     recognition: Recognition
-    turns: Turns
     texts_callers: bool
-    clock: Callable[[], datetime]
 
     async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:
         """Return the refusal for a person who may not do this to the case, by what SQL has of it."""
         with suppress(ProblemError):
-            if case := await self.reader.ask(get_case, number):
+            if case := await self.backend.reader.ask(get_case, number):
                 action = ACTION_OF[type(body)]
-                against = Attempt.of(action, case, actor, self.clock(), body).forbidden()
+                against = Attempt.of(action, case, actor, self.backend.now, body).forbidden()
                 return problem_of(against) if against else None
         return None
 
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
         """Check what the case cannot know: catalogue codes, incidents, other cases of its account, channels, calls."""
-        catalogue = self.in_force.catalogue
+        catalogue = self.backend.catalogue
         match body:
             case LinkIncident(incident=str(incident)):
                 await self.incidents.require_open(incident, actor)
@@ -142,13 +134,13 @@ class ComplaintActions(Actions[Outcome]):
         owed = next((owed for owed in view.credits if owed.serial == serial and owed.approved is None), None)
         if owed is None:
             return
-        case = await self.reader.ask(get_case, number)
+        case = await self.backend.reader.ask(get_case, number)
         if case is None:
             raise away("SQL does not show the case yet, so the credits of its account are unknown.")
         limit = next((credit for credit in case.terms.credits if credit.name == owed.name), None)
         if limit and limit.at_most and limit.at_most_seconds:
             time = timedelta(seconds=limit.at_most_seconds)
-            found = await self.reader.ask(credited, view.caller.account_no, self.clock() - time)
+            found = await self.backend.reader.ask(credited, view.caller.account_no, self.backend.now - time)
             approved = [one for one in found if one.name == owed.name]
             if sum((one.amount for one in approved), owed.amount) > limit.at_most:
                 raise _too_much(owed, limit.at_most, time, approved, view.currency)
@@ -164,7 +156,9 @@ class ComplaintActions(Actions[Outcome]):
         with suppress(ProblemError):  # the check says it
             view = await self.cases.find(number, actor)
         phone = view.caller.phone if view else None
-        return self.turns.of("send_link", phone_term(phone, self.in_force.catalogue.area_code) if phone else number)
+        return self.backend.turns.of(
+            "send_link", phone_term(phone, self.backend.catalogue.area_code) if phone else number
+        )
 
     async def _check_contact(self, number: str) -> None:
         """Raise ProblemError if no link may go to the caller's telephone. The courier checks it again when it sends."""
@@ -173,8 +167,8 @@ class ComplaintActions(Actions[Outcome]):
                 "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
             )
             raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
-        area_code = self.in_force.catalogue.area_code
-        if await self.reader.ask(link_goes_nowhere, number, area_code):
+        area_code = self.backend.catalogue.area_code
+        if await self.backend.reader.ask(link_goes_nowhere, number, area_code):
             detail = (
                 f"The telephone of the case {number} is one of the staff, or its owner put it in after the"
                 " registration; no link goes there. 该号码属于工作人员或由责任人更改,不能发送链接。"
@@ -191,8 +185,8 @@ class ComplaintActions(Actions[Outcome]):
         view = await self.cases.find(number, actor)
         if view is None or view.caller.phone is None:
             return
-        at = self.clock()
-        sent = await self.reader.ask(links_sent, view.caller.phone, self.in_force.catalogue.area_code, at - DAY)
+        at = self.backend.now
+        sent = await self.backend.reader.ask(links_sent, view.caller.phone, self.backend.catalogue.area_code, at - DAY)
         busy = [sent[-1] + LINK_PAUSE] if sent else []
         if len(sent) >= LINKS_A_DAY:
             busy.append(sent[-LINKS_A_DAY] + DAY)
@@ -200,15 +194,15 @@ class ComplaintActions(Actions[Outcome]):
         if free_at <= at:
             return
         rule = f"This telephone gets one link an hour and {LINKS_A_DAY} within 24 hours, for all of its cases together."
-        raise too_soon(TOO_MANY_LINKS, rule, at, free_at, self.in_force.catalogue.calendar.timezone)
+        raise too_soon(TOO_MANY_LINKS, rule, at, free_at, self.backend.catalogue.calendar.timezone)
 
     async def _check_call(self, number: str, call_id: str, actor: Actor) -> None:
         """Raise ProblemError if the call is known, and gives no right to withdraw the case."""
         view = await self.cases.find(number, actor)
         if view is None or "withdraw" not in view.available_actions or not needs_call(actor, view.owner):
             return
-        area_code = self.in_force.catalogue.area_code
-        found = await self.reader.ask(call_mismatch, call_id, actor.id, view, area_code)
+        area_code = self.backend.catalogue.area_code
+        found = await self.backend.reader.ask(call_mismatch, call_id, actor.id, view, area_code)
         if found in _WHY:
             accepted = ["call_id: a call of its caller that you took", f"its owner, {view.owner}", "supervisor"]
             raise ProblemError(CALL_MISMATCH, _WHY[found].format(call_id=call_id, number=number), accepted=accepted)
@@ -226,13 +220,13 @@ class ComplaintActions(Actions[Outcome]):
             return body
         service, district = body.service_code or view.service_code, (moved or view.location).district
         try:
-            terms = self.in_force.catalogue.terms(service, district, view.registered_at)
+            terms = self.backend.catalogue.terms(service, district, view.registered_at)
         except UnknownCode:
             if body.service_code:
                 raise
             return body  # the catalogue has its service no more: it keeps its terms
         return Correction.of(
-            body, in_force=CatalogueTerms(terms=terms, edition=self.in_force.edition, district=district)
+            body, in_force=CatalogueTerms(terms=terms, edition=self.backend.in_force.edition, district=district)
         )
 
     async def _refilled(self, view: CaseView, body: Correct) -> Correct:
@@ -242,13 +236,13 @@ class ComplaintActions(Actions[Outcome]):
         Raises ProblemError if SQL does not answer.
         """
         left = tuple(sorted({*view.filled} - _given("caller", body.caller) - _given("location", body.location)))
-        if not left or not _names_another(view.caller, body.caller, self.in_force.catalogue.area_code):
+        if not left or not _names_another(view.caller, body.caller, self.backend.catalogue.area_code):
             return body
         facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
         said = Intake.model_construct(**facts).without(left)
         places = {"caller": merged(said.caller, body.caller), "location": merged(said.location, body.location)}
         said = said.model_copy(update=places)
-        contact = in_catalogue(self.in_force.catalogue, await self.reader.contact(said, view.registered_at))
+        contact = in_catalogue(self.backend.catalogue, await self.backend.reader.contact(said, view.registered_at))
         names = {each.rpartition(".")[2] for each in left}
         contact = Contact(**{name: value for name, value in contact._asdict().items() if name in names})
         filled, _ = said.filled_in(contact)
@@ -270,7 +264,7 @@ class ComplaintActions(Actions[Outcome]):
             return not_found(number)
         require_reach(READ_CASES, actor, number, view)
         progress = Progress.model_construct(**dict(view))  # the view has what decides if it is over
-        if not progress.is_over(self.clock()) and await self.client.is_lost(number):
+        if not progress.is_over(self.backend.now) and await self.client.is_lost(number):
             return workflow_lost(number, view.state, view.version, view.state)
         if view.state in OPEN:
             detail = f"SQL has the case {number} as {view.state} (version {view.version}), and no workflow runs for it."

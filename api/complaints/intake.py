@@ -7,7 +7,7 @@ it made. That holds on the day of the first use (in the catalogue's time zone) a
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,9 +15,9 @@ from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 from api.complaints.cases import NewComplaint
-from api.directory import Naming, PersonMeant
+from api.directory import PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
-from api.routing import CatalogueInForce, part
+from api.routing import Backend, part
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
@@ -152,18 +152,14 @@ class IntakeService:
     """Registration of complaints."""
 
     complaints: ComplaintClient
+    backend: Backend
     backlog: Backlog
-    in_force: CatalogueInForce
-    reader: Reader
-    projection: ProjectionWriter
     recognition: Recognition
-    naming: Naming
-    clock: Callable[[], datetime]
 
     async def register(self, actor: Actor, body: NewComplaint, key: str) -> NewlyRegistered:
         """Make a case, or find the one that the request of this key made. Raises ProblemError and UnknownCode."""
-        at = self.clock()
-        zone = self.in_force.catalogue.calendar.timezone
+        at = self.backend.now
+        zone = self.backend.catalogue.calendar.timezone
         sent, request = bool(key), request_of(key, body)
         try:
             owner, terms = self._owner(actor, body), self._terms(body, body.location.district, at)
@@ -176,19 +172,19 @@ class IntakeService:
         if sent:
             # As long as the same request may be under way under the number of yesterday.
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())
-        thanked = self.naming.known(body.thanked) if body.thanked else None
+        thanked = self.backend.naming.known(body.thanked) if body.thanked else None
         given = {name: getattr(body, name) for name in Intake.model_fields}
         said = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
-        looking = asyncio.ensure_future(self.reader.known(said, at))
+        looking = asyncio.ensure_future(self.backend.reader.known(said, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
             return NewlyRegistered(number)
         known = await looking
         facts, contact = known or UNKNOWN_CALLER
-        intake, filled = said.filled_in(in_catalogue(self.in_force.catalogue, contact)) if body.fill else (said, ())
+        intake, filled = said.filled_in(in_catalogue(self.backend.catalogue, contact)) if body.fill else (said, ())
         if intake.location.district != said.location.district:
             terms = self._terms(body, intake.location.district, at)
-        incident = await self.reader.incident_covering(intake.service_code, intake.location)
+        incident = await self.backend.reader.incident_covering(intake.service_code, intake.location)
         people = owner.people | (thanked.people if thanked else {})
         found = {"terms": terms, "incident": incident, "filled": filled, **facts._asdict()}
         draft = Registration(number="", at=at, actor=actor, owner=owner.id, people=people, intake=intake, **found)
@@ -204,24 +200,24 @@ class IntakeService:
         of that request may have died before it wrote. Raises ProblemError.
         """
         if made.case:
-            return made.case, await self.projection.register(made.case, made.events)
+            return made.case, await self.backend.projection.register(made.case, made.events)
         with suppress(ProblemError):
-            if known := await self.reader.ask(get_case, made.number):
+            if known := await self.backend.reader.ask(get_case, made.number):
                 return known, True
         case, events = await self.complaints.started_as(made.number)
-        return case, bool(events) and await self.projection.register(case, events)
+        return case, bool(events) and await self.backend.projection.register(case, events)
 
     async def _start(self, draft: Registration, request: Request, *, sent: bool) -> NewlyRegistered:
         """Start the case under the first number of the request that is free. Raises ProblemError.
 
         One whose key the client `sent` is started before the number of the next day may be (`domain.shared.numbers`).
         """
-        zone = self.in_force.catalogue.calendar.timezone
+        zone = self.backend.catalogue.calendar.timezone
         day = local_day(draft.at, zone)
         for number in _numbers(day, request):
             registration = draft.model_copy(update={"number": number})
             case, events = Case.register(registration)
-            seconds = time_to_start(day, self.clock(), zone).total_seconds() if sent else math.inf
+            seconds = time_to_start(day, self.backend.now, zone).total_seconds() if sent else math.inf
             if await self.complaints.start(registration, case, request, seconds):
                 return NewlyRegistered(number, case, events)
             if await self.complaints.registered_by(request, [number]):
@@ -244,11 +240,11 @@ class IntakeService:
                 f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
             )
             raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
-        return self.naming.first_owner(body.owner)
+        return self.backend.naming.first_owner(body.owner)
 
     def _terms(self, body: NewComplaint, district: str | None, at: datetime) -> Terms:
         """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
-        terms = self.in_force.catalogue.terms(body.service_code, district, at)
+        terms = self.backend.catalogue.terms(body.service_code, district, at)
         by_hand = {"priority": body.priority, "priority_by_hand": True} if body.priority else {}
         return terms.model_copy(update=by_hand)
 

@@ -45,16 +45,7 @@ from api.parameters import (
     person,
 )
 from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
-from api.routing import (
-    BY_NAME,
-    MASKED_SEARCH,
-    Backend,
-    OnceRoute,
-    TheBackend,
-    department_within,
-    needs,
-    search_within,
-)
+from api.routing import BY_NAME, MASKED_SEARCH, Backend, OnceRoute, TheBackend, department_within, needs, search_within
 from api.temporal.server import TEMPORAL_ERRORS
 from domain.case.lifecycle import PartState, State
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER

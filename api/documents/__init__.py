@@ -140,7 +140,7 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
     deadline_at = data.deadline_at if isinstance(data, Noticed) else None
     notice, noticed_at = (data.notice, data.noticed_at) if isinstance(data, Criticised) else (None, None)
     return {
-        "document_number": document_number(number, event.seq),
+        "document_number": f"{number}-{event.seq}",
         "number": number,
         "cycle": event.cycle,
         "title_zh": KINDS[event.action].zh,
@@ -161,13 +161,9 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "owner": data.owner,
         "addressees": data.addressees,
         "deadline_at": _local(deadline_at, zone),
-        "notice_number": document_number(number, notice) if notice else "",
+        "notice_number": f"{number}-{notice}" if notice else "",
         "noticed_on": _local(noticed_at, zone),
     }
-
-
-def document_number(number: str, seq: int) -> str:
-    return f"{number}-{seq}"
 
 
 def _local(instant: datetime | None, zone: str) -> str:

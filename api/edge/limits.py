@@ -1,4 +1,7 @@
-"""Limits of an address, a person and a case, counted in this process; and of connections: size, time and number."""
+"""Limits of an address, a person and a case: counted in this process, told in the log, and answered 429 beyond.
+
+Of connections: heads are small, all arrives and is taken within a time, and no address may hold all of them.
+"""
 
 import asyncio
 import logging

@@ -1,6 +1,6 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +14,7 @@ from starlette.responses import Response
 
 from api.actions import Actions, add_actions
 from api.complaints.cases import Cases
-from api.directory import Naming
-from api.edge.limits import Turns, too_soon
+from api.edge.limits import too_soon
 from api.edge.problems import (
     BEHIND_SQL,
     OTHER_DEPARTMENT,
@@ -29,8 +28,7 @@ from api.edge.problems import (
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.routing import BY_NAME, CatalogueInForce, OnceRoute, TheBackend, needs, part
-from api.sql import ProjectionWriter, Reader
+from api.routing import BY_NAME, Backend, OnceRoute, TheBackend, needs, part
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
 from domain.case.lifecycle import BEFORE_REPLY
@@ -59,22 +57,12 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Incidents(Actions[IncidentOutcome]):
-    """Incidents, and the actions on them.
-
-    Args:
-        per_hour: incidents that a person may declare within an hour; 0 for no limit.
-        turns: held by the one request that declares an incident of a person.
-    """
+    """Incidents, and the actions on them. A person may declare `per_hour` of them within an hour; 0 is no limit."""
 
     client: IncidentClient
-    naming: Naming
-    reader: Reader
-    projection: ProjectionWriter
+    backend: Backend
     cases: Cases
-    in_force: CatalogueInForce
-    turns: Turns
     per_hour: int
-    clock: Callable[[], datetime]
 
     async def found(self, number: str, actor: Actor) -> Incident:
         """Return the incident from SQL, or from its workflow. Raises ProblemError."""
@@ -86,26 +74,26 @@ class Incidents(Actions[IncidentOutcome]):
     async def _in_sql(self, number: str) -> Incident | None:
         """Return the incident as SQL has it; None if there is none, or if SQL does not answer."""
         with suppress(ProblemError):
-            return await self.reader.ask(stored.get, number)
+            return await self.backend.reader.ask(stored.get, number)
         return None
 
     async def item(self, incident: Incident, actor: Actor) -> IncidentItem:
         """Return the incident as the actor sees it; without numbers of its cases if SQL does not answer."""
         counts = stored.IncidentCounts()
         with suppress(ProblemError):
-            counts = await self.reader.ask(stored.case_counts, incident.number)
+            counts = await self.backend.reader.ask(stored.case_counts, incident.number)
         return IncidentItem.of(incident, actor, counts)
 
     async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> tuple[IncidentItem, bool]:
         """Declare an incident, or return again what the same request declared; as `answer` does."""
-        at = self.clock()
-        async with self.turns.of("declare", actor.id) if self._is_counted(actor) else nullcontext():
+        at = self.backend.now
+        async with self.backend.turns.of("declare", actor.id) if self._is_counted(actor) else nullcontext():
             return await self._declared(body, actor, request, at)
 
     async def _declared(
         self, body: NewIncident, actor: Actor, request: Request | None, at: datetime
     ) -> tuple[IncidentItem, bool]:
-        catalogue = self.in_force.catalogue
+        catalogue = self.backend.catalogue
         try:
             await self._check_declared(actor, at)
             self._check_scope(body.services, body.districts)
@@ -143,17 +131,17 @@ class Incidents(Actions[IncidentOutcome]):
             return
         most, declared = self.per_hour, list[datetime]()
         with suppress(ProblemError):
-            declared = await self.reader.ask(stored.declared_by, actor.id, at - HOUR)
+            declared = await self.backend.reader.ask(stored.declared_by, actor.id, at - HOUR)
         if len(declared) >= most:
             rule = f"A person declares {most} incidents at most within an hour."
-            calendar = self.in_force.catalogue.calendar
+            calendar = self.backend.catalogue.calendar
             raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, calendar.timezone)
 
     async def check(self, _: str, body: ActionBody, actor: Actor) -> None:
         """Check what the incident cannot know: codes of the catalogue, cases, and the state of another incident."""
         match body:
             case DispatchIncident():
-                self.in_force.catalogue.department(body.department)
+                self.backend.catalogue.department(body.department)
             case Confirm():
                 self._check_scope(body.services, body.districts)
                 await self._check_cases(body.cases, actor)
@@ -163,9 +151,9 @@ class Incidents(Actions[IncidentOutcome]):
     def _check_scope(self, services: Sequence[str], districts: Sequence[str]) -> None:
         """Raise UnknownCode if the catalogue in force does not have all of them."""
         for service in services:
-            self.in_force.catalogue.service(service)
+            self.backend.catalogue.service(service)
         for district in districts:
-            self.in_force.catalogue.district(district)
+            self.backend.catalogue.district(district)
 
     async def _check_cases(self, numbers: Sequence[str], actor: Actor) -> None:
         """Raise ProblemError if one of the cases does not exist, or has been replied to."""
@@ -179,7 +167,7 @@ class Incidents(Actions[IncidentOutcome]):
             raise ProblemError(CASES_OVER, detail, accepted=sorted(BEFORE_REPLY))
 
     async def gone(self, number: str, name: str, _: Actor) -> ProblemError:
-        incident = await self.reader.ask(stored.get, number)
+        incident = await self.backend.reader.ask(stored.get, number)
         if incident is None:
             return no_incident(number)
         if not incident.over and await self.client.is_lost(number):
@@ -199,10 +187,10 @@ class Incidents(Actions[IncidentOutcome]):
         """Write the batch, if there is one; return the incident as the actor sees it, and True if lists show it."""
         shown = False
         if batch:
-            shown = await self.projection.write_incident(batch)
+            shown = await self.backend.projection.write_incident(batch)
         else:
             with suppress(ProblemError):
-                found = (await self.reader.ask(stored.standing, [incident.number])).get(incident.number)
+                found = (await self.backend.reader.ask(stored.standing, [incident.number])).get(incident.number)
                 shown = found is not None and found.version >= incident.version
         if shown:  # a repeated action has the incident as it was the first time
             there = await self._in_sql(incident.number)

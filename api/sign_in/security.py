@@ -46,7 +46,13 @@ class BearerKey:
             detail = f"Send an API key: Authorization: Bearer hk_...{other}"
             raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": CHALLENGE})
         if self.tokens and not sent.credentials.startswith("hk_"):
-            actor = await self._bearer_of_token(self.tokens, request, sent.credentials)
+            with self._limits.guessing(request, "wrong tokens"):
+                actor = await self.tokens.verify(sent.credentials)
+            if person := self._people.get(actor.id):
+                if person.left_at is not None:
+                    raise ProblemError(INVALID_TOKEN, f"{person.id} has left.", headers={"WWW-Authenticate": INVALID})
+                # In the role of the token.
+                actor = actor.model_copy(update={"id": person.id, "name": person.actor.name})
         else:
             actor, key = await self.holder_of_key(request, sent.credentials)
             if key.scope == "read" and not is_reading(request):
@@ -69,17 +75,6 @@ class BearerKey:
             self._limits.guessed(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
         return found
-
-    async def _bearer_of_token(self, tokens: Tokens, request: Request, token: str) -> Actor:
-        """Return who acts: the person of the directory with the same id, if there is one, in the token's role."""
-        with self._limits.guessing(request, "wrong tokens"):
-            actor = await tokens.verify(token)
-        person = self._people.get(actor.id)
-        if person is None:
-            return actor
-        if person.left_at is not None:
-            raise ProblemError(INVALID_TOKEN, f"{person.id} has left.", headers={"WWW-Authenticate": INVALID})
-        return actor.model_copy(update={"id": person.id, "name": person.actor.name})
 
 
 def request_key(actor: Actor, given: str) -> str:

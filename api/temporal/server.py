@@ -1,4 +1,9 @@
-"""Errors of Temporal, as problems that claim no more than is known."""
+"""Temporal's server: its errors, as problems that claim no more than is known; its clock; how far workers are behind.
+
+By Temporal's clock everything that happens to a case is timed. No call tells its time: answers carry instants of the
+past alone, and neither headers nor trailers have one. A poll is the one call without effects of which Temporal notes
+the time, and shows it to all who ask for the pollers.
+"""
 
 import asyncio
 import logging
