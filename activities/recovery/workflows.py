@@ -144,7 +144,7 @@ class OtherWorkflows:
             if is_another or run.task_queue != self._task_queue:
                 return workflow_id in known or await self._has_moved(run)
             pending, is_long = found.pending_activities, run.history_size_bytes > LONGEST_HISTORY
-            waits = any(is_put_off(each, self._task_queue) for each in pending)
+            waits = any(is_held_up(each, self._task_queue) for each in pending)
             if is_long or waits or is_left(found) or _is_far(run.execution_time.seconds):
                 return True
             due_at, worked_at = await _times(run_status.read_events(self._client, run.execution))
@@ -166,7 +166,7 @@ class OtherWorkflows:
         return first is None or first.workflow_execution_info.task_queue == self._task_queue
 
 
-def is_put_off(pending: PendingActivityInfo, task_queue: str) -> bool:
+def is_held_up(pending: PendingActivityInfo, task_queue: str) -> bool:
     """Return True if an activity waits as none of the service does, or was refused or out of time again and again."""
     is_far = _is_far(pending.next_attempt_schedule_time.seconds, LONGEST_RETRY_SECONDS)
     failure, options = pending.last_failure, pending.activity_options

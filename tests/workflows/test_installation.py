@@ -8,21 +8,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
-from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
     PollActivityTaskQueueRequest,
-    RespondActivityTaskFailedByIdRequest,
     RespondActivityTaskFailedRequest,
-    UpdateActivityOptionsRequest,
 )
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.testing import WorkflowEnvironment
 
@@ -41,7 +34,7 @@ from tests.support.sealing import SEALING, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
 from tests.workflows.test_hijacked_tasks import hijack, schedule
-from tests.workflows.test_late_cases import TEN_YEARS, timer
+from tests.workflows.test_late_cases import timer
 from tests.workflows.test_no_cases import nested
 from workflows.clients.service import (
     COURIER,
@@ -207,57 +200,6 @@ async def test_what_runs_is_asked_and_not_started(
     await terminate(client, COURIER.id)
     await start_ended(client, settings.task_queue)
     assert started == [COURIER.id]
-
-
-def answer(**info: Any) -> RespondActivityTaskFailedByIdRequest:
-    """The courier's activity has failed so."""
-    failure = Failure(application_failure_info=ApplicationFailureInfo(type="x", **info))
-    return RespondActivityTaskFailedByIdRequest(workflow_id=COURIER.id, activity_id="1", failure=failure)
-
-
-def hurry(limit: str) -> UpdateActivityOptionsRequest:
-    """Each attempt of the courier's activity has a millisecond."""
-    options: dict[str, Any] = {limit: Duration(nanos=1_000_000)}
-    return UpdateActivityOptionsRequest(
-        execution=WorkflowExecution(workflow_id=COURIER.id),
-        match_all=True,
-        activity_options=ActivityOptions(**options),
-        update_mask=FieldMask(paths=[limit]),
-    )
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        ("respond_activity_task_failed_by_id", answer(non_retryable=True)),
-        ("respond_activity_task_failed_by_id", answer(next_retry_delay=Duration(seconds=TEN_YEARS))),
-        ("update_activity_options", hurry("start_to_close_timeout")),
-        ("update_activity_options", hurry("heartbeat_timeout")),
-    ],
-    ids=["failed", "put off", "without time", "without time for a heartbeat"],
-)
-async def test_what_runs_for_ever_is_started_again_when_its_activity_is_ended_or_put_off(
-    tmp_path: Path, call: str, message: Any
-) -> None:
-    """Somebody else has done that, by one plain message."""
-    async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
-        client = hotline.client
-        await COURIER.start(client, hotline.settings.task_queue)
-        handle = client.get_workflow_handle(COURIER.id)
-
-        async def looks() -> WorkflowExecutionDescription:
-            await start_ended(client, hotline.settings.task_queue)
-            return await handle.describe()
-
-        def works(seen: WorkflowExecutionDescription) -> bool:
-            started = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-            return any(each.state == started for each in seen.raw_description.pending_activities)
-
-        first = await until(looks, works)
-        assert (await looks()).run_id == first.run_id
-        message.namespace = client.namespace
-        await getattr(client.workflow_service, call)(message)
-        await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))
 
 
 @pytest.mark.parametrize(

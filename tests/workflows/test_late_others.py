@@ -174,7 +174,7 @@ async def test_what_has_no_time_for_its_activity_is_listed_until_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     """Somebody has given each attempt of it a millisecond, by one plain message."""
-    monkeypatch.setattr(other_workflows, "REFUSALS", 1)
+    monkeypatch.setattr(workflows, "REFUSALS", 1)
     made = ReportActivities._made
 
     def slowly(*arguments: Any) -> Any:

@@ -21,8 +21,8 @@ from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names, poller
-from activities.recovery.other_workflows import is_put_off
 from activities.recovery.report import ReconcilerReport
+from activities.recovery.workflows import is_held_up
 from activities.run_status import UndecodableError, described, is_over, unless, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
@@ -148,7 +148,7 @@ async def _stuck(client: Client, singleton: Singleton, task_queue: str) -> tuple
         fault = "somebody else has put it off"
     elif seen.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
         fault = "its workflow tasks fail"
-    elif any(_is_changed(each) or is_put_off(each, task_queue) for each in seen.pending_activities):
+    elif any(_is_changed(each) or is_held_up(each, task_queue) for each in seen.pending_activities):
         fault = "somebody else has put off its activity"
     return (fault, run.execution.run_id) if fault else None
 
