@@ -106,7 +106,7 @@ async def get_assessment(
 ) -> answers.AssessedMonth | Response:
     """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
     found = await assessments.of(month)
-    items = await assessments.backend.reader.ask(months.items, month, found.serial, wanted.by)
+    items = await backend.reader.ask(months.items, month, found.serial, wanted.by)
     names = assessments.names(wanted.by)
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
@@ -131,11 +131,11 @@ async def list_counted_cases(
     if wanted.format != "json":
 
         async def read(cursor: str | None) -> RowPage[CountedCase]:
-            return await assessments.backend.reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
+            return await backend.reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
 
         pages = await backend.export_turn.pages(read, answers.case_cells, wanted.cursor)
         return await backend.export_turn.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
-    page = await assessments.backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
+    page = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
     return Page[answers.CountedCaseItem](
         items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor
     )

@@ -130,8 +130,9 @@ def _narrowed(wanted: Filters, actor: Actor, backend: Backend) -> CaseFilters:
     filters = wanted.filters()
     owner, assignee = (person(backend.naming, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
-    found: dict[str, Any] = {"department": department, "owner": owner, "assignee": assignee}
-    return search_within(actor, replace(filters, **found, area_code=backend.catalogue.area_code))
+    area_code = backend.catalogue.area_code
+    narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
+    return search_within(actor, narrowed)
 
 
 @router.get(
