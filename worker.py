@@ -21,24 +21,23 @@ from activities.bulk import BulkActivities
 from activities.cases import BulkThrottle, CaseUpdates, Projection, read
 from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles, SurgeWatch
 from activities.names import assessment_id
-from activities.notifications.caller_links import CallerLinks
 from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
-from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
+from activities.recovery.workflows import CaseWorkflows
 from activities.reports import ReportActivities
+from activities.sealing.keys import CallerLinks
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.files.data_folder import ServingLock
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.recovery.rebuild import repair_case, repair_others
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
-from hotline.temporal.runner import runner, with_all_decoded
+from hotline.temporal.converter import runner, with_all_decoded
 from readmodel.assessments import months
 from readmodel.base.database import engine
 from readmodel.notifications import Delivery
@@ -110,7 +109,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
     sql = Sql(database, engine(settings.database_url, read_only=True), grouped)
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     titles = IncidentTitles(sql.reader)
-    throttle = BulkThrottle(ServingLock(settings.data_dir).is_held)
+    throttle = BulkThrottle()
 
     def names() -> WorkerNames:
         districts = {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}

@@ -1,17 +1,23 @@
-"""Answers of Temporal about runs: that it has none, and what its client raises ValueError for: *paused*, and instants.
+"""Answers of Temporal about runs, their events, and what its client raises ValueError for: *paused*, and instants.
 
 A paused run takes signals, and neither updates nor queries; its timers wait. It goes on when somebody unpauses it.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+    GetWorkflowExecutionHistoryRequest,
+)
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import _search_attributes
 from temporalio.service import RPCError, RPCStatusCode
@@ -147,3 +153,44 @@ async def is_listed(client: Client, workflow_id: str) -> bool:
 
 def _with_id(workflow_id: str) -> str:
     return f"WorkflowId = {json.dumps(workflow_id, ensure_ascii=False)}"
+
+
+logger = logging.getLogger(__name__)
+
+
+class UnreadableError(Exception):
+    """Error for a history that this release cannot read."""
+
+
+class ForeignError(UnreadableError):
+    """Error for the history of a workflow that the service has not started."""
+
+
+class UnopenedError(UnreadableError):
+    """Error for a history that is sealed with a key that this process does not have."""
+
+
+async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncIterator[HistoryEvent]:
+    """Yield the events of a run, of which a page has `size` transactions, or as many as fit; none of a deleted one.
+
+    Temporal takes a failure that is nested deeper than its clients read: no worker goes on after such an answer, and
+    what was before it is yielded. Raises ForeignError if the start has one.
+    """
+    asked = GetWorkflowExecutionHistoryRequest(namespace=client.namespace, execution=run, maximum_page_size=size)
+    while True:
+        try:
+            page = await answered(partial(client.workflow_service.get_workflow_execution_history, asked))
+        except UndecodableError:
+            if asked.maximum_page_size != 1:
+                asked.maximum_page_size = 1
+                continue
+            if not asked.next_page_token:
+                raise ForeignError("its start cannot be decoded") from None
+            left = "the history of %s, run %s, is read up to what cannot be decoded"
+            logger.warning(left, run.workflow_id, run.run_id)
+            return
+        for event in page.history.events if page else ():
+            yield event
+        if not page or not page.next_page_token:
+            return
+        asked.next_page_token = page.next_page_token

@@ -41,11 +41,11 @@ class Actions(ABC, Generic[OutcomeT]):
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
         """Check what the entity cannot know. Raises ProblemError and UnknownCode."""
 
-    async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:  # noqa: ARG002 - for some
+    async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:  # noqa: ARG002 - for subclasses
         """Return the body with what the entity cannot look up. Raises ProblemError and UnknownCode."""
         return body
 
-    async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:  # noqa: ARG002 - for some
+    async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:  # noqa: ARG002 - for subclasses
         """Return the refusal for a person who may not do this to the entity; None if they may, or if unknown."""
         return None
 

@@ -7,13 +7,10 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Header, Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from api.directory import Naming
-from api.edge.problems import (
-    ProblemError,
-    declare,
-)
+from api.edge.problems import ProblemError, declare
 from api.routing import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
@@ -98,10 +95,8 @@ def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`
 _PLACE = "^[A-Za-z0-9_-]+$"
 
 
-class Paging(BaseModel):
+class Paging(BaseModel, extra="forbid"):
     """Page of a list. Unknown parameters are refused, so that a typing error does not list everything."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
     cursor: str | None = _cursor(100, _PLACE)
@@ -148,10 +143,8 @@ def _filter(description: str, *examples: str) -> Any:  # noqa: ANN401 - as `Fiel
     return Field(default=None, description=description, examples=[*examples] or None)
 
 
-class Filters(BaseModel):
+class Filters(BaseModel, extra="forbid"):
     """Filters of complaints; a complaint must pass all of them. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: tuple[State, ...] = Field(
         default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]

@@ -138,12 +138,7 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
         )
         for kind in PERSONAL_DATA
     ]
-    return Roles(
-        roles=ROLES,
-        rights=[*map(row, RIGHTS)],
-        actions=[*map(row, ACTION_RIGHTS)],
-        personal_data=fields,
-    )
+    return Roles(roles=ROLES, rights=[*map(row, RIGHTS)], actions=[*map(row, ACTION_RIGHTS)], personal_data=fields)
 
 
 def services(catalogue: Catalogue) -> Services:

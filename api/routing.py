@@ -128,7 +128,8 @@ def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
         return filters
     is_number = False
     with suppress(NumberError):
-        is_number = bool(parse_number(filters.q))
+        parse_number(filters.q)
+        is_number = True
     if "location.address" not in hidden or is_number:
         return replace(filters, impersonal=True)
     open_ones = tuple(state for state in filters.state or sorted(OPEN) if state not in ENDED)

@@ -14,7 +14,7 @@ from temporalio.worker import WorkflowRunner
 from temporalio.workflow import _Definition
 
 from bench.measure import MILLISECONDS, quantile
-from hotline.temporal.runner import runner
+from hotline.temporal.converter import runner
 from workflows.complaint.workflow import ComplaintWorkflow
 
 

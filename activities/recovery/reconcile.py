@@ -29,11 +29,10 @@ from temporalio.service import RPCError
 
 from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
-from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
-from activities.recovery.history import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
-from activities.run_status import IS_PAUSED, NOT_OVER, is_lost
+from activities.recovery.workflows import CHUNK, ENDED, CaseWorkflows, Seen
+from activities.run_status import IS_PAUSED, NOT_OVER, UnreadableError, is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.recovery import Held, Lost

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.assessments import answers
@@ -55,10 +55,8 @@ Month = Annotated[
 ]
 
 
-class AssessmentQuery(BaseModel):
+class AssessmentQuery(BaseModel, extra="forbid"):
     """Kind of subjects, and the format. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
     by: Subject = Field(default=Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
     format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
@@ -108,7 +106,7 @@ async def get_assessment(
 ) -> answers.AssessedMonth | Response:
     """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
     found = await assessments.of(month)
-    items = await assessments.backend.reader.ask(months.items, month, found.serial, wanted.by)
+    items = await backend.reader.ask(months.items, month, found.serial, wanted.by)
     names = assessments.names(wanted.by)
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
@@ -133,11 +131,11 @@ async def list_counted_cases(
     if wanted.format != "json":
 
         async def read(cursor: str | None) -> RowPage[CountedCase]:
-            return await assessments.backend.reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
+            return await backend.reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
 
         pages = await backend.export_turn.pages(read, answers.case_cells, wanted.cursor)
         return await backend.export_turn.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
-    page = await assessments.backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
+    page = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
     return Page[answers.CountedCaseItem](
         items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor
     )

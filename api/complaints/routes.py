@@ -45,16 +45,7 @@ from api.parameters import (
     person,
 )
 from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
-from api.routing import (
-    BY_NAME,
-    MASKED_SEARCH,
-    Backend,
-    OnceRoute,
-    TheBackend,
-    department_within,
-    needs,
-    search_within,
-)
+from api.routing import BY_NAME, MASKED_SEARCH, Backend, OnceRoute, TheBackend, department_within, needs, search_within
 from api.temporal.server import TEMPORAL_ERRORS
 from domain.case.lifecycle import PartState, State
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
@@ -139,8 +130,9 @@ def _narrowed(wanted: Filters, actor: Actor, backend: Backend) -> CaseFilters:
     filters = wanted.filters()
     owner, assignee = (person(backend.naming, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
-    found: dict[str, Any] = {"department": department, "owner": owner, "assignee": assignee}
-    return search_within(actor, replace(filters, **found, area_code=backend.catalogue.area_code))
+    area_code = backend.catalogue.area_code
+    narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
+    return search_within(actor, narrowed)
 
 
 @router.get(

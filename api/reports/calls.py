@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from api.directory import People
@@ -47,10 +47,8 @@ _FORMS = [
 DayOrInstant = Annotated[Any, BeforeValidator(_day_or_instant), WithJsonSchema({"oneOf": _FORMS}, "validation")]
 
 
-class CallReportQuery(BaseModel):
+class CallReportQuery(BaseModel, extra="forbid"):
     """Period and groups of a report of calls. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
     since: DayOrInstant = Field(
         alias="from",

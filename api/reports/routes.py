@@ -103,8 +103,8 @@ router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_c
 @router.get("/v1/reports/approvals", summary="Money decided in a month 审批月报")
 async def report_approvals(month: Month, backend: TheBackend) -> Money:
     """Sum what management approved and rejected, by the month of the last decision."""
-    found = await backend.reader.ask(totals, *reports.month_bounds(month, backend.zone))
     currency = backend.catalogue.currency
+    found = await backend.reader.ask(totals, *reports.month_bounds(month, backend.zone))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 

@@ -61,7 +61,7 @@ def migrate(
 @rebuilds.command("readmodel")
 def rebuild_readmodel() -> None:
     """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
-    from activities.recovery.history import ForeignError, UnopenedError, UnreadableError
+    from activities.run_status import ForeignError, UnopenedError, UnreadableError
     from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
     from hotline.temporal.connection import retention_of

@@ -19,8 +19,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from activities.names import CHANGED_AT, complaint_id
-from activities.recovery.history import ForeignError, UnopenedError, UnreadableError, read_events
-from activities.run_status import instant, is_over
+from activities.run_status import ForeignError, UnopenedError, UnreadableError, instant, is_over, read_events
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.case import Case
 from domain.case.state import BatchAnswer, ProjectionBatch

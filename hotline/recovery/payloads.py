@@ -12,7 +12,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter, PayloadCodec
 
-from activities.recovery.history import UnopenedError, UnreadableError
+from activities.run_status import UnopenedError, UnreadableError
 from activities.sealing.envelope import FOREIGN, context_of
 from activities.sealing.stamps import ACTIVITY, RESULT, Stamp, UnknownKeyError, answer_fault, check_sealed
 from domain.case.state import ProjectionBatch

@@ -28,9 +28,8 @@ from temporalio.service import RPCError
 from activities.incidents import SLICE
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.history import UnopenedError, UnreadableError
 from activities.recovery.report import STARTED_AGAIN, is_ahead
-from activities.run_status import UndecodableError, described, is_over, unless_gone
+from activities.run_status import UndecodableError, UnopenedError, UnreadableError, described, is_over, unless_gone
 from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import News

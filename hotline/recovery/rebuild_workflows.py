@@ -25,9 +25,19 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.case_workflows import CaseWorkflows
-from activities.recovery.history import ForeignError, UnopenedError, UnreadableError
-from activities.run_status import NOT_OVER, PAUSED, UNPAUSE, UndecodableError, described, is_over, unless_gone
+from activities.recovery.workflows import CaseWorkflows
+from activities.run_status import (
+    NOT_OVER,
+    PAUSED,
+    UNPAUSE,
+    ForeignError,
+    UndecodableError,
+    UnopenedError,
+    UnreadableError,
+    described,
+    is_over,
+    unless_gone,
+)
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident

@@ -22,9 +22,8 @@ from temporalio.common import SearchAttributeKey
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.case_workflows import CHUNK, ENDED, CaseWorkflows, Seen
-from activities.recovery.history import UnreadableError
-from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
+from activities.recovery.workflows import CHUNK, ENDED, CaseWorkflows, Seen
+from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.value import to_milliseconds
 from hotline.recovery.histories import chains, read_case, read_incident_run

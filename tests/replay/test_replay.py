@@ -21,7 +21,7 @@ from domain.case.state import ProjectionBatch
 from domain.incident.incident import INCIDENT_KINDS, IncidentBatch
 from hotline.recovery.histories import returned
 from hotline.recovery.payloads import Origin
-from hotline.temporal.runner import runner
+from hotline.temporal.converter import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of
 from tests.support.histories import NAMESPACE, opened, sealed

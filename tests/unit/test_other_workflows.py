@@ -9,8 +9,9 @@ import pytest
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
-from activities.recovery import other_workflows
-from activities.recovery.other_workflows import OtherWorkflows, Watched
+from activities import run_status
+from activities.recovery import workflows
+from activities.recovery.workflows import OtherWorkflows, Watched
 from readmodel.recovery import NotOver
 
 THEN = datetime(2026, 9, 7, tzinfo=UTC)
@@ -42,7 +43,7 @@ async def test_a_look_keeps_what_a_sweep_finds_meanwhile(monkeypatch: pytest.Mon
 async def test_a_look_asks_so_many_again_in_turn(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(other_workflows, "ASKED_AGAIN", 2)
+    monkeypatch.setattr(workflows, "ASKED_AGAIN", 2)
     stuck, asked = Watched(), list[str]()
 
     async def stands_still(each: str) -> bool:
@@ -60,7 +61,7 @@ async def test_a_look_asks_so_many_again_in_turn(
 async def test_a_list_is_cut_and_that_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(other_workflows, "MOST_LISTED", 2)
+    monkeypatch.setattr(workflows, "MOST_LISTED", 2)
     client = MagicMock()
     client.list_workflows.return_value.__aiter__.return_value = [MagicMock(id="a"), MagicMock(id="b")]
     others: Any = OtherWorkflows(client, AsyncMock(), "queue")
@@ -76,9 +77,9 @@ async def test_a_history_that_no_run_of_the_service_has_is_not_read(monkeypatch:
     found = DescribeWorkflowExecutionResponse()
     found.workflow_execution_info.task_queue = "queue"
     found.workflow_execution_info.status = Status.WORKFLOW_EXECUTION_STATUS_RUNNING
-    found.workflow_execution_info.history_size_bytes = other_workflows.LONGEST_HISTORY + 1
-    monkeypatch.setattr(other_workflows, "described", AsyncMock(return_value=found))
-    monkeypatch.setattr(other_workflows, "read_events", read := MagicMock())
+    found.workflow_execution_info.history_size_bytes = workflows.LONGEST_HISTORY + 1
+    monkeypatch.setattr(run_status, "described", AsyncMock(return_value=found))
+    monkeypatch.setattr(run_status, "read_events", read := MagicMock())
     others: Any = OtherWorkflows(MagicMock(), AsyncMock(), "queue")
     assert await others._stands_still("theirs", NotOver({}, {}))
     read.assert_not_called()

@@ -16,8 +16,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.names import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDECODED, UNSEALED, complaint_id
-from activities.recovery.history import ForeignError, UnreadableError, read_events
 from activities.recovery.report import ReconcilerReport
+from activities.run_status import ForeignError, UnreadableError, read_events
 from activities.sealing.envelope import context_of
 from domain.incident.actions.dispatch import DispatchIncident
 from hotline.recovery import histories

@@ -39,7 +39,7 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.state import Opening, Scope
 from domain.kit.event import Command
-from hotline.temporal.runner import runner
+from hotline.temporal.converter import runner
 from readmodel.incidents import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING

@@ -25,7 +25,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.external import Undelivered
-from hotline.temporal.runner import runner
+from hotline.temporal.converter import runner
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
 from tests.support.sealing import KEY, sealing_by, stranger, with_options

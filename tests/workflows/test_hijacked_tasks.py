@@ -33,7 +33,7 @@ from domain.case.actions.comment import Comment
 from domain.case.bulk import Handover
 from domain.case.state import ProjectionBatch
 from domain.kit.event import Command
-from hotline.temporal.runner import runner
+from hotline.temporal.converter import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import Stamped, waits

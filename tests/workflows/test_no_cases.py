@@ -31,7 +31,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.names import complaint_id
 from activities.recovery import reconcile
-from activities.recovery.history import UnreadableError
+from activities.run_status import UnreadableError
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch

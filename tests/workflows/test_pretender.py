@@ -31,7 +31,7 @@ from activities.names import UNSEALED, complaint_id
 from activities.sealing.envelope import Context, Envelope, context_of
 from domain.case.case import Case
 from domain.case.state import ProjectionBatch
-from hotline.temporal.runner import runner
+from hotline.temporal.converter import runner
 from readmodel.writer import GroupWriter
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.lost import reset

@@ -15,7 +15,7 @@ from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.client import Client, WorkflowExecution
 
 from activities.names import complaint_id, incident_id
-from activities.recovery.history import ForeignError, UnopenedError, UnreadableError
+from activities.run_status import ForeignError, UnopenedError, UnreadableError
 from activities.sealing.keys import Key
 from domain.calls.call import Call
 from domain.case.actions.arrive import Arrive

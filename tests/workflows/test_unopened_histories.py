@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
 
-from activities.recovery.history import UnopenedError
+from activities.run_status import UnopenedError
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch

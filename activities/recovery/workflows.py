@@ -1,23 +1,28 @@
-"""Workflows that are no cases and do not go on: incidents, assessments, handovers, rollouts, reports and others."""
+"""Workflows of the service as Temporal lists and describes them: cases, and others that do not go on."""
 
+import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sqlalchemy import Engine
+from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse, ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from activities import names
+from activities import names, run_status
 from activities.cases import BulkThrottle, read
 from activities.poller import RUN_TIMEOUT
-from activities.recovery.history import ForeignError, read_events
-from activities.run_status import IS_PAUSED, NOT_OVER, STUCK, UndecodableError, described, is_listed, is_over
+from activities.recovery.report import STARTED_AGAIN
+from domain.shared.numbers import is_number
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
@@ -81,7 +86,7 @@ class OtherWorkflows:
 
         See `sweep`.
         """
-        listed = await self._listed(f"{self._condition} AND ({IS_PAUSED} OR {stuck_runs()})")
+        listed = await self._listed(f"{self._condition} AND ({run_status.IS_PAUSED} OR {stuck_runs()})")
         if not (listed or self._watched):
             return []
         in_sql = await self._in_sql(engine, at)
@@ -98,9 +103,11 @@ class OtherWorkflows:
         in_sql = await self._in_sql(engine, at)
         self.unreadable = dict(in_sql.unreadable)
         # First what the service has named: anybody can start others. What has moved to another queue counts as well.
-        running = [*await self._listed(f"{NOT_OVER} AND ({_OF_SERVICE})")]
+        running = [*await self._listed(f"{run_status.NOT_OVER} AND ({_OF_SERVICE})")]
         # The one with the id of the installation waits for ever.
-        running += await self._listed(f'{NOT_OVER} AND {self._condition} AND WorkflowId != "{names.INSTALLATION}"')
+        running += await self._listed(
+            f'{run_status.NOT_OVER} AND {self._condition} AND WorkflowId != "{names.INSTALLATION}"'
+        )
         for each in dict.fromkeys([*in_sql.incidents, *in_sql.assessments, *running]):
             if await self._is_stuck(each, in_sql):
                 self._watched.add(each)
@@ -127,8 +134,8 @@ class OtherWorkflows:
         known = {**in_sql.incidents, **in_sql.assessments}
         own_type = "AssessmentWorkflow" if workflow_id in in_sql.assessments else "IncidentWorkflow"
         try:
-            found = await described(self._client, workflow_id)
-            if not found or is_over(WorkflowExecutionStatus(found.workflow_execution_info.status)):
+            found = await run_status.described(self._client, workflow_id)
+            if not found or run_status.is_over(WorkflowExecutionStatus(found.workflow_execution_info.status)):
                 return workflow_id in known
             run = found.workflow_execution_info
             is_another = run.type.name == names.COMPLAINT_WORKFLOW or (
@@ -139,11 +146,11 @@ class OtherWorkflows:
             pending, is_long = found.pending_activities, run.history_size_bytes > LONGEST_HISTORY
             if is_long or is_left(found) or _is_far(run.execution_time.seconds) or any(map(self._waits, pending)):
                 return True
-            due_at, worked_at = await _times(read_events(self._client, run.execution))
-        except ForeignError:  # no worker can read it either
+            due_at, worked_at = await _times(run_status.read_events(self._client, run.execution))
+        except run_status.ForeignError:  # no worker can read it either
             return True
-        except UndecodableError:  # Temporal keeps the failure after the run's end
-            return workflow_id in known or await is_listed(self._client, workflow_id)
+        except run_status.UndecodableError:  # Temporal keeps the failure after the run's end
+            return workflow_id in known or await run_status.is_listed(self._client, workflow_id)
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
         return is_idle or (workflow_id not in in_sql.assessments and _is_far(due_at))
 
@@ -154,7 +161,7 @@ class OtherWorkflows:
         """
         if run.first_run_id == run.execution.run_id:
             return False
-        first = await described(self._client, run.execution.workflow_id, run.first_run_id)
+        first = await run_status.described(self._client, run.execution.workflow_id, run.first_run_id)
         return first is None or first.workflow_execution_info.task_queue == self._task_queue
 
     def _waits(self, pending: PendingActivityInfo) -> bool:
@@ -173,7 +180,7 @@ def stuck_runs() -> str:
     Their tasks fail again and again, or somebody has paused an activity, pinned a worker's version, or put off a run.
     """
     latest = datetime.fromtimestamp(time.time() + LONGEST_PAUSE_SECONDS, UTC)
-    return f'({STUCK} OR (ExecutionStatus = "Running" AND ExecutionTime > "{latest.isoformat()}"))'
+    return f'({run_status.STUCK} OR (ExecutionStatus = "Running" AND ExecutionTime > "{latest.isoformat()}"))'
 
 
 def is_left(found: DescribeWorkflowExecutionResponse) -> bool:
@@ -205,9 +212,149 @@ async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[int, int]:
             timer = event.timer_started_event_attributes
             timers[event.event_id] = event.event_time.seconds + timer.start_to_fire_timeout.seconds
         elif event.workflow_execution_started_event_attributes.HasField("retry_policy"):
-            raise ForeignError("Temporal starts it again and again")  # which the service never asks for
+            raise run_status.ForeignError("Temporal starts it again and again")  # which the service never asks for
         elif event.event_id == 1 or event.HasField("activity_task_completed_event_attributes"):
             worked_at = event.event_time.seconds
         timers.pop(event.timer_fired_event_attributes.started_event_id, None)
         timers.pop(event.timer_canceled_event_attributes.started_event_id, None)
     return max(timers.values(), default=0), worked_at
+
+
+CHUNK = 500
+"""Cases that are listed and compared together."""
+SLICE = 50
+"""The same of what changed lately: to find and sort them takes Temporal less than ten milliseconds."""
+ENDED = 'ExecutionStatus IN ("Completed", "Terminated")'
+"""Condition for cases that have ended: one that failed was refused at its start, and SQL has nothing of it."""
+SHORTEST = timedelta(seconds=0.5)
+"""Shortest part, and the first."""
+
+
+class Seen(NamedTuple):
+    """The latest run of a case: when the case changed last, the run's status, start, id, and search attributes.
+
+    `is_put_off`: Temporal began it later than at once, as after a run that failed, by somebody's cron schedule or retry
+    policy. `changes`: when runs that have ended changed the case last, as far as they are listed together.
+    """
+
+    changed_at: datetime
+    status: WorkflowExecutionStatus
+    started_at: datetime
+    run_id: str = ""
+    shown: Mapping[str, Payload] = MappingProxyType({})
+    is_put_off: bool = False
+    changes: AbstractSet[datetime] = frozenset()
+
+    @property
+    def runs(self) -> bool:
+        """True while the workflow runs, or is paused."""
+        return not run_status.is_over(self.status)
+
+
+class CaseWorkflows:
+    """List of the workflows of cases on one task queue. Every page waits for people."""
+
+    def __init__(self, client: Client, throttle: BulkThrottle, task_queue: str) -> None:
+        self._client = client
+        self._throttle = throttle
+        self._of_cases = names.COMPLAINT_WORKFLOW, task_queue
+        self._condition = f'WorkflowType = "{names.COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}"'
+        self.others = OtherWorkflows(client, throttle, task_queue)
+
+    async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
+        """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
+
+        It goes back from `until` in parts in which few cases changed, and lists what changed after `until` last. For
+        every page Temporal's SQLite sorts all that a query finds, and everybody waits; a count reads as many rows.
+        """
+        end, length = until, SHORTEST
+        while end > since:
+            begin = max(since, end - length)
+            condition = f'{names.CHANGED_AT} BETWEEN "{begin.isoformat()}" AND "{end.isoformat()}"'
+            found = (await self._client.count_workflows(f"{self._condition} AND {condition}")).count
+            if found > SLICE and length > SHORTEST:
+                length /= 2
+                continue
+            if found:
+                async for chunk in self.chunks(condition):
+                    yield chunk
+            end = begin
+            if found < SLICE / 2:
+                length *= 2
+        # A start that was refused may have given itself any date.
+        async for chunk in self.chunks(f'{names.CHANGED_AT} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):
+            yield chunk
+
+    async def get(self, number: str) -> Seen | None:
+        """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError.
+
+        One of another type or queue that runs is somebody else's: no worker of the service has it.
+        """
+        one = names.complaint_id(number)
+        try:
+            found = await run_status.described(self._client, one)
+        except run_status.UndecodableError:
+            # The list does not have the failure.
+            return next(iter([chunk[number] async for chunk in self.chunks(f'WorkflowId = "{one}"')]), None)
+        if found is None:
+            return None
+        run = found.workflow_execution_info
+        seen = self._seen(run)
+        return None if seen.runs and (run.type.name, run.task_queue) != self._of_cases else seen
+
+    async def has_left_task(self, number: str) -> bool | None:
+        """Return True if no worker of the service gets the next task of a case, None if it does not run.
+
+        Raises RPCError.
+        """
+        await self._throttle.wait()
+        try:
+            found = await run_status.described(self._client, names.complaint_id(number))
+        except run_status.UndecodableError:  # somebody has given it a failure, and may keep its tasks as well
+            return await run_status.is_listed(self._client, names.complaint_id(number)) or None
+        if found is None or not self._seen(found.workflow_execution_info).runs:
+            return None
+        run = found.workflow_execution_info
+        return is_left(found) or (run.type.name, run.task_queue) != self._of_cases
+
+    async def end(self, number: str, run_id: str) -> str:
+        """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""
+        handle = self._client.get_workflow_handle(names.complaint_id(number), run_id=run_id)
+        await run_status.unless_gone(handle.terminate(reason=STARTED_AGAIN))
+        return STARTED_AGAIN
+
+    async def chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
+        """Yield the cases with a run that meets a condition of Temporal's lists, in chunks. Raises RPCError."""
+        query, token = f"{self._condition} AND {condition}", b""
+        while True:
+            # The client's own `list_workflows` decodes all attributes: of a page, that stops a worker for 0.1 s.
+            asked = ListWorkflowExecutionsRequest(
+                namespace=self._client.namespace, page_size=CHUNK, next_page_token=token, query=query
+            )
+            await self._throttle.wait()
+            page = await self._client.workflow_service.list_workflow_executions(asked, retry=True)
+            chunk: dict[str, Seen] = {}
+            for found in page.executions:
+                number, seen = found.execution.workflow_id.removeprefix(names.complaint_id("")), self._seen(found)
+                if not is_number(number):  # started by hand, under an id that the service does not give
+                    continue
+                # Earlier runs of a case may be listed as well.
+                known = chunk.get(number, seen)
+                latest = seen if known.changed_at < seen.changed_at or seen.runs else known
+                chunk[number] = latest._replace(changes=known.changes | seen.changes)
+            if chunk:
+                yield chunk
+            token = page.next_page_token
+            if not token:
+                return
+
+    def _seen(self, found: WorkflowExecutionInfo) -> Seen:
+        started_at = found.start_time.ToDatetime(UTC)
+        # One that was started by hand has no such attribute before its first change.
+        shown = found.search_attributes.indexed_fields.get(names.CHANGED_AT)
+        changed_at = run_status.instant(json.loads(shown.data)) if shown and shown.data else started_at
+        status = WorkflowExecutionStatus(found.status)
+        is_put_off = found.execution_time.ToNanoseconds() > found.start_time.ToNanoseconds()
+        attributes = found.search_attributes.indexed_fields
+        changes = {changed_at} if run_status.is_over(status) else frozenset[datetime]()
+        return Seen(changed_at, status, started_at, found.execution.run_id, attributes, is_put_off, changes)
