@@ -91,7 +91,7 @@ def omit_default(default: object, description: str | None = None, **constraints:
 
     Trap: what was written without it is read with the default of today. Another default changes old cases.
     """
-    return Field(default=default, exclude_if=partial(eq, default), description=description, **constraints)
+    return Field(default, exclude_if=partial(eq, default), description=description, **constraints)
 
 
 ZERO = Decimal("0.00")
