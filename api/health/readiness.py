@@ -197,7 +197,8 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
             faults[f"the Schedule `{service.SCHEDULE}` is paused: no report or assessment begins"] = remedy
     except RPCError:
         remedy = (
-            f"End the workflow `{service.WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
+            f"End the workflow `{service.WORKFLOW}` if this lasts with Temporal up and the part `worker` names no other"
+            " remedy; a worker makes the Schedule again."
         )
         faults[f"the Schedule `{service.SCHEDULE}` does not answer"] = remedy
     return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else poller
