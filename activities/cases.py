@@ -60,7 +60,10 @@ class Projection:
             await self._writer.submit(batch)
 
     async def write(self, batch: ProjectionBatch) -> bool:
-        """Return True once it is committed; otherwise its case is to publish it. Raises DivergedError, for good."""
+        """Return True once the batch is committed. If SQL does not take it in time, its case is to publish it.
+
+        Raises DivergedError if SQL has other events of the case: it will never take these.
+        """
         if await self._committed(self._writer.submit(batch)):
             return True
         await self.tell_to_publish(batch.number)

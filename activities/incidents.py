@@ -73,8 +73,9 @@ class IncidentActivities:
 
     @activity.defn(name="inform_callers")
     async def inform(self, news: News) -> None:
-        """Write a notification for each caller. A case that SQL shows as not linked is asked itself: SQL may lag.
+        """Write a notification for the caller of each case; the courier sends them.
 
+        A case that SQL shows as not linked is asked itself: SQL may lag, and who told the incident is not known.
         A later attempt continues from the last heartbeat, which has the last case whose caller is told.
         """
         last = next(iter(activity.info().heartbeat_details), "")
@@ -97,7 +98,10 @@ class IncidentActivities:
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases that it takes by itself: none for a run that was reset, which asks after its end."""
+        """Link the next cases that it takes by itself; return their count and the number to continue after.
+
+        A run that asks after the end of the incident was reset: it takes none.
+        """
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
         numbers = await cases.read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
@@ -167,7 +171,10 @@ class IncidentActivities:
         by: Actor = SYSTEM,
         leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.Left | None]] | None = None,
     ) -> cases.Answers:
-        """Link cases by updates with keys; `leave` returns the answer of a case that is left as it is, or None."""
+        """Link cases by updates with keys, so that a case knows it if it is asked again.
+
+        `leave` returns the answer of a case that is left as it is, None for all others.
+        """
         there = await self._versions(numbers)
 
         async def ask(number: str) -> cases.CaseAnswer | cases.Left:

@@ -137,7 +137,10 @@ class Outcome(BaseModel):
 
 
 def mermaid() -> str:
-    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline."""
+    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
+
+    Actions that change no state are listed in a note, instead of one loop at each of many states.
+    """
     lines = ["stateDiagram-v2"]
     lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
     lines += [

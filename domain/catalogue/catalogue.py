@@ -298,6 +298,7 @@ _NOT_COMPARED = frozenset({"source", "sources", "also", "when", "calendar_file",
 """Fields that are not compared: sources change nothing, and time zone rules are not the company's."""
 MOST_DAYS_NAMED = 30
 _FIGURES = (Duration, Count, Share, WorkingDays)
+"""Values that are compared as a whole."""
 
 
 def changes(old: Catalogue, new: Catalogue) -> list[str]:

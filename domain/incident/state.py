@@ -20,6 +20,7 @@ from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.value import Code, Immutable, Instant, Name, NamedCode, complete, omit_default, without_mobiles
 
 METRES_OF_A_DEGREE = 111_320.0
+"""Length of a degree of latitude."""
 LARGEST_RADIUS_M = 50_000
 MOST_STREETS = 20
 PLACE_UNKNOWN = "place_unknown"

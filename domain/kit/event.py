@@ -234,7 +234,10 @@ class BaseKind(Generic[EntityT, EventT]):
         actor: Actor = SYSTEM,
         people: Mapping[str, str] | None = None,
     ) -> EventT:
-        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it."""
+        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it.
+
+        `people` are the names of those whom the data name.
+        """
         event = self.EVENT(
             seq=entity.version + 1,
             at=at,

@@ -117,6 +117,7 @@ PositiveMoney = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2),
 
 
 PLACES = 4
+"""Decimal places of a rate."""
 
 
 def half_up(part: Decimal | int, whole: Decimal | int = 1, places: int = 2) -> Decimal:
