@@ -31,7 +31,6 @@ _WORK = "work on the figures"
 class AssessmentWorkflow(PublishingWorkflow):
     """Assessment of one month, until it is final."""
 
-    START = AssessmentStart
     LONGEST = timedelta(minutes=10)
 
     @workflow.init
@@ -122,5 +121,11 @@ class AssessmentWorkflow(PublishingWorkflow):
             available_actions=self._month.available_actions(actor) if actor else (),
         )
 
-    def _carried_over(self) -> dict[str, Any]:
-        return {"stale": self._stale, "names": self._names}
+    def _carried_over(self) -> AssessmentStart:
+        return AssessmentStart(
+            source=self._month,
+            stale=self._stale,
+            names=self._names,
+            seen=self._seen,
+            changed_at=self._changed_at,
+        )

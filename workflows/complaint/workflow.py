@@ -37,8 +37,6 @@ class ComplaintWorkflow(EntityWorkflow):
     incident has it in its own. The incident keeps the number, so it knows its cases with SQL down as well.
     """
 
-    START = ComplaintStart
-
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
         if isinstance(start.source, Registration):
@@ -198,14 +196,18 @@ class ComplaintWorkflow(EntityWorkflow):
     def _outcome(self, done: Done, actor: Actor | None) -> Outcome:
         return Outcome(**done.model_dump(), case=self.case(actor))
 
-    def _carried_over(self) -> dict[str, Any]:
-        return {
-            "sender_version": self._sender_version,
-            "outbox": tuple(self._outbox),
-            "changes": self._changes,
-            "recent": tuple(lines(self._recent, self._case)),
-            "linked_incident": self._told,
-        }
+    def _carried_over(self) -> ComplaintStart:
+        return ComplaintStart(
+            source=self._case,
+            seen=self._seen,
+            sender_version=self._sender_version,
+            changed_at=self._changed_at,
+            rebuilt_at=self.rebuilt_at,
+            outbox=tuple(self._outbox),
+            changes=self._changes,
+            recent=tuple(lines(self._recent, self._case)),
+            linked_incident=self._told,
+        )
 
 
 def _update_id() -> str:

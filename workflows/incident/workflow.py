@@ -62,7 +62,6 @@ _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on ca
 class IncidentWorkflow(PublishingWorkflow):
     """One incident, until the last of its cases is completed or has left it."""
 
-    START = IncidentStart
     LONGEST = timedelta(minutes=5)
 
     @workflow.init
@@ -315,12 +314,16 @@ class IncidentWorkflow(PublishingWorkflow):
             available_actions=self._incident.available_actions(actor) if actor else (),
         )
 
-    def _carried_over(self) -> dict[str, Any]:
-        return {
-            "waiting": tuple(self._waiting),
-            "counts": dict(self._counts),
-            "gather": self._search_after is not None or not all(task.done() for task in self._second_searches),
-            "absorbed": self._absorbed,
-            "names": self._names,
-            "named": self._named,
-        }
+    def _carried_over(self) -> IncidentStart:
+        return IncidentStart(
+            source=self._incident,
+            waiting=tuple(self._waiting),
+            counts=dict(self._counts),
+            seen=self._seen,
+            changed_at=self._changed_at,
+            rebuilt_at=self.rebuilt_at,
+            gather=self._search_after is not None or not all(task.done() for task in self._second_searches),
+            absorbed=self._absorbed,
+            names=self._names,
+            named=self._named,
+        )

@@ -119,8 +119,6 @@ class EntityWorkflow:
     `events` led to the entity, and SQL is not known to have them. `start` has what an earlier run carried over.
     """
 
-    START: ClassVar[Callable[..., EntityStart]]
-
     def __init_subclass__(cls) -> None:
         for name, update in UPDATES.get(cls.__name__, {}).items():
             setattr(cls, name, update)
@@ -156,8 +154,7 @@ class EntityWorkflow:
         """Return the answer to an update: the outcome, with the batch that its sender writes."""
 
     @abstractmethod
-    def _carried_over(self) -> dict[str, Any]:
-        """Return what the next run starts with beside what every entity carries over."""
+    def _carried_over(self) -> EntityStart: ...
 
     def check(self, command: Command[Any]) -> None:
         """Validate an update of the table: raise ApplicationError before anything is recorded."""
@@ -316,8 +313,7 @@ class EntityWorkflow:
     def _continue_as_new_if_suggested(self, *, ready: bool) -> None:
         """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""
         if ready and workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
-            carried = {"seen": self._seen, "changed_at": self._changed_at, "rebuilt_at": self.rebuilt_at}
-            workflow.continue_as_new(self.START(source=self._entity, **carried, **self._carried_over()))
+            workflow.continue_as_new(self._carried_over())
 
 
 class PublishingWorkflow(EntityWorkflow):
