@@ -20,6 +20,7 @@ from domain.case.views import CaseView, Outcome
 from domain.kit.event import Command
 from domain.shared.value import to_milliseconds
 from hotline.recovery.payloads import Origin
+from tests.support.causes import declare
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import DATA_CONVERTER
 from tests.support.temporal import temporal_server
@@ -245,3 +246,16 @@ class TestChangedAt:
             instants.append(batch.changed_at)
         assert instants == [future + place * MILLISECOND for place in (1, 2, 3)]
         assert await until(lambda: shown(complaint), lambda seen: seen == instants[-1])
+
+
+@pytest.mark.parametrize("kind", ["case", "incident"])
+async def test_signals_that_nobody_takes_end_no_run_but_by_the_next_one(short_runs: Hotline, kind: str) -> None:
+    """Temporal refuses further signals after 10,000 in a run; an incident that resolved would not hear of its cases."""
+    handle = (await short_runs.start() if kind == "case" else await declare(short_runs, "west")).handle
+    first = (await handle.describe()).run_id
+
+    async def goes_on() -> bool:
+        await handle.signal("of no name")
+        return (await handle.describe()).run_id != first
+
+    await until(goes_on, bool)

@@ -55,7 +55,7 @@ class AssessmentWorkflow(PublishingWorkflow):
                 self._note(*reminders)
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
-            self._continue_as_new_if_suggested(ready=self._idle())
+            self._continue_as_new_if_suggested()
             self._timer.set(self._month.next_deadline(workflow.now()), self._month.state)
             if _WORK not in self._tasks and (step := self._next_step()):
                 self._begin(_WORK, step)

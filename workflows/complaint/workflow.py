@@ -66,8 +66,11 @@ class ComplaintWorkflow(EntityWorkflow):
             self._timer.set(self._case.next_deadline(), self._case.state)
             self._tell_incident()
             self._publish_events()
-            self._continue_as_new_if_suggested(ready=not self._tasks)
+            self._continue_as_new_if_suggested()
         await workflow.wait_condition(workflow.all_handlers_finished)
+
+    def _may_continue(self) -> bool:
+        return not self._tasks
 
     def _tell_incident(self) -> None:
         """Begin to tell a changed incident, unless it had ended when it was told."""

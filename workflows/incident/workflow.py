@@ -95,9 +95,7 @@ class IncidentWorkflow(PublishingWorkflow):
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._plan_second_search()
             self._show()
-            # At its end nobody asks the doubtful: every case is asked then.
-            asked = self._incident.end is not None or not self._doubtful
-            self._continue_as_new_if_suggested(ready=self._idle() and asked)
+            self._continue_as_new_if_suggested()
             self._inform_callers_or_search_cases()
             self._act_on_cases()
             # The answers of doubtful cases may come with an update or, at a replay, before it.
@@ -107,6 +105,10 @@ class IncidentWorkflow(PublishingWorkflow):
 
     def _idle(self) -> bool:
         return super()._idle() and not self._news
+
+    def _may_continue(self) -> bool:
+        # At its end nobody asks the doubtful: every case is asked then.
+        return self._idle() and (self._incident.end is not None or not self._doubtful)
 
     def _plan_second_search(self) -> None:
         # A timer whose time has passed is none, as in `DeadlineTimer`: an update may come before its event.

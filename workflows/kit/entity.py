@@ -7,13 +7,13 @@ by their keys, shows the entity in the Temporal UI, publishes its events to SQL,
 import asyncio
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy
+from temporalio.common import Priority, RawValue, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.names import ACTIONS, example
@@ -270,7 +270,7 @@ class EntityWorkflow:
         return (workflow.unsafe.is_replaying() or differs) and workflow.patched(_SHOWN_OTHERWISE)
 
     def _has_work(self) -> bool:
-        return self._changed or any(task.done() for task in self._tasks.values())
+        return self._changed or any(task.done() for task in self._tasks.values()) or self._is_to_continue()
 
     def _idle(self) -> bool:
         """Return True if nothing is under way and SQL is known to have every event."""
@@ -310,9 +310,25 @@ class EntityWorkflow:
         # started again: its events are kept, so nothing begins that waits for SQL to have them.
         self._acknowledge(last.seq if (later or 0) <= self._entity.version else 0)
 
-    def _continue_as_new_if_suggested(self, *, ready: bool) -> None:
+    @workflow.signal(dynamic=True, description="Nothing: no signal of this name is known. 无此信号")
+    def ignore(self, name: str, arguments: Sequence[RawValue]) -> None:
+        """Take a signal of a name that the service does not give: the SDK would keep it, and wake nothing."""
+
+    def _may_continue(self) -> bool:
+        """Return True if the next run may begin."""
+        return self._idle()
+
+    def _is_to_continue(self) -> bool:
+        """Return True if this run is long and the next one may begin.
+
+        The run wakes for it: Temporal takes 10,000 signals in a run, among them those that wake nothing.
+        """
+        is_long = workflow.info().is_continue_as_new_suggested()
+        return is_long and self._may_continue() and workflow.all_handlers_finished()
+
+    def _continue_as_new_if_suggested(self) -> None:
         """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""
-        if ready and workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+        if self._is_to_continue():
             workflow.continue_as_new(self._carried_over())
 
 
