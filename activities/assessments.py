@@ -131,13 +131,11 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
         for agent, answered in agents
         if answered
     ]
-    calls, company = report.total.figures, Subject.COMPANY
-    values += [
-        months.GivenValue(figure.name, company, company.value, value, part, whole)
-        for figure, value_of in _OF_COMPANY.items()
-        for value, part, whole in [value_of(calls, calls.calls[CallOutcome.ANSWERED])]
-        if calls.offered and value is not None
-    ]
+    total, company = report.total.figures, Subject.COMPANY
+    for figure, value_of in _OF_COMPANY.items() if total.offered else ():
+        value, part, whole = value_of(total, total.calls[CallOutcome.ANSWERED])
+        if value is not None:
+            values.append(months.GivenValue(figure.name, company, company.value, value, part, whole))
     figures = [figure.name for figure in OF_CALLS]
     await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
 

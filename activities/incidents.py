@@ -52,8 +52,8 @@ SHOWN_FOR = timedelta(days=90)
 """Time after its end for which the title of an incident is known; its cases are closed by then."""
 BATCH = 200
 """Cases of one activity, which takes seconds; then the incident shows its progress."""
-SLICE = 500
-"""Notifications of one transaction, for which publications of cases wait."""
+SLICE = 200
+"""Notifications of one transaction, for which publications of cases wait; and cases that are asked before it."""
 LINKED = "linked"
 
 
@@ -73,30 +73,35 @@ class IncidentActivities:
 
     @activity.defn(name="inform_callers")
     async def inform(self, news: News) -> None:
-        """Write a notification for each caller. A case that SQL shows as not linked is asked itself: SQL may lag."""
-        for start in range(0, len(news.numbers), SLICE):
+        """Write a notification for the caller of each case; the courier sends them.
+
+        A case that SQL shows as not linked is asked itself: SQL may lag, and who told the incident is not known.
+        A later attempt continues from the last heartbeat, which has the last case whose caller is told.
+        """
+        last = next(iter(activity.info().heartbeat_details), "")
+        done = news.numbers.index(last) + 1 if last in news.numbers else 0
+        for start in range(done, len(news.numbers), SLICE):
             numbers = news.numbers[start : start + SLICE]
             doubtful = await cases.read(
                 self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers)
             )
-            unlinked = await self.find_unlinked(Asking(incident=news.incident, numbers=tuple(doubtful)))
+            unlinked = await self._updates.unlinked(doubtful, news.incident, last)
             told = [number for number in numbers if number not in unlinked]
             with cases.plain_errors():
                 await self._writer.run(partial(incidents.inform, news=news, numbers=told))
-            activity.heartbeat()
+            last = numbers[-1]
+            activity.heartbeat(last)
 
     @activity.defn(name="find_unlinked_cases")
     async def find_unlinked(self, asking: Asking) -> tuple[str, ...]:
-        found = []
-        for number in asking.numbers:
-            if await self._updates.is_linked(number, asking.incident) is False:
-                found.append(number)
-            activity.heartbeat()
-        return tuple(found)
+        return tuple(await self._updates.unlinked(asking.numbers, asking.incident))
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases that it takes by itself: none for a run that was reset, which asks after its end."""
+        """Link the next cases that it takes by itself; return their count and the number to continue after.
+
+        A run that asks after the end of the incident was reset: it takes none.
+        """
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
         numbers = await cases.read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
@@ -166,7 +171,10 @@ class IncidentActivities:
         by: Actor = SYSTEM,
         leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.Left | None]] | None = None,
     ) -> cases.Answers:
-        """Link cases by updates with keys; `leave` returns the answer of a case that is left as it is, or None."""
+        """Link cases by updates with keys, so that a case knows it if it is asked again.
+
+        `leave` returns the answer of a case that is left as it is, None for all others.
+        """
         there = await self._versions(numbers)
 
         async def ask(number: str) -> cases.CaseAnswer | cases.Left:

@@ -21,6 +21,7 @@ from readmodel.reports.reports import first_case_at, get_report, keep_report, ma
 LONGEST = 12_000
 """Characters of the details, which are in the history, and of which nobody reads more there."""
 ROWS = 10
+"""Rows of a table in the details."""
 
 
 class ReportOrder(Start):

@@ -16,7 +16,7 @@ from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
 from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
-from api.routing import BY_NAME, Backend, needs
+from api.routing import BY_NAME, Parts, needs
 from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
 from api.temporal.server import key_reused
@@ -35,17 +35,17 @@ class Actions(ABC, Generic[OutcomeT]):
     """Actions on one kind of entity."""
 
     client: EntityClient[OutcomeT]
-    backend: Backend
+    backend: Parts
 
     @abstractmethod
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
         """Check what the entity cannot know. Raises ProblemError and UnknownCode."""
 
-    async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:  # noqa: ARG002 - for some
+    async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:  # noqa: ARG002 - for subclasses
         """Return the body with what the entity cannot look up. Raises ProblemError and UnknownCode."""
         return body
 
-    async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:  # noqa: ARG002 - for some
+    async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:  # noqa: ARG002 - for subclasses
         """Return the refusal for a person who may not do this to the entity; None if they may, or if unknown."""
         return None
 

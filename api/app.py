@@ -124,7 +124,6 @@ class Backend:
         """None if the extra for it is not installed."""
         self.hosts = hosts_of(settings)
         """Names that the API answers to."""
-        """Returns the context of a request that changes something."""
         self.context = {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": clock}
         """Context in which bodies and parameters of requests are validated."""
         self._ring = ring_of(settings)
@@ -217,7 +216,7 @@ class Backend:
         self.complaint_actions = ComplaintActions(complaints, self, cases, incidents, recognition, texts_callers)
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
         self.incidents = Incidents(incidents, self, cases, settings.incidents_per_hour)
-        self.handovers = HandoverClient(*temporal)
+        self.handovers = people.Handovers(HandoverClient(*temporal), self)
         self.assessments = Assessments(assessments, self)
 
     def _add_temporal_ui(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
@@ -17,7 +18,7 @@ from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import POST_ERRORS, CaseNumber, RequestKey
 from api.responses import also, body_like, masked_for, problems
-from api.routing import Backend, OnceRoute, TheBackend, department_within, needs, part
+from api.routing import OnceRoute, Parts, TheCatalogue, TheReader, department_within, needs, part
 from api.temporal.client import HandoverClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
@@ -68,16 +69,20 @@ router = APIRouter(route_class=OnceRoute)
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def get_caller(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_CALLERS)], backend: TheBackend, cases: TheCases
+    number: CaseNumber,
+    actor: Annotated[Actor, needs(READ_CALLERS)],
+    reader: TheReader,
+    catalogue: TheCatalogue,
+    cases: TheCases,
 ) -> CallerRecord:
     """Read the customer of the account, or else of the telephone, with earlier cases and thanks (表扬).
 
     A crew sees those of its department.
     """
     case = await cases.get(number, actor, READ_CALLERS)
-    place, area_code = Place(case.registered_at, number), backend.catalogue.area_code
+    place, area_code = Place(case.registered_at, number), catalogue.area_code
     department = department_within(READ_CALLERS, actor, None)
-    record = await backend.reader.ask(caller_record, case.caller, place, area_code, department)
+    record = await reader.ask(caller_record, case.caller, place, area_code, department)
     return masked_for(actor, record, case.state)
 
 
@@ -90,10 +95,11 @@ async def get_caller(
 async def get_customer(
     account_no: Annotated[AccountNo, Path(description="The account (户号).", examples=["0420013"])],
     actor: Annotated[Actor, needs(READ_CUSTOMERS)],
-    backend: TheBackend,
+    reader: TheReader,
+    catalogue: TheCatalogue,
 ) -> CallerRecord:
     """Read the customer as the registry has it, with the latest cases and the thanks (表扬)."""
-    record = await backend.reader.ask(customer_record, account_no, backend.catalogue.area_code)
+    record = await reader.ask(customer_record, account_no, catalogue.area_code)
     if record is None:
         detail = f"The registry has no account {account_no}. `hotline customers import` adds it."
         raise ProblemError(CUSTOMER_NOT_FOUND, detail)
@@ -102,14 +108,14 @@ async def get_customer(
 
 @router.post(LOOKUP, tags=["callers"], summary="Look a caller up before registering 查来电人")
 async def look_up_caller(
-    body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], backend: TheBackend
+    body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], reader: TheReader, catalogue: TheCatalogue
 ) -> KnownCaller:
     """Tell who calls: the customer, open and earlier cases, thanks, and open incidents where the caller lives.
 
     It changes nothing, and counts among the requests that read. A stranger is answered 200 with `customer: null`.
     """
     caller = Caller(phone=body.phone, account_no=body.account_no)
-    found = await backend.reader.ask(known_caller, caller, backend.catalogue.area_code)
+    found = await reader.ask(known_caller, caller, catalogue.area_code)
     by, whom = ("telephone" if body.phone else "account"), ("a customer" if found.customer else "no customer")
     log.info("person %s looked up a caller by %s: %s", actor.id, by, whom)
     return masked_for(actor, found)
@@ -167,38 +173,42 @@ class HandoverItem(Immutable):
         )
 
 
-async def _begin(
-    body: NewHandover, actor: Actor, request: Request, handovers: HandoverClient, backend: Backend
-) -> HandoverProgress:
-    """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
-    previous, owner = backend.naming.former_owner(body.previous_owner), backend.naming.new_owner(body.owner)
-    if owner.id == previous.id:
-        detail = f"{owner.id} owns these cases already."
-        raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])
-    if not backend.people.get(previous.id) and not await backend.reader.ask(count_owned, previous.id):
-        detail = f"{body.previous_owner!r} is nobody in the directory, and owns no open case."
-        raise ProblemError(UNKNOWN_PEOPLE["owner"], detail, accepted=ACCEPTED)
-    ends = {"previous_owner": previous.id, "owner": owner.id}
-    order = Handover(id=request.key, **ends, people=owner.people, reason=body.reason, actor=actor)
-    # Before the start: an API that dies in between has begun nothing, and the same request begins it.
-    await backend.direct.write(partial(begin_handover, handover=order, at=backend.now))
-    await handovers.start(order, request)
-    return HandoverProgress(handover=order)
+@dataclass(frozen=True)
+class Handovers:
+    """Handovers, as their workflows have them."""
+
+    client: HandoverClient
+    backend: Parts
+
+    async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
+        """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
+        naming = self.backend.naming
+        previous, owner = naming.former_owner(body.previous_owner), naming.new_owner(body.owner)
+        if owner.id == previous.id:
+            detail = f"{owner.id} owns these cases already."
+            raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])
+        if not self.backend.people.get(previous.id) and not await self.backend.reader.ask(count_owned, previous.id):
+            detail = f"{body.previous_owner!r} is nobody in the directory, and owns no open case."
+            raise ProblemError(UNKNOWN_PEOPLE["owner"], detail, accepted=ACCEPTED)
+        ends = {"previous_owner": previous.id, "owner": owner.id}
+        order = Handover(id=request.key, **ends, people=owner.people, reason=body.reason, actor=actor)
+        # Before the start: an API that dies in between has begun nothing, and the same request begins it.
+        await self.backend.direct.write(partial(begin_handover, handover=order, at=self.backend.now))
+        await self.client.start(order, request)
+        return HandoverProgress(handover=order)
+
+    async def found(self, handover_id: str) -> HandoverProgress:
+        progress = await self.client.progress(handover_id)
+        if progress is None:
+            raise ProblemError(HANDOVER_NOT_FOUND, f"There is no handover with the id {handover_id}.")
+        return progress
+
+    async def answer(self, progress: HandoverProgress, response: Response) -> HandoverItem:
+        response.headers["Location"] = f"/v1/handovers/{progress.handover.id}"
+        return HandoverItem.of(progress, await self.backend.reader.ask(assigned_to, progress.handover.previous_owner))
 
 
-async def _found(handover_id: str, handovers: HandoverClient) -> HandoverProgress:
-    progress = await handovers.progress(handover_id)
-    if progress is None:
-        raise ProblemError(HANDOVER_NOT_FOUND, f"There is no handover with the id {handover_id}.")
-    return progress
-
-
-async def _answer(progress: HandoverProgress, backend: Backend, response: Response) -> HandoverItem:
-    response.headers["Location"] = f"/v1/handovers/{progress.handover.id}"
-    return HandoverItem.of(progress, await backend.reader.ask(assigned_to, progress.handover.previous_owner))
-
-
-TheHandovers = Annotated[HandoverClient, part("handovers")]
+TheHandovers = Annotated[Handovers, part("handovers")]
 
 
 @router.post(
@@ -213,7 +223,6 @@ async def hand_over_all(
     actor: Annotated[Actor, needs(RIGHT_TO_HAND_OVER)],
     key: RequestKey,
     handovers: TheHandovers,
-    backend: TheBackend,
     response: Response,
 ) -> HandoverItem:
     """Give every open case that `from` owns to `to`: 200 if that is done soon, 202 while it goes on.
@@ -221,12 +230,12 @@ async def hand_over_all(
     Cases and parts that `from` is to do are listed in `to_assign`; they stay as they are.
     """
     request, begun = request_of(key, body), None
-    if not key or not await handovers.is_started(request):
-        begun = await _begin(body, actor, request, handovers, backend)
-    progress = await handovers.wait(request.key) or begun or await _found(request.key, handovers)
+    if not key or not await handovers.client.is_started(request):
+        begun = await handovers.begin(body, actor, request)
+    progress = await handovers.client.wait(request.key) or begun or await handovers.found(request.key)
     if progress.state == "done":
         response.status_code = HTTPStatus.OK
-    return await _answer(progress, backend, response)
+    return await handovers.answer(progress, response)
 
 
 @router.get(
@@ -247,8 +256,7 @@ async def get_handover(
         ),
     ],
     handovers: TheHandovers,
-    backend: TheBackend,
     response: Response,
 ) -> HandoverItem:
     """Read the counts and the cases that refused, for as long as Temporal keeps ended workflows."""
-    return await _answer(await _found(handover_id, handovers), backend, response)
+    return await handovers.answer(await handovers.found(handover_id), response)

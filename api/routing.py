@@ -128,7 +128,8 @@ def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
         return filters
     is_number = False
     with suppress(NumberError):
-        is_number = bool(parse_number(filters.q))
+        parse_number(filters.q)
+        is_number = True
     if "location.address" not in hidden or is_number:
         return replace(filters, impersonal=True)
     open_ones = tuple(state for state in filters.state or sorted(OPEN) if state not in ENDED)
@@ -244,7 +245,7 @@ def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(get)
 
 
-class Backend(Protocol):
+class Parts(Protocol):
     """Parts of `api.app.Backend` that several subjects use."""
 
     reader: Reader
@@ -270,8 +271,16 @@ class Backend(Protocol):
     def now(self) -> datetime: ...
 
 
-async def _backend(request: Request) -> Any:  # noqa: ANN401 - the application's
-    return request.app.state.backend
-
-
-TheBackend = Annotated[Backend, Depends(_backend)]
+TheReader = Annotated[Reader, part("reader")]
+TheWriter = Annotated[DirectWriter, part("direct")]
+ThePeople = Annotated[People, part("people")]
+TheNaming = Annotated[Naming, part("naming")]
+ThePrinter = Annotated[Printer | None, part("print_pdf")]
+"""Printer of PDF; None if the extra for it is not installed."""
+TheExportTurn = Annotated[ExportTurn, part("export_turn")]
+"""Held by the one step of an export that runs."""
+TheCatalogue = Annotated[Catalogue, part("catalogue")]
+"""Catalogue in force now."""
+TheZone = Annotated[ZoneInfo, part("zone")]
+"""Time zone of the catalogue in force."""
+Now = Annotated[datetime, part("now")]

@@ -166,7 +166,10 @@ class Ring:
         return missing
 
     def replaced(self, before: datetime, last_sealed: Mapping[str, datetime]) -> dict[str, datetime]:
-        """Return the ids of the keys that sealed last before an instant, with that, if SQL has it. Raises KeysError."""
+        """Return the ids of the keys that sealed last before an instant, each with its own. Raises KeysError.
+
+        A key of which `last_sealed` has nothing is left out: SQL may have been restored without it.
+        """
         keys, before = self.list(), min(before, self._clock() - LIVE)
         until = {
             key.id: max(later.created_at, last_sealed[key.id]) for key, later in pairwise(keys) if key.id in last_sealed

@@ -1,4 +1,8 @@
-"""Settings of the service: environment variables `HOTLINE_*`, typed, bounded and read once in a main."""
+"""Settings of the service: environment variables `HOTLINE_*`, typed, bounded and read once in a main.
+
+How to reach Temporal elsewhere is not among them: that is `TEMPORAL_ADDRESS` and its relatives
+(`hotline.temporal.connection`).
+"""
 
 import re
 from ipaddress import ip_address

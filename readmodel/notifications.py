@@ -219,7 +219,10 @@ class Results(NamedTuple):
 
 
 def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, limit: int) -> int:
-    """Create the deliveries of notifications that are due, but for those sent or under way; return their number."""
+    """Create the deliveries of the notifications that are due at `at`; return the number of notifications.
+
+    A notification that is routed again keeps deliveries that are sent or under way, and loses dead ones.
+    """
     due = (
         sa.select(_note.key, _note.recipient, cases.c.caller_phone.is_not(None) | _IS_FORMER)
         .outerjoin(cases, cases.c.number == _note.number)

@@ -8,6 +8,7 @@ has are compared, and a case row is written only over one that changed when the 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
@@ -145,11 +146,14 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
         raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
     if other := {
         batch.number
-        for batch, (_, version, changed_at) in ((batch, there[batch.number]) for batch in batches)
-        if version <= batch.case.version
-        and not (batch.since_changed_at or changed_at) <= changed_at <= batch.changed_at
+        for batch in batches
+        if there[batch.number].version <= batch.case.version and not _follows(batch, there[batch.number].changed_at)
     }:
         raise _diverged(other)
+
+
+def _follows(batch: ProjectionBatch, changed_at: datetime) -> bool:
+    return (batch.since_changed_at or changed_at) <= changed_at <= batch.changed_at
 
 
 def _diverged(numbers: Collection[str]) -> DivergedError:

@@ -51,19 +51,19 @@ class RolloutProgress(Immutable):
     after: str = ""
     began_at: AwareDatetime | None = None
     second_pass: bool = False
-    counts: dict[str, int] = Field(default={})
+    counts: dict[str, int] = Field({})
 
 
 class RolloutStart(Start):
     """Start message of a rollout; `settle_seconds` is how long a registration may be under way."""
 
     edition: Edition
-    serial: int = Field(default=0, description="Its serial in the record of the catalogues in force; 0 is none.")
+    serial: int = Field(0, description="Its serial in the record of the catalogues in force; 0 is none.")
     closed_after: AwareDatetime
     settle_seconds: float
     page: int = ROLLOUT_PAGE
     progress: RolloutProgress = RolloutProgress()
-    asked: tuple[str, ...] = Field(default=(), description="Cases of the last days that the first pass has asked.")
+    asked: tuple[str, ...] = Field((), description="Cases of the last days that the first pass has asked.")
 
 
 @workflow.defn(name="CatalogueRolloutWorkflow")

@@ -51,7 +51,10 @@ GiveUp = Callable[[str, Undelivered], Awaitable[None]]
 
 
 class Polling(NamedTuple):
-    """Limits of a loop that polls SQL: seconds between two polls, most rows of one, tries before it gives up."""
+    """Limits of a loop that polls SQL: longest time between two polls, most rows of one, tries before it gives up.
+
+    Rows that this process commits are seen at once.
+    """
 
     poll_seconds: float = 1.0
     batch: int = 100
@@ -287,7 +290,10 @@ class Courier:
 
     @activity.defn(name="deliver_notifications")
     async def deliver_notifications(self) -> int:
-        """Send until the run ends or the worker stops; return the number of deliveries. While SQL is down it waits."""
+        """Send notifications until the run ends or the worker stops; return the number of deliveries.
+
+        While SQL is down it waits. Deliveries that are unsettled at its end are in doubt for the next run.
+        """
         holder = uuid.uuid4().hex
         async with poller_run() as current:
             while not await self._claim(holder):

@@ -102,7 +102,10 @@ class ChannelFile(ConfigTable):
         return self
 
     def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:
-        """Return the channels to a recipient, of which some need a telephone, and those with a copy of everything."""
+        """Return the names of the channels to a recipient, and of those that get a copy of everything.
+
+        Channels to the caller's telephone are left out if the case has no number.
+        """
         route = self._route(recipient)
         copies = [name for name, config in self.channels.items() if isinstance(config, ProgramConfig) and config.copies]
         names = [*(route.channels if route else ()), *copies]

@@ -33,7 +33,7 @@ LONGEST_RETRY_SECONDS = 60
 REFUSED = names.UNSEALED, "NotFoundError"
 """Types of failures of an activity that the run has not asked for, or that no worker has (of the SDK)."""
 REFUSALS = 20
-"""Tries after which an activity counts as refused for good: they take three minutes."""
+"""Tries after which an activity counts as refused, or out of time, for good: they take three minutes at least."""
 LONGEST_HISTORY = 16_000_000
 """Bytes of a history that is not read: a run of the service ends at a quarter of that."""
 MOST_LISTED = 5000
@@ -144,7 +144,8 @@ class OtherWorkflows:
             if is_another or run.task_queue != self._task_queue:
                 return workflow_id in known or await self._has_moved(run)
             pending, is_long = found.pending_activities, run.history_size_bytes > LONGEST_HISTORY
-            if is_long or is_left(found) or _is_far(run.execution_time.seconds) or any(map(self._waits, pending)):
+            waits = any(is_held_up(each, self._task_queue) for each in pending)
+            if is_long or waits or is_left(found) or _is_far(run.execution_time.seconds):
                 return True
             due_at, worked_at = await _times(run_status.read_events(self._client, run.execution))
         except run_status.ForeignError:  # no worker can read it either
@@ -164,14 +165,16 @@ class OtherWorkflows:
         first = await run_status.described(self._client, run.execution.workflow_id, run.first_run_id)
         return first is None or first.workflow_execution_info.task_queue == self._task_queue
 
-    def _waits(self, pending: PendingActivityInfo) -> bool:
-        is_far = _is_far(pending.next_attempt_schedule_time.seconds, LONGEST_RETRY_SECONDS)
-        failure, options = pending.last_failure, pending.activity_options
-        is_refusal = failure.application_failure_info.type in REFUSED or names.UNDECODED in failure.message
-        is_refused = is_refusal and pending.attempt > REFUSALS
-        is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
-        is_slow = options.retry_policy.maximum_interval.seconds > LONGEST_RETRY_SECONDS
-        return is_far or is_refused or is_long or is_slow or options.task_queue.name != self._task_queue
+
+def is_held_up(pending: PendingActivityInfo, task_queue: str) -> bool:
+    """Return True if an activity waits as none of the service does, or was refused or out of time again and again."""
+    is_far = _is_far(pending.next_attempt_schedule_time.seconds, LONGEST_RETRY_SECONDS)
+    failure, options = pending.last_failure, pending.activity_options
+    is_refusal = failure.application_failure_info.type in REFUSED or names.UNDECODED in failure.message
+    is_refused = (is_refusal or failure.HasField("timeout_failure_info")) and pending.attempt > REFUSALS
+    is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
+    is_slow = options.retry_policy.maximum_interval.seconds > LONGEST_RETRY_SECONDS
+    return is_far or is_refused or is_long or is_slow or options.task_queue.name != task_queue
 
 
 def stuck_runs() -> str:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.assessments.answers import ExclusionDecision, NewExclusion, NewObjection
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
-from api.routing import Backend, part
+from api.routing import Parts, part
 from api.sign_in.security import digest_of
 from api.temporal.client import AssessmentClient
 from api.temporal.server import key_reused
@@ -40,7 +40,7 @@ class Assessments:
     """Assessments of months, and exclusions of cases from them."""
 
     client: AssessmentClient
-    backend: Backend
+    backend: Parts
 
     async def of(self, month: str) -> Assessment:
         """Return the assessment of a month. Raises ProblemError that says which months there are."""

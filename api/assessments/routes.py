@@ -21,7 +21,7 @@ from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKin
 from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.routing import OnceRoute, TheBackend, needs
+from api.routing import OnceRoute, TheExportTurn, TheReader, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.state import (
     ASSESSMENT_FINAL,
@@ -84,10 +84,10 @@ router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 
 @router.get(answers.ASSESSMENTS, summary="List assessed months 考核月份")
 async def list_assessments(
-    actor: Annotated[Actor, needs(READ_ASSESSMENTS)], backend: TheBackend
+    actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader
 ) -> Page[answers.MonthSummary]:
     """List the months that are or were assessed, the latest first, all on one page."""
-    found = await backend.reader.ask(months.all_months)
+    found = await reader.ask(months.all_months)
     return Page[answers.MonthSummary](items=[answers.MonthSummary.of(each, actor) for each in found])
 
 
@@ -102,16 +102,17 @@ async def get_assessment(
     wanted: Annotated[AssessmentQuery, Query()],
     actor: Annotated[Actor, needs(READ_ASSESSMENTS)],
     assessments: TheAssessments,
-    backend: TheBackend,
+    reader: TheReader,
+    turn: TheExportTurn,
 ) -> answers.AssessedMonth | Response:
     """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
     found = await assessments.of(month)
-    items = await assessments.backend.reader.ask(months.items, month, found.serial, wanted.by)
+    items = await reader.ask(months.items, month, found.serial, wanted.by)
     names = assessments.names(wanted.by)
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
         pages = _one_page(answers.score_cells(shown))
-        return await backend.export_turn.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
+        return await turn.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
     standard = answers.StandardItem.of(found.standard, wanted.by)
     return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
 
@@ -124,18 +125,22 @@ async def get_assessment(
     responses=formats(CSV, XLSX) | problems(UNKNOWN_FIGURE),
 )
 async def list_counted_cases(
-    month: Month, wanted: Annotated[CaseListing, Query()], assessments: TheAssessments, backend: TheBackend
+    month: Month,
+    wanted: Annotated[CaseListing, Query()],
+    assessments: TheAssessments,
+    reader: TheReader,
+    turn: TheExportTurn,
 ) -> Page[answers.CountedCaseItem] | Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
 
         async def read(cursor: str | None) -> RowPage[CountedCase]:
-            return await assessments.backend.reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
+            return await reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
 
-        pages = await backend.export_turn.pages(read, answers.case_cells, wanted.cursor)
-        return await backend.export_turn.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
-    page = await assessments.backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
+        pages = await turn.pages(read, answers.case_cells, wanted.cursor)
+        return await turn.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
+    page = await reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
     return Page[answers.CountedCaseItem](
         items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor
     )
@@ -259,20 +264,20 @@ class ExclusionListing(Paging):
 
 @router.get("/v1/exclusions", summary="List exclusions 剔除", dependencies=[needs(READ_ASSESSMENTS)])
 async def list_exclusions(
-    wanted: Annotated[ExclusionListing, Query()], backend: TheBackend
+    wanted: Annotated[ExclusionListing, Query()], reader: TheReader
 ) -> Page[answers.ExclusionItem]:
     """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
-    page = await backend.reader.ask(exclusions.page_of_exclusions, wanted.cursor, wanted.limit, decided=wanted.decided)
+    page = await reader.ask(exclusions.page_of_exclusions, wanted.cursor, wanted.limit, decided=wanted.decided)
     return Page[answers.ExclusionItem](items=[*map(answers.ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
 
 
 @router.get(_OF_CASE, summary="List the exclusions of a complaint")
 async def list_exclusions_of_complaint(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], backend: TheBackend, cases: TheCases
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
 ) -> Page[answers.ExclusionItem]:
     """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
     await cases.in_sql(number, actor, READ_CASES)
-    found = await backend.reader.ask(exclusions.exclusions_of, number)
+    found = await reader.ask(exclusions.exclusions_of, number)
     return Page[answers.ExclusionItem](items=[*map(answers.ExclusionItem.of, found)])
 
 

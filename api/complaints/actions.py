@@ -27,7 +27,7 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.routing import KEY, Backend, OnceRoute, part, require_reach
+from api.routing import KEY, OnceRoute, Parts, part, require_reach
 from api.sql import away
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
@@ -90,7 +90,7 @@ class ComplaintActions(Actions[Outcome]):
     """
 
     client: ComplaintClient
-    backend: Backend
+    backend: Parts
     cases: Cases
     incidents: IncidentClient
     recognition: Recognition

@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple
 from api.complaints.cases import NewComplaint
 from api.directory import PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
-from api.routing import Backend, part
+from api.routing import Parts, part
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
@@ -152,7 +152,7 @@ class IntakeService:
     """Registration of complaints."""
 
     complaints: ComplaintClient
-    backend: Backend
+    backend: Parts
     backlog: Backlog
     recognition: Recognition
 

@@ -26,7 +26,8 @@ from api.complaints.cases import (
     cells,
 )
 from api.complaints.intake import OTHER_OWNER, TheIntake
-from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
+from api.directory import Naming
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports.files import CSV, XLSX
 from api.parameters import (
@@ -45,9 +46,23 @@ from api.parameters import (
     person,
 )
 from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
-from api.routing import BY_NAME, MASKED_SEARCH, Backend, OnceRoute, TheBackend, department_within, needs, search_within
+from api.routing import (
+    BY_NAME,
+    MASKED_SEARCH,
+    OnceRoute,
+    TheCatalogue,
+    TheExportTurn,
+    TheNaming,
+    ThePrinter,
+    TheReader,
+    department_within,
+    needs,
+    part,
+    search_within,
+)
 from api.temporal.server import TEMPORAL_ERRORS
 from domain.case.lifecycle import PartState, State
+from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 from domain.shared.value import DepartmentCode, words
@@ -125,13 +140,14 @@ async def register_complaint(
     return complaint
 
 
-def _narrowed(wanted: Filters, actor: Actor, backend: Backend) -> CaseFilters:
+def _narrowed(wanted: Filters, actor: Actor, naming: Naming, catalogue: Catalogue) -> CaseFilters:
     """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
-    owner, assignee = (person(backend.naming, given, actor) for given in (filters.owner, filters.assignee))
+    owner, assignee = (person(naming, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
-    found: dict[str, Any] = {"department": department, "owner": owner, "assignee": assignee}
-    return search_within(actor, replace(filters, **found, area_code=backend.catalogue.area_code))
+    area_code = catalogue.area_code
+    narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
+    return search_within(actor, narrowed)
 
 
 @router.get(
@@ -144,7 +160,9 @@ async def list_complaints(
     wanted: Annotated[Listing, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
-    backend: TheBackend,
+    naming: TheNaming,
+    turn: TheExportTurn,
+    catalogue: TheCatalogue,
 ) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
@@ -152,14 +170,14 @@ async def list_complaints(
     the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
     sees callers' data masked cannot search in them.
     """
-    filters = _narrowed(wanted, actor, backend)
+    filters = _narrowed(wanted, actor, naming, catalogue)
     if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
         async def read(cursor: str | None) -> RowPage[RowMapping]:
             return await cases.reader.ask(list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
 
-        turn, shown = backend.export_turn, partial(cells, reader=actor)
+        shown = partial(cells, reader=actor)
         pages = await turn.pages(read, shown, wanted.cursor, only_first=limit is not None)
         return await turn.answer(wanted.format, "complaints", COLUMNS, pages)
     page = await cases.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
@@ -169,10 +187,14 @@ async def list_complaints(
 
 @router.get("/v1/complaints/counts", summary="Count complaints", responses=problems(*FILTER_ERRORS))
 async def count_complaints(
-    wanted: Annotated[Filters, Query(), BY_NAME], actor: Annotated[Actor, needs(READ_CASES)], backend: TheBackend
+    wanted: Annotated[Filters, Query(), BY_NAME],
+    actor: Annotated[Actor, needs(READ_CASES)],
+    reader: TheReader,
+    naming: TheNaming,
+    catalogue: TheCatalogue,
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    return Counts.of(await backend.reader.ask(count_cases, _narrowed(wanted, actor, backend)))
+    return Counts.of(await reader.ask(count_cases, _narrowed(wanted, actor, naming, catalogue)))
 
 
 @router.get(
@@ -205,12 +227,12 @@ async def get_timeline(
     number: CaseNumber,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_CASES)],
-    backend: TheBackend,
+    reader: TheReader,
     cases: TheCases,
 ) -> Response:
     """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
     case = await cases.in_sql(number, actor, READ_CASES)
-    page = await backend.reader.ask(timeline, number, after_seq(paging.cursor), paging.limit)
+    page = await reader.ask(timeline, number, after_seq(paging.cursor), paging.limit)
     return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
 
 
@@ -220,7 +242,10 @@ async def get_timeline(
     responses=problems(UNKNOWN["department"], OTHER_DEPARTMENT),
 )
 async def list_parts(
-    wanted: Annotated[PartListing, Query(), BY_NAME], actor: Annotated[Actor, needs(READ_PARTS)], backend: TheBackend
+    wanted: Annotated[PartListing, Query(), BY_NAME],
+    actor: Annotated[Actor, needs(READ_PARTS)],
+    reader: TheReader,
+    catalogue: TheCatalogue,
 ) -> Page[PartItem]:
     """List the parts of a department in cases of others, the latest involvement first.
 
@@ -229,18 +254,18 @@ async def list_parts(
     department = department_within(READ_PARTS, actor, wanted.department) or actor.department
     if department is None:
         detail = "Your key has no department: name one with the parameter `department`."
-        raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
-    page = await backend.reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
+        raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
+    page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
     return Page[PartItem](items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], backend: TheBackend, cases: TheCases
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
 ) -> Page[NoticeItem]:
     """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    found = await backend.reader.ask(documents_of, number)
+    found = await reader.ask(documents_of, number)
     return Page[NoticeItem](items=[NoticeItem.of(number, event) for event in found])
 
 
@@ -256,25 +281,27 @@ async def list_notices(
         **problems(NOTICE_NOT_FOUND, NOT_ACCEPTABLE),
     },
 )
-async def get_notice(
+async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
     number: CaseNumber,
     seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
     actor: Annotated[Actor, needs(READ_NOTICES)],
-    backend: TheBackend,
+    reader: TheReader,
+    printer: ThePrinter,
+    documents: Annotated[Documents, part("documents")],
     cases: TheCases,
     accept: Annotated[str, Header(include_in_schema=False)] = HTML,
 ) -> Response:
     """Return the document as it was issued: nothing that happens later changes it."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    there = {event.seq: event for event in await backend.reader.ask(documents_of, number)}
+    there = {event.seq: event for event in await reader.ask(documents_of, number)}
     if seq not in there:
         accepted = [str(known) for known in there]
         detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
         raise ProblemError(NOTICE_NOT_FOUND, detail, accepted=accepted)
-    html = backend.documents.html(number, there[seq])
-    if not prefers_pdf(accept) or (backend.print_pdf is None and quality(accept, HTML)):
+    html = documents.html(number, there[seq])
+    if not prefers_pdf(accept) or (printer is None and quality(accept, HTML)):
         return HTMLResponse(html, headers=HEADERS | CONTENT_SECURITY)
-    printed = await printed_with(backend.print_pdf, html, there[seq].at, accepted=[HTML])
+    printed = await printed_with(printer, html, there[seq].at, accepted=[HTML])
     return Response(printed, media_type=PDF, headers=HEADERS)
 
 

@@ -71,6 +71,7 @@ def svg(table: Table) -> str | None:
     chart, readable = table.chart, table.readable()
     sums = _with_others(_sums(readable, chart))
     labels = _labels(readable, chart, sums)
+    # Stacked values reach as high as their sum.
     summed = [_total(sums.values())] if chart.kind is ChartKind.STACKED else sums.values()
     ticks = _ticks(max((value for series in summed for value in series.values()), default=0))
     drawn = _KINDS[chart.kind](_config(chart, labels, len(sums) if len(sums) > 1 else 0), style=_STYLE)

@@ -161,6 +161,12 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
     return fault(detail, remedy)
 
 
+_NO_SCHEDULE = (
+    f"End the workflow `{service.WORKFLOW}` if this lasts with Temporal up and the part `worker` names no other remedy;"
+    " a worker makes the Schedule again."
+)
+
+
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
     poller = await temporal.poller(service.RECONCILER)
@@ -196,10 +202,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
             remedy = "Unpause the Schedule in the Temporal UI."
             faults[f"the Schedule `{service.SCHEDULE}` is paused: no report or assessment begins"] = remedy
     except RPCError:
-        remedy = (
-            f"End the workflow `{service.WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
-        )
-        faults[f"the Schedule `{service.SCHEDULE}` does not answer"] = remedy
+        faults[f"the Schedule `{service.SCHEDULE}` does not answer"] = _NO_SCHEDULE
     return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else poller
 
 

@@ -20,7 +20,7 @@ from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
-from workflows.clients.service import Singleton, deployments_in, describe_queue, is_limited
+from workflows.clients.service import INTERNAL_QUEUE, Singleton, deployments_in, describe_queue, is_limited
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import STATE
 
@@ -51,7 +51,7 @@ NO_WORKER = fault("no worker asks for tasks", "Start a worker with `hotline work
 _TAKE_BACK = (
     "A worker mends it within a minute. Else run, for each NAME, `temporal worker deployment set-ramping-version"
     " --deployment-name NAME --delete --yes` and `temporal worker deployment set-current-version --deployment-name NAME"
-    " --unversioned --ignore-missing-task-queues --yes`."
+    f" --unversioned --ignore-missing-task-queues --yes`. If Temporal refuses that: {_REPLACE_NAMESPACE}"
 )
 _NO_LIMIT = (
     "A worker mends it within a minute. Else run `temporal task-queue config set --task-queue {0} --task-queue-type"
@@ -92,6 +92,10 @@ class TemporalHealth:
 
     async def worker(self) -> Component:
         """Report if a worker has lately asked for workflow tasks, and gets those of the service."""
+        if others := deployments_in(await describe_queue(self.client, INTERNAL_QUEUE)):
+            # Temporal itself no longer works on what would give either queue back.
+            detail = f"Temporal's own tasks go to worker deployments: {', '.join(map(repr, others))}"
+            return fault(detail, _REPLACE_NAMESPACE)
         of_workflows, _ = found = await describe_queue(self.client, self.task_queue)
         if others := deployments_in(found):
             detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"

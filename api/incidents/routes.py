@@ -28,7 +28,7 @@ from api.edge.problems import (
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.routing import BY_NAME, Backend, OnceRoute, TheBackend, needs, part
+from api.routing import BY_NAME, OnceRoute, Parts, TheReader, needs, part
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
 from domain.case.lifecycle import BEFORE_REPLY
@@ -60,7 +60,7 @@ class Incidents(Actions[IncidentOutcome]):
     """Incidents, and the actions on them. A person may declare `per_hour` of them within an hour; 0 is no limit."""
 
     client: IncidentClient
-    backend: Backend
+    backend: Parts
     cases: Cases
     per_hour: int
 
@@ -252,10 +252,10 @@ async def declare_incident(
 
 @router.get("/v1/incidents", summary="List incidents")
 async def list_incidents(
-    wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], backend: TheBackend
+    wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], reader: TheReader
 ) -> Page[IncidentItem]:
     """List incidents, the latest first; of the states that are given."""
-    page = await backend.reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
+    page = await reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
     items = [IncidentItem.of(incident, actor, counts) for incident, counts in page.items]
     return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
@@ -275,13 +275,13 @@ async def get_incident_timeline(
     number: IncidentNumber,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_INCIDENTS)],
-    backend: TheBackend,
+    reader: TheReader,
 ) -> Response:
     """List the events of an incident, the oldest first; those of the system have the actor `system`."""
     after = after_seq(paging.cursor)
-    if not await backend.reader.ask(stored.standing, [number]):
+    if not await reader.ask(stored.standing, [number]):
         raise no_incident(number)
-    page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
+    page = await reader.ask(incident_timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)
 
 
@@ -295,14 +295,14 @@ async def list_candidates(
     paging: Annotated[Paging, Query()],
     actor: Annotated[Actor, needs(READ_CANDIDATES)],
     incidents: TheIncidents,
-    backend: TheBackend,
+    reader: TheReader,
 ) -> Page[Candidate]:
     """List cases that the incident does not take by itself, the newest first, each with the reasons.
 
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
     """
     incident = await incidents.found(number, actor)
-    page = await backend.reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
+    page = await reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
     items = [Candidate.of(each, actor) for each in page.items]
     return Page[Candidate](items=items, next_cursor=page.next_cursor)
 

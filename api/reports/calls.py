@@ -13,7 +13,7 @@ from api.directory import People
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_PERIOD
 from api.responses import problems
-from api.routing import OnceRoute, TheBackend, needs
+from api.routing import OnceRoute, ThePeople, TheReader, TheZone, needs
 from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.rights import READ_REPORTS, mask_agent
 from domain.shared.value import Instant, complete
@@ -153,14 +153,15 @@ router = APIRouter(tags=["reports"], route_class=OnceRoute)
     dependencies=[needs(READ_REPORTS)],
     responses=problems(INVALID_PERIOD),
 )
-async def report_calls_by(wanted: Annotated[CallReportQuery, Query()], backend: TheBackend) -> CallReport:
+async def report_calls_by(
+    wanted: Annotated[CallReportQuery, Query()], reader: TheReader, people: ThePeople, zone: TheZone
+) -> CallReport:
     """Sum up calls by local hour or day, or by the agent who answered them.
 
     Hours and days without calls are there as well. Of agents, those who answered or were on duty are there. Rates
     are between 0 and 1.
     """
-    zone = backend.zone
-    return await backend.reader.ask(_report, wanted.by, *wanted.bounds(zone), zone, backend.people)
+    return await reader.ask(_report, wanted.by, *wanted.bounds(zone), zone, people)
 
 
 def _report(

@@ -1,23 +1,26 @@
 """Reports of a day or a month (日报、月报). A new one is a query of `readmodel`, and its shape and route here."""
 
 import asyncio
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import HTMLResponse, Response
 
-from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.routing import Backend, OnceRoute, TheActor, TheBackend, needs
+from api.routing import Now, OnceRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
+from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports import report as reports
 from domain.rights.rights import READ_REPORTS
@@ -101,10 +104,10 @@ router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_c
 
 
 @router.get("/v1/reports/approvals", summary="Money decided in a month 审批月报")
-async def report_approvals(month: Month, backend: TheBackend) -> Money:
+async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Money:
     """Sum what management approved and rejected, by the month of the last decision."""
-    found = await backend.reader.ask(totals, *reports.month_bounds(month, backend.zone))
-    currency = backend.catalogue.currency
+    currency = catalogue.currency
+    found = await reader.ask(totals, *reports.month_bounds(month, zone))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 
@@ -113,14 +116,15 @@ async def report_approvals(month: Month, backend: TheBackend) -> Money:
 async def report_thanks(
     month: Month,
     actor: TheActor,
-    backend: TheBackend,
+    reader: TheReader,
+    zone: TheZone,
     thanked: Annotated[
         Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
     ] = None,
 ) -> MonthOfThanks:
     """Count the thanks of callers by person, in the month of the call."""
     given: dict[str | None, list[Thanks]] = {}
-    for thanks in await backend.reader.ask(thanks_between, *reports.month_bounds(month, backend.zone)):
+    for thanks in await reader.ask(thanks_between, *reports.month_bounds(month, zone)):
         if thanked in (None, thanks.thanked):
             given.setdefault(thanks.thanked, []).append(thanks)
     people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
@@ -131,13 +135,14 @@ async def report_thanks(
 @router.get("/v1/reports/follow-ups", summary="Follow-ups of a month 回访月报")
 async def report_follow_ups(
     month: Month,
-    backend: TheBackend,
+    reader: TheReader,
+    zone: TheZone,
     by: Annotated[
         FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
     ] = FollowUpSubject.COMPANY,
 ) -> MonthOfFollowUps:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-    found = await backend.reader.ask(counts, *reports.month_bounds(month, backend.zone), by)
+    found = await reader.ask(counts, *reports.month_bounds(month, zone), by)
     items = [FollowUpItem.of(each) for each in found]
     return MonthOfFollowUps(month=month, by=by, items=items)
 
@@ -204,26 +209,32 @@ class MonthlyQuery(ReportQuery):
 @router.get(
     "/v1/reports/daily", summary="Report of a day 日报", response_model=reports.Report, responses=REPORT_RESPONSES
 )
-async def report_daily(wanted: Annotated[DailyQuery, Query()], backend: TheBackend) -> reports.Report | Response:
+async def report_daily(
+    wanted: Annotated[DailyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
+) -> reports.Report | Response:
     """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-    return await _answer(wanted.period, wanted.format, backend)
+    report = await _stored(wanted.period, reader, now, zone)
+    return await _answer(report, wanted.format, printer)
 
 
 @router.get(
     "/v1/reports/monthly", summary="Report of a month 月报", response_model=reports.Report, responses=REPORT_RESPONSES
 )
-async def report_monthly(wanted: Annotated[MonthlyQuery, Query()], backend: TheBackend) -> reports.Report | Response:
+async def report_monthly(
+    wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
+) -> reports.Report | Response:
     """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-    return await _answer(wanted.period, wanted.format, backend)
+    report = await _stored(wanted.period, reader, now, zone)
+    return await _answer(report, wanted.format, printer)
 
 
-async def _stored(period: reports.Period, backend: Backend) -> reports.Report:
+async def _stored(period: reports.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> reports.Report:
     """Return the report of the period. Raises ProblemError if it was not made, or cannot be."""
-    if found := await backend.reader.ask(get_report, period):
+    if found := await reader.ask(get_report, period):
         return found
-    first = await backend.reader.ask(first_case_at)
+    first = await reader.ask(first_case_at)
     try:
-        period.check(backend.now, backend.zone, first)
+        period.check(now, zone, first)
     except reports.NoReportError as error:
         raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
     command = f"hotline report {period.kind.value} {period.name} --make"
@@ -231,9 +242,8 @@ async def _stored(period: reports.Period, backend: Backend) -> reports.Report:
     raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
 
 
-async def _answer(period: reports.Period, wanted: ReportFormat, backend: Backend) -> reports.Report | Response:
+async def _answer(report: reports.Report, wanted: ReportFormat, printer: Printer | None) -> reports.Report | Response:
     """Return the report in a format, rendered from the stored value alone, so it stays as it was made."""
-    report = await _stored(period, backend)
     saved = attachment(f"{report.kind.value}-{report.period}.{wanted.value}")
     match wanted:
         case ReportFormat.JSON:
@@ -246,4 +256,4 @@ async def _answer(period: reports.Period, wanted: ReportFormat, backend: Backend
     if wanted is ReportFormat.HTML:
         return HTMLResponse(html, headers=CONTENT_SECURITY)
     others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]
-    return Response(await printed_with(backend.print_pdf, html, report.made_at, others), media_type=PDF, headers=saved)
+    return Response(await printed_with(printer, html, report.made_at, others), media_type=PDF, headers=saved)

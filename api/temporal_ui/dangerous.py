@@ -129,7 +129,8 @@ class Dangerous:
             f"Confirm this first: open {here} in this browser, give a reason, then press the button again."
             f" 请先在本浏览器打开 {here}，填写理由并确认，再点一次按钮。{_INSTEAD}"
         )
-        refusal, count = shown(ProblemError(DANGEROUS, detail)), None
+        refusal = shown(ProblemError(DANGEROUS, detail))
+        count = None
         with suppress(ProblemError):  # Temporal may not tell how many workflows a query finds
             listed = body.get("executions") if does in _OPERATIONS else [subject]
             count = len(listed) if listed else await self._cases.client.count(body["visibilityQuery"])

@@ -92,7 +92,10 @@ def _unreadable(reason: str) -> ProblemError:
 
 
 def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
-    """Return a query for what both find; `counted`: it may end as the UI's counts do. Raises ProblemError."""
+    """Return a query that finds what both the query and the condition find. Raises ProblemError.
+
+    `counted`: it may end as the UI's counts do.
+    """
     if len(query) > LONGEST or not all(char.isprintable() or char in _BLANK for char in query):
         raise _unreadable(f"it has more than {LONGEST:,} characters, or some that cannot be printed")
     form, ends = _form_of(query)

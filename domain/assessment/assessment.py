@@ -14,22 +14,13 @@ from pydantic import ConfigDict, Field
 
 from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS
 from domain.assessment.actions.object_ import OBJECTIONS
-from domain.assessment.state import (
-    AssessmentEvent,
-    AssessmentFields,
-    AssessmentKind,
-    AssessmentState,
-    Computation,
-    Sampled,
-    TimeLimit,
-)
+from domain.assessment.state import AssessmentEvent, AssessmentFields, AssessmentKind, Computation, S, Sampled
 from domain.catalogue.figures import Standard
 from domain.catalogue.terms import MISS, Edition
 from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import Addressees, EventData, Notification, by_name, notifications_of
 from domain.shared.value import Immutable
 
-S = AssessmentState
 INSPECTIONS = "inspections"
 """Name of the time in which the sample is inspected."""
 
@@ -204,17 +195,14 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         return min(instants, default=None)
 
     def _next_reminder(self) -> Reminded | None:
-        reminders = filter(None, map(self._reminder_of, self.limits))
+        reminders = []
+        for limit in self.limits:
+            # Nobody has to object: once the time for it is over, nobody is told of it.
+            percents = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
+            if percent := min((each for each in percents if each > limit.rung), default=None):
+                falls_at = self.standard.limit(limit.starts_at, limit.seconds * percent / 100)
+                reminders.append(Reminded(limit=limit.name, percent=percent, fell_at=falls_at))
         return min(reminders, key=attrgetter("fell_at", "percent", "limit"), default=None)
-
-    def _reminder_of(self, limit: TimeLimit) -> Reminded | None:
-        # Nobody has to object: once the time for it is over, nobody is told of it.
-        percents = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
-        percent = min((each for each in percents if each > limit.rung), default=None)
-        if percent is None:
-            return None
-        falls_at = self.standard.limit(limit.starts_at, limit.seconds * percent / 100)
-        return Reminded(limit=limit.name, percent=percent, fell_at=falls_at)
 
 
 ASSESSMENT_PREFIX = "assessment_"

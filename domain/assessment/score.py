@@ -34,7 +34,7 @@ class FigureValue(Immutable):
     value: Decimal | None
     numerator: int | None = None
     denominator: int | None = None
-    excluded: int = Field(default=0, description="Entries that an exclusion or an accepted objection left out.")
+    excluded: int = Field(0, description="Entries that an exclusion or an accepted objection left out.")
     weight: Decimal | None = None
     points: Decimal | None = None
     left_out: str | None = omit_default(None, "Why a figure with a weight has none: `no_data` or `objection`.")

@@ -59,7 +59,7 @@ class Objection(Immutable):
     raised_by: str
     raised_at: datetime
     due_at: datetime = Field(description="By when it is to be decided.")
-    accepted: bool | None = Field(default=None, description="Null until it is decided.")
+    accepted: bool | None = Field(None, description="Null until it is decided.")
     decided_by: str | None = None
     decided_at: datetime | None = None
     decision_reason: str | None = None
@@ -113,7 +113,7 @@ class AssessmentFields(BaseModel):
     edition: Edition = Field(description="The catalogue that the standard is of.")
     version: int = 1
     people: dict[str, str] = omit_default({}, "Names of the people of the assessment, by id, where they differ.")
-    drawn: bool = Field(default=False, description="The sample was drawn; it may be empty.")
+    drawn: bool = Field(False, description="The sample was drawn; it may be empty.")
     sample: tuple[Sampled, ...] = ()
     inspections: tuple[Inspection, ...] = ()
     objections: tuple[Objection, ...] = ()

@@ -48,21 +48,21 @@ class WorkCalendar(BaseModel):
 
     name: str = Field(min_length=1)
     weekly: Annotated[tuple[Hours, ...], Field(min_length=7, max_length=7)] = Field(description="Monday to Sunday.")
-    off: tuple[date, ...] = Field(default=(), description="Holidays (节假日) on otherwise working days.")
-    on: tuple[date, ...] = Field(default=(), description="Make-up working days (调休上班) on otherwise free days.")
-    makeup: Hours = Field(default=(), description="The hours of a make-up working day.")
+    off: tuple[date, ...] = Field((), description="Holidays (节假日) on otherwise working days.")
+    on: tuple[date, ...] = Field((), description="Make-up working days (调休上班) on otherwise free days.")
+    makeup: Hours = Field((), description="The hours of a make-up working day.")
     offsets: tuple[tuple[datetime, int], ...] = Field(
         min_length=1, description="From this instant, local time is so many minutes east of UTC; the first also before."
     )
     covers_until: date = Field(description="The last local day whose holidays are published.")
     expected_until: date | None = Field(
-        default=None,
+        None,
         exclude_if=partial(eq, None),
         description="After `covers_until`, holidays until this day are those fixed by law: expected, not published.",
     )
     day_seconds: int = Field(gt=0, description="What one working day is worth, in seconds of working time.")
     timezone: str = Field(
-        default=USUAL_ZONE,
+        USUAL_ZONE,
         exclude_if=partial(eq, USUAL_ZONE),
         description="What `offsets` are called: for texts, never to decide by.",
     )

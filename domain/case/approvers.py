@@ -97,7 +97,7 @@ class Decided(Immutable):
     grounds: str | None = None
     currency: str = omit_default(USUAL_CURRENCY)
     approved: bool
-    reason: str | None = Field(default=None, description="Reason that the last approver gave.")
+    reason: str | None = Field(None, description="Reason that the last approver gave.")
     requested_by: str
     decided_by: tuple[str, ...] = Field(description="All approvers who decided; the last decision was final.")
     decided_at: datetime

@@ -32,9 +32,9 @@ class HandoverProgress(Immutable):
 
     handover: Handover
     handed_over: int = 0
-    refused: dict[str, str] = Field(default={})
+    refused: dict[str, str] = Field({})
     state: Literal["running", "done", "ended"] = Field(
-        default="running", description="`ended`: its workflow was ended by hand. What it has done stays."
+        "running", description="`ended`: its workflow was ended by hand. What it has done stays."
     )
 
 

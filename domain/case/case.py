@@ -7,6 +7,7 @@ with them. `fold` builds the very same case from its events alone.
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
@@ -111,9 +112,14 @@ class Case(CaseState, EntityRules[Event]):
     def advance(self, at: datetime) -> tuple[Event, ...]:
         """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
-        while due := self._next_due(until := self._until(at)):
+        while True:
+            # The wake date comes first, as it changes what comes after it.
+            wakes_at = None if resume.ACTION.name in self.left_out else self.wake_at
+            until = min(at, wakes_at or at)
+            dues = (due for due in self._dues(until) if due.falls_at <= until)
+            if (due := min(dues, key=attrgetter("falls_at"), default=None)) is None:
+                return tuple(events)
             events.append(self.happen(due.kind, until, due.data, due.state))
-        return tuple(events)
 
     def next_deadline(self) -> datetime | None:
         """Return the next instant at which `advance` has work or the case is over; None if only people act."""
@@ -122,15 +128,6 @@ class Case(CaseState, EntityRules[Event]):
         if self.reopen_ends_at and not self.undecided_credits:
             instants.append(self.reopen_ends_at)
         return min(instants, default=None)
-
-    def _next_due(self, at: datetime) -> Due | None:
-        dues = (due for due in self._dues(at) if due.falls_at <= at)
-        return min(dues, key=lambda due: due.falls_at, default=None)
-
-    def _until(self, at: datetime) -> datetime:
-        """Return the instant that time can be brought to: the wake date first, as it changes what comes after it."""
-        wakes_at = None if resume.ACTION.name in self.left_out else self.wake_at
-        return min(at, wakes_at or at)
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
         """Return what time brings next. Trap: at one instant the order counts, a miss before what it leads to."""

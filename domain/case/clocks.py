@@ -59,18 +59,16 @@ class Clock(Immutable):
     cycle: int = Field(ge=1)
     calendar: Literal["always", "working"]
     budget_seconds: float = Field(gt=0)
-    consumed_seconds: float = Field(default=0, ge=0)
+    consumed_seconds: float = Field(0, ge=0)
     started_at: datetime | None = None
     running_since: datetime | None = None
     runs: tuple[ClockRun, ...] = omit_default((), "Of a missed clock: when it ran before `running_since`.")
     stopped_at: datetime | None = None
-    missed_at: datetime | None = Field(
-        default=None, description="The instant at which the promise was due and not kept."
-    )
+    missed_at: datetime | None = Field(None, description="The instant at which the promise was due and not kept.")
     cancelled: bool = False
-    part: int = Field(default=0, ge=0, description="The part that it belongs to; 0 for the case itself.")
-    rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that was escalated.")
-    version: int = Field(default=0, ge=0, description="The case's version that changed the clock last.")
+    part: int = Field(0, ge=0, description="The part that it belongs to; 0 for the case itself.")
+    rung: int = Field(0, ge=0, description="The highest percentage of the ladder that was escalated.")
+    version: int = Field(0, ge=0, description="The case's version that changed the clock last.")
 
     @property
     def status(self) -> ClockStatus:

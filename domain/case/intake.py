@@ -49,8 +49,8 @@ class Location(Value):
 
     district: DistrictCode | None = None
     address: Annotated[str, within(200, None), ON_ONE_LINE, as_sent(200, 0, JOINERS)] | None = None
-    lat: float | None = Field(default=None, ge=-90, le=90, strict=True)
-    lng: float | None = Field(default=None, ge=-180, le=180, strict=True)
+    lat: float | None = Field(None, ge=-90, le=90, strict=True)
+    lng: float | None = Field(None, ge=-180, le=180, strict=True)
 
     @model_validator(mode="after")
     def _is_a_point_or_none(self) -> Self:

@@ -170,8 +170,8 @@ class Part(Immutable):
     state: PartState = PartState.DISPATCHED
     assignee: str | None = None
     involved_at: datetime
-    result: str | None = Field(default=None, description="What was done, once it is completed.")
-    version: int = Field(default=0, ge=0, description="The case's version that changed the part last.")
+    result: str | None = Field(None, description="What was done, once it is completed.")
+    version: int = Field(0, ge=0, description="The case's version that changed the part last.")
 
 
 def departments_of(parts: Iterable[Part]) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ class PartBody(ActionBody):
     """Body of an action on the case, or on the part in it that a further department has."""
 
     department: DepartmentCode | None = Field(
-        default=None, description="Whose part it is (协办), where it is not your own department's."
+        None, description="Whose part it is (协办), where it is not your own department's."
     )
 
     def facts_of_part(self, part: Part, /) -> dict[str, Any]:  # noqa: ARG002 - for bodies that need it

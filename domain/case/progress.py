@@ -45,14 +45,14 @@ class Owed(Approvers):
     name: str
     name_zh: str
     amount: Money
-    clock: str | None = Field(default=None, description="Of the promise; null where it was found.")
+    clock: str | None = Field(None, description="Of the promise; null where it was found.")
     clock_serial: int | None = None
     finding: str | None = omit_default(None, "What was found (查实).")
     found: int | None = omit_default(None, "By which event.")
     period: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
     fell_at: datetime
     asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
-    approved: bool | None = Field(default=None, description="Null while it waits.")
+    approved: bool | None = Field(None, description="Null while it waits.")
     ground: str | None = omit_default(None, "Why it was rejected: `limit_reached`, or the code of an exemption.")
     paid_by: str | None = omit_default(None, "The department that pays it.")
     note: str | None = omit_default(None, "What the approver has to check, because no case knows it.")
@@ -101,7 +101,7 @@ class Urging(Immutable):
 
     clock_serial: int = Field(description="Of the promise that was missed.")
     countdown: Clock | None = Field(description="None once nothing more comes.")
-    notice_seq: int | None = Field(default=None, description="The seq of the notice, once it went out.")
+    notice_seq: int | None = Field(None, description="The seq of the notice, once it went out.")
     noticed_at: datetime | None = None
 
 

@@ -236,7 +236,7 @@ class ProjectionBatch(Immutable):
     changed_at: datetime = Field(description="As the search attribute `ChangedAt`: later in every batch of a case.")
     sla: str
     overdue: bool
-    next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the case.")
+    next_due_at: datetime | None = Field(None, description="Told here, as the calendar is not in the case.")
     priority: Priority | None = omit_default(None, "Told if a later catalogue or a correction may have changed it.")
     case: Progress
     events: tuple[Event, ...] = Field(min_length=1)

@@ -33,7 +33,7 @@ class ClockView(Immutable):
     missed_at: datetime | None
     stopped_at: datetime | None
     paused: bool
-    part: int = Field(default=0, description="The serial of the part (协办) whose promise it is; 0 for the case's own.")
+    part: int = Field(0, description="The serial of the part (协办) whose promise it is; 0 for the case's own.")
 
 
 class CaseView(Immutable):
@@ -46,23 +46,23 @@ class CaseView(Immutable):
     owner: str
     department: str | None
     assignee: str | None
-    people: dict[str, str] = Field(default={}, description="Names of the people of the case, by id, where they differ.")
+    people: dict[str, str] = Field({}, description="Names of the people of the case, by id, where they differ.")
     cycle: int
     version: int
     flags: tuple[str, ...]
-    incident: str | None = Field(default=None, description="The one cause that it waits for with others (并案).")
+    incident: str | None = Field(None, description="The one cause that it waits for with others (并案).")
     possible_duplicates: tuple[str, ...] = Field(
-        default=(),
+        (),
         description="Cases that may be the same matter, known at intake or after a correction, newest first",
     )
     sla: str = Field(description="`on_time`, `at_risk`, `missed` or `paused`, of the current cycle.")
     overdue: bool
     channel: str
-    call_id: str | None = Field(default=None, description="The call in which it was taken down, if the agent named it.")
+    call_id: str | None = Field(None, description="The call in which it was taken down, if the agent named it.")
     caller: Caller
     location: Location
     filled: tuple[str, ...] = Field(
-        default=(), description="Fields of caller and location that are the registry's, also if it has none."
+        (), description="Fields of caller and location that are the registry's, also if it has none."
     )
     description: str
     registered_at: datetime
@@ -74,24 +74,22 @@ class CaseView(Immutable):
     )
     follow_up_attempts: int
     answered_cycles: tuple[int, ...] = Field(
-        default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
+        (), description="The cycles in which the caller was asked how it went, and said it (回访)."
     )
-    answer: FollowUpAnswer | None = Field(
-        default=None, description="What the caller said at the last follow-up (回访)."
-    )
-    result: str | None = Field(default=None, description="What its department did, as it said last (处理结果).")
-    reply: str | None = Field(default=None, description="What the caller was told last (回复内容).")
+    answer: FollowUpAnswer | None = Field(None, description="What the caller said at the last follow-up (回访).")
+    result: str | None = Field(None, description="What its department did, as it said last (处理结果).")
+    reply: str | None = Field(None, description="What the caller was told last (回复内容).")
     links_revoked_at: datetime | None = Field(
-        default=None, description="Links to the caller's page that were made until then open nothing (作废链接)."
+        None, description="Links to the caller's page that were made until then open nothing (作废链接)."
     )
     approval: Approval | None
-    decisions: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
+    decisions: tuple[Decided, ...] = Field((), description="What came of every approval asked for (报批).")
     extension: Extension | None
-    parts: tuple[Part, ...] = Field(default=(), description="What further departments have to do (协办).")
-    credits: tuple[Owed, ...] = Field(default=(), description="What the company owes for missed promises (自动补偿).")
-    currency: str = Field(default=USUAL_CURRENCY, description="Of every amount of the case; ISO 4217.")
+    parts: tuple[Part, ...] = Field((), description="What further departments have to do (协办).")
+    credits: tuple[Owed, ...] = Field((), description="What the company owes for missed promises (自动补偿).")
+    currency: str = Field(USUAL_CURRENCY, description="Of every amount of the case; ISO 4217.")
     catalogue_change: CatalogueChange | None = Field(
-        default=None, description="The catalogue that it was moved to (改用新服务目录)."
+        None, description="The catalogue that it was moved to (改用新服务目录)."
     )
     clocks: tuple[ClockView, ...]
     available_actions: tuple[ActionName, ...] = ()
@@ -139,7 +137,10 @@ class Outcome(BaseModel):
 
 
 def mermaid() -> str:
-    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline."""
+    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
+
+    Actions that change no state are listed in a note, instead of one loop at each of many states.
+    """
     lines = ["stateDiagram-v2"]
     lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
     lines += [

@@ -82,13 +82,11 @@ def _one_each(posts: tuple[norms.Post, ...]) -> tuple[norms.Post, ...]:
 class Catalogue(Value):
     """The whole of it. Sections with codes (`services`, `departments` ...) may be given as tables keyed by code."""
 
-    calendar_file: str = Field(default="", description="The file whose [calendar] it is, for those who must amend it.")
+    calendar_file: str = Field("", description="The file whose [calendar] it is, for those who must amend it.")
     name: str = Field(min_length=1, description="the English name")
     name_zh: str = Field(min_length=1, description="the Chinese name")
-    time_scale: float = Field(
-        default=1, gt=0, allow_inf_nan=False, description="So many seconds pass in one: for demos."
-    )
-    least_budget_seconds: int = Field(default=1, gt=0, description="No budget is shorter, however time is scaled.")
+    time_scale: float = Field(1, gt=0, allow_inf_nan=False, description="So many seconds pass in one: for demos.")
+    least_budget_seconds: int = Field(1, gt=0, description="No budget is shorter, however time is scaled.")
     sources: dict[str, str] = Field(min_length=1, description="What each letter of a source stands for.")
     groups: Annotated[tuple[norms.Group, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
     departments: Annotated[tuple[norms.Department, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
@@ -103,7 +101,7 @@ class Catalogue(Value):
     exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(norms.by_code)] = omit_default(())
     credits: Annotated[tuple[norms.CreditNorm, ...], AfterValidator(norms.check_credits)] = ()
     currency: str = Field(
-        default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+        USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
     )
     hotline: str = omit_default("", "The number that callers dial, as messages name it.", max_length=40)
     area_code: str = omit_default(
@@ -300,6 +298,7 @@ _NOT_COMPARED = frozenset({"source", "sources", "also", "when", "calendar_file",
 """Fields that are not compared: sources change nothing, and time zone rules are not the company's."""
 MOST_DAYS_NAMED = 30
 _FIGURES = (Duration, Count, Share, WorkingDays)
+"""Values that are compared as a whole."""
 
 
 def changes(old: Catalogue, new: Catalogue) -> list[str]:

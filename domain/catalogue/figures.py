@@ -177,7 +177,7 @@ class Grade(Coded):
 class Ground(Coded):
     """Ground (剔除理由) on which a case is excluded from the figures."""
 
-    needs_evidence: bool = Field(default=False, description="Whether it takes evidence.", strict=True)
+    needs_evidence: bool = Field(False, description="Whether it takes evidence.", strict=True)
 
 
 class Criterion(Coded):
@@ -203,7 +203,7 @@ class Standard(Value):
     grades: tuple[Grade, ...] = ()
     grounds: tuple[Ground, ...] = ()
     form: tuple[Criterion, ...] = ()
-    sample_per_agent: int = Field(default=0, ge=0)
+    sample_per_agent: int = Field(0, ge=0)
     given: tuple[GivenPoints, ...] = ()
     currency: str = USUAL_CURRENCY
     calendar: WorkCalendar

@@ -85,7 +85,7 @@ class Duration(Value):
     days: Positive | None = None
     working_days: Positive | None = None
     source: Sources
-    when: str = Field(default="", description="In which case, where it is not every case.")
+    when: str = Field("", description="In which case, where it is not every case.")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -111,11 +111,11 @@ class Duration(Value):
 class ClockNorm(Duration):
     """A clock of a service. `in_call` means that it is done before the caller hangs up: no clock is needed."""
 
-    in_call: bool = Field(default=False, description="Done before the caller hangs up; then there is no time.")
-    outskirts_minutes: Positive | None = Field(default=None, description="The figure for the outskirts.")
-    calendar: CalendarKind | None = Field(default=None, description="working days: working; all else: always")
-    starts: Starts | None = Field(default=None, description="From which moment it runs, where not from the usual one.")
-    also: tuple[Duration, ...] = Field(default=(), description="Figures of others, kept for comparison.")
+    in_call: bool = Field(False, description="Done before the caller hangs up; then there is no time.")
+    outskirts_minutes: Positive | None = Field(None, description="The figure for the outskirts.")
+    calendar: CalendarKind | None = Field(None, description="working days: working; all else: always")
+    starts: Starts | None = Field(None, description="From which moment it runs, where not from the usual one.")
+    also: tuple[Duration, ...] = Field((), description="Figures of others, kept for comparison.")
 
     def kind(self) -> CalendarKind:
         return self.calendar or super().kind()
@@ -158,7 +158,7 @@ class Service(Coded):
     department: Annotated[str, known("departments")] = Field(description="a code of [departments]")
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.", strict=True)
     needs_approval: bool = Field(
-        default=False, description="Whether management decides (报批) before it is completed.", strict=True
+        False, description="Whether management decides (报批) before it is completed.", strict=True
     )
     acknowledge: ClockNorm | None = None
     arrive: ClockNorm | None = None
@@ -186,11 +186,9 @@ class Post(Value):
     name_zh: str = Field(min_length=1, description="the Chinese name of the post")
     recipient: Literal["lead", "director", "general_manager"] = Field(description="what the ladder calls it")
     departments: tuple[Annotated[str, known("departments")], ...] = Field(
-        default=(), description="codes of [departments]; the general manager has all"
+        (), description="codes of [departments]; the general manager has all"
     )
-    holder: str | None = Field(
-        default=None, min_length=1, description="the id of a person; nobody, where it is left out"
-    )
+    holder: str | None = Field(None, min_length=1, description="the id of a person; nobody, where it is left out")
     source: Sources
 
     @model_validator(mode="after")
@@ -205,8 +203,8 @@ class ApproverNorm(Value):
     """One post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
 
     post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
-    holder: str | None = Field(default=None, description="the id of a person; any manager, where nobody is named")
-    deputy: str | None = Field(default=None, description="decides as well once the time has lapsed")
+    holder: str | None = Field(None, description="the id of a person; any manager, where nobody is named")
+    deputy: str | None = Field(None, description="decides as well once the time has lapsed")
     up_to: Money = Field(description='as a text: "1000.00"')
     within: Duration
     source: Sources
@@ -221,7 +219,7 @@ class SurgeNorm(Value):
     more_than: Annotated[int, Field(gt=0, strict=True)] = Field(description="cases, none of them linked yet")
     within: Duration
     follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
-        default=100, description="how many of its callers are asked how it went; a sample, where not all are"
+        100, description="how many of its callers are asked how it went; a sample, where not all are"
     )
     source: Sources
 
@@ -245,19 +243,19 @@ class CreditNorm(Value):
     name: str = Field(min_length=1, description="the English name")
     name_zh: str = Field(min_length=1, description="the Chinese name")
     service: Annotated[str, known("services")] | None = Field(
-        default=None, description="a code of [services]; every service, where a finding raises it and none is named"
+        None, description="a code of [services]; every service, where a finding raises it and none is named"
     )
     clock: ClockName | None = None
     finding: Annotated[str, known("findings")] | None = omit_default(
         None, "a code of [findings], in the place of a clock"
     )
-    amount: Amount | None = Field(default=None, description='as a text: "50.00"; or say gap')
+    amount: Amount | None = Field(None, description='as a text: "50.00"; or say gap')
     gap: str | None = omit_default(
         None, "what was not found, in the place of an amount; nothing is credited until one is given", min_length=1
     )
     business: Amount | None = omit_default(None, "what a business gets, where that is another amount")
     each_further: FurtherNorm | None = None
-    at_most: Amount | None = Field(default=None, description="for one case, all in all")
+    at_most: Amount | None = Field(None, description="for one case, all in all")
     at_most_in: Duration | None = omit_default(None, "for one account in such a time, and not only for one case")
     paid_by: Annotated[str, known("departments")] | None = omit_default(
         None, "a code of [departments]: who pays it, and hears that it is approved"

@@ -91,29 +91,25 @@ class EscalationStep(Value):
 class UrgingRules(Value):
     """Rules of urging: times from a missed promise to the notice (催办通知书) and to the criticism."""
 
-    notice_seconds: Seconds = Field(
-        default=86_400, description="Seconds of `calendar` from the miss to the written notice."
-    )
+    notice_seconds: Seconds = Field(86_400, description="Seconds of `calendar` from the miss to the written notice.")
     calendar: CalendarKind = "always"
-    criticism_days: Days = Field(
-        default=5, description="Working days from the notice to the criticism (通报批评); 0: never."
-    )
+    criticism_days: Days = Field(5, description="Working days from the notice to the criticism (通报批评); 0: never.")
 
 
 class Process(Value):
     """The rules of the chain that are no clocks. Days are working days (工作日)."""
 
-    follow_up_attempts: int = Field(default=3, gt=0)
+    follow_up_attempts: int = Field(3, gt=0)
     reopen_seconds: Seconds = 259_200
     extension_max_days: Days = 10
     extension_notice_days: Days = 1
-    extensions_allowed: int = Field(default=1, ge=0, le=50)
+    extensions_allowed: int = Field(1, ge=0, le=50)
     return_within_days: Days = 2
     supervise_after: int = Field(
-        default=2, gt=0, description="After so many dissatisfied follow-ups the rework (重办) is supervised."
+        2, gt=0, description="After so many dissatisfied follow-ups the rework (重办) is supervised."
     )
     day_seconds: int = Field(
-        default=86_400,
+        86_400,
         gt=0,
         le=7 * 86_400,
         description="A day of a round-the-clock clock, where days are added to one.",
@@ -126,8 +122,8 @@ class Approver(Value):
 
     post: str = Field(min_length=1, description="what the post is called")
     up_to: Money = Field(description="Above it, the next decides as well.")
-    holder: str | None = Field(default=None, description="the id of a person; any manager, where nobody is named")
-    deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
+    holder: str | None = Field(None, description="the id of a person; any manager, where nobody is named")
+    deputy: str | None = Field(None, description="who may decide as well once the approver's time has lapsed")
     calendar: CalendarKind = "working"
     budget_seconds: Seconds = Field(description="Seconds of the calendar that the decision may take.")
 
@@ -157,14 +153,14 @@ class Credit(Value):
 
     name: str
     name_zh: str
-    clock: ClockName | None = Field(default=None, description="The promise; null where a finding raises the credit.")
+    clock: ClockName | None = Field(None, description="The promise; null where a finding raises the credit.")
     finding: str | None = omit_default(None, "What raises it once it is found (查实).")
     amount: PositiveMoney | None = Field(description="Null: unknown, a gap of the catalogue; nothing is credited.")
     gap: str | None = omit_default(None, "What is not known of the amount.")
     business: PositiveMoney | None = omit_default(None, "What a business gets, where that is another amount.")
-    each_further: PositiveMoney | None = Field(default=None, description="For each further period; nothing without it.")
-    every_seconds: Seconds | None = Field(default=None, description="That period, in seconds of the clock's calendar.")
-    at_most: PositiveMoney | None = Field(default=None, description="For one case, all in all.")
+    each_further: PositiveMoney | None = Field(None, description="For each further period; nothing without it.")
+    every_seconds: Seconds | None = Field(None, description="That period, in seconds of the clock's calendar.")
+    at_most: PositiveMoney | None = Field(None, description="For one case, all in all.")
     at_most_seconds: Seconds | None = omit_default(None, "That is also the most of one account in so many seconds.")
     paid_by: str | None = omit_default(None, "The department that pays it.")
     note: str | None = omit_default(None, "What the approver has to check, because no case knows it.")
@@ -203,9 +199,9 @@ class Terms(Value):
     ladder: tuple[EscalationStep, ...]
     process: Process
     approvers: tuple[Approver, ...] = Field(
-        default=(), description="By rising amount, in turn; without any, one manager decides on every amount."
+        (), description="By rising amount, in turn; without any, one manager decides on every amount."
     )
-    organisation: Organisation | None = Field(default=None, description="None: the company has no chart.")
+    organisation: Organisation | None = Field(None, description="None: the company has no chart.")
     calendar: WorkCalendar
 
     findings: tuple[str, ...] = omit_default((), "Codes that a department may state when it completes its work.")

@@ -36,30 +36,28 @@ class Customer(Value):
     account_no: AccountNo = Field(description="Account (户号): 1 to 32 letters, digits or dashes.")
     name: Name = Field(description="Name, 1 to 80 characters.")
     phone: WrittenPhone | None = Field(
-        default=None,
+        None,
         description="Telephone: 3 to 25 digits, spaces, dashes, brackets; 转8 or ext 8 after them.",
         examples=["(0760)88238777转8"],
     )
     address: Annotated[str, within(200), ON_ONE_LINE] | None = Field(
-        default=None, description="Address of the supply, at most 200 characters."
+        None, description="Address of the supply, at most 200 characters."
     )
-    district: DistrictCode | None = Field(default=None, description="District of the catalogue, by code or name.")
+    district: DistrictCode | None = Field(None, description="District of the catalogue, by code or name.")
     meter: Annotated[str, within(40), ON_ONE_LINE] | None = Field(
-        default=None, description="Number of the meter (水表), at most 40 characters."
+        None, description="Number of the meter (水表), at most 40 characters."
     )
-    customer_class: CustomerClass = Field(
-        default=USUAL_CLASS, description="Class of the customer: household or business."
-    )
-    hardship: bool = Field(default=False, description="Hardship household (困难户): yes or no.")
+    customer_class: CustomerClass = Field(USUAL_CLASS, description="Class of the customer: household or business.")
+    hardship: bool = Field(False, description="Hardship household (困难户): yes or no.")
     hardship_grounds: Annotated[str, within(200), ON_ONE_LINE] | None = Field(
-        default=None,
+        None,
         description="Grounds of the hardship, at most 200 characters; only with hardship yes.",
         examples=["Public relief 低保"],
     )
     free_allowance_m3: Volume | None = Field(
-        default=None, description="Free allowance in m³ a month, 0 to 999999.99, two decimals at most."
+        None, description="Free allowance in m³ a month, 0 to 999999.99, two decimals at most."
     )
-    notes: Text | None = Field(default=None, description="What else to know, at most 2,000 characters.")
+    notes: Text | None = Field(None, description="What else to know, at most 2,000 characters.")
 
     @model_validator(mode="after")
     def _grounds_are_of_a_hardship(self) -> "Customer":

@@ -170,7 +170,7 @@ class IncidentBatch(Immutable):
 
     incident: Incident
     events: tuple[IncidentEvent, ...] = Field(min_length=1)
-    counts: dict[str, int] = Field(default={})
+    counts: dict[str, int] = Field({})
 
 
 def untold_news(given: Sequence[IncidentBatch | News]) -> list[News]:
@@ -221,7 +221,7 @@ class Settling(Asking):
 class BatchResult(Immutable):
     """Number of cases by their answer, and the cases that did not answer."""
 
-    counts: dict[str, int] = Field(default={})
+    counts: dict[str, int] = Field({})
     silent: tuple[str, ...] = ()
 
 

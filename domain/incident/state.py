@@ -20,6 +20,7 @@ from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.value import Code, Immutable, Instant, Name, NamedCode, complete, omit_default, without_mobiles
 
 METRES_OF_A_DEGREE = 111_320.0
+"""Length of a degree of latitude."""
 LARGEST_RADIUS_M = 50_000
 MOST_STREETS = 20
 PLACE_UNKNOWN = "place_unknown"
@@ -84,17 +85,13 @@ class Around(BaseModel):
 
     model_config = ConfigDict(json_schema_extra=CIRCLE_OR_STREETS)
 
-    lat: float | None = Field(
-        default=None, ge=-90, le=90, strict=True, description="Centre of a circle, in WGS 84 degrees."
-    )
-    lng: float | None = Field(
-        default=None, ge=-180, le=180, strict=True, description="Centre of a circle, in WGS 84 degrees."
-    )
+    lat: float | None = Field(None, ge=-90, le=90, strict=True, description="Centre of a circle, in WGS 84 degrees.")
+    lng: float | None = Field(None, ge=-180, le=180, strict=True, description="Centre of a circle, in WGS 84 degrees.")
     radius_m: float | None = Field(
-        default=None, ge=1, le=LARGEST_RADIUS_M, strict=True, description="Radius of the circle in metres."
+        None, ge=1, le=LARGEST_RADIUS_M, strict=True, description="Radius of the circle in metres."
     )
     streets: tuple[Name, ...] = Field(
-        default=(), max_length=MOST_STREETS, description="Words, one of which the address contains."
+        (), max_length=MOST_STREETS, description="Words, one of which the address contains."
     )
 
     @model_validator(mode="after")
@@ -214,7 +211,7 @@ class Opened(EventData):
     title: str
     scope: Scope
     since: Instant = Field(description="Cases of the scope that were registered from then on belong to it.")
-    calls: int = Field(default=0, description="How many raised the suspicion.")
+    calls: int = Field(0, description="How many raised the suspicion.")
 
 
 class Opening(Opened):
@@ -223,9 +220,7 @@ class Opening(Opened):
     number: str = ""
     at: Instant
     actor: Actor = SYSTEM
-    follow_up_percent: int = Field(
-        default=EVERYBODY, ge=0, le=100, description="How many of its cases are followed up."
-    )
+    follow_up_percent: int = Field(EVERYBODY, ge=0, le=100, description="How many of its cases are followed up.")
     timezone: str = omit_default(USUAL_ZONE, "That callers are told times in.")
 
 
@@ -265,23 +260,19 @@ class IncidentFields(BaseModel):
     since: datetime = Field(description="Cases registered from then on belong to it.")
     opened_at: datetime = Field(description="Time of the suspicion or declaration.")
     opened_by: str = Field(description="`system` if the number of calls raised the suspicion.")
-    follow_up_percent: int = Field(
-        default=EVERYBODY, description="Percentage of the callers who are followed up (回访)."
-    )
-    version: int = Field(default=1, description="Number of its last event.")
-    department: str | None = Field(default=None, description="Department that all of its cases were dispatched to.")
-    assignee: str | None = Field(default=None, description="Person of that department who has it.")
+    follow_up_percent: int = Field(EVERYBODY, description="Percentage of the callers who are followed up (回访).")
+    version: int = Field(1, description="Number of its last event.")
+    department: str | None = Field(None, description="Department that all of its cases were dispatched to.")
+    assignee: str | None = Field(None, description="Person of that department who has it.")
     people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
-    expected_at: datetime | None = Field(default=None, description="Time at which water is expected back.")
-    news: str | None = Field(default=None, description="Latest message to the callers.")
-    result: str | None = Field(default=None, description="Result: the work that was done.")
-    reply: str | None = Field(default=None, description="Message to the callers at its end.")
+    expected_at: datetime | None = Field(None, description="Time at which water is expected back.")
+    news: str | None = Field(None, description="Latest message to the callers.")
+    result: str | None = Field(None, description="Result: the work that was done.")
+    reply: str | None = Field(None, description="Message to the callers at its end.")
     absorbed: tuple[str, ...] = omit_default((), "The incidents that were merged into it.")
-    into: str | None = Field(default=None, description="The incident that it was merged into.")
-    state_before_merge: IncidentState | None = Field(
-        default=None, description="Where it stood when it was to be merged."
-    )
-    closed_at: datetime | None = Field(default=None, description="Time at which the last of its cases was settled.")
+    into: str | None = Field(None, description="The incident that it was merged into.")
+    state_before_merge: IncidentState | None = Field(None, description="Where it stood when it was to be merged.")
+    closed_at: datetime | None = Field(None, description="Time at which the last of its cases was settled.")
     timezone: str = omit_default(USUAL_ZONE)
 
     @property

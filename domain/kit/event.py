@@ -104,12 +104,12 @@ class Command(Immutable, Generic[BodyT]):
 
     actor: Actor
     body: BodyT
-    key: str = Field(default="", max_length=100)
-    digest: str = Field(default="", max_length=100)
+    key: str = Field("", max_length=100)
+    digest: str = Field("", max_length=100)
     people: dict[str, str] = omit_default({}, "Names of the people that the body names, by id, where they differ.")
     if_versions: tuple[int, ...] | None = omit_default(None, "Versions that it is for; None: whatever the version is.")
     acknowledged: int | None = Field(
-        default=None,
+        None,
         ge=0,
         description="The version that the sender knows SQL to have. With it, the sender writes the batch that the"
         " update returns; without it, the workflow publishes.",
@@ -234,7 +234,10 @@ class BaseKind(Generic[EntityT, EventT]):
         actor: Actor = SYSTEM,
         people: Mapping[str, str] | None = None,
     ) -> EventT:
-        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it."""
+        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it.
+
+        `people` are the names of those whom the data name.
+        """
         event = self.EVENT(
             seq=entity.version + 1,
             at=at,

@@ -196,8 +196,8 @@ class Chart(Immutable):
     kind: ChartKind
     label: str = Field(description="Name of the column of labels.")
     values: tuple[str, ...] = Field(description="Names of the columns of values.")
-    secondary: str | None = Field(default=None, description="Name of the column of values with a scale of its own.")
-    series: str | None = Field(default=None, description="Name of the column that divides a single column of values.")
+    secondary: str | None = Field(None, description="Name of the column of values with a scale of its own.")
+    series: str | None = Field(None, description="Name of the column that divides a single column of values.")
 
 
 class Table(Immutable):
@@ -211,7 +211,7 @@ class Table(Immutable):
         description="Amounts are decimal texts, rates are from 0 to 1, instants are UTC, links are paths of the API."
     )
     chart: Chart | None = None
-    note: str = Field(default="", description="What the figures do not say.")
+    note: str = Field("", description="What the figures do not say.")
     note_zh: str = ""
 
     @property

@@ -52,7 +52,7 @@ class Person(Immutable):
     name: Name = Field(description="As it is shown.")
     role: Role
     department: Code | None = None
-    districts: tuple[Code, ...] = Field(default=(), description="Where the person works; none: everywhere.")
+    districts: tuple[Code, ...] = Field((), description="Where the person works; none: everywhere.")
 
     @property
     def actor(self) -> "Actor":
@@ -65,7 +65,7 @@ class Actor(Immutable):
     id: PersonId
     name: str = omit_default("", "As it is shown, where that is not the id.")
     role: Role
-    department: Code | None = Field(default=None, description="Of the person; a crew acts for it alone.")
+    department: Code | None = Field(None, description="Of the person; a crew acts for it alone.")
 
     @property
     def people(self) -> dict[str, str]:

@@ -91,7 +91,7 @@ def omit_default(default: object, description: str | None = None, **constraints:
 
     Trap: what was written without it is read with the default of today. Another default changes old cases.
     """
-    return Field(default=default, exclude_if=partial(eq, default), description=description, **constraints)
+    return Field(default, exclude_if=partial(eq, default), description=description, **constraints)
 
 
 ZERO = Decimal("0.00")
@@ -117,6 +117,7 @@ PositiveMoney = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2),
 
 
 PLACES = 4
+"""Decimal places of a rate."""
 
 
 def half_up(part: Decimal | int, whole: Decimal | int = 1, places: int = 2) -> Decimal:

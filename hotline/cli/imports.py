@@ -36,6 +36,7 @@ from readmodel.people.people import directory
 calls = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 customers = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
 NAMED = 20
+"""Most unknown agents that are listed."""
 
 
 @calls.command("import")

@@ -69,7 +69,10 @@ class CatalogueStore:
         return read_json(self._copy(edition), Catalogue, "apply its file again")
 
     def in_force(self, serial: int) -> Catalogue | None:
-        """Return the catalogue of the `serial`-th entry, from 1; None if there is a later one. Raises FileError."""
+        """Return the catalogue in force if its entry is the `serial`-th, from 1 on; None if there are later ones.
+
+        Raises FileError if this copy of the record lags behind, or if the catalogue cannot be read.
+        """
         entries = self.entries()
         if len(entries) < serial:
             raise FileError([f"{self._record}: has {len(entries)} entries; number {serial} is waited for"])

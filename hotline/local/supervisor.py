@@ -67,7 +67,10 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._keep_logs_small())]
 
     def start(self, program: Program, *, until_success: bool = False, patient: bool = False) -> "asyncio.Task[None]":
-        """Start a program and restart it when it ends, or until success; a patient start never gives up."""
+        """Start a program and restart it whenever it ends, or until it ends with success, which ends the task.
+
+        A patient start never gives up. Cancelling the task ends the program.
+        """
         task = asyncio.create_task(self._keep(program, until_success=until_success, patient=patient), name=program.name)
         task.add_done_callback(self._notice)
         self._tasks.append(task)

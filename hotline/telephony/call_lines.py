@@ -1,4 +1,7 @@
-"""Reader of the files in which a telephone system lists calls: checked to the end before a call is written."""
+"""Reader of the files in which a telephone system lists calls: checked to the end before a call is written.
+
+What the lines tell waits in a temporary file, so that the size of a file does not matter.
+"""
 
 import csv
 import os

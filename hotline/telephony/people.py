@@ -23,7 +23,10 @@ _CHANNEL = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*/)?([^@/;]+?)(?:@[^;]*)?(?:-[0-9a
 
 
 class Agents:
-    """People by the names that the telephone system has for them: ids by extension come before the directory."""
+    """People by the names that the telephone system has for them.
+
+    Ids of people by extension come before the directory, where those who have left are found by their ids.
+    """
 
     def __init__(self, directory: Directory, extensions: Mapping[str, str] | None = None) -> None:
         self._directory = directory

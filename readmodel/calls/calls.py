@@ -211,7 +211,10 @@ class Unconfirmed(Immutable):
 def call_mismatch(
     connection: ReadConnection, call_id: str, agent: str, case: CaseView, area_code: str
 ) -> CallMismatch | None:
-    """Return what is against the call for a withdrawal by this agent; a telephone that the agent put in is taken."""
+    """Return what is against the call for a withdrawal of the case by this agent.
+
+    A call from a telephone that the agent put in is taken, and listed later: the caller may have said so.
+    """
     row = connection.execute(select(*CALL_COLUMNS).where(calls.c.call_id == call_id)).first()
     call = Call._make(row) if row else None
     phones = case.caller.phone, telephone_before(connection, case.number, agent, case.version + 1)

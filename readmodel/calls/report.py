@@ -33,7 +33,10 @@ class OverlapError(OperatorError):
 
 
 def keep_duties(connection: WriteConnection, given: Sequence[Duty], start: datetime, end: datetime) -> KeptDuties:
-    """Replace the duties that start from `start` until before `end`. Raises OverlapError for one beside these."""
+    """Replace the duties that start from `start` until before `end`; the same again changes nothing.
+
+    Raises OverlapError for a duty that overlaps one that starts before or after that time.
+    """
     # Two imports at once must not check against what the other is about to replace.
     lock(connection, LOCK)
     new = set(given)

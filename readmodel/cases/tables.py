@@ -177,7 +177,10 @@ search_words = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class ColumnFilters:
-    """Filters by a column of cases, named as it is, which the indexes of all and of open cases hold; None: all pass."""
+    """Filters by the value of a column of the table of cases, each named as its column; None lets all pass.
+
+    The indexes of all cases and of open ones hold every one of these columns.
+    """
 
     department: str | None = None
     owner: str | None = None

@@ -236,7 +236,10 @@ def end_sessions(connection: WriteConnection, person_id: str) -> None:
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
-    """Note that a person has left, and revoke the keys; once more changes nothing. Raises PeopleError as `change`."""
+    """Note that a person has left, and revoke the keys; once more changes nothing. The id is never given to another.
+
+    Raises PeopleError, also for the last administrator.
+    """
     member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
     _revoke_keys(connection, member, at)
     return member

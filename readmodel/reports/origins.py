@@ -93,6 +93,7 @@ def quality(connection: ReadConnection, scope: ReportScope) -> Table:
 
 
 MOST = 100
+"""Callers that are listed."""
 GROUP = 500
 """Terms in one statement; databases limit the number of parameters."""
 _CASE = (cases.c.number, cases.c.caller_account_no, cases.c.caller_phone)

@@ -243,12 +243,14 @@ class Hotline:
     async def start_with(self, body: ActionBody, **changes: Any) -> Complaint:
         """Register a complaint whose first task has this update in it."""
         registration = self.registration(**changes)
+        case, _ = Case.register(registration)
         start = WithStartWorkflowOperation(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
             id=complaint_id(registration.number),
             task_queue=self.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
         )
         command: Command[Any] = Command(actor=ADMIN, body=body)
         await self.client.execute_update_with_start_workflow(

@@ -11,10 +11,24 @@ from unittest.mock import AsyncMock
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.enums.v1 import EventType
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.activity.v1 import ActivityOptions
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, PendingActivityState
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, RecordActivityTaskHeartbeatRequest
-from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.api.workflowservice.v1 import (
+    PollActivityTaskQueueRequest,
+    RecordActivityTaskHeartbeatRequest,
+    RespondActivityTaskFailedByIdRequest,
+    UpdateActivityOptionsRequest,
+)
+from temporalio.client import (
+    WorkflowExecutionDescription,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -31,7 +45,8 @@ from tests.support.receivers import receiver
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack, schedule
-from workflows.clients.service import COURIER, SURGE_WATCH
+from tests.workflows.test_late_cases import TEN_YEARS
+from workflows.clients.service import COURIER, SURGE_WATCH, start_ended
 from workflows.service import CourierWorkflow, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -239,3 +254,55 @@ async def test_a_sign_of_life_counts_if_the_service_has_sealed_it(
                 await asyncio.sleep(1)
             assert (await health.poller(SURGE_WATCH)).detail == temporal.FOREIGN_BEAT
     await client.get_workflow_handle(SURGE_WATCH.id).terminate()
+
+
+def answer(**info: Any) -> RespondActivityTaskFailedByIdRequest:
+    """The courier's activity has failed so."""
+    failure = Failure(application_failure_info=ApplicationFailureInfo(type="x", **info))
+    return RespondActivityTaskFailedByIdRequest(workflow_id=COURIER.id, activity_id="1", failure=failure)
+
+
+def hurry(limit: str) -> UpdateActivityOptionsRequest:
+    """Each attempt of the courier's activity has a millisecond."""
+    options: dict[str, Any] = {limit: Duration(nanos=1_000_000)}
+    return UpdateActivityOptionsRequest(
+        execution=WorkflowExecution(workflow_id=COURIER.id),
+        match_all=True,
+        activity_options=ActivityOptions(**options),
+        update_mask=FieldMask(paths=[limit]),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("respond_activity_task_failed_by_id", answer(non_retryable=True)),
+        ("respond_activity_task_failed_by_id", answer(next_retry_delay=Duration(seconds=TEN_YEARS))),
+        ("update_activity_options", hurry("start_to_close_timeout")),
+        ("update_activity_options", hurry("heartbeat_timeout")),
+    ],
+    ids=["failed", "put off", "without time", "without time for a heartbeat"],
+)
+async def test_what_runs_for_ever_is_started_again_when_its_activity_is_ended_or_put_off(
+    tmp_path: Path, call: str, message: Any
+) -> None:
+    """Somebody else has done that, by one plain message."""
+    async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
+        client = hotline.client
+        await COURIER.start(client, hotline.settings.task_queue)
+        handle = client.get_workflow_handle(COURIER.id)
+
+        async def looks() -> WorkflowExecutionDescription:
+            await start_ended(client, hotline.settings.task_queue)
+            return await handle.describe()
+
+        def works(seen: WorkflowExecutionDescription) -> bool:
+            started = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            return any(each.state == started for each in seen.raw_description.pending_activities)
+
+        first = await until(looks, works)
+        assert (await looks()).run_id == first.run_id
+        message.namespace = client.namespace
+        await getattr(client.workflow_service, call)(message)
+        await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))

@@ -1,24 +1,28 @@
 """Signals to incidents are not signed: they are hints, and change no case, whoever sends them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.incidents import IncidentActivities
 from activities.names import ABSORB, UNSEALED, complaint_id
 from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
-from domain.incident.incident import Absorbed, Incident
+from domain.incident.incident import Absorbed, Incident, News
 from domain.incident.state import Scope
 from domain.kit.event import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
@@ -39,6 +43,12 @@ async def signalled(hotline: Hotline, cause: Cause, signal: str, *complaints: Co
     """Send a signal as whoever reaches Temporal's port can."""
     handle = stranger(hotline.client).get_workflow_handle(cause.handle.id)
     await handle.signal(signal, [complaint.number for complaint in complaints])
+
+
+async def silent(hotline: Hotline, number: str) -> None:
+    """Start a case as whoever reaches Temporal's port can, on a queue that no worker polls."""
+    client = stranger(hotline.client)
+    await client.start_workflow("ComplaintWorkflow", id=complaint_id(number), task_queue="nobody")
 
 
 async def resting(hotline: Hotline, queue: str, **carried: Any) -> Cause:
@@ -187,3 +197,53 @@ async def test_a_case_that_somebody_else_answers_for_holds_up_no_other(hotline: 
         await cause.act(OVER)
         await replied(own)
         await false.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("awaited", ["news", "the end"])
+async def test_cases_that_do_not_answer_hold_up_neither_news_nor_the_end(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, awaited: str
+) -> None:
+    """One after the other, they would take longer than an attempt. SQL has them: their own workflows have ended."""
+    monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("workflows.incident.workflow.IncidentWorkflow.LONGEST", timedelta(seconds=15))
+    queue = f"silent {awaited}"
+    async with running_hotline(server, tmp_path, task_queue=queue, sandbox=False) as hotline:
+        others = [await hotline.start(district="gangkou") for _ in range(24)]
+        cause = await declare(hotline, "west")
+        [own] = await linked(hotline, cause, 1)
+        for each in others:
+            await each.published(1)
+            await each.handle.terminate()
+            await silent(hotline, each.number)
+        await signalled(hotline, cause, "linked", *others)
+        await cause.waits_for(1 + len(others))
+        if awaited == "news":
+            await cause.act(Inform(message="正在抢修"))
+            await until(partial(told, own, "incident_inform"), lambda rows: len(rows) == 1)
+        else:
+            await signalled(hotline, cause, "unlinked", *others)
+            await until(partial(asking, cause), bool)
+            await cause.act(OVER)
+            await replied(own)
+        await cause.handle.terminate()
+
+
+async def asking(cause: Cause) -> bool:
+    pending = (await cause.handle.describe()).raw_description.pending_activities
+    return any(each.activity_type.name == "find_unlinked_cases" for each in pending)
+
+
+async def test_news_go_on_after_the_last_caller_who_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.incidents.SLICE", 1)
+    monkeypatch.setattr("activities.cases.read", AsyncMock(return_value=[]))
+    updates, writer = AsyncMock(**{"unlinked.return_value": []}), AsyncMock()
+    at = datetime.now(UTC)
+    news = News(incident="i26080347119", seq=2, at=at, message="-", message_en="-", numbers=("1", "2", "3", "4"))
+    environment, beats = ActivityEnvironment(), list[str]()
+    environment.info = replace(environment.info, heartbeat_details=["2"])
+    environment.on_heartbeat = beats.append
+    await environment.run(IncidentActivities(writer, AsyncMock(), updates).inform, news)
+    assert [each.args[0].keywords["numbers"] for each in writer.run.await_args_list] == [["3"], ["4"]]
+    assert beats == ["3", "4"]
+    assert [each.args[2] for each in updates.unlinked.await_args_list] == ["2", "3"]

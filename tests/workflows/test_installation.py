@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
     PollActivityTaskQueueRequest,
-    RespondActivityTaskFailedByIdRequest,
     RespondActivityTaskFailedRequest,
 )
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.testing import WorkflowEnvironment
 
@@ -202,33 +200,6 @@ async def test_what_runs_is_asked_and_not_started(
     await terminate(client, COURIER.id)
     await start_ended(client, settings.task_queue)
     assert started == [COURIER.id]
-
-
-async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path: Path) -> None:
-    """Somebody else has answered its activity, by one plain message."""
-    async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
-        client = hotline.client
-        await COURIER.start(client, hotline.settings.task_queue)
-        handle = client.get_workflow_handle(COURIER.id)
-
-        async def looks() -> WorkflowExecutionDescription:
-            await start_ended(client, hotline.settings.task_queue)
-            return await handle.describe()
-
-        def works(seen: WorkflowExecutionDescription) -> bool:
-            return any(each.attempt for each in seen.raw_description.pending_activities)
-
-        first = await until(looks, works)
-        await client.workflow_service.respond_activity_task_failed_by_id(
-            RespondActivityTaskFailedByIdRequest(
-                namespace=client.namespace,
-                workflow_id=COURIER.id,
-                activity_id=first.raw_description.pending_activities[0].activity_id,
-                failure=Failure(application_failure_info=ApplicationFailureInfo(type="x", non_retryable=True)),
-            )
-        )
-        await waits(handle)
-        await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Incidents, assessments and others that somebody has wait, as their worker, or that Temporal does not run."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,13 +20,15 @@ from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
     DescribeTaskQueueRequest,
     PollWorkflowTaskQueueRequest,
+    ResetActivityRequest,
     UpdateActivityOptionsRequest,
 )
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.recovery import workflows
 from activities.recovery.report import ReconcilerReport
+from activities.reports import ReportActivities
 from activities.run_status import RUNNING, is_listed
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -39,10 +42,10 @@ from readmodel.base.database import engine
 from tests.support import lost
 from tests.support.bulk import order_handover, put_in_force
 from tests.support.causes import declare
-from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.months import RunningMonth
 from tests.support.reconciler import advance_clock
-from tests.workflows.test_hijacked_tasks import hijack, schedule
+from tests.workflows.test_hijacked_tasks import hijack, ours, schedule
 from tests.workflows.test_late_cases import QUEUE, TEN_YEARS, timer, waiting_cases
 from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import PLAIN, asked, told
@@ -52,6 +55,7 @@ from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, las
 from workflows.clients.start import Request, report_workflow_id, start_handover, start_report, start_rollout
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
+from workflows.service import ReportWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 NOBODYS_QUEUE = "nobody-polls"
@@ -162,6 +166,45 @@ async def test_what_waits_for_nothing_that_comes_is_listed_until_it_goes_on(
             await cause.published("declare")
             for each in put_off:
                 await lost.terminate(client, each)
+            await until(stuck, [].__eq__)
+
+
+@pytest.mark.parametrize("limit", ["start_to_close_timeout", "heartbeat_timeout"])
+async def test_what_has_no_time_for_its_activity_is_listed_until_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Somebody has given each attempt of it a millisecond, by one plain message."""
+    monkeypatch.setattr(workflows, "REFUSALS", 1)
+    made = ReportActivities._made
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(1)
+        return made(*arguments)
+
+    monkeypatch.setattr(ReportActivities, "_made", slowly)
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client = waiting.client
+        assert await start_report(client, QUEUE, ReportKind.DAILY, "2026-01-01")
+        hurried = client.get_workflow_handle(report_workflow_id(ReportKind.DAILY, "2026-01-01"))
+
+        async def is_asked() -> bool:
+            return bool((await hurried.describe()).raw_description.pending_activities)
+
+        async with ours(client, QUEUE, ReportWorkflow):
+            await until(is_asked, bool)
+        options: dict[str, Any] = {limit: Duration(nanos=1_000_000)}
+        await change(client, hurried.id, limit, ActivityOptions(**options))
+        async with at_work(elsewhere) as (_, stuck):
+            await until(stuck, [hurried.id].__eq__)
+            restored = ResetActivityRequest(
+                namespace=client.namespace,
+                execution=WorkflowExecution(workflow_id=hurried.id),
+                id="1",
+                restore_original_options=True,
+            )
+            await client.workflow_service.reset_activity(restored)
+            with pytest.raises(WorkflowFailureError):  # the day has no cases
+                await asyncio.wait_for(hurried.result(), PATIENCE_SECONDS)
             await until(stuck, [].__eq__)
 
 

@@ -25,7 +25,7 @@ class AssessmentOutcome(EntityOutcome):
     """Answer of an update or query of an assessment."""
 
     assessment: Assessment
-    events: tuple[AssessmentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
+    events: tuple[AssessmentEvent, ...] = Field((), description="Those that SQL is not known to have.")
 
 
 def search_attributes(month: Assessment) -> keys.Values:

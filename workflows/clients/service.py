@@ -13,14 +13,16 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.schedule.v1 import Schedule, SchedulePatch, TriggerImmediatelyRequest
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice import v1 as temporal
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import names
+from activities import names, poller
 from activities.recovery.report import ReconcilerReport
+from activities.recovery.workflows import is_held_up
 from activities.run_status import UndecodableError, described, is_over, unless, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
@@ -146,7 +148,15 @@ async def _stuck(client: Client, singleton: Singleton, task_queue: str) -> tuple
         fault = "somebody else has put it off"
     elif seen.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
         fault = "its workflow tasks fail"
+    elif any(_is_changed(each) or is_held_up(each, task_queue) for each in seen.pending_activities):
+        fault = "somebody else has put off its activity"
     return (fault, run.execution.run_id) if fault else None
+
+
+def _is_changed(pending: PendingActivityInfo) -> bool:
+    """Return True if the time limits of the activity are not those that its workflow asks for."""
+    limits = pending.activity_options.start_to_close_timeout, pending.activity_options.heartbeat_timeout
+    return [each.ToTimedelta() for each in limits] != [poller.RUN_TIMEOUT, poller.HEARTBEAT_TIMEOUT]
 
 
 @contextmanager
@@ -242,6 +252,8 @@ def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:
     return wanted
 
 
+INTERNAL_QUEUE = "temporal-sys-per-ns-tq"
+"""Queue of Temporal's own workflows in each namespace: those of Schedules and of worker deployments."""
 _KINDS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 
 

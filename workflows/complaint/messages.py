@@ -23,9 +23,9 @@ class ComplaintStart(EntityStart):
 
     source: Registration | Case
     outbox: tuple[Event, ...] = omit_default((), "Events that SQL is not known to have.")
-    changes: dict[int, datetime] = Field(default={}, description="ChangedAt of versions that SQL may have, by version.")
+    changes: dict[int, datetime] = Field({}, description="ChangedAt of versions that SQL may have, by version.")
     recent: tuple[str, ...] = omit_default((), "The last entries of the timeline, a short line each.")
-    linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
+    linked_incident: str | None = Field(None, description="The incident that knows of the case.")
 
 
 def summary(case: CaseState) -> str:

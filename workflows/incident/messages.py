@@ -22,10 +22,10 @@ class IncidentStart(EntityStart):
     """Start of an incident's workflow: the opening, or the incident that an earlier run carried over."""
 
     source: Opening | Incident
-    waiting: tuple[str, ...] = Field(default=(), description="Numbers of the linked cases, in the order of linking.")
-    counts: dict[str, int] = Field(default={})
-    gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
-    absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
+    waiting: tuple[str, ...] = Field((), description="Numbers of the linked cases, in the order of linking.")
+    counts: dict[str, int] = Field({})
+    gather: bool = Field(False, description="Cases of the scope are still to be looked for.")
+    absorbed: bool = Field(False, description="The incident that it is merged into knows of it.")
     named: NamedCases | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
     names: CatalogueNames = CatalogueNames()
 
@@ -34,8 +34,8 @@ class IncidentOutcome(EntityOutcome):
     """Answer of an update or query of an incident."""
 
     incident: Incident
-    events: tuple[IncidentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
-    counts: dict[str, int] = Field(default={})
+    events: tuple[IncidentEvent, ...] = Field((), description="Those that SQL is not known to have.")
+    counts: dict[str, int] = Field({})
     waiting: int = Field(description="Linked cases that still wait for it.")
 
 

@@ -260,7 +260,8 @@ class IncidentWorkflow(PublishingWorkflow):
     @workflow.signal(description="内部 Internal: Cases say that they belong to it no longer. 工单撤出")
     def unlinked(self, numbers: CaseNumbers = NOBODY) -> None:
         """Have the cases asked. Anybody may have sent the signal; at the end, every case is asked in any case."""
-        self._doubtful |= {number: None for number in numbers.root if number in self._waiting}
+        room = max(BATCH - len(self._doubtful), 0)  # news wait for them: cases that do not answer must not be many
+        self._doubtful |= dict.fromkeys(islice((each for each in numbers.root if each in self._waiting), room))
         self._wake()
 
     @workflow.update(name=ABSORB, description="内部 Internal: Another incident was merged into this one. 其他事件并入")

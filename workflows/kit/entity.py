@@ -60,7 +60,7 @@ class Done(Immutable):
 class EntityStart(Start):
     """Shared part of the start messages: what runs carry over, apart from the entity."""
 
-    seen: dict[str, Done] = Field(default={})
+    seen: dict[str, Done] = Field({})
     sender_version: int = omit_default(0, "Version up to which the sender of an update writes the events to SQL.")
     changed_at: datetime | None = omit_default(None, "When the entity changed last; null in the first run.")
     rebuilt_at: datetime | None = omit_default(None, "When a run before it was rebuilt from SQL; null if none was.")

@@ -53,7 +53,10 @@ COLUMNS = {
     for kind in SearchAttributeIndexedValueType
     for index, key in enumerate((key for key in REGISTRY if key.indexed_value_type is kind), start=1)
 }
-"""Name of each key by the column that Temporal has for it in an SQL database, as `Keyword01`."""
+"""Name of each key by the column that Temporal has for it in an SQL database, as `Keyword01`.
+
+Trap: a new key goes behind the others. Before one of its type, it would take the column in which theirs are.
+"""
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""

@@ -28,9 +28,9 @@ ANYBODY = Actor(id="anybody", role=Role.ADMIN)
 class CatalogueNames(Immutable):
     """Chinese names of the codes of a catalogue, and its time zone, for the Temporal UI."""
 
-    services: dict[str, str] = Field(default={})
-    districts: dict[str, str] = Field(default={})
-    departments: dict[str, str] = Field(default={})
+    services: dict[str, str] = Field({})
+    districts: dict[str, str] = Field({})
+    departments: dict[str, str] = Field({})
     timezone: str = omit_default(USUAL_ZONE, "In which times are shown.")
 
     @classmethod

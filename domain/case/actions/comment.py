@@ -2,7 +2,6 @@
 
 from domain.case.lifecycle import OPEN, OfIncident
 from domain.case.state import Action, ActionBody, Role, State, while_active
-from domain.shared.actors import STAFF_ROLES
 from domain.shared.value import Text
 
 
@@ -20,7 +19,16 @@ ACTION = Action(
     name="comment",
     zh="补充",
     description="Information is added; no clock changes.",
-    roles=STAFF_ROLES - {Role.ADMIN, Role.TELEPHONY} | {Role.OWNER, Role.CALLER},
+    roles={
+        Role.AGENT,
+        Role.OWNER,
+        Role.DISPATCHER,
+        Role.CREW,
+        Role.SUPERVISOR,
+        Role.MANAGER,
+        Role.FOLLOW_UP,
+        Role.CALLER,
+    },
     sources=OPEN | {State.CLOSED},
     example=Comment(note="The caller is at home after six in the evening."),
     data=Commented,

@@ -34,7 +34,7 @@ class Correct(Reasoned):
     """
 
     service_code: ServiceCode | None = None
-    priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
+    priority: Priority | None = Field(None, description="Overrides the service's own; the clocks stay.")
     caller: Caller | None = None
     location: Location | None = None
 

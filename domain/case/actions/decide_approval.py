@@ -46,7 +46,10 @@ class ApprovalDecided(TurnDecided, DecideApproval):
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
-    """Refuse the person who has asked, and whoever is not the next approver, but not the administrator."""
+    """Refuse the person who has asked for it, and whoever is not the next approver.
+
+    The administrator may act in every role, for emergencies; the record says that it was the administrator.
+    """
     approval = case.approval
     if approval is None or actor.role is Role.ADMIN:
         return None

@@ -117,7 +117,10 @@ def offers(case: CaseState, actor: Actor, at: datetime) -> bool:
 
 
 def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refused | None:
-    """Return the refusal for a person whose turn it is not. The administrator may decide in every role."""
+    """Return the refusal for a person whose turn it is not. The administrator may decide in every role.
+
+    Once the time of the approver has lapsed, the deputy may decide as well.
+    """
     if actor.role is Role.ADMIN:
         return None
     lapses_at = None

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.case.approvers import approvers_for
 from domain.case.clocks import Clock
@@ -54,8 +53,12 @@ class Credited(EventData):
         return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
 
 
-_Owed = tuple[datetime, int, Callable[[], Credited]]
-"""Credit to be raised: since when, the serial of the clock or finding that it is owed for, and its data."""
+class _Owed(NamedTuple):
+    """Credit to be raised: since when, the serial of the clock or finding that it is owed for, and its data."""
+
+    at: datetime
+    serial: int
+    data: Callable[[], Credited]
 
 
 def next_due(case: CaseState) -> Due | None:
@@ -66,8 +69,8 @@ def next_due(case: CaseState) -> Due | None:
             owed += [_for_finding(case, credit, finding) for finding in case.findings]
         else:
             owed += [_for_clock(case, credit, clock) for clock in case.clocks]
-    first = min(filter(None, owed), key=itemgetter(0, 1), default=None)
-    return Due(first[0], KIND, first[2]) if first else None
+    first = min(filter(None, owed), key=lambda each: (each.at, each.serial), default=None)
+    return Due(first.at, KIND, first.data) if first else None
 
 
 def _credited(
@@ -102,7 +105,7 @@ def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Owed | N
         return None
     cause = {"finding": finding.code, "found": finding.serial}
     data = partial(_credited, case, credit, amount, finding.found_at, 0, cause)
-    return finding.found_at, finding.serial, data
+    return _Owed(finding.found_at, finding.serial, data)
 
 
 def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Owed | None:
@@ -125,7 +128,7 @@ def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Owed | None:
     if at is None:
         return None
     cause = {"clock": clock.name, "serial": clock.serial}
-    return at, clock.serial, partial(_credited, case, credit, amount, at, period, cause)
+    return _Owed(at, clock.serial, partial(_credited, case, credit, amount, at, period, cause))
 
 
 def _exceeds(case: CaseState, credit: Credit, amount: Decimal) -> bool:

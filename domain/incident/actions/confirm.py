@@ -17,9 +17,9 @@ class Confirm(Around, ActionBody):
     services: tuple[ServiceCode, ...] = ()
     districts: tuple[DistrictCode, ...] = ()
     cases: tuple[CaseNumber, ...] = Field(
-        default=(), max_length=MOST_CASES, description="Cases that it takes by name, whatever their matters."
+        (), max_length=MOST_CASES, description="Cases that it takes by name, whatever their matters."
     )
-    expected_at: Instant | None = Field(default=None, description="When water is expected back.")
+    expected_at: Instant | None = Field(None, description="When water is expected back.")
 
     def decide(self, incident: IncidentFields, *_: object) -> Decision:
         services, districts = self.services, self.districts

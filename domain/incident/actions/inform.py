@@ -12,7 +12,7 @@ class Inform(ActionBody):
 
     message: Text
     message_en: Text | None = None
-    expected_at: Instant | None = Field(default=None, description="When water is expected back.")
+    expected_at: Instant | None = Field(None, description="When water is expected back.")
 
     def evolve(self, incident: IncidentFields, *_: object) -> None:
         incident.news = self.message
