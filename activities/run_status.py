@@ -6,6 +6,7 @@ A paused run takes signals, and neither updates nor queries; its timers wait. It
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -194,3 +195,14 @@ async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> 
         if not page or not page.next_page_token:
             return
         asked.next_page_token = page.next_page_token
+
+
+async def first_event_at(client: Client, workflow: str, run_id: str) -> datetime | None:
+    """Return when the history of a run begins, for one that was reset long before its start.
+
+    None if it is gone, or its start cannot be decoded, which is none of the service. Raises RPCError.
+    """
+    with suppress(ForeignError):
+        first = await anext(read_events(client, WorkflowExecution(workflow_id=workflow, run_id=run_id), size=1), None)
+        return first.event_time.ToDatetime(UTC) if first else None
+    return None

@@ -253,9 +253,8 @@ def retire(
 async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datetime) -> None:
     """Raise OperatorError if runs that are not over began before an instant, or were reset from such."""
     from activities.cases import for_each
-    from activities.run_status import NOT_OVER
+    from activities.run_status import NOT_OVER, first_event_at
     from hotline.installation import connect_to_own
-    from hotline.recovery.histories import first_event_at
     from workflows.service import InstallationWorkflow
 
     # That of the installation has nothing that is sealed.

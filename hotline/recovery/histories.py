@@ -14,7 +14,6 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import from_json
-from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
@@ -76,17 +75,24 @@ class IncidentHistory(NamedTuple):
 
     An incident that runs writes them itself. News without numbers are for all cases that SQL shows as linked: the
     incident had not begun to tell them. `unopened` is the error for what an unknown key has sealed since SQL last
-    had everything: at the start of a run that goes on from another one or was rebuilt.
+    had everything: at the start of a run that goes on from another one or was rebuilt. `lost` are those not yet
+    written of all runs since a rebuild but the last one: somebody has reset the incident, or started it again.
     """
 
     written: list[IncidentBatch | News]
     pending: list[IncidentBatch | News]
     unopened: UnopenedError | None = None
+    lost: Sequence[IncidentBatch | News] = ()
 
     @property
     def version(self) -> int:
         """Version that SQL is known to have had; 0 if none is known."""
         return max((each.incident.version for each in self.written if isinstance(each, IncidentBatch)), default=0)
+
+    def lost_beside(self, events: Sequence[IncidentEvent]) -> int:
+        """Return the version up to which these events of SQL lack what is lost; 0 if they lack nothing."""
+        told = (event for each in self.lost if isinstance(each, IncidentBatch) for event in each.events)
+        return max((event.seq for event in told if event not in events), default=0)
 
 
 class IncidentRun(NamedTuple):
@@ -223,35 +229,44 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities and senders to write. Raises UnreadableError."""
-    pending, written = dict[int, Request](), list[IncidentBatch | News]()
-    answers, starts, begun, unopened = list[IncidentBatch](), set[bytes](), 0, None
+    pending, told = dict[int, Request](), dict[int, IncidentBatch | News]()  # of the run that is read
+    written, ended = list[IncidentBatch | News](), list[IncidentBatch | News]()
+    starts, begun, unopened = set[bytes](), 0, None
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         try:
             if await read(origin, started.input.payloads, START, _Started):
-                if not started.continued_execution_run_id:
-                    pending.clear()  # a reset or rebuilt run does not go on with it
-                    answers.clear()
-                    begun = len(written)
+                ended += told.values()
+                pending, told = {}, {}
                 # A reset copies the start, as somebody can: the run before it went on.
                 if (message := started.input.SerializeToString(deterministic=True)) not in starts:
                     unopened = None
                     starts.add(message)
+                    if not started.continued_execution_run_id:  # rebuilt from SQL, without what that lacked
+                        ended, begun = [], len(written)
             if request := await requested(origin, event):
-                pending[event.event_id] = request
-            answers += await _returned_of_incident(origin, event)
+                pending[event.event_id], told[event.event_id] = request, request.argument
+            for batch in await _returned_of_incident(origin, event):
+                told[event.event_id] = batch
             await _sent(origin, event)  # for its key: what it did is in the answer
         except UnopenedError as error:
             unopened = error
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         if (done := pending.get(completed)) and await done.is_done(origin, event):
-            written.append(pending.pop(completed).argument)
-    history = IncidentHistory(written, [], unopened)
+            written.append(told.pop(completed))
+    has = [part for each in written for part in _parts(each)]
+    lost, left = (
+        [each for each in given if any(part not in has for part in _parts(each))] for given in (ended, told.values())
+    )
+    history = IncidentHistory(written, [], unopened, lost)
     if _still_runs(runs):
         return history
-    later = [batch for batch in answers if batch.incident.version > history.version]
-    left = [*(each.argument for each in pending.values()), *later]
-    return history._replace(pending=[*left, *untold_news([*written[begun:], *left])])
+    asked = [each for each in lost if isinstance(each, News)]
+    return history._replace(pending=[*left, *untold_news([*written[begun:], *asked, *left])])
+
+
+def _parts(told: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
+    return told.events if isinstance(told, IncidentBatch) else [told]
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
@@ -381,14 +396,3 @@ async def _check_start(origin: Origin, event: HistoryEvent) -> None:
         raise UnopenedError(str(error)) from None
     if fault:
         raise ForeignError(f"it was started past the service: {fault}")
-
-
-async def first_event_at(client: Client, workflow: str, run_id: str) -> datetime | None:
-    """Return when the history of a run begins, for one that was reset long before its start.
-
-    None if it is gone, or its start cannot be decoded, which is none of the service. Raises RPCError.
-    """
-    with suppress(ForeignError):
-        first = await anext(read_events(client, Execution(workflow_id=workflow, run_id=run_id), size=1), None)
-        return first.event_time.ToDatetime(UTC) if first else None
-    return None

@@ -32,7 +32,7 @@ from activities.recovery.report import STARTED_AGAIN, is_ahead
 from activities.run_status import UndecodableError, UnopenedError, UnreadableError, described, is_over, unless_gone
 from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
-from domain.incident.incident import News
+from domain.incident.incident import News, untold_news
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
@@ -209,7 +209,7 @@ async def repair_incidents(client: Client, engine: Engine, latest: WorkflowExecu
                 await _end_if_behind(client, runs, shown.version)
                 continue
             history = await read_incident(client, runs)
-            if history.pending or history.unopened or history.version > (shown.version if shown else 0):
+            if history.pending or history.lost or history.unopened or history.version > (shown.version if shown else 0):
                 await _restore_incident(engine, one, history)
                 written += 1
         except UnreadableError as error:
@@ -361,7 +361,12 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
 
 async def _restore_incident(engine: Engine, one: str, history: IncidentHistory) -> None:
     """Write an incident. Raises DivergedError, UnopenedError if SQL may lack what an unknown key has sealed."""
-    await asyncio.to_thread(_write_incident, engine, history)
+    try:
+        await asyncio.to_thread(_write_incident, engine, history)
+    except DivergedError:
+        if history.lost:  # SQL may have what the last run has told in its place
+            await asyncio.to_thread(_write_incident, engine, history._replace(lost=()))
+        raise
     if history.unopened:
         there = await read_in_thread(engine, partial(incidents.standing, numbers=[_number(one)]))
         if not any(shown.closed for shown in there.values()):
@@ -370,7 +375,8 @@ async def _restore_incident(engine: Engine, one: str, history: IncidentHistory) 
 
 def _write_incident(engine: Engine, history: IncidentHistory) -> None:
     """Write an incident, its timeline and its news. What SQL never had is left to an incident that runs."""
-    for one, sent in [*((each, True) for each in history.written), *((each, False) for each in history.pending)]:
+    unsent = [*history.lost, *untold_news(history.lost), *history.pending]
+    for one, sent in [*((each, True) for each in history.written), *((each, False) for each in unsent)]:
         if isinstance(one, News):
             numbers = one.numbers
             if not (numbers or sent):

@@ -247,9 +247,14 @@ class WorkflowRebuild:
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:
-        """Return False if SQL has more events than the run, or others. Raises NotRebuiltError."""
+        """Return False if SQL has more events than the run, or others, or lacks one that an ended run had.
+
+        Raises NotRebuiltError.
+        """
         try:
-            return (await read_incident_run(self._client, latest)).agrees_with(events)
+            history = await read_incident(self._client, with_latest(await self._listed(latest.id), latest))
+            reached = await read_incident_run(self._client, latest)
+            return reached.agrees_with(events) and not history.lost_beside(events)
         except UnreadableError as error:
             raise _unread(error) from None
 

@@ -26,7 +26,7 @@ from activities.recovery.workflows import CHUNK, ENDED, CaseWorkflows, Seen
 from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.value import to_milliseconds
-from hotline.recovery.histories import chains, read_case, read_incident_run
+from hotline.recovery.histories import chains, read_case, read_incident, read_incident_run
 from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
 from readmodel.incidents import incident_timeline
@@ -222,9 +222,16 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
 
 
 async def _other_history(client: Client, run: WorkflowExecution, events: Sequence[IncidentEvent]) -> str | None:
-    """Return the version of an incident's run that lacks one of these events or has another; None if it agrees."""
+    """Return the version of an incident's run that lacks one of these events or has another; None if it agrees.
+
+    If it agrees, but they lack what an ended run had: the version of that.
+    """
     try:
         reached = await read_incident_run(client, run)
+        if not reached.agrees_with(events):
+            return f"v{reached.version}"
+        runs = (await chains(client, IncidentWorkflow, f'AND WorkflowId = "{run.id}"')).get(run.id, ())
+        lost = (await read_incident(client, runs)).lost_beside(events)
     except UnreadableError as error:
         return type(error).__name__
-    return None if reached.agrees_with(events) else f"v{reached.version}"
+    return f"v{lost}" if lost else None
