@@ -335,10 +335,15 @@ async def test_what_goes_on_elsewhere_is_listed_if_the_service_has_started_it(
         gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=run)
         await client.workflow_service.delete_workflow_execution(gone)
         moved = [rollout.id, handover.id, made, cause.handle.id, SURGE_WATCH.id]
-        async with at_work(elsewhere) as (_, stuck):
-            await until(stuck, sorted(moved).__eq__)
+        async with at_work(elsewhere) as (ours, stuck):
+            # The incident is first once the reconciler has written it to SQL.
+            await until(stuck, lambda listed: sorted(listed) == sorted(moved))
             for each in moved:
                 await lost.terminate(client, each)
+            await until(stuck, [cause.handle.id].__eq__)
+            owner = engine(ours.settings.database_url)
+            assert await rebuilder(ours, owner).one(cause.number) == STARTED
+            owner.dispose()
             await until(stuck, [].__eq__)
         assert (await theirs.describe()).status is RUNNING
 

@@ -310,7 +310,7 @@ class EntityWorkflow:
         # started again: its events are kept, so nothing begins that waits for SQL to have them.
         self._acknowledge(last.seq if (later or 0) <= self._entity.version else 0)
 
-    @workflow.signal(dynamic=True, description="Nothing: no signal of this name is known. 无此信号")
+    @workflow.signal(dynamic=True, description="内部 Internal: Any other name does nothing. 其他信号无效")
     def ignore(self, name: str, arguments: Sequence[RawValue]) -> None:
         """Take a signal of a name that the service does not give: the SDK would keep it, and wake nothing."""
 
