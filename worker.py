@@ -32,6 +32,7 @@ from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
+from hotline.files.data_folder import ServingLock
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.recovery.rebuild import repair_case, repair_others
@@ -109,7 +110,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
     sql = Sql(database, engine(settings.database_url, read_only=True), grouped)
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     titles = IncidentTitles(sql.reader)
-    throttle = BulkThrottle()
+    throttle = BulkThrottle(ServingLock(settings.data_dir).is_held)
 
     def names() -> WorkerNames:
         districts = {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}

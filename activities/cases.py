@@ -173,10 +173,13 @@ Ask = Callable[[str], Awaitable[CaseAnswer | Left]]
 class BulkThrottle:
     """Throttle of one process. It is told when people register a case or send a command.
 
-    `clock` returns the present time in seconds.
+    `serves_people` returns True while the API of this machine serves people, which it knows earlier.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, serves_people: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._serves_people = serves_people
         self._clock = clock
         self._acted_at = self._free_until = -math.inf
 
@@ -189,10 +192,15 @@ class BulkThrottle:
         After a wait of some time, calls of the same time return at once: work on many cases keeps half of the time.
         """
         now = began = self._clock()
-        while self._free_until <= now < min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS):
+        while self._free_until <= now < min(self._quiet_at(), began + LONGEST_SECONDS):
             await asyncio.sleep(min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS) - now)
             now = self._clock()
         self._free_until = max(self._free_until, now + (now - began))
+
+    def _quiet_at(self) -> float:
+        if self._serves_people():
+            self.note_action()
+        return self._acted_at + QUIET_SECONDS
 
 
 class CaseUpdates:

@@ -36,7 +36,7 @@ from api.directory import Naming, People
 from api.documents import Documents, printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
-from api.edge.middleware import REQUEST_ID, Metrics, check_host, limit_body, watch
+from api.edge.middleware import REQUEST_ID, Metrics, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS
 from api.exports.files import XLSX, ExportTurn
 from api.health import readiness as health
@@ -62,7 +62,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.value import CodeKind, UnknownCode
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.files.data_folder import write_private
+from hotline.files.data_folder import ServingLock, write_private
 from hotline.keys import ring_of
 from hotline.settings import Settings, hosts_of
 from readmodel.base.database import engine
@@ -124,6 +124,8 @@ class Backend:
         """None if the extra for it is not installed."""
         self.hosts = hosts_of(settings)
         """Names that the API answers to."""
+        self.serving = ServingLock(settings.data_dir).serving
+        """Returns the context of a request that changes something."""
         self.context = {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": clock}
         """Context in which bodies and parameters of requests are validated."""
         self._ring = ring_of(settings)
@@ -246,6 +248,7 @@ def create_app(backend: Backend) -> FastAPI:
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
         Middleware(watch, metrics=backend.metrics),
         Middleware(check_host, hosts=backend.hosts),
+        Middleware(serve_people, serving=backend.serving),
         Middleware(limit_body, settings.body_limit_bytes, larger, settings.request_seconds),
         Middleware(GZipMiddleware, compresslevel=GZIP_LEVEL, exclude_content_types=COMPRESSED),
     ]

@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
 
 from asgi_correlation_id import correlation_id
@@ -69,6 +70,8 @@ TOO_SLOW = declare("request-timeout", HTTPStatus.REQUEST_TIMEOUT, "Request body 
 WRONG_HOST = declare("wrong-host", HTTPStatus.MISDIRECTED_REQUEST, "Not the address of this service")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that a client may give its requests: a log can carry them as they are."""
+Serving = Callable[[], AbstractContextManager[None]]
+"""Makes the context in which a request is served."""
 _HOST = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(:(?P<port>[0-9]{1,5}))?")
 _LAST_PORT = 65535
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -144,6 +147,29 @@ def _name_in(host: str) -> str | None:
     if form is None or int(form["port"] or 0) > _LAST_PORT:
         return None
     return (form["name"] or form["v6"]).lower()
+
+
+def serve_people(app: ASGIApp, serving: Serving) -> ASGIApp:
+    """Return a layer with a context around the answer to each POST: work on many cases then steps aside.
+
+    It begins when the body is there, as a slow sender must not hold up other work.
+    """
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") != "POST":
+            await app(scope, receive, send)
+            return
+        with ExitStack() as answering:
+
+            async def received() -> Message:
+                message = await receive()
+                if not message.get("more_body"):
+                    answering.enter_context(serving())
+                return message
+
+            await app(scope, received, send)
+
+    return served
 
 
 def limit_body(app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: float) -> ASGIApp:

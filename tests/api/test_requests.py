@@ -1,13 +1,17 @@
 """Requests that are wrong before anybody asks what they are about; each is a problem, and each answer has a name."""
 
+import asyncio
 import json
 import logging
+import operator
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from tests.support.api import CALL, Api, problem
+from hotline.files.data_folder import ServingLock
+from tests.support.api import CALL, Api, further_api, problem
+from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -139,3 +143,19 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
     assert found["request_id"] == answer.headers["x-request-id"]
     assert found["request_id"] in caplog.text
     assert "secret" not in answer.text
+
+
+@pytest.mark.slow
+async def test_work_on_many_cases_hears_of_a_request_until_it_is_answered(on_sqlite: Api) -> None:
+    """No worker takes the action."""
+    async with further_api(on_sqlite, on_sqlite.clock, task_queue="nobody", update_timeout_seconds=1.0) as api:
+        number = (await api.register()).json()["number"]
+        lock = ServingLock(api.settings.data_dir)
+
+        async def held() -> bool:
+            return await asyncio.to_thread(lock.is_held)
+
+        action = asyncio.create_task(api.act(number, "comment", {"note": "urgent"}))
+        await until(held, bool)
+        assert (await action).status_code == 503
+        await until(held, operator.not_)

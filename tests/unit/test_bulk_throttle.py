@@ -62,3 +62,11 @@ async def test_people_who_act_all_the_time_leave_half_of_it(clock: Clock, every:
         spent += await waited(people, clock)
         clock.seconds += 0.01
     assert (clock() - began - 2 * LONGEST_SECONDS) / 2 <= spent <= (clock() - began + LONGEST_SECONDS) / 2
+
+
+async def test_people_whom_the_api_serves_are_waited_for(clock: Clock) -> None:
+    served_until = clock() + QUIET_SECONDS * 1.5
+    people = BulkThrottle(lambda: clock() < served_until, clock)
+    assert await waited(people, clock) == pytest.approx(QUIET_SECONDS * 2)
+    assert await waited(people, clock) == 0
+    assert await waited(BulkThrottle(lambda: True, clock), clock) == pytest.approx(LONGEST_SECONDS)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError
 
-from activities.cases import BulkThrottle, CaseUpdates
+from activities.cases import CaseUpdates
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -24,6 +24,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import ActionBody
 from hotline.files.catalogue_store import edition_of
+from hotline.files.data_folder import ServingLock
 from tests.support.bulk import put_in_force
 from tests.support.histories import opened
 from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until
@@ -244,22 +245,27 @@ async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(hotline: Hotlin
     assert f"1 cases to {complaint.number} 逐单改用" in json.dumps(summaries, ensure_ascii=False)
 
 
-async def test_it_waits_for_people_before_each_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    course, wait, send = list[str](), BulkThrottle.wait, CaseUpdates.send
+async def test_it_asks_before_each_case_whether_the_api_serves_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the API serves them all the time, it waits, and then goes on."""
+    course, is_held, send = list[str](), ServingLock.is_held, CaseUpdates.send
 
-    async def waited(throttle: BulkThrottle) -> None:
-        await wait(throttle)
-        course.append("waited")
+    def looked(lock: ServingLock) -> bool:
+        course.append(f"held {is_held(lock)}")
+        return is_held(lock)
 
     async def asked(cases: CaseUpdates, *arguments: Any) -> Any:
         course.append("asked")
         return await send(cases, *arguments)
 
-    monkeypatch.setattr(BulkThrottle, "wait", waited)
+    monkeypatch.setattr(ServingLock, "is_held", looked)
     monkeypatch.setattr(CaseUpdates, "send", asked)
     async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
         for _ in range(2):
             await published(await hotline.start())
-        assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 2}
-    assert course.count("asked") == course.count("waited") == 2
-    assert course[0] == "waited"
+        with ServingLock(hotline.settings.data_dir).serving():
+            assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 2}
+    assert course.count("asked") == 2
+    assert {*course} == {"held True", "asked"}
+    assert course.index("asked") > 2
