@@ -1,4 +1,4 @@
-"""Files and locks of the data folder: private files that are replaced atomically, `run.json`, and exclusive locks."""
+"""Files and locks of the data folder: private files that are replaced atomically, `run.json`, and the API's lock."""
 
 import fcntl
 import json
