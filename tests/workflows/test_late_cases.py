@@ -161,7 +161,8 @@ async def test_incidents_that_do_not_go_on_are_listed_until_they_do(
             async def stuck() -> list[str]:
                 return (await last_report(ours.client) or ReconcilerReport()).stuck
 
-            await until(stuck, sorted([put_off, paused, refused]).__eq__)
+            # In any order: those that the reconciler has written to SQL are first.
+            await until(stuck, lambda listed: sorted(listed) == sorted([put_off, paused, refused]))
             await client.workflow_service.reset_activity(
                 ResetActivityRequest(
                     namespace=client.namespace,
@@ -170,7 +171,7 @@ async def test_incidents_that_do_not_go_on_are_listed_until_they_do(
                 )
             )
             await causes[put_off].published("declare")
-            await until(stuck, sorted([paused, refused]).__eq__)
+            await until(stuck, lambda listed: sorted(listed) == sorted([paused, refused]))
             # A sweep writes what it had not published. Without a workflow it stays in the list.
             await causes[refused].handle.terminate()
             await causes[refused].published("declare")
