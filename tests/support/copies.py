@@ -2,7 +2,7 @@
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.update.v1 import Request
-from temporalio.client import Client, WorkflowUpdateStage
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowUpdateStage
 from temporalio.common import RawValue
 
 from tests.support.hotline import until
@@ -27,11 +27,16 @@ async def send(client: Client, workflow: str, update: Request) -> None:
 
 
 async def send_to_next_run(client: Client, workflow: str, update: Request, wake: str = "publish") -> None:
-    """Have the run end by large signals and one that wakes it, and send a copy to the next one."""
+    """Have the run end by large signals and some that wake it, and send a copy to the next one."""
     handle = stranger(client).get_workflow_handle(workflow)
     first = await handle.describe()
     for _ in range(3):
         await handle.signal("any", LARGE)
-    await handle.signal(wake)
-    await until(handle.describe, lambda seen: seen.run_id != first.run_id)
+
+    async def woken() -> WorkflowExecutionDescription:
+        # Temporal may count the signals that came during a workflow task only at the second task after it.
+        await handle.signal(wake)
+        return await handle.describe()
+
+    await until(woken, lambda seen: seen.run_id != first.run_id)
     await send(client, workflow, update)
