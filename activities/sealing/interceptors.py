@@ -1,5 +1,6 @@
 """Interceptors that put stamps on what the service sends and answers, and compare those of what it gets."""
 
+import asyncio
 import logging
 import time
 import uuid
@@ -132,7 +133,12 @@ class _ClientOutbound(client.OutboundInterceptor):
         asked, wanted = uuid.uuid4().hex.encode(), input.ret_type
         arguments = self._stamps.payloads(input.args)
         # Temporal itself says which run is the latest: whoever takes the query may put it to an ended one.
-        input.run_id = input.run_id or await latest_run(self._sdk_client(), input.id)
+        try:
+            async with asyncio.timeout(input.rpc_timeout.total_seconds() if input.rpc_timeout else None):
+                input.run_id = input.run_id or await latest_run(self._sdk_client(), input.id)
+        except TimeoutError:
+            fault = "Temporal did not name the latest run in time"
+            raise RPCError(fault, RPCStatusCode.DEADLINE_EXCEEDED, b"") from None
         own = stamps.QUERY, input.query, stamps.asked_for(asked, arguments, input.run_id)
         input.headers = {**input.headers, stamps.ASKED: Payload(data=asked)}
         input.args, input.ret_type = [*map(RawValue, arguments)], RawValue

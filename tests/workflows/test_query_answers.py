@@ -1,13 +1,17 @@
 """Answers to queries: none is taken but that to the same query, with these arguments, of the latest run."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, QueryWorkflowResponse
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.run_status import UndecodableError, described
+from activities.sealing import interceptors
 from activities.sealing.stamps import UndecidedError
 from domain.case.actions.comment import Comment
 from domain.shared.actors import CALLER
@@ -81,3 +85,13 @@ async def test_a_case_answers_though_a_failure_of_its_activity_is_nested_too_dee
             await described(client, complaint.handle.id)
         assert (await complaint.view()).number == complaint.number
     await complaint.handle.terminate()
+
+
+async def test_a_query_keeps_its_time_limit_while_temporal_names_no_run(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaint = await hotline.start()
+    monkeypatch.setattr(interceptors, "latest_run", lambda *_: asyncio.Event().wait())
+    with pytest.raises(RPCError, match="did not name the latest run in time") as raised:
+        await complaint.handle.query("case", ADMIN, rpc_timeout=timedelta(seconds=0.1))
+    assert raised.value.status is RPCStatusCode.DEADLINE_EXCEEDED
