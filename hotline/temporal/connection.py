@@ -8,7 +8,7 @@ address, Temporal is on this machine: at `HOTLINE_TEMPORAL_PORT`, or where `hotl
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TypeVar, cast
 
@@ -110,7 +110,9 @@ async def prepare(client: Client, retention: timedelta, *, shorten: bool = False
     try:
         namespace = "added" if await _add_namespace(client, retention) else "was there"
         kept = await _set_retention(client, retention, shorten=shorten)
-        attributes = ", ".join(await _add_attributes(client)) or "none, all were there"
+        added, moved = await _add_attributes(client)
+        attributes = ", ".join(added) or "none, all were there"
+        attributes += f"; moved, what is listed of earlier changes may be wrong: {', '.join(moved)}" if moved else ""
     except RPCError as error:
         raise OperatorError(f"Temporal refuses to be set up: {error.message}") from error
     address = client.service_client.config.target_host
@@ -156,8 +158,11 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
     return f"keeps ended histories for {wanted.days} days (before: {before / timedelta(days=1):g})"
 
 
-async def _add_attributes(client: Client) -> tuple[str, ...]:
-    """Add the search attributes that are missing, and wait until the cluster takes them. Return their names."""
+async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Add the search attributes that are missing, and wait until the cluster takes them.
+
+    Return the names of those, and of others that had the column of another one.
+    """
     wanted = {key.name: int(key.indexed_value_type) for key in REGISTRY}
     request = ListSearchAttributesRequest(namespace=client.namespace)
 
@@ -176,14 +181,14 @@ async def _add_attributes(client: Client) -> tuple[str, ...]:
         for name in added:
             adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
         await unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
-    await _keep_columns(client)
+    moved = tuple(name for name in await _keep_columns(client) if name not in added)
     # Somebody else may have added them a moment ago.
     await _shown(usable, f"the search attributes {', '.join(wanted)}")
-    return added
+    return added, moved
 
 
-async def _keep_columns(client: Client) -> None:
-    """Keep each search attribute in its own column of Temporal's SQL; Elasticsearch has none.
+async def _keep_columns(client: Client) -> Iterable[str]:
+    """Keep each search attribute in its own column of Temporal's SQL; Elasticsearch has none. Return those moved.
 
     Temporal gives an attribute that is added any free column, so one that somebody has removed would be lost for all
     workflows that have it.
@@ -199,6 +204,7 @@ async def _keep_columns(client: Client) -> None:
         request = UpdateNamespaceRequest(namespace=client.namespace)
         request.config.custom_search_attribute_aliases.update(change)
         await client.workflow_service.update_namespace(request, retry=True)
+    return wanted.values() if names else ()
 
 
 def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, ...]:

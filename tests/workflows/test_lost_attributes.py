@@ -58,8 +58,9 @@ async def test_what_began_before_goes_on_and_the_setup_brings_its_attributes_bac
             for case in cases[2:]:
                 await Complaint(hotline, case.number, case.handle).act(Comment(note="仍未来水"))
             await Cause(hotline, incident.number).act(Inform(message="正在抢修"))
-        await prepare(client, timedelta(days=1))
+        assert "may be wrong: Owner" in (said := await prepare(client, timedelta(days=1))).replace("State, ", "")
         assert await columns(client) == COLUMNS
+        assert "may be wrong" not in await prepare(client, timedelta(days=1)), said
         reconcile_at_once(monkeypatch)
         async with running_hotline(server, tmp_path, reconcile_seconds=0.1) as hotline:
             await RECONCILER.start(client, hotline.settings.task_queue)
