@@ -135,7 +135,9 @@ class EntityWorkflow:
         is_rebuilt = not (events or workflow.info().continued_run_id)
         self.rebuilt_at = workflow.info().workflow_start_time if is_rebuilt else start.rebuilt_at
         """An update that was sealed before this instant is not taken: the run that was lost may have done it."""
-        self._shown = {} if self._is_shown_otherwise() else self._search_attributes()
+        own = self._search_attributes()
+        # No value is `...`: then the first change also unsets those that are to have none.
+        self._shown = dict.fromkeys(own, ...) if _is_shown_otherwise(own) else own
         self._keep(*events)
 
     @abstractmethod
@@ -259,16 +261,6 @@ class EntityWorkflow:
         for name in [name for name, task in self._tasks.items() if task.done()]:
             self._tasks.pop(name).result()
 
-    def _is_shown_otherwise(self) -> bool:
-        """Return True if the run began with other search attributes: who has a copied start chooses them.
-
-        A replay does not look at them: once somebody has removed an attribute, the event of the start may have none,
-        or that of another name. So the history has a marker if they differ, and nothing if they do not.
-        """
-        began_with = workflow.info().typed_search_attributes
-        differs = any(began_with.get(key) != value for key, value in self._search_attributes().items())
-        return (workflow.unsafe.is_replaying() or differs) and workflow.patched(_SHOWN_OTHERWISE)
-
     def _has_work(self) -> bool:
         return self._changed or any(task.done() for task in self._tasks.values()) or self._is_to_continue()
 
@@ -349,6 +341,20 @@ class PublishingWorkflow(EntityWorkflow):
 
     async def _execute(self, method: Any, argument: Any, summary: str) -> Any:  # noqa: ANN401 - as the SDK's own
         return await execute(method, argument, self.LONGEST, summary, heartbeat_timeout=HEARTBEAT_TIMEOUT)
+
+
+def _is_shown_otherwise(own: Values) -> bool:
+    """Return True if the run began with other search attributes than its own: who has a copied start chooses them.
+
+    A replay does not look at them: once somebody has removed an attribute, the event of the start may have none, or
+    that of another name. So the history has a marker if they differ, and nothing if they do not.
+    """
+    return (workflow.unsafe.is_replaying() or _began_otherwise(own)) and workflow.patched(_SHOWN_OTHERWISE)
+
+
+def _began_otherwise(own: Values) -> bool:
+    began_with = workflow.info().typed_search_attributes
+    return any(began_with.get(key) != value for key, value in own.items())
 
 
 class DeadlineTimer:
