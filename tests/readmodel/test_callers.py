@@ -132,6 +132,12 @@ def test_a_caller_whom_the_registry_does_not_have_calls_again_all_the_same(
     assert told(database, MONDAY + REPEATS + SECOND, HERE, **again) == CallerFacts()
 
 
+def test_a_caller_who_is_looked_up_late_has_no_earlier_case_of_afterwards(database: Engine) -> None:
+    cases(database, *(call(place, MONDAY + hours(place), Caller(phone="13900000000"), HERE) for place in (1, 2, 3)))
+    assert told(database, MONDAY + hours(2), HERE, phone="13900000000").possible_duplicates == (number(2), number(1))
+    assert told(database, MONDAY, HERE, phone="13900000000") == CallerFacts()
+
+
 def test_an_address_alone_tells_of_duplicates_and_says_nothing_of_the_caller(database: Engine) -> None:
     cases(database, call(1, MONDAY, Caller(phone="13900000000"), HERE))
     same = Location(district="west", address="下闸新村 3 号")

@@ -66,6 +66,9 @@ class TestLinks:
         # The answer of the incident and that of SQL come in either order: so there are many.
         complaints = [await hotline.start(incident=cause.number) for _ in range(20)]
         await asyncio.gather(*map(leaves, complaints))
+        # Linked to it again, as somebody may who has not seen the end, it leaves again.
+        await complaints[0].act(LinkIncident(incident=cause.number))
+        await until(complaints[0].view, lambda view: view.incident is None)
 
     async def test_a_case_that_was_answered_meanwhile_tells_an_incident_that_has_ended_once(
         self, hotline: Hotline

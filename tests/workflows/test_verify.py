@@ -153,6 +153,14 @@ async def test_an_incident_whose_workflow_was_reset_is_named(hotline: Hotline, o
     assert await found(hotline, owner, cause.number) == {("history", "v2", "v2")}
 
 
+async def test_events_of_an_incident_that_sql_lacks_are_named(hotline: Hotline, owner: Engine) -> None:
+    cause = await declare(hotline, "east")
+    await cause.act(Inform(message="正在抢修"))
+    await cause.published("declare", "inform")
+    execute(owner, "DELETE FROM incident_events WHERE number = :number AND seq = 2", number=cause.number)
+    assert await found(hotline, owner, cause.number) == {("events", "1", "2")}
+
+
 async def test_an_incident_without_its_workflow_is_named(hotline: Hotline, owner: Engine) -> None:
     cause = await declare(hotline, "south")
     await cause.published("declare")
