@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from api.app import Backend, create_app
 from api.edge.limits import ConnectionBounds, bounded_protocol
 from api.exports.files import remove_left_rows
-from api.temporal_ui.door import lead_from_former_port
+from api.temporal_ui.proxy import redirect_former_port
 from hotline import entry, process
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
@@ -40,9 +40,9 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     backend = Backend(settings, client)
     app = create_app(backend)
     server = _Server(server_config(app, settings))
-    server.end_waiting = backend.door.ui.close
+    server.end_waiting = backend.proxy.ui.close
     if address:
-        app.user_middleware.append(Middleware(lead_from_former_port, port=settings.ui_port, api=address))
+        app.user_middleware.append(Middleware(redirect_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
 
     async def keep() -> None:

@@ -56,8 +56,8 @@ from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClien
 from api.temporal.server import Backlog, ClockCheck, temporal_time
 from api.temporal_ui import acting, pages, reading
 from api.temporal_ui.dangerous import Confirmation, Dangerous
-from api.temporal_ui.door import Door, UiServer
 from api.temporal_ui.pages import TemporalPages
+from api.temporal_ui.proxy import UiProxy, UiServer
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.value import CodeKind, UnknownCode
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
@@ -227,7 +227,7 @@ class Backend:
         confirmation = SealedCookie("hotline-grant", seal, Confirmation, self.clock, self.secure, "strict")
         self.dangerous = Dangerous(cases, confirmation)
         ui = UiServer(self.settings.temporal_ui_url, self.turns)
-        self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
 
     def _readiness(self, client: Client) -> ReadinessCheck:
@@ -267,8 +267,8 @@ def create_app(backend: Backend) -> FastAPI:
     for router in (*ROUTERS, *([sessions.oidc_router] if backend.oidc else [])):
         # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
         app.router.routes.extend(router.routes)
-    for path in (Door.path, f"{Door.path}/{{path:path}}"):
-        app.router.routes.append(Route(path, backend.door))
+    for path in (UiProxy.path, f"{UiProxy.path}/{{path:path}}"):
+        app.router.routes.append(Route(path, backend.proxy))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=responses.DOCS_PAGE)
     tokens = backend.bearer.tokens
@@ -287,6 +287,6 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
         await backend.clock_check.close()
         await backend.recognition.close()
         await backend.people.close()
-        await backend.door.ui.close()
+        await backend.proxy.ui.close()
     backend.reader.close()
     backend.direct.engine.dispose()

@@ -1,4 +1,4 @@
-"""Door to the Temporal UI: decides on every request under `/temporal` before the UI's server gets it."""
+"""Proxy of the Temporal UI: decides on every request under `/temporal` before the UI's server gets it."""
 
 import asyncio
 import json
@@ -163,7 +163,7 @@ _UNCOUNTED = frozenset({RequestKind.ASSET, RequestKind.PAGE})
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
-def lead_from_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
+def redirect_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
     """Return a layer that redirects to the API, at an address, what is asked of the port in people's bookmarks."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,7 +180,7 @@ def lead_from_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
 
 
 @dataclass(eq=False)
-class Door:
+class UiProxy:
     """Application under `/temporal`, before the UI's server."""
 
     path: ClassVar[str] = PREFIX
