@@ -20,7 +20,7 @@ from domain.assessment.state import Computation, Result
 from domain.calls.call import CallFigures, CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, OF_CALLS, Figure, Subject
 from domain.shared.errors import BEHIND_SQL
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from readmodel.assessments import computation, months
 from readmodel.base.database import read_in_thread
 from readmodel.calls.report import Grouping, call_report
@@ -140,7 +140,7 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
     await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
 
 
-_OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, int, int | None]]] = complete(
+_OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, int, int | None]]] = exhaustive(
     "_OF_COMPANY",
     OF_CALLS,
     {

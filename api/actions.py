@@ -16,7 +16,7 @@ from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
 from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
-from api.routing import BY_NAME, Parts, needs
+from api.routing import BY_NAME, BackendParts, needs
 from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
 from api.temporal.server import key_reused
@@ -35,7 +35,7 @@ class Actions(ABC, Generic[OutcomeT]):
     """Actions on one kind of entity."""
 
     client: EntityClient[OutcomeT]
-    backend: Parts
+    backend: BackendParts
 
     @abstractmethod
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:

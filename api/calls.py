@@ -24,7 +24,7 @@ from api.directory import UNKNOWN_PEOPLE
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
-from api.routing import CONTEXT, Now, OnceRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
+from api.routing import CONTEXT, Now, StrictRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
 from domain.calls.call import (
     CALL_BACK_OVER,
     CALL_BACK_TAKEN,
@@ -287,7 +287,7 @@ class CallBackItem(BaseModel):
         return cls(**shown, state=call_back.state(at), held_until=call_back.held_until(at), links=links)
 
 
-router = APIRouter(tags=["calls"], route_class=OnceRoute)
+router = APIRouter(tags=["calls"], route_class=StrictRoute)
 
 
 @router.post(

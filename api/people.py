@@ -18,7 +18,7 @@ from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import POST_ERRORS, CaseNumber, RequestKey
 from api.responses import also, body_like, masked_for, problems
-from api.routing import OnceRoute, Parts, TheCatalogue, TheReader, department_within, needs, part
+from api.routing import BackendParts, StrictRoute, TheCatalogue, TheReader, department_within, from_backend, needs
 from api.temporal.client import HandoverClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
@@ -59,7 +59,7 @@ class Lookup(Value):
         return self
 
 
-router = APIRouter(route_class=OnceRoute)
+router = APIRouter(route_class=StrictRoute)
 
 
 @router.get(
@@ -178,7 +178,7 @@ class Handovers:
     """Handovers, as their workflows have them."""
 
     client: HandoverClient
-    backend: Parts
+    backend: BackendParts
 
     async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
         """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
@@ -208,7 +208,7 @@ class Handovers:
         return HandoverItem.of(progress, await self.backend.reader.ask(assigned_to, progress.handover.previous_owner))
 
 
-TheHandovers = Annotated[Handovers, part("handovers")]
+TheHandovers = Annotated[Handovers, from_backend("handovers")]
 
 
 @router.post(

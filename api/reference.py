@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from api.edge.problems import UNKNOWN
 from api.responses import Page, problems
-from api.routing import BY_NAME, OnceRoute, TheCatalogue, ThePeople, needs, right_of
+from api.routing import BY_NAME, StrictRoute, TheCatalogue, ThePeople, needs, right_of
 from domain.case.actions import ACTIONS
 from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid
@@ -187,7 +187,7 @@ class PeopleListing(BaseModel, extra="forbid"):
     district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
 
 
-router = APIRouter(tags=["reference"], route_class=OnceRoute)
+router = APIRouter(tags=["reference"], route_class=StrictRoute)
 LIFECYCLE = lifecycle()
 
 

@@ -157,7 +157,7 @@ class ByName:
 BY_NAME = ByName()
 
 
-class OnceRequest(Request):
+class StrictRequest(Request):
     """Request whose JSON has no key twice in one object: programs do not agree which of the two counts."""
 
     async def json(self) -> Any:  # noqa: ANN401 - as Starlette has it
@@ -184,7 +184,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _FIELD = re.compile("[a-z_]{1,40}")
 
 
-class OnceRoute(APIRoute):
+class StrictRoute(APIRoute):
     """Route that refuses what is given several times: keys of JSON, and query parameters unless they take several.
 
     The id of its operation is the name of its function. Raises TypeError for an operation under `/v1` without a right.
@@ -201,7 +201,7 @@ class OnceRoute(APIRoute):
 
         async def serve(request: Request) -> Response:
             CONTEXT.set(request.app.state.backend.context)
-            return await inner(OnceRequest(request.scope, request.receive))
+            return await inner(StrictRequest(request.scope, request.receive))
 
         parameters = [field.field_info.annotation for field in self.dependant.query_params]
         if not parameters:
@@ -221,7 +221,7 @@ class OnceRoute(APIRoute):
         return once
 
 
-class CatalogueInForce(Protocol):
+class CurrentCatalogue(Protocol):
     """Catalogue in force; another one may be put in force at any time."""
 
     remark: str
@@ -236,7 +236,7 @@ class CatalogueInForce(Protocol):
     def edition(self) -> Edition: ...
 
 
-def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
+def from_backend(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     """Return the dependency on a part of `api.app.Backend`: a coroutine, as FastAPI runs other functions in threads."""
 
     async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
@@ -245,7 +245,7 @@ def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(get)
 
 
-class Parts(Protocol):
+class BackendParts(Protocol):
     """Parts of `api.app.Backend` that several subjects use."""
 
     reader: Reader
@@ -259,7 +259,7 @@ class Parts(Protocol):
     export_turn: ExportTurn
 
     @property
-    def in_force(self) -> CatalogueInForce: ...
+    def in_force(self) -> CurrentCatalogue: ...
 
     @property
     def catalogue(self) -> Catalogue: ...
@@ -271,16 +271,16 @@ class Parts(Protocol):
     def now(self) -> datetime: ...
 
 
-TheReader = Annotated[Reader, part("reader")]
-TheWriter = Annotated[DirectWriter, part("direct")]
-ThePeople = Annotated[People, part("people")]
-TheNaming = Annotated[Naming, part("naming")]
-ThePrinter = Annotated[Printer | None, part("print_pdf")]
+TheReader = Annotated[Reader, from_backend("reader")]
+TheWriter = Annotated[DirectWriter, from_backend("direct")]
+ThePeople = Annotated[People, from_backend("people")]
+TheNaming = Annotated[Naming, from_backend("naming")]
+ThePrinter = Annotated[Printer | None, from_backend("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
-TheExportTurn = Annotated[ExportTurn, part("export_turn")]
+TheExportTurn = Annotated[ExportTurn, from_backend("export_turn")]
 """Held by the one step of an export that runs."""
-TheCatalogue = Annotated[Catalogue, part("catalogue")]
+TheCatalogue = Annotated[Catalogue, from_backend("catalogue")]
 """Catalogue in force now."""
-TheZone = Annotated[ZoneInfo, part("zone")]
+TheZone = Annotated[ZoneInfo, from_backend("zone")]
 """Time zone of the catalogue in force."""
-Now = Annotated[datetime, part("now")]
+Now = Annotated[datetime, from_backend("now")]

@@ -29,7 +29,7 @@ from activities.notifications.channels import base
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import PollerRun, now, poller_run
-from activities.run_status import is_gone
+from activities.run_status import is_not_found
 from domain.case.automatic.external import Undelivered
 from readmodel import notifications, processes
 from readmodel.base.database import WriteConnection
@@ -366,7 +366,7 @@ async def report_undelivered(client: Client, number: str, notification: Undelive
     once = f"undelivered-{notification.channel}-{key}"
     update = handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=REPORT_TIMEOUT)
     try:
-        if await is_gone(update):
+        if await is_not_found(update):
             logger.info("case %s has ended; it is not told that %s was not delivered", number, key)
     except WorkflowUpdateFailedError as error:
         if isinstance(error.cause, ApplicationError) and error.cause.type == UNSEALED:

@@ -134,7 +134,7 @@ class OtherWorkflows:
         known = {**in_sql.incidents, **in_sql.assessments}
         own_type = "AssessmentWorkflow" if workflow_id in in_sql.assessments else "IncidentWorkflow"
         try:
-            found = await run_status.described(self._client, workflow_id)
+            found = await run_status.describe_run(self._client, workflow_id)
             if not found or run_status.is_over(WorkflowExecutionStatus(found.workflow_execution_info.status)):
                 return workflow_id in known
             run = found.workflow_execution_info
@@ -162,7 +162,7 @@ class OtherWorkflows:
         """
         if run.first_run_id == run.execution.run_id:
             return False
-        first = await run_status.described(self._client, run.execution.workflow_id, run.first_run_id)
+        first = await run_status.describe_run(self._client, run.execution.workflow_id, run.first_run_id)
         return first is None or first.workflow_execution_info.task_queue == self._task_queue
 
 
@@ -295,7 +295,7 @@ class CaseWorkflows:
         """
         one = names.complaint_id(number)
         try:
-            found = await run_status.described(self._client, one)
+            found = await run_status.describe_run(self._client, one)
         except run_status.UndecodableError:
             # The list does not have the failure.
             return next(iter([chunk[number] async for chunk in self.chunks(f'WorkflowId = "{one}"')]), None)
@@ -312,7 +312,7 @@ class CaseWorkflows:
         """
         await self._throttle.wait()
         try:
-            found = await run_status.described(self._client, names.complaint_id(number))
+            found = await run_status.describe_run(self._client, names.complaint_id(number))
         except run_status.UndecodableError:  # somebody has given it a failure, and may keep its tasks as well
             return await run_status.is_listed(self._client, names.complaint_id(number)) or None
         if found is None or not self._seen(found.workflow_execution_info).runs:
@@ -323,7 +323,7 @@ class CaseWorkflows:
     async def end(self, number: str, run_id: str) -> str:
         """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""
         handle = self._client.get_workflow_handle(names.complaint_id(number), run_id=run_id)
-        await run_status.unless_gone(handle.terminate(reason=STARTED_AGAIN))
+        await run_status.if_found(handle.terminate(reason=STARTED_AGAIN))
         return STARTED_AGAIN
 
     async def chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED
-from activities.run_status import UndecodableError, described, is_over, latest_run
+from activities.run_status import UndecodableError, describe_run, is_over, latest_run
 from activities.sealing import stamps
 from activities.sealing.envelope import CLEAR, NOT_SEALED, Envelope
 from activities.sealing.stamps import Stamp, UndecidedError
@@ -99,7 +99,7 @@ class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
     async def _has_ended(self) -> bool:
         """Return True if Temporal itself says so, whatever the answer says. Raises RPCError."""
         with suppress(UndecodableError):
-            found = await described(self._client, self.workflow_id)
+            found = await describe_run(self._client, self.workflow_id)
             return found is None or is_over(client.WorkflowExecutionStatus(found.workflow_execution_info.status))
         return False
 

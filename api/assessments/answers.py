@@ -20,11 +20,11 @@ from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
 from domain.catalogue import figures
 from domain.reports.report import Cell
 from domain.shared.actors import Actor
-from domain.shared.value import Code, Immutable, Name, ShortText, Text, complete
+from domain.shared.value import Code, Immutable, Name, ShortText, Text, exhaustive
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
-_SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = complete(
+_SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = exhaustive(
     "_SHOWN",
     figures.FigureUnit,
     {
@@ -35,7 +35,7 @@ _SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = co
     },
 )
 """Forms in which values are shown, by unit."""
-_OUTCOMES: Mapping[figures.Figure, AbstractSet[CallOutcome]] = complete(
+_OUTCOMES: Mapping[figures.Figure, AbstractSet[CallOutcome]] = exhaustive(
     "_OUTCOMES",
     figures.OF_CALLS,
     {

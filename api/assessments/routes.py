@@ -21,7 +21,7 @@ from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKin
 from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.routing import OnceRoute, TheExportTurn, TheReader, needs
+from api.routing import StrictRoute, TheExportTurn, TheReader, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.state import (
     ASSESSMENT_FINAL,
@@ -79,7 +79,7 @@ def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
     return (*_ACTED, *map(kind_of, action.problems))
 
 
-router = APIRouter(tags=["assessments"], route_class=OnceRoute)
+router = APIRouter(tags=["assessments"], route_class=StrictRoute)
 
 
 @router.get(answers.ASSESSMENTS, summary="List assessed months 考核月份")

@@ -27,7 +27,7 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.routing import KEY, OnceRoute, Parts, part, require_reach
+from api.routing import KEY, BackendParts, StrictRoute, from_backend, require_reach
 from api.sql import away
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
@@ -90,7 +90,7 @@ class ComplaintActions(Actions[Outcome]):
     """
 
     client: ComplaintClient
-    backend: Parts
+    backend: BackendParts
     cases: Cases
     incidents: IncidentClient
     recognition: Recognition
@@ -309,12 +309,12 @@ def _names_another(caller: Caller, given: Caller | None, area_code: str) -> bool
     return any(before[name] != after[name] for name in before if given and name in given.model_fields_set)
 
 
-router = APIRouter(tags=["actions"], route_class=OnceRoute)
+router = APIRouter(tags=["actions"], route_class=StrictRoute)
 add_actions(
     router,
     PREFIX,
     COMMANDS,
-    Annotated[ComplaintActions, part("complaint_actions")],
+    Annotated[ComplaintActions, from_backend("complaint_actions")],
     number=NumberText,
     number_in=number_in,
     states=State,

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from api.edge.problems import ProblemError
 from api.parameters import Flag, Sla, not_found
 from api.responses import EventItem, body_like, masked_for, reads_one_department, shown_as, timeline_of
-from api.routing import part, require_reach
+from api.routing import from_backend, require_reach
 from api.sql import ProjectionWriter, Reader, away
 from api.temporal.client import ComplaintClient
 from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENTS, document_of
@@ -24,7 +24,7 @@ from domain.catalogue.terms import Priority
 from domain.reports.report import Cell
 from domain.rights.rights import PERSONAL_DATA, Right, masked, masks_for
 from domain.shared.actors import Actor
-from domain.shared.value import Immutable, Name, complete
+from domain.shared.value import Immutable, Name, exhaustive
 from readmodel.cases.queries import PartOfCase, get_case
 
 
@@ -92,7 +92,7 @@ class Cases:
         return view, committed
 
 
-TheCases = Annotated[Cases, part("cases")]
+TheCases = Annotated[Cases, from_backend("cases")]
 
 
 NEW_COMPLAINT: dict[str, Any] = {
@@ -234,9 +234,9 @@ MASKED_AS: Mapping[str, str | None] = {
 COLUMNS = tuple(MASKED_AS)
 _PERSONAL = {name: field.split(".") for name, field in MASKED_AS.items() if field}
 _FIELDS = {field for kind in PERSONAL_DATA for field in kind.fields}
-complete("PERSONAL_DATA", filter(None, MASKED_AS.values()), _FIELDS)
+exhaustive("PERSONAL_DATA", filter(None, MASKED_AS.values()), _FIELDS)
 _NAMES = {*(field.replace(".", "_") for field in _FIELDS), *(field.rpartition(".")[2] for field in _FIELDS)}
-complete("MASKED_AS", _NAMES.intersection(COLUMNS), _PERSONAL)  # A personal column is never in clear by oversight.
+exhaustive("MASKED_AS", _NAMES.intersection(COLUMNS), _PERSONAL)  # A personal column is never in clear by oversight.
 
 
 def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:

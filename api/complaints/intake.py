@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple
 from api.complaints.cases import NewComplaint
 from api.directory import PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
-from api.routing import Parts, part
+from api.routing import BackendParts, from_backend
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
@@ -152,7 +152,7 @@ class IntakeService:
     """Registration of complaints."""
 
     complaints: ComplaintClient
-    backend: Parts
+    backend: BackendParts
     backlog: Backlog
     recognition: Recognition
 
@@ -259,4 +259,4 @@ def in_catalogue(catalogue: Catalogue, contact: Contact) -> Contact:
     return contact if is_known else contact._replace(district=None)
 
 
-TheIntake = Annotated[IntakeService, part("intake")]
+TheIntake = Annotated[IntakeService, from_backend("intake")]

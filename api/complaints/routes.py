@@ -49,15 +49,15 @@ from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag,
 from api.routing import (
     BY_NAME,
     MASKED_SEARCH,
-    OnceRoute,
+    StrictRoute,
     TheCatalogue,
     TheExportTurn,
     TheNaming,
     ThePrinter,
     TheReader,
     department_within,
+    from_backend,
     needs,
-    part,
     search_within,
 )
 from api.temporal.server import TEMPORAL_ERRORS
@@ -110,7 +110,7 @@ NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not
 HEADERS = {"Vary": "Accept"}
 
 
-router = APIRouter(tags=["complaints"], route_class=OnceRoute)
+router = APIRouter(tags=["complaints"], route_class=StrictRoute)
 
 
 @router.post(
@@ -287,7 +287,7 @@ async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the doc
     actor: Annotated[Actor, needs(READ_NOTICES)],
     reader: TheReader,
     printer: ThePrinter,
-    documents: Annotated[Documents, part("documents")],
+    documents: Annotated[Documents, from_backend("documents")],
     cases: TheCases,
     accept: Annotated[str, Header(include_in_schema=False)] = HTML,
 ) -> Response:

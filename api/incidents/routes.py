@@ -28,7 +28,7 @@ from api.edge.problems import (
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.routing import BY_NAME, OnceRoute, Parts, TheReader, needs, part
+from api.routing import BY_NAME, BackendParts, StrictRoute, TheReader, from_backend, needs
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from api.temporal.server import TEMPORAL_ERRORS, request_of
 from domain.case.lifecycle import BEFORE_REPLY
@@ -60,7 +60,7 @@ class Incidents(Actions[IncidentOutcome]):
     """Incidents, and the actions on them. A person may declare `per_hour` of them within an hour; 0 is no limit."""
 
     client: IncidentClient
-    backend: Parts
+    backend: BackendParts
     cases: Cases
     per_hour: int
 
@@ -202,7 +202,7 @@ def no_incident(number: str) -> ProblemError:
     return ProblemError(INCIDENT_NOT_FOUND, f"There is no incident with the number {number}.")
 
 
-TheIncidents = Annotated[Incidents, part("incidents")]
+TheIncidents = Annotated[Incidents, from_backend("incidents")]
 
 
 PREFIX = "/v1/incidents/{number}"
@@ -227,7 +227,7 @@ class IncidentListing(Paging):
     )
 
 
-router = APIRouter(tags=["incidents"], route_class=OnceRoute)
+router = APIRouter(tags=["incidents"], route_class=StrictRoute)
 
 
 @router.post(

@@ -19,7 +19,7 @@ from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.routing import Now, OnceRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
+from api.routing import Now, StrictRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
 from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports import report as reports
@@ -100,7 +100,7 @@ class MonthOfFollowUps(BaseModel):
     items: list[FollowUpItem] = Field(description="By subject; cases without one last.")
 
 
-router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_class=OnceRoute)
+router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_class=StrictRoute)
 
 
 @router.get("/v1/reports/approvals", summary="Money decided in a month 审批月报")

@@ -25,7 +25,7 @@ from api.directory import People
 from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError, declare
-from api.routing import OnceRoute, ThePeople, TheWriter, part
+from api.routing import StrictRoute, ThePeople, TheWriter, from_backend
 from api.sign_in.security import BearerKey
 from api.sign_in.tokens import CHALLENGE, LONGEST_REASON, Tokens
 from domain.shared.actors import Actor
@@ -217,12 +217,12 @@ NO_SUCH_PERSON = declare("no-such-person", HTTPStatus.FORBIDDEN, "Person not in 
 SIGNED_OUT_HERE = declare("signed-out-here", HTTPStatus.SERVICE_UNAVAILABLE, "Signed out in this browser alone")
 
 
-TheOidc = Annotated[OidcSignIn, part("oidc")]
-TheSessions = Annotated[Sessions, part("sessions")]
-TheLimits = Annotated[Limits, part("limits")]
-TheBearer = Annotated[BearerKey, part("bearer")]
-router = APIRouter(route_class=OnceRoute, include_in_schema=False)
-oidc_router = APIRouter(route_class=OnceRoute, include_in_schema=False)
+TheOidc = Annotated[OidcSignIn, from_backend("oidc")]
+TheSessions = Annotated[Sessions, from_backend("sessions")]
+TheLimits = Annotated[Limits, from_backend("limits")]
+TheBearer = Annotated[BearerKey, from_backend("bearer")]
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+oidc_router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 """Ways to the issuer and back, if there is one."""
 
 

@@ -141,7 +141,7 @@ class EntityClient(Generic[OutcomeT]):
 
     async def _described(self, number: str) -> WorkflowExecutionDescription | None:
         async with server.answering(self.query_timeout, "The workflow"):
-            return await server.answer_unless_gone(self._handle(number).describe())
+            return await server.answer_or_none(self._handle(number).describe())
 
     async def count(self, query: str) -> int:
         """Return the number of workflows that a query finds, of whatever type. Raises ProblemError."""
@@ -167,7 +167,7 @@ class EntityClient(Generic[OutcomeT]):
                 result_type=self.outcome,
             )
             try:
-                outcome: OutcomeT | None = await server.answer_unless_gone(update)
+                outcome: OutcomeT | None = await server.answer_or_none(update)
             except WorkflowUpdateFailedError as error:
                 raise server.refused_update(error) from None
             self.limit.count(subject)
@@ -178,7 +178,7 @@ class EntityClient(Generic[OutcomeT]):
         handle = self._handle(number)
         async with server.answering(self.query_timeout, what):
             try:
-                return await server.answer_unless_gone(handle.query(query, args=arguments, result_type=answer))
+                return await server.answer_or_none(handle.query(query, args=arguments, result_type=answer))
             except WorkflowQueryFailedError:
                 if (await handle.describe()).status is not WorkflowExecutionStatus.FAILED:
                     raise
@@ -221,7 +221,7 @@ class ComplaintClient(EntityClient[Outcome]):
             async for event in self._handle(number).fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
                 converter = self.client.data_converter.with_context(context_of(self.namespace, complaint_id(number)))
-                if found := await server.answer_unless_gone(converter.decode(payloads, [ComplaintStart])):
+                if found := await server.answer_or_none(converter.decode(payloads, [ComplaintStart])):
                     source = found[0].source
                     return (source, ()) if isinstance(source, Case) else Case.register(source)
         raise LookupError(f"the history of case {number} is empty")
@@ -234,7 +234,7 @@ class ComplaintClient(EntityClient[Outcome]):
         update = self._handle(number).execute_update(ComplaintWorkflow.recognise, known, id=key)
         async with server.answering(self.timeout, "The caller"):
             try:
-                returned = await server.answer_unless_gone(update)
+                returned = await server.answer_or_none(update)
             except WorkflowUpdateFailedError as error:
                 if isinstance(error.cause, ApplicationError) and error.cause.type == KNOWN:
                     return None
@@ -339,10 +339,10 @@ class HandoverClient:
         """Return the progress; None if there is no such handover. Raises ProblemError."""
         handle = self._handle(handover_id)
         async with server.answering(server.QUERY_SECONDS, "The handover"):
-            if (found := await server.answer_unless_gone(handle.describe())) is None:
+            if (found := await server.answer_or_none(handle.describe())) is None:
                 return None
             if found.status is WorkflowExecutionStatus.COMPLETED:
-                return await server.answer_unless_gone(handle.result())
+                return await server.answer_or_none(handle.result())
             at = await handle.query(HandoverWorkflow.progress)
             ended = at and is_over(found.status)
             return at.model_copy(update={"state": "ended"}) if at and ended else at

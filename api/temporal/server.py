@@ -32,7 +32,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import NO_HANDLER, UNDECODED, UNSEALED
-from activities.run_status import unless_gone
+from activities.run_status import if_found
 from activities.sealing.stamps import UndecidedError
 from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.sign_in.security import digest_of
@@ -58,10 +58,10 @@ class NotTakenError(ProblemError):
     """Problem of an answer that somebody else has given, or that cannot be opened; the action may have been done."""
 
 
-async def answer_unless_gone(call: Awaitable[T]) -> T | None:
+async def answer_or_none(call: Awaitable[T]) -> T | None:
     """Return the answer of a workflow; None if no workflow has the id (any more). Raises ProblemError, RPCError."""
     try:
-        return await unless_gone(call)
+        return await if_found(call)
     except ValidationError as error:
         # Without what was answered, which may be personal.
         faults = [(fault["loc"], fault["type"]) for fault in error.errors(include_url=False, include_input=False)]

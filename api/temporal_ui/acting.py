@@ -38,7 +38,7 @@ from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, causes, form_of, table_at
-from domain.shared.value import UNKNOWN_CODE, CodeKind, complete
+from domain.shared.value import UNKNOWN_CODE, CodeKind, exhaustive
 
 MOST_FAULTS = 5
 """Faults that a message names."""
@@ -135,7 +135,7 @@ _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 def check_words(kinds: Iterable[ProblemKind]) -> None:
     """Raise LookupError with the types that have no Chinese words, neither of their own nor by their status."""
-    complete("_ZH", (kind.slug for kind in kinds if kind.status not in _ZH_BY_STATUS), _ZH)
+    exhaustive("_ZH", (kind.slug for kind in kinds if kind.status not in _ZH_BY_STATUS), _ZH)
 
 
 def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, catalogue: Catalogue) -> str:

@@ -19,7 +19,7 @@ from api.complaints.cases import Cases
 from api.edge.browsers import READING, require_same_origin, source
 from api.edge.limits import TOO_MANY_REQUESTS, Limits, Turns
 from api.edge.problems import ProblemError, declare
-from api.routing import CatalogueInForce
+from api.routing import CurrentCatalogue
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
@@ -189,7 +189,7 @@ class UiProxy:
     cases: Cases
     sessions: Sessions
     limits: Limits
-    in_force: CatalogueInForce
+    in_force: CurrentCatalogue
     dangerous: Dangerous
     turns: Turns
 

@@ -119,7 +119,7 @@ class Case(CaseState, EntityRules[Event]):
             dues = (due for due in self._dues(until) if due.falls_at <= until)
             if (due := min(dues, key=attrgetter("falls_at"), default=None)) is None:
                 return tuple(events)
-            events.append(self.happen(due.kind, until, due.data, due.state))
+            events.append(self.add_event(due.kind, until, due.data, due.state))
 
     def next_deadline(self) -> datetime | None:
         """Return the next instant at which `advance` has work or the case is over; None if only people act."""
@@ -144,12 +144,12 @@ class Case(CaseState, EntityRules[Event]):
     def undelivered(self, notification: Undelivered, at: datetime) -> tuple[Event, ...]:
         if not external.is_unknown_failure(self, notification):
             return ()
-        return self.happen_after_due(external.UNDELIVERED, at, notification)
+        return self.add_event_after_due(external.UNDELIVERED, at, notification)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
-        if not external.is_news(self, known, at):
+        if not external.recognises_more(self, known, at):
             return ()
-        return self.happen_after_due(external.RECOGNISE, at, known)
+        return self.add_event_after_due(external.RECOGNISE, at, known)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
@@ -159,22 +159,22 @@ class Case(CaseState, EntityRules[Event]):
             action, decision = step
             if action.name in self.left_out:
                 break
-            events.append(self.happen(action, at, decision.data, decision.state))
+            events.append(self.add_event(action, at, decision.data, decision.state))
             keeps = keeps or action.name in self.left_out
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
         """Take the case out of an incident that had ended before it knew of the case; see `link_incident.unlinked`."""
         data = link_incident.unlinked(self, ended)
-        return self.happen_after_due(link_incident.ACTION, at, data) if data else ()
+        return self.add_event_after_due(link_incident.ACTION, at, data) if data else ()
 
     def change_catalogue(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
         """Hold the case to the terms of another catalogue, after everything that fell due before under its own."""
         if not external.is_change(self, new, at):
             return ()
-        return self.happen_after_due(external.CATALOGUE_CHANGE, at, partial(external.changed_data, self, new, at))
+        return self.add_event_after_due(external.CATALOGUE_CHANGE, at, partial(external.changed_data, self, new, at))
 
-    def happen(
+    def add_event(
         self,
         kind: AnyKind,
         at: datetime,
@@ -184,7 +184,7 @@ class Case(CaseState, EntityRules[Event]):
     ) -> Event:
         """Let an event happen that no command asks for. One that would break an invariant is left out, and noted."""
         try:
-            return super().happen(kind, at, data, state, actor)
+            return super().add_event(kind, at, data, state, actor)
         except ValidationError as error:
             data = left_out.LeftOut(kind=kind.name, error=left_out.faults(error))
             return self.record(left_out.KIND.next_event(self, at, Decision(data)))

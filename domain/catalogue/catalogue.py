@@ -146,16 +146,16 @@ class Catalogue(Value):
         """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
         service = self.service(service_code)
         zone: norms.Zone = self.district(district).zone if district is not None else "town"
-        duties = ((clock, service.duty(clock)) for clock in CLOCKS)
+        clock_norms = ((clock, service.norm_of(clock)) for clock in CLOCKS)
         return tuple(
             Promise(
                 name=clock,
-                calendar=duty.kind(),
-                budget_seconds=self._scaled(duty.seconds_in(zone, self.calendar.day_seconds)),
-                starts=duty.starts or CLOCKS[clock].starts,
+                calendar=norm.kind(),
+                budget_seconds=self._scaled(norm.seconds_in(zone, self.calendar.day_seconds)),
+                starts=norm.starts or CLOCKS[clock].starts,
             )
-            for clock, duty in duties
-            if duty and not duty.in_call
+            for clock, norm in clock_norms
+            if norm and not norm.in_call
         )
 
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.norms import Count, Sourced, WorkingDays, by_code
 from domain.catalogue.terms import CLOCKS, USUAL_CURRENCY
-from domain.shared.value import Coded, NamedCode, Value, complete
+from domain.shared.value import Coded, NamedCode, Value, exhaustive
 
 
 class Subject(NamedCode):
@@ -55,7 +55,7 @@ class EntryKind(NamedCode):
     INSPECTED = "inspected", "质检"
 
 
-complete("EntryKind", CLOCKS, list(EntryKind))
+exhaustive("EntryKind", CLOCKS, list(EntryKind))
 
 
 class FigureUnit(NamedCode):
@@ -144,7 +144,7 @@ FIGURES: tuple[Figure, ...] = (
     QUALITY_FIGURE,
 )
 """Figures of every subject, in the order in which they are shown. The catalogue may add points of its own."""
-complete("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))
+exhaustive("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))
 OF_CALLS = tuple(figure for figure in FIGURES if not figure.kinds)
 """Figures that no entry tells: those of calls."""
 FIGURE_OF: dict[str, Figure] = {figure.name: figure for figure in FIGURES}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, CustomerClass, EscalationStep, Priority, Starts
-from domain.shared.value import Coded, Money, PositiveMoney, Value, complete, omit_default
+from domain.shared.value import Coded, Money, PositiveMoney, Value, exhaustive, omit_default
 
 Zone = Literal["town", "outskirts"]
 
@@ -166,12 +166,12 @@ class Service(Coded):
     reply: ClockNorm | None = None
     follow_up: ClockNorm | None = None
 
-    def duty(self, clock: ClockName) -> ClockNorm | None:
-        duty: ClockNorm | None = getattr(self, clock)
-        return duty
+    def norm_of(self, clock: ClockName) -> ClockNorm | None:
+        norm: ClockNorm | None = getattr(self, clock)
+        return norm
 
 
-complete("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
+exhaustive("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
 
 
 class EscalationStepNorm(Sourced, EscalationStep):
@@ -303,8 +303,8 @@ def check_credits(norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[
     approvers: Sequence[ApproverNorm] = info.data.get("approvers", ())
     for credit in norms:
         service = services.get(credit.service or "")
-        duty = service.duty(credit.clock) if service and credit.clock else None
-        if service and credit.clock and (duty is None or duty.in_call):
+        norm = service.norm_of(credit.clock) if service and credit.clock else None
+        if service and credit.clock and (norm is None or norm.in_call):
             raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
         if approvers and credit.most > approvers[-1].up_to:
             raise ValueError(f"{credit.most} is more than the last approver's up_to, {approvers[-1].up_to}")

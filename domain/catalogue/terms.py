@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.shared.value import Coded, Money, PositiveMoney, Value, complete, omit_default
+from domain.shared.value import Coded, Money, PositiveMoney, Value, exhaustive, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
@@ -44,7 +44,7 @@ class ClockRow(NamedTuple):
     urged: Urged | None = None
 
 
-CLOCKS: Mapping[ClockName, ClockRow] = complete(
+CLOCKS: Mapping[ClockName, ClockRow] = exhaustive(
     "CLOCKS",
     get_args(ClockName),
     {

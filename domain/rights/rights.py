@@ -22,7 +22,7 @@ from domain.incident.state import CONTROL_ROOM
 from domain.kit.event import AnyAction, Command
 from domain.shared.actors import STAFF_ROLES, Actor, Role
 from domain.shared.errors import WRONG_ROLE, Refused
-from domain.shared.value import MOBILE, MOBILE_IN_WORDS, NamedCode, complete
+from domain.shared.value import MOBILE, MOBILE_IN_WORDS, NamedCode, exhaustive
 
 
 class Reach(NamedCode):
@@ -173,7 +173,7 @@ RIGHTS = tuple(_RIGHTS)
 """Rights that are no actions: to routes, and `READ_RECORDINGS` to a field."""
 KEYED = tuple(role for role in Role if any(role in right.reach for right in RIGHTS))
 """Roles that people and machines with keys have."""
-_REACH_OF_ACTIONS = complete(
+_REACH_OF_ACTIONS = exhaustive(
     "_REACH_OF_ACTIONS",
     STAFF_ROLES | {Role.OWNER, Role.CALLER},
     {**_OFFICE_AND_DEPARTMENT, Role.TELEPHONY: Reach.ANY, Role.OWNER: Reach.OWN, Role.CALLER: Reach.OWN},

@@ -76,7 +76,7 @@ class NamedCode(StrEnum):
         return member
 
 
-def complete(table: str, members: Iterable[object], rows: Rows) -> Rows:
+def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:
     """Return the rows of a table that has one for each member. Raises LookupError with those that it lacks.
 
     Modules call it as they are imported: a new state or role without its row stops the program before it does work.

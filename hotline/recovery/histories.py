@@ -22,7 +22,7 @@ from activities.run_status import ForeignError, UnopenedError, UnreadableError, 
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.case import Case
 from domain.case.state import BatchAnswer, ProjectionBatch
-from domain.incident.incident import Incident, IncidentBatch, News, untold_news
+from domain.incident.incident import Incident, IncidentBatch, News, unsent_news
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
@@ -262,7 +262,7 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     if _still_runs(runs):
         return history
     asked = [each for each in lost if isinstance(each, News)]
-    return history._replace(pending=[*left, *untold_news([*written[begun:], *asked, *left])])
+    return history._replace(pending=[*left, *unsent_news([*written[begun:], *asked, *left])])
 
 
 def _parts(told: IncidentBatch | News) -> Sequence[IncidentEvent | News]:

@@ -29,7 +29,7 @@ from activities.incidents import SLICE
 from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.report import STARTED_AGAIN, is_ahead
-from activities.run_status import UndecodableError, UnopenedError, UnreadableError, described, is_over, unless_gone
+from activities.run_status import UndecodableError, UnopenedError, UnreadableError, describe_run, if_found, is_over
 from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import News, untold_news
@@ -144,7 +144,7 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
 
 async def _is_gone(client: Client, one: str) -> bool:
     try:
-        return await described(client, one) is None
+        return await describe_run(client, one) is None
     except UndecodableError:
         return False
 
@@ -233,7 +233,7 @@ async def repair_others(client: Client, engine: Engine, task_queue: str) -> int:
 async def _ended(client: Client, handover: str, ordered_at: datetime, task_queue: str) -> bool:
     """Return True if a handover has ended. One that was never started may still be, as long as its key is known."""
     try:
-        found = await described(client, handover_workflow_id(handover))
+        found = await describe_run(client, handover_workflow_id(handover))
     except UndecodableError:  # it is listed
         return False
     if found is None:
@@ -249,7 +249,7 @@ async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], vers
         if not is_over(run.status) and (await read_incident_run(client, run)).version < version:
             logger.warning("%s is ended: %s", run.id, STARTED_AGAIN)
             handle = client.get_workflow_handle(run.id, run_id=run.run_id)
-            await unless_gone(handle.terminate(reason=STARTED_AGAIN))
+            await if_found(handle.terminate(reason=STARTED_AGAIN))
 
 
 def _number(incident: str) -> str:

@@ -34,9 +34,9 @@ from activities.run_status import (
     UndecodableError,
     UnopenedError,
     UnreadableError,
-    described,
+    describe_run,
+    if_found,
     is_over,
-    unless_gone,
 )
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
@@ -208,8 +208,8 @@ class WorkflowRebuild:
         """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""
         listed: Sequence[WorkflowExecution] = ()
         try:
-            await described(self._client, one)  # which fails at once for what cannot be decoded
-            found: WorkflowExecution | None = await unless_gone(self._client.get_workflow_handle(one).describe())
+            await describe_run(self._client, one)  # which fails at once for what cannot be decoded
+            found: WorkflowExecution | None = await if_found(self._client.get_workflow_handle(one).describe())
         except UndecodableError:
             # Temporal keeps a failure that nests too deep, also when the run has ended. The list does not have it.
             listed = await self._listed(one)
@@ -272,7 +272,7 @@ class WorkflowRebuild:
         if latest.status == PAUSED:
             raise NotRebuiltError(f"its workflow is paused. {UNPAUSE}")
         handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
-        await unless_gone(handle.terminate(reason=REPLACED))
+        await if_found(handle.terminate(reason=REPLACED))
 
     async def _keys(self, latest: WorkflowExecution | None, events: Sequence[BaseEvent]) -> dict[str, Done]:
         if latest is None:

@@ -23,7 +23,7 @@ from temporalio.client import Client, ClientConnectConfig
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
-from activities.run_status import unless, unless_gone
+from activities.run_status import if_found, unless
 from domain.shared.errors import OperatorError
 from hotline.files.data_folder import temporal_address
 from hotline.keys import ring_of
@@ -124,7 +124,7 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
     described = DescribeNamespaceRequest(namespace=client.namespace)
 
     async def described_or_none() -> object | None:
-        return await unless_gone(client.workflow_service.describe_namespace(described, retry=True))
+        return await if_found(client.workflow_service.describe_namespace(described, retry=True))
 
     if await described_or_none() is not None:
         return False
@@ -168,7 +168,7 @@ async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, .
 
     async def missing() -> tuple[str, ...] | None:
         # A namespace that was just made is not known to this part of the cluster yet.
-        listed = await unless_gone(client.operator_service.list_search_attributes(request, retry=True))
+        listed = await if_found(client.operator_service.list_search_attributes(request, retry=True))
         return None if listed is None else _missing(listed.custom_attributes, wanted)
 
     async def usable() -> object | None:

@@ -26,7 +26,7 @@ from domain.catalogue.terms import Edition, Promise, Terms
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import ADMIN, BODIES, CALENDAR, INCIDENT, MONDAY, USUAL, registration
@@ -194,7 +194,7 @@ class Walk:
 
 OF_CREW = {"sign_for", "return", "arrive", "complete", "request_extension", "request_approval"}
 _ANYWHERE = (("link_incident", 1), ("withdraw", 1))
-CHOICES: dict[State, tuple[tuple[str, int], ...]] = complete(
+CHOICES: dict[State, tuple[tuple[str, int], ...]] = exhaustive(
     "CHOICES of tests.support.promise_walks",
     State,
     {

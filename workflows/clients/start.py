@@ -19,7 +19,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.names import HANDOVER, REPORT, ROLLOUT, assessment_id, incident_id
 from activities.reports import ReportOrder
-from activities.run_status import is_gone, is_over, unless_gone
+from activities.run_status import if_found, is_not_found, is_over
 from activities.sealing.stamps import UndecidedError
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.case.bulk import HandoverProgress
@@ -116,7 +116,7 @@ async def find_started(
     """
     for number in numbers:
         one = workflow_id(number)
-        found = await unless_gone(client.get_workflow_handle(one).describe(rpc_timeout=RPC_TIMEOUT))
+        found = await if_found(client.get_workflow_handle(one).describe(rpc_timeout=RPC_TIMEOUT))
         if found is None:
             return None
         starter = await request_of(found)
@@ -259,8 +259,8 @@ async def start_rollout(
 async def end_rollout(client: Client, edition: Edition) -> bool:
     """End the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
     handle = client.get_workflow_handle(rollout_id(edition))
-    found = await unless_gone(handle.describe())
-    if found is None or is_over(found.status) or await is_gone(handle.cancel()):
+    found = await if_found(handle.describe())
+    if found is None or is_over(found.status) or await is_not_found(handle.cancel()):
         return False
     with suppress(WorkflowFailureError):
         await handle.result()

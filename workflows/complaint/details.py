@@ -14,7 +14,7 @@ from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
 from domain.shared.actors import Role
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from workflows.kit.words import ANYBODY, BREAK, WorkerNames, duration, local, markdown, plain
 
 _POSTS = {
@@ -281,7 +281,7 @@ def _possible(case: CaseState, at: datetime) -> Iterable[str]:
         yield f"- {row.zh} `{row.name}`: {', '.join(roles)}"
 
 
-_STARTS = complete(
+_STARTS = exhaustive(
     "_STARTS",
     get_args(Starts),
     {
@@ -291,7 +291,7 @@ _STARTS = complete(
         "decision": "自审批起 from the decision",
     },
 )
-_CALENDAR = complete(
+_CALENDAR = exhaustive(
     "_CALENDAR", get_args(CalendarKind), {"always": "全天计时 round the clock", "working": "工作时间 working time"}
 )
 

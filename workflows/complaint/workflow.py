@@ -132,7 +132,7 @@ class ComplaintWorkflow(EntityWorkflow):
     @recognise.validator
     def check_recognise(self, known: external.Recognised) -> None:
         """Refuse what the case knows already, so that its history stays as it is. Raises ApplicationError."""
-        if not external.is_news(self._case, known, workflow.now()):
+        if not external.recognises_more(self._case, known, workflow.now()):
             raise ApplicationError("It is known already, or the case is over.", type=external.KNOWN, non_retryable=True)
 
     @workflow.update(name=SETTLE, description="内部 Internal: The incident of the case has ended. 随事件办结")

@@ -126,7 +126,7 @@ def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refus
     lapses_at = None
     if who := owed.next_approver:
         lapses_at = case.new_clock(APPROVE, who, serial=1).start(owed.asked_at).due_at(case.calendar)
-    return owed.objection(actor, lapsed=at >= (lapses_at or owed.asked_at))
+    return owed.forbidden(actor, lapsed=at >= (lapses_at or owed.asked_at))
 
 
 ACTION = Action(

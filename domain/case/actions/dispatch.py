@@ -58,7 +58,7 @@ def guard(case: CaseState, *_: object) -> str | None:
     return while_incomplete(case) if case.state is State.IN_PROGRESS else None
 
 
-def objection(case: CaseState, actor: Actor) -> Refused | None:
+def forbidden(case: CaseState, actor: Actor) -> Refused | None:
     if case.state is not State.IN_PROGRESS or actor.role is not Role.AGENT:
         return None
     message = f"{case.department} has signed for the case; a dispatcher or a supervisor redirects it (改派)."
@@ -99,5 +99,5 @@ ACTION = Action(
     problems=(SAME_DEPARTMENT,),
     data=Dispatched,
     guard=guard,
-    objection=objection,
+    forbidden=forbidden,
 )

@@ -24,7 +24,7 @@ class Released(Release, PartData):
 
 
 def guard(case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
-    if any(PART.objection(case, part, at) is None for part in case.unfinished):
+    if any(PART.not_possible(case, part, at) is None for part in case.unfinished):
         return None
     return NotPossible(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 

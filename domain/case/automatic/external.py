@@ -83,7 +83,7 @@ class Recognised(EventData):
         return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
 
 
-def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
+def recognises_more(case: CaseState, known: Recognised, at: datetime) -> bool:
     """Return True if the case does not know it of its present caller, and people can still act on the case."""
     if known.caller_version != case.caller_version or not case.is_active(at):
         return False
