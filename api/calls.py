@@ -87,20 +87,20 @@ class NewCall(Value):
     model_config = body_like(NEW_CALL)
 
     call_id: CallId = Field(description="Its id in the telephone system: 1 to 80 visible ASCII characters.")
-    queue: Name | None = Field(default=None, description="Queue in which the caller waited.")
-    caller_phone: Phone | None = Field(default=None, description="Telephone of the caller; left out if withheld.")
-    agent: Name | None = Field(default=None, description="Person who answered, by id or name.")
+    queue: Name | None = Field(None, description="Queue in which the caller waited.")
+    caller_phone: Phone | None = Field(None, description="Telephone of the caller; left out if withheld.")
+    agent: Name | None = Field(None, description="Person who answered, by id or name.")
     started_at: Instant = Field(description="The caller began to wait.")
-    answered_at: Instant | None = Field(default=None, description="An agent answered; a queue's own answer is none.")
-    ended_at: Instant | None = Field(default=None, description="Left out while it lasts.")
+    answered_at: Instant | None = Field(None, description="An agent answered; a queue's own answer is none.")
+    ended_at: Instant | None = Field(None, description="Left out while it lasts.")
     complaint: (
         Annotated[
             str, AfterValidator(_number), WithJsonSchema({"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$"})
         ]
         | None
-    ) = Field(default=None, description="Number of the case that it is about, if the telephone system knows it.")
-    recording_url: RecordingUrl | None = Field(default=None, description="Address of the recording (录音).")
-    asked_call_back: StrictBool = Field(default=False, description="The caller asked to be called back (请求回电).")
+    ) = Field(None, description="Number of the case that it is about, if the telephone system knows it.")
+    recording_url: RecordingUrl | None = Field(None, description="Address of the recording (录音).")
+    asked_call_back: StrictBool = Field(False, description="The caller asked to be called back (请求回电).")
 
     @field_validator("started_at", "answered_at", "ended_at")
     @classmethod
@@ -225,15 +225,13 @@ def _seconds(time: timedelta | None) -> float | None:
 class CallListing(LongPaging):
     """Filters and page of a list of calls."""
 
-    agent: Name | None = Field(
-        default=None, description="Id or name of the person who answered; `me` is you.", examples=[ME]
-    )
-    queue: Name | None = Field(default=None, description="Queue in which the caller waited.", examples=["hotline"])
+    agent: Name | None = Field(None, description="Id or name of the person who answered; `me` is you.", examples=[ME])
+    queue: Name | None = Field(None, description="Queue in which the caller waited.", examples=["hotline"])
     outcome: tuple[CallOutcome, ...] = Field(
-        default=(), description="What became of it; repeat it for several outcomes.", examples=[["answered"]]
+        (), description="What became of it; repeat it for several outcomes.", examples=[["answered"]]
     )
-    since: Instant | None = Field(default=None, alias="from", description="It began then or later.")
-    until: Instant | None = Field(default=None, alias="to", description="It began before.")
+    since: Instant | None = Field(None, alias="from", description="It began then or later.")
+    until: Instant | None = Field(None, alias="to", description="It began before.")
 
 
 NOT_FOUND = declare("call-back-not-found", HTTPStatus.NOT_FOUND, "Call-back not found")
@@ -243,7 +241,7 @@ CONFLICTS = (kind_of(CALL_BACK_TAKEN), kind_of(CALL_BACK_OVER))
 class CallBackListing(LongPaging):
     """State and page of the list of call-backs."""
 
-    state: CallBackState | None = Field(default=None, description="Where it stands; without it, all that are open.")
+    state: CallBackState | None = Field(None, description="Where it stands; without it, all that are open.")
 
 
 class CallBackReport(Value):
@@ -251,7 +249,7 @@ class CallBackReport(Value):
 
     model_config = body_like({}, {"reached": False, "note": "No answer 无人接听"})
 
-    reached: StrictBool | None = Field(default=None, description="The caller was reached; null takes the call-back.")
+    reached: StrictBool | None = Field(None, description="The caller was reached; null takes the call-back.")
     note: Text | None = None
 
 

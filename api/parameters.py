@@ -85,7 +85,7 @@ RequestKey = Annotated[str, Depends(_request_key)]
 
 def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`
     return Field(
-        default=None,
+        None,
         max_length=longest,
         description="`next_cursor` of the page before; leave it out for the first page.",
         json_schema_extra={"pattern": pattern},
@@ -98,7 +98,7 @@ _PLACE = "^[A-Za-z0-9_-]+$"
 class Paging(BaseModel, extra="forbid"):
     """Page of a list. Unknown parameters are refused, so that a typing error does not list everything."""
 
-    limit: int = Field(default=USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
+    limit: int = Field(USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
     cursor: str | None = _cursor(100, _PLACE)
 
 
@@ -140,14 +140,14 @@ ME = "me"
 
 
 def _filter(description: str, *examples: str) -> Any:  # noqa: ANN401 - as `Field`
-    return Field(default=None, description=description, examples=[*examples] or None)
+    return Field(None, description=description, examples=[*examples] or None)
 
 
 class Filters(BaseModel, extra="forbid"):
     """Filters of complaints; a complaint must pass all of them. Unknown parameters are refused."""
 
     state: tuple[State, ...] = Field(
-        default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
+        (), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
     )
     department: DepartmentCode | None = _filter("Department that has it, by code or name.", "repair")
     owner: Name | None = _filter("Id or name of the person who owns it (首问责任人); `me` is you.", ME)
@@ -167,7 +167,7 @@ class Filters(BaseModel, extra="forbid"):
         "It is open, and its workflow is lost (流程丢失): `ended` by hand, `missing`, or `reset`."
     )
     q: str | None = Field(
-        default=None,
+        None,
         min_length=1,
         max_length=100,
         description="Words or Chinese characters to find: number, caller's name, telephone, account number, address,"
@@ -186,12 +186,12 @@ class Listing(Filters, Paging):
     """Filters, order and page of a list of complaints."""
 
     sort: Sort = Field(
-        default=Sort.REGISTERED,
+        Sort.REGISTERED,
         description="`registered`: the newest first; `due`: the earliest `next_due_at` first, so late ones"
         " before all others; `priority`: P1 first, of one priority the oldest registration first.",
     )
     format: Literal["json", "csv", "xlsx"] = Field(
-        default="json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."
+        "json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."
     )
 
 

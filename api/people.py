@@ -49,8 +49,8 @@ class Lookup(Value):
         {"phone": "0760 8823 7777"}, oneOf=[_only("phone", "account_no"), _only("account_no", "phone")]
     )
 
-    phone: Phone | None = Field(default=None, description="As it is shown or said, with or without the area code.")
-    account_no: AccountNo | None = Field(default=None, description="The account (户号).")
+    phone: Phone | None = Field(None, description="As it is shown or said, with or without the area code.")
+    account_no: AccountNo | None = Field(None, description="The account (户号).")
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -41,7 +41,7 @@ class Services(BaseModel):
     """Catalogue in force; `items` are the services, all on one page."""
 
     items: list[ServiceItem]
-    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
+    next_cursor: str | None = Field(None, description="Always null: there is no further page.")
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
@@ -176,15 +176,15 @@ def lifecycle() -> Lifecycle:
 class PeoplePage(Page[Person]):
     """People of the company, all on one page."""
 
-    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
+    next_cursor: str | None = Field(None, description="Always null: there is no further page.")
 
 
 class PeopleListing(BaseModel, extra="forbid"):
     """Filters of the list of people."""
 
-    role: StaffRole | None = Field(default=None, description="Only of this role.")
-    department: DepartmentCode | None = Field(default=None, description="Only of this department.")
-    district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
+    role: StaffRole | None = Field(None, description="Only of this role.")
+    department: DepartmentCode | None = Field(None, description="Only of this department.")
+    district: DistrictCode | None = Field(None, description="Only those who work in this district.")
 
 
 router = APIRouter(tags=["reference"], route_class=StrictRoute)

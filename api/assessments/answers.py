@@ -190,14 +190,12 @@ class NewObjection(BaseModel):
 
     model_config = body_like(object_.ACTION.example.model_dump(exclude={"by"}, exclude_unset=True))
 
-    by: figures.Subject | None = Field(
-        default=None, description="Kind of the subject; needed if the code is of several kinds."
-    )
+    by: figures.Subject | None = Field(None, description="Kind of the subject; needed if the code is of several kinds.")
     subject: Name
     figure: Code
-    complaint: str | None = Field(default=None, description="The case that is counted wrongly; null: the whole figure.")
+    complaint: str | None = Field(None, description="The case that is counted wrongly; null: the whole figure.")
     reason: ShortText
-    evidence: ShortText | None = Field(default=None, description="What proves it, or where it lies.")
+    evidence: ShortText | None = Field(None, description="What proves it, or where it lies.")
 
 
 class ObjectionDecision(BaseModel):
@@ -265,7 +263,7 @@ class NewExclusion(BaseModel):
 
     ground: Code = Field(description="Code of a ground of the catalogue.")
     reason: Text
-    evidence: Text | None = Field(default=None, description="What proves it, or where it lies; some grounds need it.")
+    evidence: Text | None = Field(None, description="What proves it, or where it lies; some grounds need it.")
 
 
 class ExclusionDecision(BaseModel):

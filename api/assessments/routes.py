@@ -58,8 +58,8 @@ Month = Annotated[
 class AssessmentQuery(BaseModel, extra="forbid"):
     """Kind of subjects, and the format. Unknown parameters are refused."""
 
-    by: Subject = Field(default=Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
-    format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
+    by: Subject = Field(Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
+    format: Format = Field("json", description="`csv` and `xlsx` have a row for each figure of each subject.")
 
 
 class CaseListing(Paging):
@@ -68,7 +68,7 @@ class CaseListing(Paging):
     by: Subject = Field(description="Kind of the subject.", examples=["agent"])
     subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
     figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
-    format: Format = Field(default="json", description="`csv` and `xlsx` have all cases.")
+    format: Format = Field("json", description="`csv` and `xlsx` have all cases.")
 
 
 _ACTED = (*POST_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, TOO_MANY_ACTIONS)
@@ -259,7 +259,7 @@ _UNDECIDED = tuple(map(kind_of, (EXCLUSION_DECIDED, OWN_EXCLUSION, ASSESSMENT_FI
 class ExclusionListing(Paging):
     """Filter and page of a list of exclusions."""
 
-    decided: bool = Field(default=False, description="`true`: those that were decided on; else those that wait for it.")
+    decided: bool = Field(False, description="`true`: those that were decided on; else those that wait for it.")
 
 
 @router.get("/v1/exclusions", summary="List exclusions 剔除", dependencies=[needs(READ_ASSESSMENTS)])

@@ -109,12 +109,10 @@ class NewComplaint(Intake):
 
     model_config = body_like(NEW_COMPLAINT)
 
-    priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
-    owner: Name | None = Field(
-        default=None, description="Owner of the case, by id or name; by default the acting agent."
-    )
+    priority: Priority | None = Field(None, description="Overrides the service's own; the clocks stay.")
+    owner: Name | None = Field(None, description="Owner of the case, by id or name; by default the acting agent.")
     fill: StrictBool = Field(
-        default=True,
+        True,
         description="Take name, telephone and place from the registry of customers where the caller gives none.",
     )
 

@@ -99,10 +99,10 @@ class PartListing(Paging):
     """Filters of a list of parts."""
 
     department: DepartmentCode | None = Field(
-        default=None, description="The department, by code or name; by default your own.", examples=["repair"]
+        None, description="The department, by code or name; by default your own.", examples=["repair"]
     )
     state: tuple[PartState, ...] = Field(
-        default=(), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
+        (), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
     )
 
 

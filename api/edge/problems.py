@@ -86,7 +86,7 @@ class FieldError(BaseModel):
 
     field: str = Field(description="Path of the field: `body.caller.phone`, `query.limit`.", examples=["body.reason"])
     message: str = Field(description="What is wrong, and what is accepted.", examples=["Field required"])
-    accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
+    accepted: list[str] | None = Field(None, description="What would be accepted instead.")
 
 
 class Problem(BaseModel):
@@ -96,12 +96,12 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="Meant for people: what is wrong, and what would be accepted.")
-    accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
-    state: str | None = Field(default=None, description="The state of the case, where it stands in the way.")
-    version: int | None = Field(default=None, description="The version of the case that refused.")
-    available_actions: list[str] | None = Field(default=None, description="What your role may do to the case now.")
-    errors: list[FieldError] | None = Field(default=None, description="What is wrong, field by field.")
-    request_id: str | None = Field(default=None, description="Names this request in the service's log.")
+    accepted: list[str] | None = Field(None, description="What would be accepted instead.")
+    state: str | None = Field(None, description="The state of the case, where it stands in the way.")
+    version: int | None = Field(None, description="The version of the case that refused.")
+    available_actions: list[str] | None = Field(None, description="What your role may do to the case now.")
+    errors: list[FieldError] | None = Field(None, description="What is wrong, field by field.")
+    request_id: str | None = Field(None, description="Names this request in the service's log.")
 
 
 class ProblemError(Exception):

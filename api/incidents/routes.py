@@ -223,7 +223,7 @@ class IncidentListing(Paging):
     """Filters of a list of incidents."""
 
     state: tuple[IncidentState, ...] = Field(
-        default=(), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
+        (), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
     )
 
 

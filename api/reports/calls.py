@@ -61,7 +61,7 @@ class CallReportQuery(BaseModel, extra="forbid"):
         examples=["2026-08-09"],
     )
     by: Grouping = Field(
-        default=Grouping.DAY,
+        Grouping.DAY,
         description=f"Groups: hours ({LONGEST_DAYS[Grouping.HOUR]} days at most), days or agents"
         f" ({LONGEST_DAYS[Grouping.DAY]} days).",
     )

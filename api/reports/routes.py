@@ -172,7 +172,7 @@ class ReportQuery(BaseModel, extra="forbid"):
     """Format of a report. Unknown parameters are refused."""
 
     format: ReportFormat = Field(
-        default=ReportFormat.JSON,
+        ReportFormat.JSON,
         description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",
     )
 

@@ -104,11 +104,11 @@ class CalendarRules(Value):
 
     name: str = Field(min_length=1, description="what the calendar is called")
     timezone: Annotated[str, AfterValidator(_zone)] = Field(description="a time zone like 'Asia/Shanghai'")
-    country: Literal["", "CN"] = Field(default="", description="Whose holidays apply beside those of the overrides.")
+    country: Literal["", "CN"] = Field("", description="Whose holidays apply beside those of the overrides.")
     weekly: Week
     makeup: WrittenHours = ()
     day_seconds: Annotated[int, Field(gt=0, strict=True)] | None = Field(
-        default=None, description="What a working day is worth; the hours of the longest one if not given."
+        None, description="What a working day is worth; the hours of the longest one if not given."
     )
     override: dict[Annotated[int, Field(ge=2000, le=2100)], Override] = Field(
         default_factory=dict, description="Exceptional days by year."
