@@ -21,7 +21,8 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.cases import Projection
-from activities.sealing.keys import CallerLinks, Seal
+from activities.sealing.keys import Seal
+from activities.sealing.links import CallerLinks
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
 from api.assessments.assessments import Assessments
@@ -41,7 +42,8 @@ from api.edge.problems import HANDLERS, PROBLEM_KINDS
 from api.exports.files import XLSX, ExportTurn
 from api.health import readiness as health
 from api.health.readiness import ReadinessCheck, checks
-from api.health.storage import READ_MODEL, TEMPORAL, Integrity, SqlHealth, Storage
+from api.health.sql import SqlHealth
+from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents import routes as incidents
 from api.incidents.routes import Incidents

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from activities.sealing.keys import CallerLinks, Link
+from activities.sealing.links import CallerLinks, Link
 from api.complaints.cases import Cases
 from api.edge.browsers import form_of, is_from_another_site, page
 from api.edge.limits import Limits

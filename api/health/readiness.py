@@ -23,7 +23,8 @@ from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.edge.middleware import Metrics
 from api.health import Component, Health, Readiness, fault, fine
-from api.health.storage import SqlHealth, Storage
+from api.health.sql import SqlHealth
+from api.health.storage import Storage
 from api.health.temporal import TemporalHealth, worker_of
 from api.responses import examples
 from api.routing import CurrentCatalogue, StrictRoute, from_backend
