@@ -19,7 +19,7 @@ from api.responses import Versioned, also, describe, problems
 from api.routing import BY_NAME, BackendParts, needs
 from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
-from api.temporal.server import key_reused
+from api.temporal.errors import key_reused
 from domain.case.views import Outcome
 from domain.kit.event import ActionBody, AnyAction, Command
 from domain.rights.rights import right_to

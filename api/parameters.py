@@ -14,7 +14,8 @@ from api.edge.problems import ProblemError, declare
 from api.routing import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
-from api.temporal.server import CLOCK_OFF, TEMPORAL_ERRORS
+from api.temporal.errors import TEMPORAL_ERRORS
+from api.temporal.server import CLOCK_OFF
 from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority

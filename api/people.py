@@ -20,7 +20,7 @@ from api.parameters import POST_ERRORS, CaseNumber, RequestKey
 from api.responses import also, body_like, masked_for, problems
 from api.routing import BackendParts, StrictRoute, TheCatalogue, TheReader, department_within, from_backend, needs
 from api.temporal.client import HandoverClient
-from api.temporal.server import TEMPORAL_ERRORS, request_of
+from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.intake import Caller

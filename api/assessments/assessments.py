@@ -14,7 +14,7 @@ from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.routing import BackendParts, from_backend
 from api.sign_in.security import digest_of
 from api.temporal.client import AssessmentClient
-from api.temporal.server import key_reused
+from api.temporal.errors import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.assessment.state import Exclusion, check_ground, check_not_final

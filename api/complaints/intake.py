@@ -20,7 +20,8 @@ from api.edge.problems import ProblemError, declare, unavailable
 from api.routing import BackendParts, from_backend
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
-from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
+from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
+from api.temporal.server import Backlog
 from domain.case.actions.register import Registration
 from domain.case.automatic.external import Recognised
 from domain.case.case import Case

@@ -60,7 +60,7 @@ from api.routing import (
     needs,
     search_within,
 )
-from api.temporal.server import TEMPORAL_ERRORS
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import PartState, State
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER

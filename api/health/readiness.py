@@ -28,7 +28,7 @@ from api.health.storage import Storage
 from api.health.temporal import TemporalHealth, worker_of
 from api.responses import examples
 from api.routing import CurrentCatalogue, StrictRoute, from_backend
-from api.temporal.server import ClockCheck, describe, is_off
+from api.temporal.server import ClockCheck, describe_offset, is_off
 from readmodel.notifications import oldest_due
 from readmodel.recovery import lost_cases
 from workflows.clients import service
@@ -215,7 +215,7 @@ async def _clock(check: ClockCheck) -> Component:
     """Return the clock's part: one that cannot be compared refuses no call, and so is no fault."""
     offset = await check.offset()
     remedy = "Set the clocks of the API's and of Temporal's machine, for example by NTP." if is_off(offset) else None
-    return Component(ok=not is_off(offset), detail=describe(offset), remedy=remedy)
+    return Component(ok=not is_off(offset), detail=describe_offset(offset), remedy=remedy)
 
 
 async def _calendar(in_force: CurrentCatalogue, clock: Callable[[], datetime]) -> Component:

@@ -30,7 +30,7 @@ from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, afte
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
 from api.routing import BY_NAME, BackendParts, StrictRoute, TheReader, from_backend, needs
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
-from api.temporal.server import TEMPORAL_ERRORS, request_of
+from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
