@@ -15,7 +15,7 @@ from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
 from activities.run_status import if_found
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
-from domain.case.automatic.external import SAME_TERMS, NewTerms, is_change
+from domain.case.automatic.internal_updates import SAME_TERMS, NewTerms, is_change
 from domain.case.bulk import Handover, RolloutTerms
 from domain.case.state import BatchAnswer
 from domain.case.views import Outcome

@@ -30,7 +30,7 @@ from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import PollerRun, now, poller_run
 from activities.run_status import is_not_found
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from readmodel import notifications, processes
 from readmodel.base.database import WriteConnection
 from readmodel.notifications import ChannelsTo, Delivery, Failure, QuietUntil, Results

@@ -23,7 +23,7 @@ from api.temporal.client import ComplaintClient
 from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
 from api.temporal.server import Backlog
 from domain.case.actions.register import Registration
-from domain.case.automatic.external import Recognised
+from domain.case.automatic.internal_updates import Recognised
 from domain.case.case import Case
 from domain.case.intake import Contact, Intake
 from domain.case.lifecycle import Event

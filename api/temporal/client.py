@@ -31,7 +31,7 @@ from api.edge.problems import ProblemError, declare
 from api.temporal import errors
 from api.temporal.server import ClockCheck
 from domain.case.actions.register import Registration
-from domain.case.automatic.external import KNOWN, Recognised
+from domain.case.automatic.internal_updates import KNOWN, Recognised
 from domain.case.bulk import Handover, HandoverProgress
 from domain.case.case import Case
 from domain.case.lifecycle import Event

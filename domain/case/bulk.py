@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.case.automatic.external import CatalogueChanged, NewTerms
+from domain.case.automatic.internal_updates import CatalogueChanged, NewTerms
 from domain.case.case import Case
 from domain.case.new_terms import Moved
 from domain.catalogue.catalogue import Catalogue

@@ -16,9 +16,9 @@ from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.actions.link_incident import Settlement
 from domain.case.actions.register import Registered, Registration
-from domain.case.automatic import credit, external, left_out
+from domain.case.automatic import credit, internal_updates, left_out
 from domain.case.automatic.credit import Credited
-from domain.case.automatic.external import NewTerms, Recognised, Undelivered
+from domain.case.automatic.internal_updates import NewTerms, Recognised, Undelivered
 from domain.case.automatic.lateness import next_document, next_escalation
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.intake import Intake
@@ -142,14 +142,14 @@ class Case(CaseState, EntityRules[Event]):
         return available_actions(preview, actor, at)
 
     def undelivered(self, notification: Undelivered, at: datetime) -> tuple[Event, ...]:
-        if not external.is_unknown_failure(self, notification):
+        if not internal_updates.is_unknown_failure(self, notification):
             return ()
-        return self.add_event_after_due(external.UNDELIVERED, at, notification)
+        return self.add_event_after_due(internal_updates.UNDELIVERED, at, notification)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
-        if not external.recognises_more(self, known, at):
+        if not internal_updates.recognises_more(self, known, at):
             return ()
-        return self.add_event_after_due(external.RECOGNISE, at, known)
+        return self.add_event_after_due(internal_updates.RECOGNISE, at, known)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
@@ -170,9 +170,10 @@ class Case(CaseState, EntityRules[Event]):
 
     def change_catalogue(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
         """Hold the case to the terms of another catalogue, after everything that fell due before under its own."""
-        if not external.is_change(self, new, at):
+        if not internal_updates.is_change(self, new, at):
             return ()
-        return self.add_event_after_due(external.CATALOGUE_CHANGE, at, partial(external.changed_data, self, new, at))
+        data = partial(internal_updates.changed_data, self, new, at)
+        return self.add_event_after_due(internal_updates.CATALOGUE_CHANGE, at, data)
 
     def add_event(
         self,

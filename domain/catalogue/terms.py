@@ -1,7 +1,7 @@
 """Terms of a case: what it carries of the catalogue, as immutable values of the start message.
 
 It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
-catalogue that is put in force for open cases too (`domain.case.automatic.external`).
+catalogue that is put in force for open cases too (`domain.case.automatic.internal_updates`).
 """
 
 from collections.abc import Mapping

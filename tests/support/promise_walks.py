@@ -19,7 +19,7 @@ from domain.case.actions.register import Registration
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.case.case import Case
 from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Edition, Promise, Terms

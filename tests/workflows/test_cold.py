@@ -29,7 +29,7 @@ from domain.case.actions.hand_over import HandOver
 from domain.case.actions.link_incident import SETTLED, LinkIncident, Settled, Settlement
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.external import Recognised
+from domain.case.automatic.internal_updates import Recognised
 from domain.case.intake import IntakeFlag
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.dispatch import DispatchIncident

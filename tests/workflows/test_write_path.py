@@ -31,7 +31,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
     from domain.case.actions.link_incident import Settled, Settlement, outcome
     from domain.case.actions.register import Registration
-    from domain.case.automatic import external
+    from domain.case.automatic import internal_updates
     from domain.case.case import Case
     from domain.case.lifecycle import Event
     from domain.case.state import BatchAnswer, ProjectionBatch
@@ -114,26 +114,28 @@ class ComplaintWorkflow(EntityWorkflow):
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
     @workflow.update(name=UNDELIVERED, description="内部 Internal: A notification was not delivered. 通知未送达")
-    def undelivered(self, notification: external.Undelivered) -> BatchAnswer:
+    def undelivered(self, notification: internal_updates.Undelivered) -> BatchAnswer:
         self._note(*self._case.undelivered(notification, workflow.now()))
         return BatchAnswer()
 
     @undelivered.validator
-    def check_undelivered(self, notification: external.Undelivered) -> None:
+    def check_undelivered(self, notification: internal_updates.Undelivered) -> None:
         """Refuse what changes nothing, so that the history stays as it is. Raises ApplicationError."""
-        if not external.is_unknown_failure(self._case, notification):
-            raise ApplicationError("It is known already.", type=external.KNOWN, non_retryable=True)
+        if not internal_updates.is_unknown_failure(self._case, notification):
+            raise ApplicationError("It is known already.", type=internal_updates.KNOWN, non_retryable=True)
 
     @workflow.update(name=RECOGNISE, description="内部 Internal: The caller was recognised after the intake. 补充识别")
-    def recognise(self, known: external.Recognised) -> BatchAnswer:
+    def recognise(self, known: internal_updates.Recognised) -> BatchAnswer:
         self._note(*self._case.recognise(known, workflow.now()))
         return BatchAnswer(batch=self._batch_for_sender())
 
     @recognise.validator
-    def check_recognise(self, known: external.Recognised) -> None:
+    def check_recognise(self, known: internal_updates.Recognised) -> None:
         """Refuse what the case knows already, so that its history stays as it is. Raises ApplicationError."""
-        if not external.recognises_more(self._case, known, workflow.now()):
-            raise ApplicationError("It is known already, or the case is over.", type=external.KNOWN, non_retryable=True)
+        if not internal_updates.recognises_more(self._case, known, workflow.now()):
+            raise ApplicationError(
+                "It is known already, or the case is over.", type=internal_updates.KNOWN, non_retryable=True
+            )
 
     @workflow.update(name=SETTLE, description="内部 Internal: The incident of the case has ended. 随事件办结")
     def settle(self, settlement: Settlement) -> Settled:
@@ -148,7 +150,7 @@ class ComplaintWorkflow(EntityWorkflow):
         self._check_acknowledged(settlement.acknowledged)
 
     @workflow.update(name=CATALOGUE_CHANGE, description="内部 Internal: A new catalogue is in force. 改用新服务目录")
-    def catalogue_change(self, new: external.NewTerms) -> BatchAnswer:
+    def catalogue_change(self, new: internal_updates.NewTerms) -> BatchAnswer:
         self._acknowledge(new.acknowledged)
         now = workflow.now()
         self._note(*self._case.change_catalogue(new, now))
@@ -156,12 +158,12 @@ class ComplaintWorkflow(EntityWorkflow):
         return BatchAnswer(batch=self._batch_for_sender())
 
     @catalogue_change.validator
-    def check_catalogue_change(self, new: external.NewTerms) -> None:
+    def check_catalogue_change(self, new: internal_updates.NewTerms) -> None:
         """Refuse terms that the case has already, so that its history stays as it is. Raises ApplicationError."""
         self._check_acknowledged(new.acknowledged)
         # Whoever sends a copy to a later run must not undo a later change.
-        if _update_id() in self._seen or not external.is_change(self._case, new, workflow.now()):
-            raise ApplicationError("Its terms are these already.", type=external.SAME_TERMS, non_retryable=True)
+        if _update_id() in self._seen or not internal_updates.is_change(self._case, new, workflow.now()):
+            raise ApplicationError("Its terms are these already.", type=internal_updates.SAME_TERMS, non_retryable=True)
 
     @workflow.signal(description="内部 Internal: SQL lacks something of this case: the case writes it itself. 自行写入")
     def publish(self, _: object = None) -> None:

@@ -1,4 +1,4 @@
-"""Events that the service brings to a case: another catalogue, what is known of its caller, a failed delivery."""
+"""Internal updates of a case: another catalogue, what is known of its caller, a failed delivery."""
 
 from datetime import datetime
 
