@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.intake import IntakeFlag
-from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises
+from domain.case.new_terms import Moved, apply_terms, changed_terms, keep_priority, moved_promises
 from domain.case.progress import CatalogueChange, FailedDelivery, recipient_of
 from domain.case.state import CaseState, Event, EventData, EventKind
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Edition, Terms
@@ -30,16 +30,16 @@ class CatalogueChanged(EventData):
     moved: tuple[Moved, ...]
 
     def evolve(self, case: CaseState, event: Event) -> None:
-        hold_to(case, self.terms, event)
+        apply_terms(case, self.terms, event)
         case.catalogue_change = CatalogueChange(seq=event.seq, at=event.at, catalogue=self.catalogue)
 
 
 def is_change(case: CaseState, new: NewTerms, at: datetime) -> bool:
-    return held_to(case.terms, new.terms) != case.terms and case.is_active(at)
+    return keep_priority(case.terms, new.terms) != case.terms and case.is_active(at)
 
 
 def changed_data(case: CaseState, new: NewTerms, at: datetime) -> CatalogueChanged:
-    terms = held_to(case.terms, new.terms)
+    terms = keep_priority(case.terms, new.terms)
     return CatalogueChanged(
         catalogue=new.edition,
         terms=terms,
