@@ -239,7 +239,7 @@ class ProjectionWriter:
         with suppress(ProblemError):
             if (await self.reader.ask(versions, [number])).get(number, 0) >= version:
                 return True
-        await self.projection.tell_to_publish(number)
+        await self.projection.signal_publish(number)
         return False
 
     async def write_incident(self, batch: IncidentBatch) -> bool:

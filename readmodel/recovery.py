@@ -34,7 +34,7 @@ _EVENTS = select(func.count()).where(events.c.number == cases.c.number).scalar_s
 """Number of the events of a case."""
 
 
-class Held(NamedTuple):
+class CaseRow(NamedTuple):
     """A case in SQL: when it changed last, its version, the number of its events, and if it is open."""
 
     changed_at: datetime
@@ -48,10 +48,10 @@ class Held(NamedTuple):
         return self.events == self.version
 
 
-def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held]:
+def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, CaseRow]:
     statement = select(cases.c.number, cases.c.changed_at, cases.c.version, _EVENTS, IS_OPEN)
     rows = connection.execute(statement.where(cases.c.number.in_(numbers)))
-    return {number: Held(*facts) for number, *facts in rows}
+    return {number: CaseRow(*facts) for number, *facts in rows}
 
 
 def lacking(connection: ReadConnection, changes: Mapping[str, Collection[datetime]]) -> set[str]:
@@ -88,10 +88,10 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
 
 
-def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
+def unchecked_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
     """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
-    `oversleeping` tells the late ones among them. With an instant, also the closed ones to which something can still
+    `late_among` tells the late ones among them. With an instant, also the closed ones to which something can still
     happen then.
     """
     sleeps = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
@@ -100,7 +100,7 @@ def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> se
     return {*connection.scalars(select(cases.c.number).where(sleeps))}
 
 
-def oversleeping(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
+def late_among(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
     """Return the readable ones of these cases that have not noticed what was due before `at`, also after a miss."""
     due = {case.number: case.next_deadline() for case in _readable(connection, numbers)}
     return {number for number, due_at in due.items() if due_at and due_at < at}

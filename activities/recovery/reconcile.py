@@ -3,12 +3,13 @@
 Temporal tells by the search attribute `ChangedAt` when a case changed last, and SQL by the column `changed_at`. If SQL
 has an earlier one, or lacks events, there are two reasons:
 
-- SQL never had the change, as its sender died before it wrote. The case is told to publish it; notifications are sent.
+- SQL never had the change, as its sender died before it wrote. The case gets the signal `publish`; people are notified.
 - SQL had the change and lost it, as after a restore. The case is written from its history, and the notifications of
   what was lost count as sent.
 
 The second is certain if the change is not later than `in_sql_until`, up to which SQL once had every change. Otherwise
-the case is told to publish first, and written from its history if that does not help (`hotline.recovery.rebuild`).
+the signal `publish` comes first; if that does not help, the case is written from its history
+(`hotline.recovery.rebuild`).
 """
 
 import asyncio
@@ -31,11 +32,11 @@ from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
-from activities.recovery.workflows import CHUNK, ENDED, CaseWorkflows, Seen
+from activities.recovery.workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
 from activities.run_status import IS_PAUSED, NOT_OVER, UnreadableError, is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recovery import Held, Lost
+from readmodel.recovery import CaseRow, Lost
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -78,10 +79,10 @@ class Repairs(NamedTuple):
     others: Callable[[], Awaitable[int]]
 
 
-class _Told(NamedTuple):
-    """A case that was told to publish, when, and how long it has for it."""
+class _Signalled(NamedTuple):
+    """A case that was signalled to publish, when, and how long it has for it."""
 
-    seen: Seen
+    seen: CaseRun
     at: datetime
     pause: timedelta
 
@@ -115,9 +116,9 @@ class Reconciler:
         self._in_sql_until: datetime | None = None
         self._newest: tuple[datetime, str] | None = None  # the newest change that SQL was seen to have, and its case
         self._loss_seen_at: datetime | None = None
-        self._told: dict[str, _Told] = {}
+        self._signalled: dict[str, _Signalled] = {}
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
-        self._incomplete: dict[str, Held] = {}
+        self._incomplete: dict[str, CaseRow] = {}
         self._lost: dict[str, Lost] = {}
         self._diverged, self._paused, self._stuck = set[str](), set[str](), list[str]()
         self._foreign = ForeignRuns(workflows, repairs.case)
@@ -152,7 +153,7 @@ class Reconciler:
             current.details = (self._report(),)
 
             def goes_on() -> bool:
-                # What a look finds lost during a sweep is told with what the sweep finds.
+                # What a look finds lost during a sweep is reported with what the sweep finds.
                 return not current.is_over and (self._sweeping or self._lost == lost)
 
             async with asyncio.TaskGroup() as tasks:
@@ -191,7 +192,7 @@ class Reconciler:
         return last is None or self._loss_seen_at is not None or abs(now() - last) >= every
 
     async def _look(self, current: PollerRun) -> None:
-        """Compare what has changed since the last look, and what was told to publish. Raises RunOverError."""
+        """Compare what has changed since the last look, and what was signalled to publish. Raises RunOverError."""
         began_at = now()
         await self._look_for_loss()
         # Earlier than now, even if the clock was set back.
@@ -201,14 +202,14 @@ class Reconciler:
             await self._compare(chunk)
             await current.pause(PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
-        await self._compare({number: told.seen for number, told in self._told.items()})
+        await self._compare({number: signalled.seen for number, signalled in self._signalled.items()})
         self._paused = {number async for chunk in self._workflows.chunks(IS_PAUSED) for number in chunk}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, recovery.lost_cases)
-        silent = {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
+        silent = {number for number, signalled in self._signalled.items() if signalled.pause > STUCK_AFTER}
         silent |= {*await self._foreign.numbers()}
-        told_of = self._lost.keys() | self._paused
-        self._stuck = await self._stuck_workflows.look(began_at - STUCK_AFTER, silent, told_of)
+        reported = self._lost.keys() | self._paused
+        self._stuck = await self._stuck_workflows.look(began_at - STUCK_AFTER, silent, reported)
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
@@ -245,7 +246,7 @@ class Reconciler:
             in_sql_until=self._in_sql_until,
         )
 
-    async def _compare(self, chunk: Mapping[str, Seen]) -> None:
+    async def _compare(self, chunk: Mapping[str, CaseRun]) -> None:
         """Have SQL repaired where it is behind or lacks events."""
         if is_ahead(self._in_sql_until, now()):
             self._in_sql_until = None
@@ -261,13 +262,13 @@ class Reconciler:
             elif found and found.changed_at >= seen.changed_at:
                 self._newest = max(self._newest or (found.changed_at, number), (found.changed_at, number))
                 self._forget(number)
-                is_behind = seen.runs and not found.is_open and seen.changed_at < found.changed_at
+                is_behind = not seen.is_over and not found.is_open and seen.changed_at < found.changed_at
                 # The list may lag behind: the case is asked itself.
                 live = await self._workflows.get(number) if is_behind else None
                 if live and live.changed_at < found.changed_at:
-                    self._ended[number] = await self._workflows.end(number, live.run_id)
+                    self._ended[number] = await self._workflows.terminate(number, live.run_id)
                 self._incomplete.pop(number, None)
-                if seen.runs and seen.is_put_off:
+                if not seen.is_over and seen.is_put_off:
                     await self._foreign.look(number, seen.run_id, self._in_sql_until)
             else:
                 self._behind.setdefault(number, found.changed_at if found else seen.started_at - LOOK_BACK)
@@ -280,40 +281,40 @@ class Reconciler:
 
     def _forget(self, number: str) -> None:
         """Expect nothing of the case any more."""
-        for expected in (self._told, self._behind, self._not_begun, self._unreadable):
+        for expected in (self._signalled, self._behind, self._not_begun, self._unreadable):
             expected.pop(number, None)
 
-    async def _catch_up(self, number: str, seen: Seen, found: Held | None) -> None:
-        """Tell the case to publish what SQL never had; if that does not help, write it from its history.
+    async def _catch_up(self, number: str, seen: CaseRun, found: CaseRow | None) -> None:
+        """Signal the case to publish what SQL never had; if that does not help, write it from its history.
 
         One that has ended cannot publish, and does not remember what SQL has lost: it is written at once. What is
         written then, and which notifications count as sent, `hotline.recovery.rebuild` decides.
         """
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
-        told = self._told.get(number)
-        if was_in_sql or not seen.runs:
+        signalled = self._signalled.get(number)
+        if was_in_sql or seen.is_over:
             await self._write(number, seen, found)
-        elif told is None or told.seen.changed_at != seen.changed_at:
-            self._told[number] = _Told(seen, now(), GRACE)
-            await self._projection.tell_to_publish(number)
+        elif signalled is None or signalled.seen.changed_at != seen.changed_at:
+            self._signalled[number] = _Signalled(seen, now(), GRACE)
+            await self._projection.signal_publish(number)
             self._done["published"] += 1
-        elif abs(now() - told.at) >= told.pause:
+        elif abs(now() - signalled.at) >= signalled.pause:
             # Each try adds a signal to the history of a case that cannot publish.
-            self._told[number] = _Told(seen, now(), min(2 * told.pause, SWEEP_EVERY))
+            self._signalled[number] = _Signalled(seen, now(), min(2 * signalled.pause, SWEEP_EVERY))
             await self._write(number, seen, found)
 
-    async def _write(self, number: str, seen: Seen, found: Held | None) -> None:
+    async def _write(self, number: str, seen: CaseRun, found: CaseRow | None) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
             if await self._repairs.case(number, self._in_sql_until):
                 self._done["repaired"] += 1
                 self._forget(number)
-            else:  # it was told to publish the rest
-                self._told.setdefault(number, _Told(seen, now(), GRACE))
+            else:  # it was signalled to publish the rest
+                self._signalled.setdefault(number, _Signalled(seen, now(), GRACE))
         except DivergedError:
             self._forget(number)
             if found and not found.is_open:
-                self._ended[number] = await self._workflows.end(number, seen.run_id)
+                self._ended[number] = await self._workflows.terminate(number, seen.run_id)
                 return
             self._diverged.add(number)
             await self._writer.run(partial(recovery.mark, reasons={number: "reset"}))
@@ -373,7 +374,7 @@ class Reconciler:
         if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
             self._loss_seen_at = None
 
-    async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: PollerRun) -> dict[str, datetime]:
+    async def _compare_all(self, chunks: AsyncIterator[dict[str, CaseRun]], current: PollerRun) -> dict[str, datetime]:
         """Compare these cases, with pauses; return when each changed last. Raises RunOverError."""
         changed: dict[str, datetime] = {}
         async for chunk in chunks:
@@ -383,7 +384,7 @@ class Reconciler:
         return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
-        """Return how the workflow of an open case was lost; None if it runs, or has completed, which SQL is told.
+        """Return how the workflow of an open case was lost; None if it runs, or has completed, which is written to SQL.
 
         A case that is open nevertheless was completed by somebody else's worker.
         """
@@ -392,7 +393,7 @@ class Reconciler:
             return "missing"
         if is_lost(seen.status):
             return "ended"
-        if not seen.runs:
+        if seen.is_over:
             await self._catch_up(number, seen, None)
             held = await read(self._engine, partial(recovery.held, numbers=[number]))
             return "ended" if held[number].is_open else None

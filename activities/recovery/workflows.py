@@ -39,13 +39,13 @@ LONGEST_HISTORY = 16_000_000
 MOST_LISTED = 5000
 """Workflows that one question to Temporal's list returns at most: somebody can start any number."""
 ASKED_AGAIN = 100
-"""Workflows that one look asks again: somebody can have thousands stand still."""
+"""Workflows that one look asks again: somebody can have thousands get stuck."""
 _OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in names.OTHER_IDS)
 
 logger = logging.getLogger(__name__)
 
 
-class Watched:
+class WatchList:
     """Workflows, by id or number, of which each look asks some again, in turn."""
 
     def __init__(self) -> None:
@@ -57,14 +57,14 @@ class Watched:
     def add(self, each: str) -> None:
         self._ids.setdefault(each)
 
-    async def ask_again(self, stands_still: Callable[[str], Awaitable[bool]]) -> list[str]:
-        """Return what is left when those that go on are dropped. Raises what `stands_still` raises."""
+    async def ask_again(self, is_stuck: Callable[[str], Awaitable[bool]]) -> list[str]:
+        """Return what is left when those that go on are dropped. Raises what `is_stuck` raises."""
         if len(self._ids) > ASKED_AGAIN:
-            logger.warning("%d workflows stand still, of which %d are asked again", len(self._ids), ASKED_AGAIN)
+            logger.warning("%d workflows are stuck, of which %d are asked again", len(self._ids), ASKED_AGAIN)
         for each in [*islice(self._ids, ASKED_AGAIN)]:
-            stands = await stands_still(each)
+            stuck = await is_stuck(each)
             del self._ids[each]
-            if stands:
+            if stuck:
                 self._ids[each] = None
         return [*self._ids]
 
@@ -77,7 +77,7 @@ class OtherWorkflows:
         self._throttle = throttle
         self._task_queue = task_queue
         self._condition = f'TaskQueue = "{task_queue}" AND WorkflowId NOT STARTS_WITH "{names.complaint_id("")}"'
-        self._watched = Watched()
+        self._watched = WatchList()
         self.unreadable: dict[str, str] = {}
         """Assessments that this release cannot read in SQL, by id, with the reason, as the last sweep found them."""
 
@@ -127,9 +127,9 @@ class OtherWorkflows:
 
     async def _is_stuck(self, workflow_id: str, in_sql: NotOver) -> bool:
         # Of an assessment that cannot be read nobody knows if it waits for people.
-        return workflow_id not in in_sql.unreadable and await self._stands_still(workflow_id, in_sql)
+        return workflow_id not in in_sql.unreadable and await self._looks_stuck(workflow_id, in_sql)
 
-    async def _stands_still(self, workflow_id: str, in_sql: NotOver) -> bool:
+    async def _looks_stuck(self, workflow_id: str, in_sql: NotOver) -> bool:
         await self._throttle.wait()
         known = {**in_sql.incidents, **in_sql.assessments}
         own_type = "AssessmentWorkflow" if workflow_id in in_sql.assessments else "IncidentWorkflow"
@@ -233,7 +233,7 @@ SHORTEST = timedelta(seconds=0.5)
 """Shortest part, and the first."""
 
 
-class Seen(NamedTuple):
+class CaseRun(NamedTuple):
     """The latest run of a case: when the case changed last, the run's status, start, id, and search attributes.
 
     `is_put_off`: Temporal began it later than at once, as after a run that failed, by somebody's cron schedule or retry
@@ -249,9 +249,9 @@ class Seen(NamedTuple):
     changes: AbstractSet[datetime] = frozenset()
 
     @property
-    def runs(self) -> bool:
-        """True while the workflow runs, or is paused."""
-        return not run_status.is_over(self.status)
+    def is_over(self) -> bool:
+        """False while the workflow runs, or is paused."""
+        return run_status.is_over(self.status)
 
 
 class CaseWorkflows:
@@ -264,7 +264,7 @@ class CaseWorkflows:
         self._condition = f'WorkflowType = "{names.COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}"'
         self.others = OtherWorkflows(client, throttle, task_queue)
 
-    async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
+    async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, CaseRun]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
 
         It goes back from `until` in parts in which few cases changed, and lists what changed after `until` last. For
@@ -288,7 +288,7 @@ class CaseWorkflows:
         async for chunk in self.chunks(f'{names.CHANGED_AT} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):
             yield chunk
 
-    async def get(self, number: str) -> Seen | None:
+    async def get(self, number: str) -> CaseRun | None:
         """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError.
 
         One of another type or queue that runs is somebody else's: no worker of the service has it.
@@ -303,7 +303,7 @@ class CaseWorkflows:
             return None
         run = found.workflow_execution_info
         seen = self._seen(run)
-        return None if seen.runs and (run.type.name, run.task_queue) != self._of_cases else seen
+        return None if not seen.is_over and (run.type.name, run.task_queue) != self._of_cases else seen
 
     async def has_left_task(self, number: str) -> bool | None:
         """Return True if no worker of the service gets the next task of a case, None if it does not run.
@@ -315,18 +315,18 @@ class CaseWorkflows:
             found = await run_status.describe_run(self._client, names.complaint_id(number))
         except run_status.UndecodableError:  # somebody has given it a failure, and may keep its tasks as well
             return await run_status.is_listed(self._client, names.complaint_id(number)) or None
-        if found is None or not self._seen(found.workflow_execution_info).runs:
+        if found is None or self._seen(found.workflow_execution_info).is_over:
             return None
         run = found.workflow_execution_info
         return is_left(found) or (run.type.name, run.task_queue) != self._of_cases
 
-    async def end(self, number: str, run_id: str) -> str:
+    async def terminate(self, number: str, run_id: str) -> str:
         """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""
         handle = self._client.get_workflow_handle(names.complaint_id(number), run_id=run_id)
         await run_status.if_found(handle.terminate(reason=STARTED_AGAIN))
         return STARTED_AGAIN
 
-    async def chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def chunks(self, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         """Yield the cases with a run that meets a condition of Temporal's lists, in chunks. Raises RPCError."""
         query, token = f"{self._condition} AND {condition}", b""
         while True:
@@ -336,14 +336,14 @@ class CaseWorkflows:
             )
             await self._throttle.wait()
             page = await self._client.workflow_service.list_workflow_executions(asked, retry=True)
-            chunk: dict[str, Seen] = {}
+            chunk: dict[str, CaseRun] = {}
             for found in page.executions:
                 number, seen = found.execution.workflow_id.removeprefix(names.complaint_id("")), self._seen(found)
                 if not is_number(number):  # started by hand, under an id that the service does not give
                     continue
                 # Earlier runs of a case may be listed as well.
                 known = chunk.get(number, seen)
-                latest = seen if known.changed_at < seen.changed_at or seen.runs else known
+                latest = seen if known.changed_at < seen.changed_at or not seen.is_over else known
                 chunk[number] = latest._replace(changes=known.changes | seen.changes)
             if chunk:
                 yield chunk
@@ -351,7 +351,7 @@ class CaseWorkflows:
             if not token:
                 return
 
-    def _seen(self, found: WorkflowExecutionInfo) -> Seen:
+    def _seen(self, found: WorkflowExecutionInfo) -> CaseRun:
         started_at = found.start_time.ToDatetime(UTC)
         # One that was started by hand has no such attribute before its first change.
         shown = found.search_attributes.indexed_fields.get(names.CHANGED_AT)
@@ -360,4 +360,4 @@ class CaseWorkflows:
         is_put_off = found.execution_time.ToNanoseconds() > found.start_time.ToNanoseconds()
         attributes = found.search_attributes.indexed_fields
         changes = {changed_at} if run_status.is_over(status) else frozenset[datetime]()
-        return Seen(changed_at, status, started_at, found.execution.run_id, attributes, is_put_off, changes)
+        return CaseRun(changed_at, status, started_at, found.execution.run_id, attributes, is_put_off, changes)

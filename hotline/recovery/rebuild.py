@@ -40,7 +40,7 @@ from readmodel.callers import note_recognised
 from readmodel.cases.queries import has_cases, states
 from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
-from readmodel.recovery import Held, held
+from readmodel.recovery import CaseRow, held
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.service import last_report
 from workflows.clients.start import handover_workflow_id
@@ -322,7 +322,7 @@ def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     return _Plan(written, sent, looked_up)
 
 
-def _held(connection: ReadConnection, ids: Iterable[str]) -> dict[str, Held]:
+def _held(connection: ReadConnection, ids: Iterable[str]) -> dict[str, CaseRow]:
     found = held(connection, [one.removeprefix(complaint_id("")) for one in ids])
     return {complaint_id(number): case for number, case in found.items()}
 

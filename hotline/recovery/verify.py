@@ -22,7 +22,7 @@ from temporalio.common import SearchAttributeKey
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.workflows import CHUNK, ENDED, CaseWorkflows, Seen
+from activities.recovery.workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
 from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.value import to_milliseconds
@@ -158,7 +158,7 @@ def _status(seen: _InTemporal | None) -> str:
     return seen.status.name.lower() if seen else "-"
 
 
-def _in_temporal(seen: Seen) -> _InTemporal:
+def _in_temporal(seen: CaseRun) -> _InTemporal:
     return _InTemporal(seen.status, seen.started_at, tuple(_shown(seen, key) for key in _ATTRIBUTES.values()))
 
 
@@ -167,7 +167,7 @@ def _is_later(one: _InTemporal, other: _InTemporal) -> bool:
     return not is_over(one.status) or (is_over(other.status) and one.started_at > other.started_at)
 
 
-def _shown(seen: Seen, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 - of any type
+def _shown(seen: CaseRun, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 - of any type
     shown = seen.shown.get(key.name)
     value = json.loads(shown.data) if shown and shown.data else None
     match key.indexed_value_type:

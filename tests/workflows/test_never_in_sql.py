@@ -20,7 +20,7 @@ from activities.names import ABSORB, complaint_id
 from activities.recovery import reconcile
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseWorkflows, Seen
+from activities.recovery.workflows import CaseRun, CaseWorkflows
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch
@@ -265,7 +265,7 @@ async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
     complaint = await reconciled.start()
     stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows.chunks
 
-    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         nonlocal looks
         looks += 1
         async for chunk in chunks(workflows, condition):

@@ -20,7 +20,7 @@ from activities.recovery import reconcile
 from activities.recovery import workflows as case_workflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseWorkflows, Seen
+from activities.recovery.workflows import CaseRun, CaseWorkflows
 from activities.run_status import NOT_OVER
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -147,7 +147,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
 ) -> None:
     """No look sees it: the case ended long ago, as far as Temporal's list of recent changes tells."""
 
-    async def nothing(_: CaseWorkflows, *__: datetime) -> AsyncIterator[dict[str, Seen]]:
+    async def nothing(_: CaseWorkflows, *__: datetime) -> AsyncIterator[dict[str, CaseRun]]:
         yield {}
 
     monkeypatch.setattr(CaseWorkflows, "changed_since", nothing)
@@ -181,7 +181,7 @@ async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.
     """And one sweep goes on at a time, however long it takes."""
     begun, release, sweeps, chunks = asyncio.Event(), asyncio.Event(), 0, CaseWorkflows.chunks
 
-    async def slow(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def slow(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         nonlocal sweeps
         if condition == NOT_OVER:
             sweeps += 1
@@ -209,7 +209,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     environment.info = replace(environment.info, heartbeat_details=[last, beat])
 
     class Ending(CaseWorkflows):
-        async def chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
+        async def chunks(self, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
             if condition == NOT_OVER:
                 environment.worker_shutdown()
             yield {}
@@ -241,7 +241,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
     asked: list[list[str]] = []
     chunks = CaseWorkflows.chunks
 
-    async def noted(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def noted(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         async for chunk in chunks(workflows, condition):
             asked.append(list(chunk))
             yield chunk
