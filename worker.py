@@ -23,8 +23,8 @@ from activities.incidents import IncidentActivities, IncidentMessages, IncidentT
 from activities.names import assessment_id
 from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.recovery.workflows import CaseWorkflows
 from activities.reports import ReportActivities
 from activities.sealing.links import CallerLinks
 from domain.incident.state import Opening

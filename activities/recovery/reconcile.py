@@ -30,9 +30,9 @@ from temporalio.service import RPCError
 
 from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
+from activities.recovery.case_workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
-from activities.recovery.workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
 from activities.run_status import IS_PAUSED, NOT_OVER, UnreadableError, is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from activities.cases import read
 from activities.poller import now
-from activities.recovery.workflows import CHUNK, CaseWorkflows, WatchList, stuck_runs
+from activities.recovery.case_workflows import CHUNK, CaseWorkflows
+from activities.recovery.other_workflows import WatchList, stuck_runs
 from activities.run_status import ForeignError, UnreadableError
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError

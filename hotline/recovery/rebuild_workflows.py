@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.workflows import CaseWorkflows
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.run_status import (
     NOT_OVER,
     PAUSED,

@@ -22,7 +22,7 @@ from temporalio.common import SearchAttributeKey
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
+from activities.recovery.case_workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
 from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.value import to_milliseconds

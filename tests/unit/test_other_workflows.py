@@ -10,8 +10,8 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
 from activities import run_status
-from activities.recovery import workflows
-from activities.recovery.workflows import OtherWorkflows, WatchList
+from activities.recovery import other_workflows
+from activities.recovery.other_workflows import OtherWorkflows, WatchList
 from readmodel.recovery import NotOver
 
 THEN = datetime(2026, 9, 7, tzinfo=UTC)
@@ -43,7 +43,7 @@ async def test_a_look_keeps_what_a_sweep_finds_meanwhile(monkeypatch: pytest.Mon
 async def test_a_look_asks_so_many_again_in_turn(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(workflows, "ASKED_AGAIN", 2)
+    monkeypatch.setattr(other_workflows, "ASKED_AGAIN", 2)
     stuck, asked = WatchList(), list[str]()
 
     async def stands_still(each: str) -> bool:
@@ -61,7 +61,7 @@ async def test_a_look_asks_so_many_again_in_turn(
 async def test_a_list_is_cut_and_that_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(workflows, "MOST_LISTED", 2)
+    monkeypatch.setattr(other_workflows, "MOST_LISTED", 2)
     client = MagicMock()
     client.list_workflows.return_value.__aiter__.return_value = [MagicMock(id="a"), MagicMock(id="b")]
     others: Any = OtherWorkflows(client, AsyncMock(), "queue")
@@ -77,7 +77,7 @@ async def test_a_history_that_no_run_of_the_service_has_is_not_read(monkeypatch:
     found = DescribeWorkflowExecutionResponse()
     found.workflow_execution_info.task_queue = "queue"
     found.workflow_execution_info.status = Status.WORKFLOW_EXECUTION_STATUS_RUNNING
-    found.workflow_execution_info.history_size_bytes = workflows.LONGEST_HISTORY + 1
+    found.workflow_execution_info.history_size_bytes = other_workflows.LONGEST_HISTORY + 1
     monkeypatch.setattr(run_status, "described", AsyncMock(return_value=found))
     monkeypatch.setattr(run_status, "read_events", read := MagicMock())
     others: Any = OtherWorkflows(MagicMock(), AsyncMock(), "queue")

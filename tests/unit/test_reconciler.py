@@ -7,8 +7,8 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.recovery import reconcile
+from activities.recovery.case_workflows import CaseRun
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.recovery.workflows import CaseRun
 
 NUMBER = "2609070000017"
 NINE = datetime(2026, 9, 7, 1, tzinfo=UTC)

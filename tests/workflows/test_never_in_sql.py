@@ -18,9 +18,9 @@ from temporalio.testing import ActivityEnvironment
 from activities.cases import BulkThrottle
 from activities.names import ABSORB, complaint_id
 from activities.recovery import reconcile
+from activities.recovery.case_workflows import CaseRun, CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseRun, CaseWorkflows
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch

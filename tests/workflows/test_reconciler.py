@@ -16,11 +16,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.cases import BulkThrottle
 from activities.names import complaint_id
 from activities.poller import PollerRun
-from activities.recovery import reconcile
-from activities.recovery import workflows as case_workflows
+from activities.recovery import case_workflows, reconcile
+from activities.recovery.case_workflows import CaseRun, CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseRun, CaseWorkflows
 from activities.run_status import NOT_OVER
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch

@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import PauseActivityRequest, UnpauseActiv
 from temporalio.client import Client
 
 from activities.names import assessment_id
-from activities.recovery import workflows
+from activities.recovery import other_workflows
 from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.withdraw import Withdraw
@@ -188,8 +188,8 @@ async def test_a_rollout_and_a_handover_of_many_pages_are_not_listed(
 ) -> None:
     """They take longer than a workflow may rest."""
     longest = 5
-    monkeypatch.setattr(workflows, "time", time)
-    monkeypatch.setattr(workflows, "LONGEST_PAUSE_SECONDS", longest)
+    monkeypatch.setattr(other_workflows, "time", time)
+    monkeypatch.setattr(other_workflows, "LONGEST_PAUSE_SECONDS", longest)
     await asyncio.gather(*(reconciled.start() for _ in range(CASES)))
     client, queue, began_at, listed = reconciled.client, reconciled.settings.task_queue, time.monotonic(), list[str]()
     rollout = await start_rollout(client, queue, put_in_force(reconciled, reconciled.catalogue, page=1))

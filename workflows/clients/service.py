@@ -21,8 +21,8 @@ from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names, poller
+from activities.recovery.other_workflows import is_held_up
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import is_held_up
 from activities.run_status import UndecodableError, describe_run, if_found, is_over, unless
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
