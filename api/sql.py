@@ -105,8 +105,8 @@ class Reader:
 
     async def known(self, intake: Intake, at: datetime) -> CallerLookup | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
-        said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
-        if not self._intake_seconds or not any(said):
+        contact = (intake.caller.account_no, intake.caller.phone, intake.location.address)
+        if not self._intake_seconds or not any(contact):
             return UNKNOWN_CALLER
         try:
             async with asyncio.timeout(self._intake_seconds):
@@ -235,7 +235,7 @@ class ProjectionWriter:
         return case, committed
 
     async def has(self, number: str, version: int) -> bool:
-        """Return True if SQL has this version of the case; else the case is told to publish it."""
+        """Return True if SQL has this version of the case; else the case is signalled to publish it."""
         with suppress(ProblemError):
             if (await self.reader.ask(versions, [number])).get(number, 0) >= version:
                 return True

@@ -239,13 +239,13 @@ class ComplaintActions(Actions[Outcome]):
         if not left or not _names_another(view.caller, body.caller, self.backend.catalogue.area_code):
             return body
         facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
-        said = Intake.model_construct(**facts).without(left)
-        places = {"caller": merged(said.caller, body.caller), "location": merged(said.location, body.location)}
-        said = said.model_copy(update=places)
-        contact = in_catalogue(self.backend.catalogue, await self.backend.reader.contact(said, view.registered_at))
+        intake = Intake.model_construct(**facts).without(left)
+        places = {"caller": merged(intake.caller, body.caller), "location": merged(intake.location, body.location)}
+        intake = intake.model_copy(update=places)
+        contact = in_catalogue(self.backend.catalogue, await self.backend.reader.contact(intake, view.registered_at))
         names = {each.rpartition(".")[2] for each in left}
         contact = Contact(**{name: value for name, value in contact._asdict().items() if name in names})
-        filled, _ = said.filled_in(contact)
+        filled, _ = intake.filled_in(contact)
         caller, location = (
             {name.rpartition(".")[2] for name in (*_given(part, getattr(body, part)), *left) if name.startswith(part)}
             for part in ("caller", "location")
@@ -327,6 +327,6 @@ add_actions(
 
 @router.post(PREFIX + "/{action}", include_in_schema=False, dependencies=[Depends(KEY)])
 async def unknown(number: NumberText, action: str) -> Response:  # noqa: ARG001 - part of the path
-    """Answer 404; a stranger is told nothing."""
+    """Answer 404; a stranger learns nothing."""
     hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
     raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=[*COMMANDS])

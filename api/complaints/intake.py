@@ -128,8 +128,8 @@ class Recognition:
         """Tell the case what was known of its caller, whom it names since this version. Raises ProblemError."""
         known = await self._reader.known_late(intake, at, number)
         if known != UNKNOWN_CALLER.facts or caller_version > 1:
-            said = Recognised(**known._asdict(), caller_version=caller_version)
-            if batch := await self._complaints.recognise(number, said, f"recognise-{caller_version}"):
+            recognised = Recognised(**known._asdict(), caller_version=caller_version)
+            if batch := await self._complaints.recognise(number, recognised, f"recognise-{caller_version}"):
                 await self._projection.write(batch)
 
 
@@ -175,15 +175,15 @@ class IntakeService:
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())
         thanked = self.backend.naming.known(body.thanked) if body.thanked else None
         given = {name: getattr(body, name) for name in Intake.model_fields}
-        said = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
+        stated = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
-        looking = asyncio.ensure_future(self.backend.reader.known(said, at))
+        looking = asyncio.ensure_future(self.backend.reader.known(stated, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
             return NewlyRegistered(number)
         known = await looking
         facts, contact = known or UNKNOWN_CALLER
-        intake, filled = said.filled_in(in_catalogue(self.backend.catalogue, contact)) if body.fill else (said, ())
-        if intake.location.district != said.location.district:
+        intake, filled = stated.filled_in(in_catalogue(self.backend.catalogue, contact)) if body.fill else (stated, ())
+        if intake.location.district != stated.location.district:
             terms = self._terms(body, intake.location.district, at)
         incident = await self.backend.reader.incident_covering(intake.service_code, intake.location)
         people = owner.people | (thanked.people if thanked else {})
@@ -191,7 +191,7 @@ class IntakeService:
         draft = Registration(number="", at=at, actor=actor, owner=owner.id, people=people, intake=intake, **found)
         registered = await self._start(draft, request, sent=sent)
         if known is None and registered.case:
-            self.recognition.begin(registered.number, said, at)
+            self.recognition.begin(registered.number, stated, at)
         return registered
 
     async def write(self, made: NewlyRegistered) -> tuple[Case, bool]:

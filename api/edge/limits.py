@@ -1,4 +1,4 @@
-"""Limits of an address, a person and a case: counted in this process, told in the log, and answered 429 beyond.
+"""Limits of an address, a person and a case: counted in this process, logged, and answered 429 beyond.
 
 Of connections: heads are small, all arrives and is taken within a time, and no address may hold all of them.
 """
@@ -48,7 +48,7 @@ class RareLog(FixedWindowRateLimiter):
     def __init__(self) -> None:
         super().__init__(MemoryStorage())
 
-    def tell(self, subject: str, what: str) -> None:
+    def note(self, subject: str, what: str) -> None:
         if self.hit(_ONE_LINE, subject, what):
             log.warning("%s %s", subject, what)
 
@@ -68,7 +68,7 @@ class Limit:
         if self._most is None or self._limiter.test(self._most, subject):
             return
         reached = f"has reached the limit of {self._most.amount} {self._what} within a minute"
-        self._log.tell(subject, reached)
+        self._log.note(subject, reached)
         seconds = math.ceil(self._limiter.get_window_stats(self._most, subject).reset_time - time.time())
         headers = {"Retry-After": str(max(seconds, 1))}
         raise ProblemError(self._kind, f"The {subject} {reached}; send it again after the pause.", headers=headers)
@@ -97,7 +97,7 @@ class Limits:
 
     def guessed(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
-        self._log.tell(_address(request), f"sends {what}")
+        self._log.note(_address(request), f"sends {what}")
         self.check_guesses(request)
         self._guesses.count(_address(request))
 
@@ -135,9 +135,9 @@ def _address(request: Request) -> str:
 
 def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
     """Return the refusal, at `at`, of what a rule in words allows again from `free_at` on."""
-    told = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
+    shown = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
     headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
-    return ProblemError(kind, f"{rule} The next one is possible from {told} on.", headers=headers)
+    return ProblemError(kind, f"{rule} The next one is possible from {shown} on.", headers=headers)
 
 
 class Turns:
@@ -220,7 +220,7 @@ class BoundedProtocol(HttpToolsProtocol):
         held = sum(other.address == self.address for other in self.connections)
         if held > self.bounds.of_address or len(self.connections) > self.bounds.most:
             bounds = f"{self.bounds.of_address} of one address, {self.bounds.most} in all"
-            self.bounds.log.tell(f"address {self.address}", f"is refused connections: accepted are {bounds}")
+            self.bounds.log.note(f"address {self.address}", f"is refused connections: accepted are {bounds}")
             self.transport.abort()
             return
         self._wait()

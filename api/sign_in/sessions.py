@@ -90,12 +90,12 @@ class OidcSignIn:
         if handshake is None or not code or not secrets.compare_digest(state.encode(), handshake.state.encode()):
             raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
         given = await self._exchange(code, handshake.verifier)
-        said = await self.tokens.read(str(given.get("id_token", "")), self.client_id)
+        id_claims = await self.tokens.read(str(given.get("id_token", "")), self.client_id)
         # What is about another sign-in, client or person is somebody else's.
-        if said.get("nonce") != handshake.nonce or said.get("azp", self.client_id) != self.client_id:
+        if id_claims.get("nonce") != handshake.nonce or id_claims.get("azp", self.client_id) != self.client_id:
             raise _refused("the ID token is that of another sign-in")
         claims = await self.tokens.read(str(given.get("access_token", "")))
-        if said["sub"] != claims["sub"]:
+        if id_claims["sub"] != claims["sub"]:
             raise _refused("ID token and access token are of different people")
         return self.tokens.claims.actor(claims), handshake.to
 

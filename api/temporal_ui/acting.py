@@ -234,12 +234,12 @@ async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id:
     except ProblemError as refused:
         answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
     run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
-    told = UpdateWorkflowExecutionResponse(
+    response = UpdateWorkflowExecutionResponse(
         update_ref=UpdateRef(workflow_execution=run, update_id=key),
         outcome=_outcome(catalogue, answer, action, body),
         stage=UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     )
-    return Response(MessageToJson(told, indent=None), media_type=JSON)
+    return Response(MessageToJson(response, indent=None), media_type=JSON)
 
 
 def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | None, body: bytes | None) -> Outcome:

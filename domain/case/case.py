@@ -191,7 +191,7 @@ class Case(CaseState, EntityRules[Event]):
             return self.record(left_out.KIND.next_event(self, at, Decision(data)))
 
     def record(self, event: Event) -> Event:
-        """Bring the case along; return the event, addressed to those who are told of it now.
+        """Bring the case along; return the event, addressed to those who are notified of it now.
 
         Raises ValidationError if the case would break an invariant, and changes nothing.
         """
@@ -225,7 +225,7 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
 
 
 def addressed(event: Event, after: CaseState) -> Event:
-    """Return the event with the addresses of those who are told of it, given the case as the event left it.
+    """Return the event with the recipients who are notified of it, given the case as the event left it.
 
     Once the event is published, others may have the case.
     """

@@ -122,7 +122,7 @@ class FollowUpAnswer(Immutable):
 
 
 class FailedDelivery(Immutable):
-    """Notification (通知) that a channel did not take: its key, the channel, the last error, and when it was told."""
+    """Notification (通知) that a channel did not take: its key, the channel, the last error, and the time."""
 
     key: str
     channel: str

@@ -298,8 +298,8 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
 class EventKind(BaseKind[CaseState, Event]):
     """Kind of event of a complaint.
 
-    `flags` are those that the event raises. `by_time`: nobody has acted on the case. `notifies_by_incident` are told in
-    place of others if an incident brings the event.
+    `flags` are those that the event raises. `by_time`: nobody has acted on the case. `notifies_by_incident` are
+    notified in place of others if an incident brings the event.
     """
 
     EVENT = Event

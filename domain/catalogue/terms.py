@@ -82,7 +82,7 @@ class Promise(Value):
 
 
 class EscalationStep(Value):
-    """At this percentage of a clock's budget these people are told."""
+    """At this percentage of a clock's budget these people are notified."""
 
     percent: int = Field(gt=0, le=1000)
     notify: tuple[Recipient, ...] = Field(min_length=1, description=f"some of {', '.join(get_args(Recipient))}")
@@ -129,7 +129,7 @@ class Approver(Value):
 
 
 class Unit(Coded):
-    """A department of the organisation chart. Persons by their ids; None: the post alone is told."""
+    """A department of the organisation chart. Persons by their ids; None: the post alone is notified."""
 
     lead: str | None = None
     director: str | None = None

@@ -139,9 +139,9 @@ class News(Immutable):
         """Return the news of an event; None if callers do not hear of it."""
         if not isinstance(event.data, inform.Inform):
             return None
-        said = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
-        said |= {"incident": incident.number, "timezone": incident.timezone}
-        return cls(seq=event.seq, at=event.at, numbers=numbers, **said)
+        values = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
+        values |= {"incident": incident.number, "timezone": incident.timezone}
+        return cls(seq=event.seq, at=event.at, numbers=numbers, **values)
 
 
 def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tuple[Notification, ...]:
@@ -175,10 +175,10 @@ class IncidentBatch(Immutable):
 
 def unsent_news(given: Sequence[IncidentBatch | News]) -> list[News]:
     """Return the news, without numbers of cases, of those events in the batches whose news are not given as well."""
-    told = {each.seq for each in given if isinstance(each, News)}
+    with_news = {each.seq for each in given if isinstance(each, News)}
     batches = [each for each in given if isinstance(each, IncidentBatch)]
     found = [News.of(batch.incident, event, ()) for batch in batches for event in batch.events]
-    return [*{each.seq: each for each in found if each and each.seq not in told}.values()]
+    return [*{each.seq: each for each in found if each and each.seq not in with_news}.values()]
 
 
 class Gathering(Immutable):

@@ -267,9 +267,9 @@ class BaseKind(Generic[EntityT, EventT]):
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
         """Return those who are notified of the event, given the entity as it left it."""
-        told: Addressees | None = event.data.notifies(entity, event)
-        if told is not None:
-            return told
+        notified: Addressees | None = event.data.notifies(entity, event)
+        if notified is not None:
+            return notified
         if isinstance(self.notifies, Mapping):
             return self.notifies[event.to_state]
         return tuple(who.format_map(event.data.__dict__) for who in self.notifies)

@@ -122,7 +122,7 @@ class CalendarRules(Value):
                 raise ValueError(f"override.{year}: {strays[0]} is of another year; accepted: days of {year}")
         return self
 
-    def years_told(self) -> set[int]:
+    def years_with_holidays(self) -> set[int]:
         return {year for year, table in self.override.items() if table.off}
 
 
@@ -150,7 +150,7 @@ def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date],
     free, work = set[date](), set[date]()
     if rules.country == "CN":
         # The table of a year, if it has days off, is the whole of it.
-        expected = {last_known + each for each in range(1, EXPECTED_YEARS + 1)} - rules.years_told()
+        expected = {last_known + each for each in range(1, EXPECTED_YEARS + 1)} - rules.years_with_holidays()
         free = {*china.holidays, *(day for year in expected for day in holidays_by_law(year))}
         work = {*china.workdays}
     for table in rules.override.values():
@@ -162,7 +162,7 @@ def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date],
 def _covers_until(rules: CalendarRules) -> date:
     """Return the end of the last year before the first gap; `date.max` without any holidays."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
-    known |= rules.years_told()
+    known |= rules.years_with_holidays()
     if not known:
         return date.max if not rules.override else date(min(rules.override) - 1, 12, 31)
     year = min(known)

@@ -55,10 +55,10 @@ class ColumnFile:
         """Note a mistake of the present line; `what` follows its number."""
         self._problems.append(f"{self.path}, line {self.line}{what}")
 
-    def note_repeated(self, key: Hashable, told: str) -> None:
-        """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
+    def note_repeated(self, key: Hashable, message: str) -> None:
+        """Note a mistake if a line before the present one has this key; `message` has `{}` for its number."""
         if (first := self._first_lines.setdefault(key, self.line)) != self.line:
-            self.fault(told.format(first))
+            self.fault(message.format(first))
 
     def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[T]:
         """Return what `make` makes of each line. It raises LineFault, or returns None for mistakes that it has noted.

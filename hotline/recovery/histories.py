@@ -91,8 +91,8 @@ class IncidentHistory(NamedTuple):
 
     def lost_beside(self, events: Sequence[IncidentEvent]) -> int:
         """Return the version up to which these events of SQL lack what is lost; 0 if they lack nothing."""
-        told = (event for each in self.lost if isinstance(each, IncidentBatch) for event in each.events)
-        return max((event.seq for event in told if event not in events), default=0)
+        events_lost = (event for each in self.lost if isinstance(each, IncidentBatch) for event in each.events)
+        return max((event.seq for event in events_lost if event not in events), default=0)
 
 
 class IncidentRun(NamedTuple):
@@ -199,8 +199,8 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
             done = under_way.get(event.activity_task_completed_event_attributes.scheduled_event_id)
             if done and await done.is_done(origin, event):
                 acknowledged = max(acknowledged, done.argument.case.version)
-            if told := await _sent(origin, event):
-                acknowledged = max(acknowledged, told.acknowledged or 0)
+            if command := await _sent(origin, event):
+                acknowledged = max(acknowledged, command.acknowledged or 0)
         except UnopenedError as error:
             unopened = error
     if unopened and _still_runs(runs):
@@ -213,8 +213,8 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
 def _lost(ended: Sequence[ProjectionBatch], own: Sequence[ProjectionBatch], begun: int) -> Sequence[ProjectionBatch]:
     """Return the batches of ended runs if a run lacks any of them that began with this version."""
     has = {(batch.case.version, batch.changed_at) for batch in own}
-    told = {(batch.case.version, batch.changed_at) for batch in ended if batch.case.version > begun}
-    return () if told <= has else ended
+    of_ended = {(batch.case.version, batch.changed_at) for batch in ended if batch.case.version > begun}
+    return () if of_ended <= has else ended
 
 
 def _changes_shown(event: HistoryEvent) -> list[datetime]:
@@ -229,15 +229,15 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities and senders to write. Raises UnreadableError."""
-    pending, told = dict[int, Request](), dict[int, IncidentBatch | News]()  # of the run that is read
+    pending, waiting = dict[int, Request](), dict[int, IncidentBatch | News]()  # of the run that is read
     written, ended = list[IncidentBatch | News](), list[IncidentBatch | News]()
     starts, begun, unopened = set[bytes](), 0, None
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         try:
             if await read(origin, started.input.payloads, START, _Started):
-                ended += told.values()
-                pending, told = {}, {}
+                ended += waiting.values()
+                pending, waiting = {}, {}
                 # A reset copies the start, as somebody can: the run before it went on.
                 if (message := started.input.SerializeToString(deterministic=True)) not in starts:
                     unopened = None
@@ -245,18 +245,18 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
                     if not started.continued_execution_run_id:  # rebuilt from SQL, without what that lacked
                         ended, begun = [], len(written)
             if request := await requested(origin, event):
-                pending[event.event_id], told[event.event_id] = request, request.argument
+                pending[event.event_id], waiting[event.event_id] = request, request.argument
             for batch in await _returned_of_incident(origin, event):
-                told[event.event_id] = batch
+                waiting[event.event_id] = batch
             await _sent(origin, event)  # for its key: what it did is in the answer
         except UnopenedError as error:
             unopened = error
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         if (done := pending.get(completed)) and await done.is_done(origin, event):
-            written.append(told.pop(completed))
+            written.append(waiting.pop(completed))
     has = [part for each in written for part in _parts(each)]
     lost, left = (
-        [each for each in given if any(part not in has for part in _parts(each))] for given in (ended, told.values())
+        [each for each in given if any(part not in has for part in _parts(each))] for given in (ended, waiting.values())
     )
     history = IncidentHistory(written, [], unopened, lost)
     if _still_runs(runs):
@@ -265,8 +265,8 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     return history._replace(pending=[*left, *unsent_news([*written[begun:], *asked, *left])])
 
 
-def _parts(told: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
-    return told.events if isinstance(told, IncidentBatch) else [told]
+def _parts(batch: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
+    return batch.events if isinstance(batch, IncidentBatch) else [batch]
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
@@ -276,10 +276,10 @@ async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentR
         started = event.workflow_execution_started_event_attributes.input.payloads
         if start := await read(origin, started, START, _Started):
             version = start.source.version
-        told = await _returned_of_incident(origin, event)
+        batches = await _returned_of_incident(origin, event)
         if (request := await requested(origin, event)) and not isinstance(request.argument, News):
-            told.append(request.argument)
-        events |= {one.seq: one for each in told for one in each.events}
+            batches.append(request.argument)
+        events |= {one.seq: one for each in batches for one in each.events}
     return IncidentRun(max([version, *events]), events)
 
 

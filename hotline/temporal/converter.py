@@ -136,8 +136,8 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
             failure.ClearField("stack_trace")
         elif NO_HANDLER in failure.message:
             failure.ClearField("stack_trace")
-            told = re.sub(r"(?<=\[)internal_\w+ | internal_\w+", "", failure.message)
-            failure.message = f"没有这个操作，请从列表中选择。{told}"
+            message = re.sub(r"(?<=\[)internal_\w+ | internal_\w+", "", failure.message)
+            failure.message = f"没有这个操作，请从列表中选择。{message}"
         elif failure.message == UNDECODED:
             failure.ClearField("stack_trace")
             failure.ClearField("cause")

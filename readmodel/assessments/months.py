@@ -82,8 +82,8 @@ def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
     """Write an assessment as `write_entity` does, which says what None means, and raises DivergedError."""
     month = batch.assessment
     values = row(assessments, month, document=month)
-    told = [(event, assessment_notifications(month, event)) for event in batch.events]
-    return write_entity(connection, (assessments, assessment_events), values, told)
+    notified = [(event, assessment_notifications(month, event)) for event in batch.events]
+    return write_entity(connection, (assessments, assessment_events), values, notified)
 
 
 def get(connection: ReadConnection, month: str) -> Assessment | None:

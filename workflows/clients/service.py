@@ -169,7 +169,7 @@ def log_failures(what: str) -> Iterator[None]:
 
 
 async def last_report(client: Client) -> ReconcilerReport | None:
-    """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
+    """Return the last report of the reconciler; None if it has made none, or does not run. Raises RPCError."""
     if (seen := await describe_run(client, RECONCILER.id)) is None:
         return None
     converter = client.data_converter.with_context(
@@ -178,10 +178,10 @@ async def last_report(client: Client) -> ReconcilerReport | None:
     kinds: list[type] = [datetime, ReconcilerReport]
     beats = [zip(each.heartbeat_details.payloads, kinds, strict=False) for each in seen.pending_activities]
     try:
-        told = [value for beat in beats for part, kind in beat for value in await converter.decode([part], [kind])]
+        values = [value for beat in beats for part, kind in beat for value in await converter.decode([part], [kind])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
         return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
-    return next((each for each in told if isinstance(each, ReconcilerReport)), None)
+    return next((each for each in values if isinstance(each, ReconcilerReport)), None)
 
 
 SCHEDULE = names.PERIOD_END

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit.words import WorkerNames
 
 LINKED, UNLINKED = "linked", "unlinked"
-_TELLING = "telling"
+_SIGNALLING = "signalling"
 
 
 @workflow.defn(name="ComplaintWorkflow")
@@ -47,10 +47,10 @@ class ComplaintWorkflow(EntityWorkflow):
         self._changes = dict(start.changes)
         self._ends = False
         self._timer = DeadlineTimer(self._wake)
-        self._told = start.linked_incident
-        """Incident that knows of the case, or is being told."""
-        self._ended: str | None = ""
-        """Incident that had ended when it was told; empty for none."""
+        self._linked_incident = start.linked_incident
+        """Incident that has the signal of the link, or is being signalled."""
+        self._ended_incident: str | None = ""
+        """Incident that had ended when it was signalled; empty for none."""
         super().__init__(self._case, registered, start)
         self._outbox[:0] = start.outbox
 
@@ -64,7 +64,7 @@ class ComplaintWorkflow(EntityWorkflow):
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
             self._timer.set(self._case.next_deadline(), self._case.state)
-            self._tell_incident()
+            self._signal_incident()
             self._publish_events()
             self._continue_as_new_if_suggested()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -72,21 +72,21 @@ class ComplaintWorkflow(EntityWorkflow):
     def _may_continue(self) -> bool:
         return not self._tasks
 
-    def _tell_incident(self) -> None:
-        """Begin to tell a changed incident, unless it had ended when it was told."""
+    def _signal_incident(self) -> None:
+        """Begin to signal a changed incident, unless it had ended when it was signalled."""
         incident = self._case.incident
-        if incident != self._ended:
-            self._ended = ""
-        if _TELLING not in self._tasks and incident not in (self._told, self._ended):
-            left, self._told = self._told, incident
-            self._begin(_TELLING, self._tell(left, incident))
+        if incident != self._ended_incident:
+            self._ended_incident = ""
+        if _SIGNALLING not in self._tasks and incident not in (self._linked_incident, self._ended_incident):
+            left, self._linked_incident = self._linked_incident, incident
+            self._begin(_SIGNALLING, self._signal_both(left, incident))
 
-    async def _tell(self, left: str | None, joined: str | None) -> None:
-        """Tell both incidents; leave one that has ended, as it cannot be told."""
+    async def _signal_both(self, left: str | None, joined: str | None) -> None:
+        """Signal both incidents; leave one that has ended."""
         if left:
             await self._signal(left, UNLINKED)
         if joined and not await self._signal(joined, LINKED):
-            self._told, self._ended = None, joined
+            self._linked_incident, self._ended_incident = None, joined
             self._note(*self._case.unlink(joined, workflow.now()))
 
     async def _signal(self, incident: str, signal: str) -> bool:
@@ -105,7 +105,7 @@ class ComplaintWorkflow(EntityWorkflow):
         if ends and not self._ends:
             self._ends = True
             self._sender_version = 0
-        if _TELLING not in self._tasks:
+        if _SIGNALLING not in self._tasks:
             self._publish(Projection.publish, self._batch)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
@@ -211,7 +211,7 @@ class ComplaintWorkflow(EntityWorkflow):
             outbox=tuple(self._outbox),
             changes=self._changes,
             recent=tuple(lines(self._recent, self._case)),
-            linked_incident=self._told,
+            linked_incident=self._linked_incident,
         )
 
 

@@ -63,7 +63,7 @@ class DecideCredit(ActionBody):
             check_reason(self.reason, self.note)
         final = owed.is_final(approved=self.approved)
         payer = owed.paid_by if final and self.approved else None
-        told = ("caller", "department") if payer else ("caller",)
+        notified = ("caller", "department") if payer else ("caller",)
         decided = CreditDecided.of(
             self,
             subject=owed.name,
@@ -73,14 +73,14 @@ class DecideCredit(ActionBody):
             requested_by=SYSTEM.id,
             turn=len(owed.approved_by) + 1,
             final=final,
-            notify=told if final and self.approved else (),
+            notify=notified if final and self.approved else (),
             department=payer,
         )
         return Decision(decided)
 
 
 class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
-    """Decision of one approver, with the credit; a final approval names those who pay, and those who are told."""
+    """Decision of one approver, with the credit; a final approval names those who pay, and those who are notified."""
 
     final: bool
     notify: tuple[str, ...] = omit_default(())

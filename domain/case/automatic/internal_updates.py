@@ -57,7 +57,7 @@ CATALOGUE_CHANGE = EventKind(
 
 
 KNOWN = "known"
-"""The answer of a case that knows all that it is told of its caller."""
+"""The answer of a case that knows all of this about its caller."""
 
 
 class Recognised(EventData):
