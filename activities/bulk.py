@@ -22,7 +22,8 @@ from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.kit.event import Command
-from domain.shared.value import Immutable, UnknownCode
+from domain.shared.codes import UnknownCode
+from domain.shared.value import Immutable
 from readmodel.cases.queries import get_cases, open_numbers
 from readmodel.people.workload import end_handover, given_by, owned_by, owners
 from readmodel.writer import GroupWriter

@@ -61,7 +61,7 @@ from api.temporal_ui.dangerous import Confirmation, Dangerous
 from api.temporal_ui.pages import TemporalPages
 from api.temporal_ui.proxy import UiProxy, UiServer
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.value import CodeKind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.data_folder import ServingLock, write_private

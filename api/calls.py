@@ -49,7 +49,8 @@ from domain.rights.rights import (
 )
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
-from domain.shared.value import CallId, Instant, Name, Phone, RecordingUrl, Text, Value
+from domain.shared.phones import Phone
+from domain.shared.value import CallId, Instant, Name, RecordingUrl, Text, Value
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
 from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 

@@ -20,8 +20,9 @@ from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority
 from domain.shared.actors import Actor
+from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
-from domain.shared.value import Code, DepartmentCode, DistrictCode, Instant, Name, ServiceCode
+from domain.shared.value import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.search import CaseFilters, Sort
 from readmodel.recovery import Lost

@@ -27,7 +27,8 @@ from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS, RIGHT_TO_HAND_OVER
 from domain.shared.actors import Actor
-from domain.shared.value import AccountNo, Immutable, Name, Phone, Text, Value
+from domain.shared.phones import Phone
+from domain.shared.value import AccountNo, Immutable, Name, Text, Value
 from readmodel.base.paging import Place
 from readmodel.callers import caller_record, customer_record, known_caller
 from readmodel.people.workload import assigned_to, begin_handover, count_owned

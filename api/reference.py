@@ -19,7 +19,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.rights.rights import ACTION_RIGHTS, KEYED, PERSONAL_DATA, READ_REFERENCE, RIGHTS, Reach, Right, Sight
 from domain.shared.actors import Person, Role, StaffRole
-from domain.shared.value import Coded, DepartmentCode, DistrictCode
+from domain.shared.codes import Coded, DepartmentCode, DistrictCode
 
 
 class ServiceItem(BaseModel):

@@ -19,7 +19,7 @@ from domain.case.intake import THANKS_SERVICE, Caller, Contact, Intake, IntakeFl
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
-from domain.shared.value import PHONE
+from domain.shared.phones import PHONE
 from readmodel.base.database import ReadConnection, WriteConnection, is_one_of
 from readmodel.base.paging import Place, in_order
 from readmodel.base.schema import UtcDateTime

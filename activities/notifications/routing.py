@@ -14,7 +14,7 @@ from activities.notifications.channels.log import LogConfig
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.catalogue.terms import Priority, Recipient
 from domain.shared.actors import Role
-from domain.shared.value import Code
+from domain.shared.codes import Code
 from readmodel.notifications import FORMER_CALLER
 
 RECIPIENT_KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})

@@ -20,7 +20,8 @@ from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
 from domain.catalogue import figures
 from domain.reports.report import Cell
 from domain.shared.actors import Actor
-from domain.shared.value import Code, Immutable, Name, ShortText, Text, exhaustive
+from domain.shared.codes import Code
+from domain.shared.value import Immutable, Name, ShortText, Text, exhaustive
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"

@@ -38,7 +38,8 @@ from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS, right_to
 from domain.shared.actors import Actor
-from domain.shared.value import Code, Name
+from domain.shared.codes import Code
+from domain.shared.value import Name
 from readmodel.assessments import exclusions, months
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import RowPage

@@ -47,7 +47,8 @@ from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
-from domain.shared.value import UnknownCode, Value
+from domain.shared.codes import UnknownCode
+from domain.shared.value import Value
 from readmodel.callers import links_sent
 from readmodel.calls.calls import call_mismatch
 from readmodel.calls.contacts import link_goes_nowhere

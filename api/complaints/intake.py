@@ -30,8 +30,8 @@ from domain.case.lifecycle import Event
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
+from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
-from domain.shared.value import UnknownCode
 from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
 from readmodel.cases.queries import get_case
 from workflows.clients.start import Request

@@ -65,7 +65,7 @@ from domain.case.lifecycle import PartState, State
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
-from domain.shared.value import DepartmentCode, words
+from domain.shared.codes import DepartmentCode, words
 from readmodel.base.paging import RowPage
 from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
 from readmodel.cases.queries import documents as documents_of

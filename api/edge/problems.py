@@ -20,8 +20,9 @@ from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared import errors
+from domain.shared.codes import UNKNOWN_CODE, CodeKind, UnknownCode
 from domain.shared.errors import OperatorError, ProblemType, Refused, causes, form_of, message, tables_at
-from domain.shared.value import NO_INSTANT, RFC_3339, UNKNOWN_CODE, CodeKind, UnknownCode
+from domain.shared.value import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"

@@ -22,7 +22,8 @@ from domain.incident.state import (
     Scope,
 )
 from domain.shared.actors import Actor
-from domain.shared.value import DistrictCode, Immutable, Instant, Name, ServiceCode, omit_default
+from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.value import Immutable, Instant, Name, omit_default
 from readmodel.incidents import IncidentCandidate, IncidentCounts
 
 

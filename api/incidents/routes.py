@@ -41,7 +41,7 @@ from domain.incident.state import IncidentState, Opening
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor, Role
-from domain.shared.value import UnknownCode
+from domain.shared.codes import UnknownCode
 from readmodel import incidents as stored
 from readmodel.incidents import incident_timeline
 from workflows.clients.start import Request

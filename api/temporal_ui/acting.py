@@ -37,8 +37,9 @@ from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Actor, Role
+from domain.shared.codes import UNKNOWN_CODE, CodeKind
 from domain.shared.errors import ProblemType, causes, form_of, table_at
-from domain.shared.value import UNKNOWN_CODE, CodeKind, exhaustive
+from domain.shared.value import exhaustive
 
 MOST_FAULTS = 5
 """Faults that a message names."""

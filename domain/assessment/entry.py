@@ -22,7 +22,8 @@ from domain.case.progress import SATISFIED
 from domain.case.state import Holder
 from domain.catalogue.figures import EntryKind
 from domain.catalogue.terms import MISS, USUAL_CURRENCY
-from domain.shared.value import exhaustive, same_phone
+from domain.shared.phones import same_phone
+from domain.shared.value import exhaustive
 
 NEVER_EXCLUDED = frozenset({EntryKind.THANKS, EntryKind.MONEY, EntryKind.INSPECTED})
 """Kinds of entries that an exclusion leaves in."""

@@ -13,7 +13,8 @@ from domain.case.new_terms import Moved
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition, Terms
 from domain.shared.actors import Actor, PersonId
-from domain.shared.value import Immutable, Text, UnknownCode, omit_default
+from domain.shared.codes import UnknownCode
+from domain.shared.value import Immutable, Text, omit_default
 
 
 class Handover(Immutable):

@@ -13,8 +13,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from domain.kit.event import ActionBody, BaseEvent, EventData
+from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
-from domain.shared.value import DepartmentCode, Immutable, NamedCode, exhaustive, omit_default
+from domain.shared.value import Immutable, NamedCode, exhaustive, omit_default
 
 
 class State(NamedCode):

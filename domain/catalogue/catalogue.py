@@ -32,7 +32,8 @@ from domain.catalogue.terms import (
     UrgingRules,
 )
 from domain.incident.state import SurgeRule
-from domain.shared.value import Coded, CodeKind, Value, code_of, entry_of, omit_default
+from domain.shared.codes import Coded, CodeKind, code_of, entry_of
+from domain.shared.value import Value, omit_default
 
 HORIZON = timedelta(days=400)
 """Time after its registration for which a case knows the holidays."""

@@ -17,7 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.norms import Count, Sourced, WorkingDays, by_code
 from domain.catalogue.terms import CLOCKS, USUAL_CURRENCY
-from domain.shared.value import Coded, NamedCode, Value, exhaustive
+from domain.shared.codes import Coded
+from domain.shared.value import NamedCode, Value, exhaustive
 
 
 class Subject(NamedCode):

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, CustomerClass, EscalationStep, Priority, Starts
-from domain.shared.value import Coded, Money, PositiveMoney, Value, exhaustive, omit_default
+from domain.shared.codes import Coded
+from domain.shared.value import Money, PositiveMoney, Value, exhaustive, omit_default
 
 Zone = Literal["town", "outskirts"]
 

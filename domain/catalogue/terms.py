@@ -11,7 +11,8 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.shared.value import Coded, Money, PositiveMoney, Value, exhaustive, omit_default
+from domain.shared.codes import Coded
+from domain.shared.value import Money, PositiveMoney, Value, exhaustive, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]

@@ -22,7 +22,8 @@ from domain.incident.state import CONTROL_ROOM
 from domain.kit.event import AnyAction, Command
 from domain.shared.actors import STAFF_ROLES, Actor, Role
 from domain.shared.errors import WRONG_ROLE, Refused
-from domain.shared.value import MOBILE, MOBILE_IN_WORDS, NamedCode, exhaustive
+from domain.shared.phones import MOBILE, MOBILE_IN_WORDS
+from domain.shared.value import NamedCode, exhaustive
 
 
 class Reach(NamedCode):

@@ -4,7 +4,8 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from domain.shared.value import Code, Immutable, Name, NamedCode, exhaustive, omit_default
+from domain.shared.codes import Code
+from domain.shared.value import Immutable, Name, NamedCode, exhaustive, omit_default
 
 
 class Role(NamedCode):

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from domain.shared.value import CALL_ID, LINES, ONE_LINE, PHONE, RECORDING_URL
+from domain.shared.phones import PHONE
+from domain.shared.value import CALL_ID, LINES, ONE_LINE, RECORDING_URL
 
 
 class ProblemType(NamedTuple):
@@ -26,7 +27,7 @@ class ProblemType(NamedTuple):
         return f"{self.kind}:{self.code}"
 
 
-class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
+class Refused(Exception):  # noqa: N818 - a refusal is an answer, and no error
     """A command that is not accepted; nothing has changed. `accepted` lists what would be accepted instead."""
 
     def __init__(self, problem: ProblemType, message: str, accepted: tuple[str, ...] = ()) -> None:

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from domain.case.bulk import Handover, HandoverProgress
 from domain.rights.rights import RIGHT_TO_HAND_OVER
 from domain.shared.actors import OWNERS, Person, Role, StaffRole
+from domain.shared.codes import UnknownCode
 from domain.shared.errors import message
-from domain.shared.value import UnknownCode
 from hotline.cli.shared import catalogue_in_force, minute, reaching_both, reading_sql, show_table, writing_sql
 from hotline.files.data_folder import write_private
 from hotline.settings import Settings

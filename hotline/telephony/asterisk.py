@@ -9,7 +9,8 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 from domain.calls.call import Call, Timing
-from domain.shared.value import CALL_ID, LONGEST_URL, PHONE, RECORDING_URL
+from domain.shared.phones import PHONE
+from domain.shared.value import CALL_ID, LONGEST_URL, RECORDING_URL
 from hotline.files.formats import TIME, YEARS, LineFault, instant_in
 from hotline.telephony.call_lines import CallFormat, LeftOutLine
 from hotline.telephony.people import NAME, Agents

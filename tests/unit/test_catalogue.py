@@ -11,7 +11,7 @@ import pytest
 from demo.__main__ import CATALOGUE as DEMO
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS, EscalationStep, Promise, Terms
-from domain.shared.value import UnknownCode
+from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"

@@ -49,7 +49,7 @@ from domain.incident.state import IncidentState, Opening, Scope
 from domain.kit.event import Command
 from domain.reports.report import ReportKind
 from domain.shared.actors import Actor, Person, Role
-from domain.shared.value import Coded
+from domain.shared.codes import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.call_backs import CallBackEntry

@@ -25,7 +25,7 @@ from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
 from domain.kit.event import CANCELLATION, AnyAction, BaseKind
 from domain.shared.actors import Role
-from domain.shared.value import Coded
+from domain.shared.codes import Coded
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, StringConstraints
 from pydantic_core import to_json
 
 from activities.notifications.channels import base
-from domain.shared.value import Phone
+from domain.shared.phones import Phone
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 

@@ -4,8 +4,9 @@ from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import NO_SUCH_PART, Event, OfIncident, Part, PartBody, PartData, PartState, State
 from domain.case.progress import Finding
 from domain.case.state import Action, CaseState, Decision, GuardResult, NotPossible, PartAction, Role, while_incomplete
+from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.value import Code, Text, omit_default
+from domain.shared.value import Text, omit_default
 
 NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing", "尚未取得领导审批")
 UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding", "没有这个查实事项")

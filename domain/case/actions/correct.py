@@ -13,8 +13,10 @@ from domain.case.new_terms import Moved, apply_terms, changed_terms, keep_priori
 from domain.case.progress import ContactChange
 from domain.case.state import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.catalogue.terms import Edition, Priority, Terms
+from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
-from domain.shared.value import ServiceCode, Value, omit_default, same_phone
+from domain.shared.phones import same_phone
+from domain.shared.value import Value, omit_default
 
 NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change", "没有更正任何内容")
 TERMS_NOT_SENT = ProblemType(

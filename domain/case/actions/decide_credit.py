@@ -11,8 +11,9 @@ from domain.case.lifecycle import OfDepartment, State
 from domain.case.progress import LIMIT_REACHED, Owed
 from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
 from domain.shared.actors import SYSTEM
+from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.value import Code, Text, omit_default
+from domain.shared.value import Text, omit_default
 
 NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision", "没有这笔待审批的补偿")
 UNKNOWN_GROUND = ProblemType("invalid", "unknown_ground", "Unknown ground of a rejection", "没有这个不予补偿的理由")

@@ -3,8 +3,9 @@
 from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH, UNFINISHED, Names, OfDepartment, State, text_of
 from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, while_incomplete
+from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
-from domain.shared.value import DepartmentCode, Name
+from domain.shared.value import Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")
 

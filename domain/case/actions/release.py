@@ -4,8 +4,8 @@ from datetime import datetime
 
 from domain.case.lifecycle import NO_SUCH_PART, UNFINISHED, WORKABLE, Part, PartData, PartState
 from domain.case.state import Action, Actor, CaseState, Event, NotPossible, PartAction, Reasoned, Role, State
+from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
-from domain.shared.value import DepartmentCode
 
 
 class Release(Reasoned):
