@@ -46,16 +46,9 @@ from domain.shared.value import to_milliseconds
 from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import HandoverStart, HandoverWorkflow
-from workflows.clients.start import (
-    Request,
-    Started,
-    find_incident,
-    find_started,
-    handover_workflow_id,
-    start_handover,
-    start_incident,
-    start_once,
-)
+from workflows.clients.bulk import handover_workflow_id, start_handover
+from workflows.clients.incidents import Started, find_incident, start_incident
+from workflows.clients.start import Request, find_started, start_once
 from workflows.complaint.messages import ComplaintStart, options_of
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome

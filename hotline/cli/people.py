@@ -273,7 +273,8 @@ def handover(
 async def _hand_over(order: Handover) -> HandoverProgress:
     from hotline.installation import connect_to_own
     from workflows.bulk import HandoverStart
-    from workflows.clients.start import Request, start_handover
+    from workflows.clients.bulk import start_handover
+    from workflows.clients.start import Request
 
     settings = Settings()
     start, request = HandoverStart.of(order), Request(key=order.id)

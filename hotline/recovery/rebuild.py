@@ -42,8 +42,8 @@ from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from readmodel.recovery import CaseRow, held
 from workflows.bulk import HandoverWorkflow
+from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.service import last_report
-from workflows.clients.start import handover_workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT

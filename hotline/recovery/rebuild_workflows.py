@@ -47,7 +47,8 @@ from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair
 from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
-from workflows.clients.start import Request, incident_options, request_of, start_once
+from workflows.clients.incidents import incident_options
+from workflows.clients.start import Request, request_of, start_once
 from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart

@@ -27,7 +27,7 @@ from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rows import execute
 from workflows.bulk import HandoverStart, HandoverWorkflow
-from workflows.clients.start import handover_workflow_id
+from workflows.clients.bulk import handover_workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ORDER: Json = {"from": "chen", "to": "li", "reason": "病假两周"}

@@ -20,7 +20,8 @@ from domain.incident.state import Opening, Scope
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
-from workflows.clients.start import Request, start_incident
+from workflows.clients.incidents import start_incident
+from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.words import CatalogueNames

@@ -51,8 +51,10 @@ from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import PLAIN, asked, told
 from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
+from workflows.clients.bulk import start_handover, start_rollout
+from workflows.clients.periods import report_workflow_id, start_report
 from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
-from workflows.clients.start import Request, report_workflow_id, start_handover, start_report, start_rollout
+from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.service import ReportWorkflow
