@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from api.complaints.cases import TheCases
 from api.directory import UNKNOWN_PEOPLE
 from api.edge.problems import ProblemError, declare, kind_of
-from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
+from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseParam, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
 from api.routing import CONTEXT, Now, StrictRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
 from domain.calls.call import (
@@ -328,7 +328,7 @@ async def list_calls(
 
 @router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
 async def list_calls_of_complaint(
-    number: CaseNumber,
+    number: CaseParam,
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
     catalogue: TheCatalogue,

@@ -60,7 +60,7 @@ NumberText = Annotated[
         json_schema_extra={"pattern": "^[ -]*([0-9][ -]*){13}$"},
     ),
 ]
-CaseNumber = Annotated[NumberText, AfterValidator(number_in)]
+CaseParam = Annotated[NumberText, AfterValidator(number_in)]
 _VISIBLE = "[!-~¡-¬®-ÿ]"
 """Characters of Latin-1, as which HTTP reads a header, that are printed. Spaces around a header are no part of it."""
 IdempotencyKey = Annotated[

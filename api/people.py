@@ -16,7 +16,7 @@ from api.complaints.cases import TheCases
 from api.directory import ACCEPTED, UNKNOWN_PEOPLE
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
-from api.parameters import POST_ERRORS, CaseNumber, RequestKey
+from api.parameters import POST_ERRORS, CaseParam, RequestKey
 from api.responses import also, body_like, masked_for, problems
 from api.routing import BackendParts, StrictRoute, TheCatalogue, TheReader, department_within, from_backend, needs
 from api.temporal.client import HandoverClient
@@ -70,7 +70,7 @@ router = APIRouter(route_class=StrictRoute)
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def get_caller(
-    number: CaseNumber,
+    number: CaseParam,
     actor: Annotated[Actor, needs(READ_CALLERS)],
     reader: TheReader,
     catalogue: TheCatalogue,

@@ -37,7 +37,7 @@ from readmodel.projection import DivergedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Question = Callable[Concatenate[ReadConnection, P], T]
+Query = Callable[Concatenate[ReadConnection, P], T]
 """Function of `readmodel` that reads."""
 log = logging.getLogger("hotline.api")
 
@@ -81,25 +81,25 @@ class Reader:
             threads.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
 
-    async def ask(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def ask(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer of a function of `readmodel`. Raises ProblemError: SQL is down, or a bad cursor."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self.look(question, *args, **kwargs)
+                return await self.look(query, *args, **kwargs)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away() from None
 
-    async def look(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def look(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
-        return await self._look(self._threads, lambda connection: question(connection, *args, **kwargs))
+        return await self._look(self._threads, lambda connection: query(connection, *args, **kwargs))
 
-    async def _look(self, threads: Executor, question: Callable[[ReadConnection], T]) -> T:
+    async def _look(self, threads: Executor, query: Callable[[ReadConnection], T]) -> T:
         def ask() -> T:
             with reading(self._engine) as connection:
-                return question(connection)
+                return query(connection)
 
         return await asyncio.get_running_loop().run_in_executor(threads, ask)
 

@@ -19,7 +19,7 @@ from api.complaints.cases import TheCases
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX, Pages
-from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, RequestKey, number_in
+from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
 from api.routing import StrictRoute, TheExportTurn, TheReader, needs
 from domain.assessment.actions import decide_objection, inspect, object_
@@ -274,7 +274,7 @@ async def list_exclusions(
 
 @router.get(_OF_CASE, summary="List the exclusions of a complaint")
 async def list_exclusions_of_complaint(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
+    number: CaseParam, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
 ) -> Page[answers.ExclusionItem]:
     """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
     await cases.in_sql(number, actor, READ_CASES)
@@ -286,7 +286,7 @@ async def list_exclusions_of_complaint(
     _OF_CASE, summary="剔除 exclude: ask that a complaint is excluded from assessments", responses=problems(*_REFUSED)
 )
 async def request_exclusion(
-    number: CaseNumber,
+    number: CaseParam,
     body: answers.NewExclusion,
     actor: Annotated[Actor, needs(REQUEST_EXCLUSIONS)],
     cases: TheCases,
@@ -304,7 +304,7 @@ async def request_exclusion(
     responses=problems(EXCLUSION_NOT_FOUND, *_UNDECIDED),
 )
 async def decide_on_exclusion(
-    number: CaseNumber,
+    number: CaseParam,
     exclusion_id: Annotated[
         str, Path(alias="id", pattern="^[0-9a-f]{32}$", description="Its id.", examples=["0" * 32])
     ],

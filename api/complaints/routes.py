@@ -33,7 +33,7 @@ from api.exports.files import CSV, XLSX
 from api.parameters import (
     INVALID_PERIOD,
     POST_ERRORS,
-    CaseNumber,
+    CaseParam,
     Filters,
     IfNoneMatch,
     Listing,
@@ -204,7 +204,7 @@ async def count_complaints(
     responses=NOT_MODIFIED | problems(*TEMPORAL_ERRORS),
 )
 async def get_complaint(
-    number: CaseNumber,
+    number: CaseParam,
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
     response: Response,
@@ -224,7 +224,7 @@ async def get_complaint(
 
 @router.get("/v1/complaints/{number}/timeline", summary="Read what happened to a complaint", response_model=Timeline)
 async def get_timeline(
-    number: CaseNumber,
+    number: CaseParam,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
@@ -261,7 +261,7 @@ async def list_parts(
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
+    number: CaseParam, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
 ) -> Page[NoticeItem]:
     """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
@@ -282,7 +282,7 @@ async def list_notices(
     },
 )
 async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
-    number: CaseNumber,
+    number: CaseParam,
     seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
     actor: Annotated[Actor, needs(READ_NOTICES)],
     reader: TheReader,

@@ -207,7 +207,7 @@ TheIncidents = Annotated[Incidents, from_backend("incidents")]
 
 PREFIX = "/v1/incidents/{number}"
 UNKNOWN_SCOPE = (UNKNOWN["service"], UNKNOWN["district"])
-IncidentNumber = Annotated[
+IncidentParam = Annotated[
     str,
     Path(
         alias="number",
@@ -262,7 +262,7 @@ async def list_incidents(
 
 @router.get(PREFIX, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
 async def get_incident(
-    number: IncidentNumber, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents, response: Response
+    number: IncidentParam, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents, response: Response
 ) -> IncidentItem:
     """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
     item = await incidents.item(await incidents.found(number, actor), actor)
@@ -272,7 +272,7 @@ async def get_incident(
 
 @router.get(f"{PREFIX}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
 async def get_incident_timeline(
-    number: IncidentNumber,
+    number: IncidentParam,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_INCIDENTS)],
     reader: TheReader,
@@ -291,7 +291,7 @@ async def get_incident_timeline(
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def list_candidates(
-    number: IncidentNumber,
+    number: IncidentParam,
     paging: Annotated[Paging, Query()],
     actor: Annotated[Actor, needs(READ_CANDIDATES)],
     incidents: TheIncidents,
@@ -312,7 +312,7 @@ add_actions(
     f"{PREFIX}/actions",
     INCIDENT_COMMANDS,
     TheIncidents,
-    number=IncidentNumber,
+    number=IncidentParam,
     states=IncidentState,
     model=IncidentItem,
     noun="incident",

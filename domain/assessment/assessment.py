@@ -60,7 +60,7 @@ class Published(Computed):
         month.open_limit(OBJECTIONS, event.at, month.standard.objection_seconds)
 
 
-class Finished(Computed):
+class MonthFinished(Computed):
     """Result that nothing changes any more."""
 
     def evolve(self, month: AssessmentFields, _: AssessmentEvent) -> None:
@@ -121,7 +121,7 @@ ASSESSMENT_FINISH = AssessmentKind(
     name="finish",
     zh="定稿",
     description="The month is final; nothing changes it any more.",
-    data=Finished,
+    data=MonthFinished,
     sets=("computed",),
     notifies=("supervisor", "manager", "general_manager"),
 )

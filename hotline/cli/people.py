@@ -30,7 +30,7 @@ handovers = typer.Typer()
 
 ADMIN = "admin"
 """Id of the administrator whose key `hotline key admin` writes."""
-PersonId = Annotated[str, typer.Argument(help="The id that `hotline person list` shows.")]
+PersonArgument = Annotated[str, typer.Argument(help="The id that `hotline person list` shows.")]
 KeyId = Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]
 Department = Annotated[str | None, typer.Option(help="Department, by code or name; a crew needs one.")]
 LeaveCases = Annotated[bool, typer.Option("--leave-cases", help="Also if the person owns open cases.")]
@@ -67,7 +67,7 @@ def list_people() -> None:
 
 @persons.command("change")
 def change(  # noqa: PLR0913 - an argument for each option
-    person_id: PersonId,
+    person_id: PersonArgument,
     *,
     role: Annotated[StaffRole | None, typer.Option(help="Another role.")] = None,
     name: Annotated[str | None, typer.Option(help="Another shown name.")] = None,
@@ -95,7 +95,7 @@ def change(  # noqa: PLR0913 - an argument for each option
 
 
 @persons.command("back")
-def back(person_id: PersonId) -> None:
+def back(person_id: PersonArgument) -> None:
     """Take back a person who had left. Keys that were revoked stay revoked."""
     with writing_sql() as connection:
         if people.get(connection, person_id).left_at is None:
@@ -105,7 +105,7 @@ def back(person_id: PersonId) -> None:
 
 
 @persons.command("leave")
-def leave(person_id: PersonId, leave_cases: LeaveCases = False) -> None:
+def leave(person_id: PersonArgument, leave_cases: LeaveCases = False) -> None:
     """Note that a person has left: every key is revoked, and nobody else ever gets the id."""
     now = datetime.now(UTC)
     with writing_sql() as connection:

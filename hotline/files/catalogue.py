@@ -208,7 +208,7 @@ _PLACEHOLDER = WorkCalendar(
     day_seconds=86_400,
 )
 
-Location = tuple[str | int, ...]
+TomlPath = tuple[str | int, ...]
 Table = dict[str, Any]
 
 
@@ -266,7 +266,7 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
         return None
 
 
-def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: Location = ()) -> str:
+def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: TomlPath = ()) -> str:
     location = (*prefix, *fault["loc"])
     text = explain(fault, table_at(root, fault["loc"][:-1]), hidden={"code", "calendar_file"})
     return f"{_file_of(chain, location)}: {key_at(location)}: {text}"
@@ -281,12 +281,12 @@ def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
     return fault
 
 
-def _file_of(chain: list[tuple[Path, Table]], location: Location) -> Path:
+def _file_of(chain: list[tuple[Path, Table]], location: TomlPath) -> Path:
     """Return the file that holds most of this key; the extending file if none holds more."""
     return max(chain, key=lambda entry: _depth(entry[1], location))[0]
 
 
-def _depth(table: object, location: Location) -> int:
+def _depth(table: object, location: TomlPath) -> int:
     depth = 0
     for part in location:
         if not isinstance(table, dict) or part not in table:
