@@ -113,7 +113,7 @@ class CallerPage:
         if expired:
             return _html(HTTPStatus.GONE, zh, "expired")
         try:
-            self.limits.guessed(request, "unknown links")
+            self.limits.count_guess(request, "unknown links")
         except ProblemError as many:
             return _html(HTTPStatus.TOO_MANY_REQUESTS, zh, "away", many.headers, offers=[])
         return _html(HTTPStatus.NOT_FOUND, zh, "unknown")

@@ -1,6 +1,6 @@
 """Limits of an address, a person and a case: counted in this process, logged, and answered 429 beyond.
 
-Of connections: heads are small, all arrives and is taken within a time, and no address may hold all of them.
+Bounds of connections: a head is small, each step takes a limited time, and no address may hold all connections.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ TOO_MANY_REQUESTS = declare("too-many-requests", HTTPStatus.TOO_MANY_REQUESTS, "
 TOO_MANY_ACTIONS = declare("too-many-actions", HTTPStatus.TOO_MANY_REQUESTS, "Too many actions on one case")
 LOOKUP = "/v1/callers/lookup"
 """Path of the one operation that reads what a body names: no telephone stands in an address."""
-OPENED = 20
-"""Requests to open payloads for each that reads: the page of a history sends one for each of its payloads."""
+PAYLOADS_PER_READ = 20
+"""Requests of the Temporal UI to open payloads for each other one: a page of a history sends one for each payload."""
 TURN_SECONDS = 10.0
 """Longest wait for a turn: a little more than a workflow gets for its answer."""
 TURN_RETRY_SECONDS = 2
@@ -91,31 +91,33 @@ class Limits:
         self._guesses = Limit(TOO_MANY_GUESSES, guesses, "wrong keys or links")
         self._reads = Limit(TOO_MANY_REQUESTS, reads, "requests that read")
         self._writes = Limit(TOO_MANY_REQUESTS, writes, "requests that change something")
-        self.looks = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
-        """The UI asks for itself as well, without a person's doing."""
-        self.opens = Limit(TOO_MANY_REQUESTS, OPENED * reads, "requests of the Temporal UI to open payloads")
+        self.ui_requests = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
+        """The UI sends requests by itself as well."""
+        self.ui_payloads = Limit(
+            TOO_MANY_REQUESTS, PAYLOADS_PER_READ * reads, "requests of the Temporal UI to open payloads"
+        )
 
-    def guessed(self, request: Request, what: str) -> None:
+    def count_guess(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
         self._log.note(_address(request), f"sends {what}")
         self.check_guesses(request)
         self._guesses.count(_address(request))
 
     @contextmanager
-    def guessing(self, request: Request, what: str) -> Iterator[None]:
+    def counting_guesses(self, request: Request, what: str) -> Iterator[None]:
         """Count a ProblemError 401 of this context as wrong. Raises ProblemError 429 instead after too many."""
         try:
             yield
         except ProblemError as refused:
             if refused.problem.status == HTTPStatus.UNAUTHORIZED:
-                self.guessed(request, what)
+                self.count_guess(request, what)
             raise
 
     def check_guesses(self, request: Request) -> None:
         """Raise ProblemError 429 if the address of this request has sent too many wrong keys or links."""
         self._guesses.check(_address(request))
 
-    def asked(self, request: Request, person: str, role: Role) -> None:
+    def count_request(self, request: Request, person: str, role: Role) -> None:
         """Count a request of a person, by id. Raises ProblemError 429 after too many.
 
         Administrators are not counted: with their keys, programs import and measure.
@@ -163,19 +165,19 @@ class Turns:
 
 
 HEAD_BYTES = 64 * 1024
-"""Largest head of a request: its line and fields. httptools takes no longer address either."""
-RENDER = b"/temporal/render?"
-"""Beginning of the one address that may be longer: the Temporal UI asks with it for the details of a case."""
-ADDRESS_BYTES = 1_000_000
-"""Longest such address: 80,000 characters of details, with 9 bytes for each Chinese character and 12 for some."""
+"""Largest head of a request: its line and fields. httptools takes no longer URL either."""
+LONG_TARGET = b"/temporal/render?"
+"""Beginning of the one URL that may be longer: the Temporal UI asks with it for the details of a case."""
+TARGET_BYTES = 1_000_000
+"""Longest such URL: 80,000 characters of details, with 9 bytes for each Chinese character and 12 for some."""
 LONG_HEADS, LONG_HEADS_OF_ADDRESS = 32, 8
 """Connections at the same time that may have sent a longer head, in all and of one address: 32 MB."""
 FIELDS = 100
 """Most fields of a request, with its trailers: each takes some twenty times the bytes of a tiny one."""
 PIECE_BYTES = 8 * 1024
 """Bytes that are parsed at once, so that the parser keeps no more than this beyond a limit."""
-AHEAD = 32
-"""Requests that may wait for their turn on one connection."""
+PIPELINED = 32
+"""Requests that may wait for their turn on one connection (HTTP pipelining)."""
 LINGER_SECONDS = 2.0
 """Seconds in which what still comes is dropped after a refusal: a connection that is closed at once takes it along."""
 
@@ -237,18 +239,18 @@ class BoundedProtocol(HttpToolsProtocol):
             super().data_received(piece)
             if self._head >= self._most():
                 self._refuse()
-            elif len(self.pipeline) > AHEAD:
+            elif len(self.pipeline) > PIPELINED:
                 self.transport.abort()
 
     def _most(self) -> int:
-        """Return the size of the largest head, of which what has come of a long address does not count."""
-        if len(self.url) < HEAD_BYTES // 2 or not self.url.startswith(RENDER):
+        """Return the size of the largest head, without what has come of a long URL."""
+        if len(self.url) < HEAD_BYTES // 2 or not self.url.startswith(LONG_TARGET):
             return HEAD_BYTES
         if not self.has_long_head:
             others = [other.address for other in self.connections if other.has_long_head]
             is_free = len(others) < LONG_HEADS and others.count(self.address) < LONG_HEADS_OF_ADDRESS
             self.has_long_head = is_free and getattr(self.cycle, "response_complete", True)
-        return HEAD_BYTES + (min(len(self.url), ADDRESS_BYTES) if self.has_long_head else 0)
+        return HEAD_BYTES + (min(len(self.url), TARGET_BYTES) if self.has_long_head else 0)
 
     def _refuse(self) -> None:
         """Answer 431 and end the connection; without an answer if an earlier one is under way."""
@@ -283,7 +285,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait()
         query = b""
         if self.has_long_head:
-            # Set apart, as httptools reads no longer address.
+            # Set apart, as httptools reads no longer URL.
             self.url, _, query = self.url.partition(b"?")
         super().on_headers_complete()
         if query:

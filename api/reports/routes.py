@@ -22,18 +22,7 @@ from api.responses import formats, masked_for, problems
 from api.routing import Now, StrictRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
 from api.sql import Reader
 from domain.customers.customer import Thanks
-from domain.reports.report import (
-    FORMS,
-    MONTH,
-    BeforeFirstCaseError,
-    NoReportError,
-    NotEndedError,
-    Period,
-    PeriodError,
-    Report,
-    ReportKind,
-    month_bounds,
-)
+from domain.reports import report
 from domain.rights.rights import READ_REPORTS
 from domain.shared.value import ZERO, Name, rate
 from readmodel.callers import thanks_between
@@ -43,7 +32,9 @@ from readmodel.reports.reports import first_case_at, get_report
 
 Month = Annotated[
     str,
-    Query(pattern=f"^{MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"]),
+    Query(
+        pattern=f"^{report.MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"]
+    ),
 ]
 
 
@@ -116,7 +107,7 @@ router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_c
 async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Money:
     """Sum what management approved and rejected, by the month of the last decision."""
     currency = catalogue.currency
-    found = await reader.ask(totals, *month_bounds(month, zone))
+    found = await reader.ask(totals, *report.month_bounds(month, zone))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 
@@ -133,7 +124,7 @@ async def report_thanks(
 ) -> MonthOfThanks:
     """Count the thanks of callers by person, in the month of the call."""
     given: dict[str | None, list[Thanks]] = {}
-    for thanks in await reader.ask(thanks_between, *month_bounds(month, zone)):
+    for thanks in await reader.ask(thanks_between, *report.month_bounds(month, zone)):
         if thanked in (None, thanks.thanked):
             given.setdefault(thanks.thanked, []).append(thanks)
     people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
@@ -151,7 +142,7 @@ async def report_follow_ups(
     ] = FollowUpSubject.COMPANY,
 ) -> MonthOfFollowUps:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-    found = await reader.ask(counts, *month_bounds(month, zone), by)
+    found = await reader.ask(counts, *report.month_bounds(month, zone), by)
     items = [FollowUpItem.of(each) for each in found]
     return MonthOfFollowUps(month=month, by=by, items=items)
 
@@ -160,9 +151,9 @@ PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not 
 BEFORE_FIRST_CASE = declare("before-first-case", HTTPStatus.NOT_FOUND, "Period before the first case")
 REPORT_NOT_MADE = declare("report-not-made", HTTPStatus.NOT_FOUND, "Report not made yet")
 ERRORS = (PERIOD_NOT_ENDED, BEFORE_FIRST_CASE, REPORT_NOT_MADE, NOT_ACCEPTABLE)
-_KINDS: dict[type[NoReportError], ProblemKind] = {
-    NotEndedError: PERIOD_NOT_ENDED,
-    BeforeFirstCaseError: BEFORE_FIRST_CASE,
+_KINDS: dict[type[report.NoReportError], ProblemKind] = {
+    report.NotEndedError: PERIOD_NOT_ENDED,
+    report.BeforeFirstCaseError: BEFORE_FIRST_CASE,
 }
 REPORT_RESPONSES = formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS)
 
@@ -186,15 +177,15 @@ class ReportQuery(BaseModel, extra="forbid"):
     )
 
 
-def _parsed(kind: ReportKind, value: object) -> Period:
+def _parsed(kind: report.ReportKind, value: object) -> report.Period:
     try:
-        return Period.parse(kind, str(value))
-    except PeriodError as error:
+        return report.Period.parse(kind, str(value))
+    except report.PeriodError as error:
         raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
 
 
-def _named(kind: ReportKind, **schema: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{FORMS[kind].pattern}$"}, "validation")
+def _named(kind: report.ReportKind, **schema: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{report.FORMS[kind].pattern}$"}, "validation")
 
 
 class DailyQuery(ReportQuery):
@@ -202,63 +193,67 @@ class DailyQuery(ReportQuery):
 
     period: Annotated[
         Any,
-        BeforeValidator(partial(_parsed, ReportKind.DAILY)),
-        _named(ReportKind.DAILY, format="date"),
+        BeforeValidator(partial(_parsed, report.ReportKind.DAILY)),
+        _named(report.ReportKind.DAILY, format="date"),
     ] = Field(alias="date", description="Day, in the time zone of the catalogue.", examples=["2026-08-03"])
 
 
 class MonthlyQuery(ReportQuery):
     """Month and format of a report."""
 
-    period: Annotated[Any, BeforeValidator(partial(_parsed, ReportKind.MONTHLY)), _named(ReportKind.MONTHLY)] = Field(
-        alias="month", description="Month, in the time zone of the catalogue.", examples=["2026-08"]
-    )
+    period: Annotated[
+        Any, BeforeValidator(partial(_parsed, report.ReportKind.MONTHLY)), _named(report.ReportKind.MONTHLY)
+    ] = Field(alias="month", description="Month, in the time zone of the catalogue.", examples=["2026-08"])
 
 
-@router.get("/v1/reports/daily", summary="Report of a day 日报", response_model=Report, responses=REPORT_RESPONSES)
+@router.get(
+    "/v1/reports/daily", summary="Report of a day 日报", response_model=report.Report, responses=REPORT_RESPONSES
+)
 async def report_daily(
     wanted: Annotated[DailyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
-) -> Report | Response:
+) -> report.Report | Response:
     """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-    report = await _stored(wanted.period, reader, now, zone)
-    return await _answer(report, wanted.format, printer)
+    found = await _stored(wanted.period, reader, now, zone)
+    return await _answer(found, wanted.format, printer)
 
 
-@router.get("/v1/reports/monthly", summary="Report of a month 月报", response_model=Report, responses=REPORT_RESPONSES)
+@router.get(
+    "/v1/reports/monthly", summary="Report of a month 月报", response_model=report.Report, responses=REPORT_RESPONSES
+)
 async def report_monthly(
     wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
-) -> Report | Response:
+) -> report.Report | Response:
     """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-    report = await _stored(wanted.period, reader, now, zone)
-    return await _answer(report, wanted.format, printer)
+    found = await _stored(wanted.period, reader, now, zone)
+    return await _answer(found, wanted.format, printer)
 
 
-async def _stored(period: Period, reader: Reader, now: datetime, zone: ZoneInfo) -> Report:
+async def _stored(period: report.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> report.Report:
     """Return the report of the period. Raises ProblemError if it was not made, or cannot be."""
     if found := await reader.ask(get_report, period):
         return found
     first = await reader.ask(first_case_at)
     try:
         period.check(now, zone, first)
-    except NoReportError as error:
+    except report.NoReportError as error:
         raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
     command = f"hotline report {period.kind.value} {period.name} --make"
     detail = f"The report of {period.name} is not made yet; run `{command}`."
     raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
 
 
-async def _answer(report: Report, wanted: ReportFormat, printer: Printer | None) -> Report | Response:
+async def _answer(found: report.Report, wanted: ReportFormat, printer: Printer | None) -> report.Report | Response:
     """Return the report in a format, rendered from the stored value alone, so it stays as it was made."""
-    saved = attachment(f"{report.kind.value}-{report.period}.{wanted.value}")
+    saved = attachment(f"{found.kind.value}-{found.period}.{wanted.value}")
     match wanted:
         case ReportFormat.JSON:
-            return report
+            return found
         case ReportFormat.CSV:
-            return Response(await asyncio.to_thread(as_csv, report), media_type=CSV, headers=saved)
+            return Response(await asyncio.to_thread(as_csv, found), media_type=CSV, headers=saved)
         case ReportFormat.XLSX:
-            return Response(await asyncio.to_thread(as_xlsx, report), media_type=XLSX, headers=saved)
-    html = await asyncio.to_thread(page, report)
+            return Response(await asyncio.to_thread(as_xlsx, found), media_type=XLSX, headers=saved)
+    html = await asyncio.to_thread(page, found)
     if wanted is ReportFormat.HTML:
         return HTMLResponse(html, headers=CONTENT_SECURITY)
     others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]
-    return Response(await printed_with(printer, html, report.made_at, others), media_type=PDF, headers=saved)
+    return Response(await printed_with(printer, html, found.made_at, others), media_type=PDF, headers=saved)

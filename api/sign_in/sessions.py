@@ -278,7 +278,7 @@ async def finish_with_issuer(
 ) -> Response:
     try:
         limits.check_guesses(request)
-        with limits.guessing(request, "wrong sign-ins"):
+        with limits.counting_guesses(request, "wrong sign-ins"):
             actor, to = await oidc.finish(request)
         response: Response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
         await _read_anew(people)

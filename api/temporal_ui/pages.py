@@ -179,7 +179,7 @@ class TemporalPages:
         if session is None:
             return self.sessions.sign_in_page(request)
         try:
-            self.limits.asked(request, session.actor.id, session.actor.role)
+            self.limits.count_request(request, session.actor.id, session.actor.role)
             require_role(READ_CASES, session.actor)
             return await show(session)
         except ProblemError as refused:

@@ -221,7 +221,7 @@ class UiProxy:
         require_same_origin(request, secure=self.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
-            limit = self.limits.opens if match and match.kind is RequestKind.CODEC else self.limits.looks
+            limit = self.limits.ui_payloads if match and match.kind is RequestKind.CODEC else self.limits.ui_requests
             limit.take(f"person {session.actor.id}")
         if match is None:
             raise refused(request.method)
