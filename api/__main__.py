@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from api.app import Backend, create_app
-from api.edge.limits import ConnectionBounds, bounded_protocol
+from api.edge.connections import ConnectionBounds, bounded_protocol
 from api.exports.files import remove_left_rows
 from api.temporal_ui.proxy import redirect_former_port
 from hotline import entry, process

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.edge.limits import FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES, PIPELINED, TARGET_BYTES
+from api.edge.connections import FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES, PIPELINED, TARGET_BYTES
 from tests.support.api import CALL, Api, further_api
 from tests.support.hotline import until
 
