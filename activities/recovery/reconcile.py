@@ -8,8 +8,7 @@ has an earlier one, or lacks events, there are two reasons:
   what was lost count as sent.
 
 The second is certain if the change is not later than `in_sql_until`, up to which SQL once had every change. Otherwise
-the signal `publish` comes first; if that does not help, the case is written from its history
-(`hotline.recovery.rebuild`).
+the signal comes first, and if it does not help, the case is written from its history (`hotline.recovery.rebuild`).
 """
 
 import asyncio
@@ -58,11 +57,10 @@ SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
 """Pause of a sweep after each chunk, for other work; that of a look is half as long."""
-AGAIN_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 """Pause after a look or sweep that failed."""
-REPORTED = 4
+FAILURES_REPORTED = 4
 """Failures in a row after which they are reported."""
-MILLISECOND = timedelta(milliseconds=1)
 
 
 class Repairs(NamedTuple):
@@ -128,7 +126,7 @@ class Reconciler:
         self._unreadable_rows: dict[str, str] = {}
         self._done = Counter[str]()
         # Of looks and of sweeps: the types of the last errors in a row.
-        self._failures = defaultdict[str, deque[str]](lambda: deque(maxlen=REPORTED))
+        self._failures = defaultdict[str, deque[str]](lambda: deque(maxlen=FAILURES_REPORTED))
         self._sweeping = False
 
     @activity.defn(name="reconcile")
@@ -164,10 +162,7 @@ class Reconciler:
     async def _repeat(
         self, name: str, work: Callable[[PollerRun], Awaitable[None]], current: PollerRun, goes_on: Callable[[], bool]
     ) -> None:
-        """Do the work again and again. A fault is reported if it lasts.
-
-        Temporal knows a new search attribute after some seconds.
-        """
+        """Do the work again and again. A fault is reported if it lasts: Temporal shows a new search attribute late."""
         while goes_on():
             try:
                 with suppress(RunOverError):
@@ -178,7 +173,7 @@ class Reconciler:
             else:
                 self._failures[name].clear()
             current.details = (self._report(),)
-            await current.wait(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
+            await current.wait(min(self._every, RETRY_SECONDS) if self._failures[name] else self._every)
 
     async def _sweep_if_due(self, current: PollerRun) -> None:
         if self._is_due(self._swept_at, SWEEP_EVERY):
@@ -215,7 +210,7 @@ class Reconciler:
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
         # case that is behind lacks its first missing change.
         if self._swept_at:
-            missing = (first_missing - MILLISECOND for first_missing in self._behind.values())
+            missing = (first_missing - timedelta(milliseconds=1) for first_missing in self._behind.values())
             listed = max(self._latest - LOOK_BACK, began_at - LONGEST_LAG)
             until = min([listed, began_at - LOOK_BACK, *missing])
             self._in_sql_until = max(until, self._in_sql_until or until)
@@ -242,7 +237,7 @@ class Reconciler:
             stuck_count=len(self._stuck),
             not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
             unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), NAMED)),
-            fault=next((errors[-1] for errors in self._failures.values() if len(errors) == REPORTED), None),
+            fault=next((errors[-1] for errors in self._failures.values() if len(errors) == FAILURES_REPORTED), None),
             in_sql_until=self._in_sql_until,
         )
 
@@ -351,28 +346,33 @@ class Reconciler:
             self._diverged.discard(number)
             if known.is_open and (seen := await self._workflows.get(number)):
                 await self._write(number, seen, known)
+        lost = await self._find_lost(running, current)
+        self._lost = await read(self._engine, recovery.lost_cases)
+        back = self._lost.keys() - lost.keys() - self._diverged
+        await self._writer.run(partial(recovery.mark, reasons=dict.fromkeys(back)))
+        self._lost = {number: why for number, why in self._lost.items() if number not in back}
+        self._swept_at = self._unswept_since = began_at
+        if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
+            self._loss_seen_at = None
+
+    async def _find_lost(self, running: Mapping[str, datetime], current: PollerRun) -> dict[str, Lost]:
+        """Mark and return open cases of SQL whose workflow is lost; note the unreadable. Raises RunOverError."""
         lost, unreadable, after = dict[str, Lost](), dict[str, str](), ""
         while held := await read(self._engine, partial(recovery.open_cases, after=after, limit=CHUNK)):
             after = max(held)
             found: dict[str, Lost] = {}
             for number, changed_at in held.items():
+                is_listed = number in running and running[number] >= changed_at
                 # The list may lag behind: a case is asked itself before it is reported.
-                if number not in running or running[number] < changed_at:
-                    reason = await self._loss(number, changed_at)
-                    found |= {number: reason} if reason else {}
+                if not is_listed and (reason := await self._loss(number, changed_at)):
+                    found[number] = reason
             # At once: a rebuild may start them again before the end of the sweep, and remove the mark.
             await self._writer.run(partial(recovery.mark, reasons=found))
             lost |= found
             unreadable |= await read(self._engine, partial(recovery.unreadable, numbers=[*held]))
             await current.pause(PAUSE_SECONDS)
-        self._lost = await read(self._engine, recovery.lost_cases)
-        back = self._lost.keys() - lost.keys() - self._diverged
-        await self._writer.run(partial(recovery.mark, reasons=dict.fromkeys(back)))
-        self._lost = {number: why for number, why in self._lost.items() if number not in back}
         self._unreadable_rows = unreadable
-        self._swept_at = self._unswept_since = began_at
-        if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
-            self._loss_seen_at = None
+        return lost
 
     async def _compare_all(self, chunks: AsyncIterator[dict[str, CaseRun]], current: PollerRun) -> dict[str, datetime]:
         """Compare these cases, with pauses; return when each changed last. Raises RunOverError."""
