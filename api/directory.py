@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.edge.problems import ProblemError, declare
-from api.sql import Reader, away
+from api.sql import Reader, sql_unavailable
 from domain.shared.actors import SYSTEM, Actor, shown_name
 from readmodel.base.database import write_in_thread
 from readmodel.people import people as stored
@@ -122,7 +122,7 @@ class People:
         asked_at = time.monotonic()
         while self._read_at < asked_at:
             if not await asyncio.shield(self._read()):
-                raise away("SQL does not answer, and this API key is not known without it.")
+                raise sql_unavailable("SQL does not answer, and this API key is not known without it.")
 
     def _read(self) -> asyncio.Task[bool]:
         """Return the read that is under way, or else begin one."""

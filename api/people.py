@@ -29,7 +29,7 @@ from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS, RIGHT_TO_HAND_OVE
 from domain.shared.actors import Actor
 from domain.shared.phones import Phone
 from domain.shared.value import AccountNo, Immutable, Name, Text, Value
-from readmodel.base.paging import Place
+from readmodel.base.paging import Position
 from readmodel.callers import caller_record, customer_record, known_caller
 from readmodel.people.workload import assigned_to, begin_handover, count_owned
 from workflows.clients.start import Request
@@ -81,9 +81,9 @@ async def get_caller(
     A crew sees those of its department.
     """
     case = await cases.get(number, actor, READ_CALLERS)
-    place, area_code = Place(case.registered_at, number), catalogue.area_code
+    position, area_code = Position(case.registered_at, number), catalogue.area_code
     department = department_within(READ_CALLERS, actor, None)
-    record = await reader.ask(caller_record, case.caller, place, area_code, department)
+    record = await reader.ask(caller_record, case.caller, position, area_code, department)
     return masked_for(actor, record, case.state)
 
 

@@ -90,7 +90,7 @@ class Reader:
             raise bad_cursor(str(error)) from None
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
-            raise away() from None
+            raise sql_unavailable() from None
 
     async def look(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
@@ -151,7 +151,7 @@ class Reader:
             log.warning("SQL does not tell the open incidents: %s", type(error).__name__)
 
 
-def away(
+def sql_unavailable(
     detail: str = "SQL does not answer. A single complaint can be read as long as its workflow answers.",
 ) -> ProblemError:
     """Return the problem of a read model that is down or behind."""
@@ -186,7 +186,7 @@ class DirectWriter:
                 return await write_in_thread(self.engine, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
-            raise away(
+            raise sql_unavailable(
                 "SQL does not answer. Send the same again: it may have been written already, which does no harm."
             ) from None
 

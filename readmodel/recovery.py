@@ -78,26 +78,26 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     left_out = func.coalesce(PROGRESS["left_out"].as_string(), "")
     missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out.contains(f'"{ESCALATE.name}"')
     # The clocks of a suspended case stand still, so nothing else of it falls due.
-    slept_in = PROGRESS["wake_at"].as_string() < due_before.isoformat()
-    asleep = (cases.c.state == State.SUSPENDED) & slept_in & ~left_out.contains(f'"{RESUME.name}"')
+    wake_missed = PROGRESS["wake_at"].as_string() < due_before.isoformat()
+    not_woken = (cases.c.state == State.SUSPENDED) & wake_missed & ~left_out.contains(f'"{RESUME.name}"')
     of_ended = cases.c.incident.in_(select(incidents.c.number).where(incidents.c.closed_at < due_before))
     # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
     waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
     for kept_or_unlinked in (COMMENT, LINK_INCIDENT):
         waits &= ~left_out.contains(f'"{kept_or_unlinked.name}"')
-    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
+    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | not_woken | waits))}
 
 
-def unchecked_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
+def unchecked_cases(connection: ReadConnection, ended_at: datetime | None) -> set[str]:
     """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
-    `late_among` tells the late ones among them. With an instant, also the closed ones to which something can still
+    `late_among` tells the late ones among them. With an instant, also the ended ones to which something can still
     happen then.
     """
-    sleeps = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
-    if closed_at:
-        sleeps |= ~IS_OPEN & is_not_over(closed_at)
-    return {*connection.scalars(select(cases.c.number).where(sleeps))}
+    found = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
+    if ended_at:
+        found |= ~IS_OPEN & is_not_over(ended_at)
+    return {*connection.scalars(select(cases.c.number).where(found))}
 
 
 def late_among(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:

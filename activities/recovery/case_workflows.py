@@ -22,8 +22,8 @@ CHUNK = 500
 """Cases that are listed and compared together."""
 SLICE = 50
 """The same of what changed lately: to find and sort them takes Temporal less than ten milliseconds."""
-ENDED = 'ExecutionStatus IN ("Completed", "Terminated")'
-"""Condition for cases that have ended: one that failed was refused at its start, and SQL has nothing of it."""
+IS_OVER = 'ExecutionStatus IN ("Completed", "Terminated")'
+"""Condition for cases that are over: a run that failed was refused at its start, and SQL has nothing of it."""
 SHORTEST = timedelta(seconds=0.5)
 """Shortest part, and the first."""
 

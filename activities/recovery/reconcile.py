@@ -29,7 +29,7 @@ from temporalio.service import RPCError
 
 from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
-from activities.recovery.case_workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
+from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWorkflows
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
 from activities.run_status import IS_PAUSED, NOT_OVER, UnreadableError, is_lost
@@ -339,7 +339,7 @@ class Reconciler:
         pause = partial(current.pause, PAUSE_SECONDS)
         await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None, pause)
         if ended_too:
-            await self._compare_all(self._workflows.chunks(ENDED), current)
+            await self._compare_all(self._workflows.chunks(IS_OVER), current)
             self._swept_ended_at = began_at
         # Neither store shows by its last change what only the run before a reset has.
         for number, known in (await read(self._engine, partial(recovery.held, numbers=self._diverged))).items():

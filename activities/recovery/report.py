@@ -16,7 +16,7 @@ REMEDY = (
 UNPAUSED = " · 请在流程页面取消暂停 unpause each on its page: until then it takes no action and keeps no promise"
 """The same of paused cases."""
 STARTED_AGAIN = "reset or started again, and ended: SQL has more or other events, and shows it as over"
-"""Reason with which the run of a case or incident is ended."""
+"""Reason with which the run of a case or incident is terminated."""
 UNSTUCK = (
     " · 修复 terminate the workflow and run `hotline rebuild workflows --case NUMBER`, unless the worker lacks a key:"
     " its log says why; of what is no case, docs/reconciler.md says more"

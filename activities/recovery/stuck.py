@@ -51,14 +51,14 @@ class StuckWorkflows:
         return [*cases, *await self._workflows.others.stuck(self._engine, due_before)]
 
     async def sweep(
-        self, due_before: datetime, closed_at: datetime | None, pause: Callable[[], Awaitable[None]]
+        self, due_before: datetime, ended_at: datetime | None, pause: Callable[[], Awaitable[None]]
     ) -> None:
         """Look for those that no list shows, with pauses after each page.
 
-        With an instant, closed cases count to which something can happen then.
+        With an instant, ended cases count to which something can happen then.
         """
         await self._workflows.others.sweep(self._engine, due_before)
-        unchecked = sorted(await read(self._engine, partial(recovery.unchecked_cases, closed_at=closed_at)))
+        unchecked = sorted(await read(self._engine, partial(recovery.unchecked_cases, ended_at=ended_at)))
         for start in range(0, len(unchecked), CHUNK):
             for number in await self._stuck_among(due_before, unchecked[start : start + CHUNK]):
                 self._watched.add(number)

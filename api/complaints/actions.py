@@ -28,7 +28,7 @@ from api.edge.problems import (
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.routing import KEY, BackendParts, StrictRoute, from_backend, require_reach
-from api.sql import away
+from api.sql import sql_unavailable
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
 from domain.case.actions import ACTION_OF, COMMANDS
@@ -137,7 +137,7 @@ class ComplaintActions(Actions[Outcome]):
             return
         case = await self.backend.reader.ask(get_case, number)
         if case is None:
-            raise away("SQL does not show the case yet, so the credits of its account are unknown.")
+            raise sql_unavailable("SQL does not show the case yet, so the credits of its account are unknown.")
         limit = next((credit for credit in case.terms.credits if credit.name == owed.name), None)
         if limit and limit.at_most and limit.at_most_seconds:
             time = timedelta(seconds=limit.at_most_seconds)

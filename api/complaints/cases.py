@@ -12,7 +12,7 @@ from api.edge.problems import ProblemError
 from api.parameters import Flag, Sla, not_found
 from api.responses import EventItem, body_like, masked_for, reads_one_department, shown_as, timeline_of
 from api.routing import from_backend, require_reach
-from api.sql import ProjectionWriter, Reader, away
+from api.sql import ProjectionWriter, Reader, sql_unavailable
 from api.temporal.client import ComplaintClient
 from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.case import Case
@@ -73,7 +73,7 @@ class Cases:
             raise not_found(number)
         require_reach(right, actor, number, found)
         if case is None:
-            raise away(f"The complaint {number} is there, but SQL does not show it yet.")
+            raise sql_unavailable(f"The complaint {number} is there, but SQL does not show it yet.")
         return case
 
     async def write(self, number: str, outcome: Outcome, actor: Actor) -> tuple[CaseView, bool]:

@@ -166,7 +166,7 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
 def workflow_lost(
     number: str, standing: str, version: int, state: str | None = None, repair: str | None = None
 ) -> ProblemError:
-    """Return the problem of what is not over, and whose workflow is gone; an operator repairs it by this command."""
+    """Return the problem of what is not over, and whose workflow is lost; an operator repairs it by this command."""
     command = repair or f"hotline rebuild workflows --case {number}"
     detail = (
         f"{number} is {standing} (version {version}) in SQL, and has lost its workflow: nothing was done. An operator"

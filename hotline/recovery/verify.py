@@ -22,7 +22,7 @@ from temporalio.common import SearchAttributeKey
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.case_workflows import CHUNK, ENDED, CaseRun, CaseWorkflows
+from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWorkflows
 from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.value import to_milliseconds
@@ -80,7 +80,7 @@ async def verify(
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
     workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
     there, incomplete = dict[str, _InTemporal](), set[str]()
-    for chunks in (workflows.chunks(NOT_OVER), workflows.chunks(ENDED)):
+    for chunks in (workflows.chunks(NOT_OVER), workflows.chunks(IS_OVER)):
         async for chunk in chunks:
             for number, seen in chunk.items():
                 run = _in_temporal(seen)

@@ -328,7 +328,7 @@ async def test_a_comparison_that_fails_is_told(
 ) -> None:
     """Temporal's list of workflows does not answer, as far as the reconciler can tell."""
     reconcile_at_once(monkeypatch)
-    monkeypatch.setattr(reconcile, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(reconcile, "RETRY_SECONDS", 0.1)
 
     with monkeypatch.context() as away:
         refuse_lists(away)
