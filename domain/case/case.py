@@ -135,7 +135,7 @@ class Case(CaseState, EntityRules[Event]):
         return (due for due in dues if due and due.kind.name not in self.left_out)
 
     # Time alone changes what is possible for a case.
-    def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:  # type: ignore[override]
+    def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:  # type: ignore[override]  # its time matters
         """Return what this person may do to the case at `at`, after everything that fell due before."""
         preview = self.model_copy()
         preview.advance(at)

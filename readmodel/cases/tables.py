@@ -232,10 +232,7 @@ schema.index_where("lost IS NOT NULL", *_ORDER, name="ix_cases_lost")
 schema.index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
 schema.index_where("caller_version > recognised_version", cases.c.number, name="ix_cases_unrecognised")
 _index_of_lists(
-    "ix_cases_flagged",
-    *_ORDER,
-    where="(flags)::text <> '[]'::text",
-    on_sqlite="CAST(cases.flags AS TEXT) != '[]'",
+    "ix_cases_flagged", *_ORDER, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
 )
 
 

@@ -90,7 +90,7 @@ class Cause:
     def _rows(self, table: str) -> list[dict[str, Any]]:
         with self._hotline.engine.connect() as connection:
             # The table names are the tests' own.
-            query = text(f"SELECT * FROM {table} WHERE number = :number ORDER BY seq")  # noqa: S608
+            query = text(f"SELECT * FROM {table} WHERE number = :number ORDER BY seq")
             return [dict(row) for row in connection.execute(query, {"number": self.number}).mappings()]
 
 

@@ -91,9 +91,9 @@ async def test_what_sql_never_had_is_sent_although_sql_has_lost_what_came_before
         await complaint.handle.terminate()
     execute(
         owner,
-        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608 - the test's own
-        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608
-        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",  # noqa: S608
+        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",
+        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",
+        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",
     )
     await rebuild(hotline.client, owner)
     await complaint.published(4)

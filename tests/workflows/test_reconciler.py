@@ -61,7 +61,7 @@ def forget(engine: Engine, complaint: Complaint) -> None:
     """Delete all rows of the case."""
     tables = ("notifications", "search_words", "clocks", "events", "cases")
     # The table names are the test's own.
-    deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]  # noqa: S608
+    deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]
     execute(engine, *deletions, number=complaint.number)
 
 
