@@ -31,7 +31,7 @@ GRACE_SECONDS = 12
 async def serve(settings: Settings, address: str | None = None) -> None:
     """Answer until SIGTERM or SIGINT, then end open requests.
 
-    `address` is that of the API, to which requests at HOTLINE_UI_PORT are led; None leaves that port closed.
+    `address` is that of the API, to which requests at HOTLINE_UI_PORT are redirected; None leaves that port closed.
     """
     require_encryption(settings)
     remove_left_rows()
@@ -75,7 +75,7 @@ class _Server(uvicorn.Server):
         bound = create_server(("127.0.0.1", self.further_port)) if self.further_port else None
         await super().startup(sockets)
         if bound:
-            # Typed as a class of which nobody knows how to make one.
+            # Typed as a class without its constructor.
             protocol: Any = self.config.http_protocol_class
             connection = partial(protocol, self.config, self.server_state, self.lifespan.state)
             self.servers.append(await asyncio.get_running_loop().create_server(connection, sock=bound))

@@ -66,13 +66,13 @@ class Actions(ABC, Generic[OutcomeT]):
     ) -> tuple[Versioned, bool]:
         """Have the workflow act once for a key, however often it is sent; return as `answer`. Raises ProblemError."""
         if_versions = versions_in(if_match)
-        refused, meant, people = None, body, dict[str, str]()
+        refused, resolved, people = None, body, dict[str, str]()
 
         async def prepare() -> None:
-            nonlocal meant, people
+            nonlocal resolved, people
             await self.check(number, body, actor)
-            meant, people = self.backend.naming.meant(body, actor)
-            meant = await self.look_up(number, meant, actor)
+            resolved, people = self.backend.person_finder.resolved(body, actor)
+            resolved = await self.look_up(number, resolved, actor)
 
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
         digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude_unset=True)}")
@@ -83,7 +83,7 @@ class Actions(ABC, Generic[OutcomeT]):
             model: type[Command[Any]] = Command.__class_getitem__(action.extended_body or action.body)  # type: ignore[assignment]  # known at run time only
             # Built of parts that have been validated already.
             command = model.model_construct(
-                actor=actor, body=meant, people=people, key=key, digest=digest, if_versions=if_versions
+                actor=actor, body=resolved, people=people, key=key, digest=digest, if_versions=if_versions
             )
             outcome = await self.client.act(number, action.name, command, refused)
             if outcome is None:

@@ -24,7 +24,7 @@ from api.directory import UNKNOWN_PEOPLE
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseParam, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
-from api.routing import CONTEXT, Now, StrictRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
+from api.routing import CONTEXT, Now, StrictRoute, TheCatalogue, TheFinder, ThePeople, TheReader, TheWriter, needs
 from domain.calls.call import (
     CALL_BACK_OVER,
     CALL_BACK_TAKEN,
@@ -314,12 +314,12 @@ async def list_calls(
     wanted: Annotated[CallListing, Query()],
     actor: Annotated[Actor, needs(READ_CALLS)],
     reader: TheReader,
-    naming: TheNaming,
+    finder: TheFinder,
     catalogue: TheCatalogue,
 ) -> Page[CallItem]:
     """List calls, the newest first. Filters narrow the list together."""
     period(("from", wanted.since), ("to", wanted.until))
-    agent = person(naming, wanted.agent, actor)
+    agent = person(finder, wanted.agent, actor)
     filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
     area_code = catalogue.area_code
     page = await reader.ask(linked_calls, filters, wanted.cursor, wanted.limit, area_code)

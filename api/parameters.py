@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Header, Path
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.directory import Naming
+from api.directory import PersonFinder
 from api.edge.problems import ProblemError, declare
 from api.routing import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
@@ -204,9 +204,9 @@ def period(begin: tuple[str, datetime | None], end: tuple[str, datetime | None])
         raise ProblemError(INVALID_PERIOD, detail, accepted=[f"an instant after {begin[0]}"])
 
 
-def person(naming: Naming, given: str | None, actor: Actor) -> str | None:
+def person(finder: PersonFinder, given: str | None, actor: Actor) -> str | None:
     """Return the id of a person whom a filter names by id, by name or as `me`; None if it names nobody."""
-    return actor.id if given == ME else given and naming.known(given).id
+    return actor.id if given == ME else given and finder.known(given).id
 
 
 def after_seq(cursor: str | None) -> int:

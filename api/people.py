@@ -183,8 +183,8 @@ class Handovers:
 
     async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
         """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
-        naming = self.backend.naming
-        previous, owner = naming.former_owner(body.previous_owner), naming.new_owner(body.owner)
+        finder = self.backend.person_finder
+        previous, owner = finder.former_owner(body.previous_owner), finder.new_owner(body.owner)
         if owner.id == previous.id:
             detail = f"{owner.id} owns these cases already."
             raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])

@@ -20,7 +20,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from starlette.routing import BaseRoute
 
-from api.directory import Naming, People
+from api.directory import People, PersonFinder
 from api.documents import Documents, Printer
 from api.edge.limits import Turns
 from api.edge.problems import (
@@ -37,7 +37,7 @@ from api.sql import DirectWriter, ProjectionWriter, Reader
 from domain.case.lifecycle import ENDED, OPEN
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.rights.rights import CaseOfSomebody, Reach, Right, masks_for, reaches
+from domain.rights.rights import AssignedCase, Reach, Right, masks_for, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
 from readmodel.cases.search import CaseFilters
@@ -49,7 +49,7 @@ MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked
 class _Key(HTTPBearer):
     """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer."""
 
-    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # the person, not the credentials
         actor: Actor = await request.app.state.backend.bearer(request, await super().__call__(request))
         return actor
 
@@ -96,7 +96,7 @@ def require_role(right: Right, actor: Actor) -> None:
         raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
 
 
-def require_reach(right: Right, actor: Actor, number: str, case: CaseOfSomebody, done: str = "") -> None:
+def require_reach(right: Right, actor: Actor, number: str, case: AssignedCase, done: str = "") -> None:
     """Raise ProblemError if the person's right does not reach this case; its detail starts with what was done."""
     if not reaches(right, actor, case):
         detail = f"{done}The case {number} is with another department than yours, {actor.department}."
@@ -252,7 +252,7 @@ class BackendParts(Protocol):
     direct: DirectWriter
     projection: ProjectionWriter
     people: People
-    naming: Naming
+    person_finder: PersonFinder
     turns: Turns
     documents: Documents
     print_pdf: Printer | None
@@ -274,7 +274,7 @@ class BackendParts(Protocol):
 TheReader = Annotated[Reader, from_backend("reader")]
 TheWriter = Annotated[DirectWriter, from_backend("direct")]
 ThePeople = Annotated[People, from_backend("people")]
-TheNaming = Annotated[Naming, from_backend("naming")]
+TheFinder = Annotated[PersonFinder, from_backend("person_finder")]
 ThePrinter = Annotated[Printer | None, from_backend("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
 TheExportTurn = Annotated[ExportTurn, from_backend("export_turn")]

@@ -38,7 +38,7 @@ _SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = ex
 """Forms in which values are shown, by unit."""
 _OUTCOMES: Mapping[figures.Figure, AbstractSet[CallOutcome]] = exhaustive(
     "_OUTCOMES",
-    figures.OF_CALLS,
+    figures.CALL_FIGURES,
     {
         figures.CALLS_ANSWERED: {CallOutcome.ANSWERED},
         figures.CONNECTED_RATE: OFFERED_OUTCOMES,

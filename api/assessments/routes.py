@@ -177,8 +177,8 @@ async def inspect_case(
     """Give the points of each criterion of the form; nobody inspects a case of their own."""
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
-    meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
-    after = await assessments.act(month, meant, actor, key, response)
+    action_body = inspect.Inspect(complaint=number, scores=body.scores, **given)
+    after = await assessments.act(month, action_body, actor, key, response)
     return next(each for each in answers.InspectionItem.all_of(after) if each.complaint == number)
 
 
@@ -210,14 +210,14 @@ async def object_to_figure(
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
     fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
-    meant = object_.Object(**{"by": Subject.COMPANY, **fields})
+    action_body = object_.Object(**{"by": Subject.COMPANY, **fields})
 
     async def check() -> None:
-        nonlocal meant
-        meant = meant.model_copy(update=await assessments.objected(month, body, complaint))
+        nonlocal action_body
+        action_body = action_body.model_copy(update=await assessments.objected(month, body, complaint))
 
     refused = await refusal_of(check())
-    after = await assessments.act(month, meant, actor, key, response, refused)
+    after = await assessments.act(month, action_body, actor, key, response, refused)
     return answers.ObjectionItem.of(month, _objection_like(after, body, complaint))
 
 
@@ -236,8 +236,8 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
     response: Response,
 ) -> answers.ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
-    meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
-    found = (await assessments.act(month, meant, actor, key, response)).objection(objection_id)
+    action_body = decide_objection.DecideObjection(objection=objection_id, **dict(body))
+    found = (await assessments.act(month, action_body, actor, key, response)).objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
     return answers.ObjectionItem.of(month, found)
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 from api.complaints.cases import NewComplaint
-from api.directory import PersonMeant
+from api.directory import FoundPerson
 from api.edge.problems import ProblemError, declare, unavailable
 from api.routing import BackendParts, from_backend
 from api.sql import ProjectionWriter, Reader
@@ -173,7 +173,7 @@ class IntakeService:
         if sent:
             # As long as the same request may be under way under the number of yesterday.
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())
-        thanked = self.backend.naming.known(body.thanked) if body.thanked else None
+        thanked = self.backend.person_finder.known(body.thanked) if body.thanked else None
         given = {name: getattr(body, name) for name in Intake.model_fields}
         stated = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
@@ -232,16 +232,16 @@ class IntakeService:
                 return number
         return None
 
-    def _owner(self, actor: Actor, body: NewComplaint) -> PersonMeant:
+    def _owner(self, actor: Actor, body: NewComplaint) -> FoundPerson:
         """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
         if body.owner is None or body.owner in (actor.id, actor.name):
-            return PersonMeant(actor.id, actor.name)
+            return FoundPerson(actor.id, actor.name)
         if actor.role is not Role.ADMIN:
             detail = (
                 f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
             )
             raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
-        return self.backend.naming.first_owner(body.owner)
+        return self.backend.person_finder.first_owner(body.owner)
 
     def _terms(self, body: NewComplaint, district: str | None, at: datetime) -> Terms:
         """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""

@@ -26,7 +26,7 @@ from api.complaints.cases import (
     cells,
 )
 from api.complaints.intake import OTHER_OWNER, TheIntake
-from api.directory import Naming
+from api.directory import PersonFinder
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports.files import CSV, XLSX
@@ -52,7 +52,7 @@ from api.routing import (
     StrictRoute,
     TheCatalogue,
     TheExportTurn,
-    TheNaming,
+    TheFinder,
     ThePrinter,
     TheReader,
     department_within,
@@ -140,10 +140,10 @@ async def register_complaint(
     return complaint
 
 
-def _narrowed(wanted: Filters, actor: Actor, naming: Naming, catalogue: Catalogue) -> CaseFilters:
+def _narrowed(wanted: Filters, actor: Actor, finder: PersonFinder, catalogue: Catalogue) -> CaseFilters:
     """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
-    owner, assignee = (person(naming, given, actor) for given in (filters.owner, filters.assignee))
+    owner, assignee = (person(finder, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
     area_code = catalogue.area_code
     narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
@@ -160,7 +160,7 @@ async def list_complaints(
     wanted: Annotated[Listing, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
-    naming: TheNaming,
+    finder: TheFinder,
     turn: TheExportTurn,
     catalogue: TheCatalogue,
 ) -> Page[Complaint] | Response:
@@ -170,7 +170,7 @@ async def list_complaints(
     the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
     sees callers' data masked cannot search in them.
     """
-    filters = _narrowed(wanted, actor, naming, catalogue)
+    filters = _narrowed(wanted, actor, finder, catalogue)
     if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
@@ -190,11 +190,11 @@ async def count_complaints(
     wanted: Annotated[Filters, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
-    naming: TheNaming,
+    finder: TheFinder,
     catalogue: TheCatalogue,
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    return Counts.of(await reader.ask(count_cases, _narrowed(wanted, actor, naming, catalogue)))
+    return Counts.of(await reader.ask(count_cases, _narrowed(wanted, actor, finder, catalogue)))
 
 
 @router.get(

@@ -99,7 +99,7 @@ def may_confirm(session: Session) -> bool:
     return session.actor.role is Role.ADMIN and session.scope == "all"
 
 
-class Dangerous:
+class DangerousRequests:
     """Refusal of dangerous requests, until they are confirmed."""
 
     def __init__(self, cases: Cases, cookie: SealedCookie[Confirmation]) -> None:

@@ -22,7 +22,7 @@ from api.edge.problems import ProblemError
 from api.parameters import INVALID_NUMBER, not_found
 from api.routing import CurrentCatalogue, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session, Sessions
-from api.temporal_ui.dangerous import GRANT, Dangerous
+from api.temporal_ui.dangerous import GRANT, DangerousRequests
 from api.temporal_ui.rules import PREFIX
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, ENDED, TO_DISPATCH, State
@@ -235,6 +235,6 @@ async def case(request: Request, pages: ThePages) -> Response:
 
 @router.api_route(GRANT, methods=["GET", "POST"])
 async def grant(
-    request: Request, pages: ThePages, dangerous: Annotated[Dangerous, from_backend("dangerous")]
+    request: Request, pages: ThePages, dangerous: Annotated[DangerousRequests, from_backend("dangerous")]
 ) -> Response:
     return await pages.shown(request, lambda session: dangerous.show(request, session))

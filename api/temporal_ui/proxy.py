@@ -23,7 +23,7 @@ from api.routing import CurrentCatalogue
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
-from api.temporal_ui.dangerous import GRANT, Dangerous, flags
+from api.temporal_ui.dangerous import GRANT, DangerousRequests, flags
 from api.temporal_ui.pages import not_shown
 from api.temporal_ui.reading import SETTINGS, admit, answer_codec
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Match, RequestKind, refused, rule_of, shown
@@ -190,7 +190,7 @@ class UiProxy:
     sessions: Sessions
     limits: Limits
     in_force: CurrentCatalogue
-    dangerous: Dangerous
+    dangerous: DangerousRequests
     turns: Turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

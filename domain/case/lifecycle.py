@@ -129,7 +129,7 @@ class Event(BaseEvent[State]):
 
     cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
     recipients: tuple[str, ...] = omit_default(
-        (), "Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications."
+        (), "Recipients that are notified of it, as addressed when it happened; in SQL, the rows of notifications."
     )
 
 

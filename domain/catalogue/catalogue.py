@@ -146,12 +146,12 @@ class Catalogue(Value):
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
         """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
         service = self.service(service_code)
-        zone: norms.Zone = self.district(district).zone if district is not None else "town"
+        zone: norms.DistrictZone = self.district(district).zone if district is not None else "town"
         clock_norms = ((clock, service.norm_of(clock)) for clock in CLOCKS)
         return tuple(
             Promise(
                 name=clock,
-                calendar=norm.kind(),
+                calendar=norm.calendar_kind(),
                 budget_seconds=self._scaled(norm.seconds_in(zone, self.calendar.day_seconds)),
                 starts=norm.starts or CLOCKS[clock].starts,
             )
@@ -252,13 +252,14 @@ class Catalogue(Value):
             day_seconds=self._scaled(norms.UNIT_SECONDS["days"]),
             urging=UrgingRules(
                 notice_seconds=self._seconds(rules.urge_notice_after),
-                calendar=rules.urge_notice_after.kind(),
+                calendar=rules.urge_notice_after.calendar_kind(),
                 criticism_days=rules.criticism_when_late.working_days,
             ),
         )
 
     def _approver(self, norm: norms.ApproverNorm) -> Approver:
-        return Approver.taken_from(norm, calendar=norm.within.kind(), budget_seconds=self._seconds(norm.within))
+        within = norm.within
+        return Approver.taken_from(norm, calendar=within.calendar_kind(), budget_seconds=self._seconds(within))
 
     def _chart(self) -> Organisation:
         holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}

@@ -49,7 +49,7 @@ class Right:
     needs: "Right | None" = None
 
 
-class CaseOfSomebody(Protocol):
+class AssignedCase(Protocol):
     """Facts of a case that decide whose it is."""
 
     @property
@@ -60,7 +60,7 @@ class CaseOfSomebody(Protocol):
     def parts(self) -> Sequence[Part]: ...
 
 
-def reaches(right: Right, actor: Actor, case: CaseOfSomebody) -> bool:
+def reaches(right: Right, actor: Actor, case: AssignedCase) -> bool:
     """Return True if this person's right reaches this case.
 
     A department reads the cases that it has, and those in which it has or had a part in the present cycle.

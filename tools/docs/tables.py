@@ -264,7 +264,7 @@ def _clock_norm(norm: ClockNorm | None) -> str:
     words = _length(norm)
     if norm.outskirts_minutes is not None:
         words += f", outskirts {norm.outskirts_minutes:g} min"
-    if norm.kind() == "working" and norm.working_days is None:
+    if norm.calendar_kind() == "working" and norm.working_days is None:
         words += ", *working time*"
     if norm.starts == "decision":
         words += " from the decision"

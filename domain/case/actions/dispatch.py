@@ -79,7 +79,7 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
         case.extension = None
         case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
         case.open_clocks(DEPARTMENT_CLOCKS)
-        case.start_clocks(event.at, "registration")  # what runs from there runs already, except of the new department
+        case.start_clocks(event.at, "registration")  # only the clocks of the new department do not run yet
     if (part := case.part_of(department)) and part.state in UNFINISHED:
         case.release(part, event.at)
     case.department = department
