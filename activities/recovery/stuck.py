@@ -68,7 +68,6 @@ class StuckWorkflows:
         return bool(await self._stuck_among(due_before, [number]))
 
     async def _stuck_among(self, due_before: datetime, numbers: Sequence[str]) -> set[str]:
-        """Return the stuck ones of these cases."""
         left = {number: await self._workflows.has_left_task(number) for number in numbers}
         # An open case that does not run is reported as lost.
         without = [number for number, is_left in left.items() if is_left is None]

@@ -41,18 +41,15 @@ class Stamps(client.Interceptor, worker.Interceptor):
         """Activities without an end that are under way in this process: the client of the worker, and the type."""
 
     def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:
-        """Return the interceptor that stamps what is sent."""
         return _ClientOutbound(next, self)
 
     def workflow_interceptor_class(
         self,
         input: worker.WorkflowInterceptorClassInput,  # noqa: ARG002 - the SDK's name
     ) -> type[worker.WorkflowInboundInterceptor]:
-        """Return the interceptor of each run."""
         return _WorkflowInbound
 
     def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:
-        """Return the interceptor of each activity."""
         return _ActivityInbound(next, self._endless)
 
     def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
