@@ -51,7 +51,7 @@ from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.phones import Phone
 from domain.shared.value import CallId, Instant, Name, RecordingUrl, Text, Value
-from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
+from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
 from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
@@ -391,7 +391,7 @@ async def call_back(
             return before.take(actor.id, now, body.note, named)
         return before.tried(actor.id, now, reached=body.reached, note=body.note, named=named)
 
-    entry = await writer.write(lambda sql: work_off(sql, call_id, change))
+    entry = await writer.write(lambda sql: update_call_back(sql, call_id, change))
     if entry is None:
         detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
         raise ProblemError(NOT_FOUND, detail)

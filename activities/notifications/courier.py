@@ -148,14 +148,14 @@ class DeliveryLoop(Loop):
             await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def recover(self) -> None:
-        """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
+        """Record what SQL could not take before it went down, and resolve what an earlier run left in doubt."""
         await self.finish()
         while keys := await self.writer.run(
             partial(notifications.in_doubt, channel=self.name, limit=self.polling.batch)
         ):
             delivered = await self.channel.delivered(keys) & set(keys)
-            settle = partial(notifications.settle, channel=self.name, keys=keys, delivered=delivered, at=self.clock())
-            await self.writer.run(settle)
+            resolve = partial(notifications.resolve_in_doubt, keys=keys, delivered=delivered)
+            await self.writer.run(partial(resolve, channel=self.name, at=self.clock()))
 
     async def round(self) -> bool:
         """Record results, take what is due in one transaction, and begin to send it; wait while the channel is full."""

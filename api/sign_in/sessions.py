@@ -22,7 +22,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.directory import People
-from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
+from api.edge.browsers import CookieContent, SealedCookie, form_of, page, require_same_origin
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError, declare
 from api.routing import StrictRoute, ThePeople, TheWriter, from_backend
@@ -39,7 +39,7 @@ HANDSHAKE_SECONDS = 600
 log = logging.getLogger("hotline.api")
 
 
-class Handshake(Kept):
+class Handshake(CookieContent):
     """Sign-in that a browser has begun at the issuer: what the issuer sends back, the PKCE verifier, where to go on."""
 
     state: str
@@ -125,7 +125,7 @@ _CHALLENGE = {"WWW-Authenticate": CHALLENGE}
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")
 
 
-class Session(Kept):
+class Session(CookieContent):
     """Session of a person who has signed in; with the scope `read` it changes nothing.
 
     It ends at `ends_at`, or when the person's number in the directory is no longer `session_number`.
