@@ -32,7 +32,7 @@ from activities.recovery.report import STARTED_AGAIN, is_ahead
 from activities.run_status import UndecodableError, UnopenedError, UnreadableError, describe_run, if_found, is_over
 from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
-from domain.incident.incident import News, untold_news
+from domain.incident.incident import News, unsent_news
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
@@ -375,7 +375,7 @@ async def _restore_incident(engine: Engine, one: str, history: IncidentHistory) 
 
 def _write_incident(engine: Engine, history: IncidentHistory) -> None:
     """Write an incident, its timeline and its news. What SQL never had is left to an incident that runs."""
-    unsent = [*history.lost, *untold_news(history.lost), *history.pending]
+    unsent = [*history.lost, *unsent_news(history.lost), *history.pending]
     for one, sent in [*((each, True) for each in history.written), *((each, False) for each in unsent)]:
         if isinstance(one, News):
             numbers = one.numbers
