@@ -23,7 +23,7 @@ from activities.recovery import reconcile
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.health import Component, Readiness, readiness
-from api.health import storage as health
+from api.health import sql as health
 from api.health.temporal import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild

@@ -78,7 +78,7 @@ async def test_a_history_that_no_run_of_the_service_has_is_not_read(monkeypatch:
     found.workflow_execution_info.task_queue = "queue"
     found.workflow_execution_info.status = Status.WORKFLOW_EXECUTION_STATUS_RUNNING
     found.workflow_execution_info.history_size_bytes = other_workflows.LONGEST_HISTORY + 1
-    monkeypatch.setattr(run_status, "described", AsyncMock(return_value=found))
+    monkeypatch.setattr(run_status, "describe_run", AsyncMock(return_value=found))
     monkeypatch.setattr(run_status, "read_events", read := MagicMock())
     others: Any = OtherWorkflows(MagicMock(), AsyncMock(), "queue")
     assert await others._looks_stuck("theirs", NotOver({}, {}))
