@@ -66,7 +66,6 @@ NEVER_ENTERED = {
         "kit/search_attributes.typed",
     },
     "handlers of updates and search attributes are made when the modules are loaded": {
-        "kit/search_attributes._key",
         "kit/entity._update",
         "kit/entity.describe",
         "kit/entity.EntityWorkflow.__init_subclass__",
