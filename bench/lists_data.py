@@ -29,13 +29,14 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
 from domain.case.intake import Caller, Intake, Location
-from domain.case.lifecycle import ENDED, State
+from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.state import street_words
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.value import exhaustive
 from readmodel.cases.search_terms import impersonal_terms, search_terms
 from readmodel.cases.tables import cases, events, search_words
 
@@ -72,6 +73,7 @@ OPEN_STATES = {
     State.PENDING_REPLY: 0.10,
     State.PENDING_FOLLOW_UP: 0.25,
 }
+exhaustive("OPEN_STATES", OPEN, OPEN_STATES)
 ENDED_STATES = {State.CLOSED: 0.965, State.REFUSED: 0.01, State.WITHDRAWN: 0.025}
 CHANNELS = {"phone": 0.86, "wechat": 0.07, "hotline_12345": 0.04, "web": 0.02, "counter": 0.009, "letter": 0.001}
 FLAGS = {

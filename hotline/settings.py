@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.shared.actors import STAFF_ROLES, Role
 from domain.shared.errors import OperatorError, message
+from domain.shared.value import exhaustive
 
 PREFIX = "HOTLINE_"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
@@ -286,6 +287,10 @@ class Settings(BaseSettings):
             # The error of a derived default only repeats that of the setting it derives from.
             faults = [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
             raise SettingsError("\n".join(map(_explain, faults))) from None
+
+
+_BY_DEFAULT = Settings.model_fields["oidc_roles"].default.split(",")
+exhaustive("default of oidc_roles", TOKEN_ROLES, {*_BY_DEFAULT, Role.TELEPHONY})  # a machine has a key
 
 
 def variable(field: str) -> str:

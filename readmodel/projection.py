@@ -23,12 +23,13 @@ from domain.case.actions.follow_up import FollowedUp
 from domain.case.actions.register import Registered
 from domain.case.actions.withdraw import Withdrawn
 from domain.case.case import notifications as owed
-from domain.case.intake import Intake, IntakeFacts
+from domain.case.intake import Caller, Intake, IntakeFacts, Location
 from domain.case.lifecycle import Event, State
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
 from domain.incident.state import street_words
 from domain.kit.event import BaseEvent, Notification
+from domain.shared.value import exhaustive
 from readmodel.base.database import RowValues, WriteConnection, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before
 from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql
@@ -210,29 +211,25 @@ def _registered_row(batch: ProjectionBatch) -> RowValues:
     registered = _registration(batch)
     intake = registered.intake
     return {
+        **{name: value for name, value in intake if name in cases.c},
         **_state_row(batch),
         **_facts_row(batch.case.corrected or intake),
         "number": batch.number,
         "priority": batch.priority or registered.terms.priority,
         "registered_at": batch.events[0].at,
-        "channel": intake.channel,
-        "call_id": intake.call_id,
-        "description": intake.description,
     }
 
 
 def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
     return {
         "service_code": facts.service_code,
-        "district": facts.location.district,
-        "caller_name": facts.caller.name,
-        "caller_phone": facts.caller.phone,
-        "caller_account_no": facts.caller.account_no,
-        "address": facts.location.address,
+        **{f"caller_{name}": value for name, value in facts.caller},
+        **dict(facts.location),
         "street_words": street_words(facts.location.address),
-        "lat": facts.location.lat,
-        "lng": facts.location.lng,
     }
+
+
+exhaustive("cases", (*(f"caller_{name}" for name in Caller.model_fields), *Location.model_fields), cases.c.keys())
 
 
 def _registration(batch: ProjectionBatch) -> Registered:

@@ -16,7 +16,7 @@ from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.lateness import ESCALATE
 from domain.case.automatic.left_out import faults
 from domain.case.case import Case
-from domain.case.lifecycle import BEFORE_REPLY, UNFINISHED, Event, State
+from domain.case.lifecycle import BEFORE_REPLY, UNFINISHED, Event
 from domain.incident.incident import ABSORPTION, Incident
 from domain.incident.state import ENDS, IncidentEvent
 from domain.shared.value import to_milliseconds
@@ -77,9 +77,9 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     """
     left_out = func.coalesce(PROGRESS["left_out"].as_string(), "")
     missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out.contains(f'"{ESCALATE.name}"')
-    # The clocks of a suspended case stand still, so nothing else of it falls due.
+    # Until a case is resumed, its clocks stand still, so nothing else of it falls due.
     wake_missed = PROGRESS["wake_at"].as_string() < due_before.isoformat()
-    not_woken = (cases.c.state == State.SUSPENDED) & wake_missed & ~left_out.contains(f'"{RESUME.name}"')
+    not_woken = cases.c.state.in_(sorted(RESUME.sources)) & wake_missed & ~left_out.contains(f'"{RESUME.name}"')
     of_ended = cases.c.incident.in_(select(incidents.c.number).where(incidents.c.closed_at < due_before))
     # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
     waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)

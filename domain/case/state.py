@@ -28,7 +28,7 @@ from domain.case.lifecycle import (
     State,
 )
 from domain.case.progress import Owed, Progress, Supervision
-from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Priority, Promise, Starts, Terms
+from domain.catalogue.terms import CLOCKS, MISS, URGED, Act, Approver, ClockName, Priority, Promise, Starts, Terms
 from domain.kit.event import ActionBody, Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OUT_OF_TURN, Refused
@@ -155,7 +155,9 @@ class CaseState(Progress):
         names = [promise.name for promise in self.terms.promises if promise.starts == starts]
         self.change_clocks(lambda clock: clock.start(at), names)
 
-    def stop_clocks(self, at: datetime, *names: str, part: int = 0) -> None:
+    def stop_clocks(self, at: datetime, *acts: Act, part: int = 0) -> None:
+        """Stop the clocks of the promises that these acts keep."""
+        names = [name for name, row in CLOCKS.items() if row.kept_by in acts]
         self.change_clocks(lambda clock: clock.stop(at, self.calendar), names, part)
 
     def cancel_clocks(self, at: datetime, names: Iterable[str] | None = None, part: int | None = 0) -> None:

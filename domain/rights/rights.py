@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.actions.correct import Correct
+from domain.case.intake import Caller, Location
 from domain.case.lifecycle import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
 from domain.incident.state import CONTROL_ROOM
@@ -321,6 +322,9 @@ PERSONAL_DATA = (
     ),
 )
 """A crew has to find the caller and to telephone; a dispatcher has to find the department."""
+_GIVEN = (f"{of}.{name}" for of, part in (("caller", Caller), ("location", Location)) for name in part.model_fields)
+_KNOWN = {"location.district", *(field for kind in PERSONAL_DATA for field in kind.fields)}
+exhaustive("PERSONAL_DATA, or no personal data", _GIVEN, _KNOWN)
 
 
 @cache

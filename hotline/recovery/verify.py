@@ -25,7 +25,7 @@ from activities.poller import now
 from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWorkflows
 from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
-from domain.shared.value import to_milliseconds
+from domain.shared.value import exhaustive, to_milliseconds
 from hotline.recovery.histories import chains, read_case, read_incident, read_incident_run
 from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
@@ -41,6 +41,7 @@ AT_ONCE = 8
 PAUSE_SECONDS = 1.0
 _ATTRIBUTES = {to_snake(key.name): key for key in keys.REGISTRY}
 """Search attributes by the field of `CaseFacts` that has the same."""
+exhaustive("CaseFacts of readmodel.recovery", _ATTRIBUTES, CaseFacts._fields)
 
 
 class Difference(NamedTuple):

@@ -1,7 +1,9 @@
 """The reconciler's tries on one case: when SQL is behind, and nobody repairs it."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
@@ -9,6 +11,8 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseRun
 from activities.recovery.reconcile import Reconciler, Repairs
+from readmodel import recovery
+from readmodel.recovery import CaseRow
 
 NUMBER = "2609070000017"
 NINE = datetime(2026, 9, 7, 1, tzinfo=UTC)
@@ -66,3 +70,31 @@ async def test_a_case_that_has_changed_since_is_told_at_once(tries: Tries) -> No
 async def test_an_ended_case_is_written_at_once_and_told_nothing(tries: Tries) -> None:
     await tries.reconciler._catch_up(NUMBER, CaseRun(NINE, COMPLETED, NINE), None)
     assert (tries.told, tries.written) == ([], [0])
+
+
+async def test_what_sql_once_had_ends_before_the_first_change_that_it_lacks(
+    tries: Tries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a case cannot publish: of what is written of it in the end, nobody has heard yet."""
+    there = {NUMBER: CaseRow(NINE, version=1, events=1, is_open=True)}
+    behind = {NUMBER: CaseRun(NINE + timedelta(seconds=1), RUNNING, NINE)}
+
+    async def listed(*chunks: dict[str, CaseRun]) -> AsyncIterator[dict[str, CaseRun]]:
+        for chunk in chunks:
+            yield chunk
+
+    async def read(_: object, query: Any) -> Any:
+        return there if getattr(query, "func", None) is recovery.held else {}
+
+    monkeypatch.setattr(reconcile, "read", read)
+    looks, no_list = tries.reconciler, AsyncMock(return_value=[])
+    looks._workflows = Mock(changed_since=lambda *_: listed(behind), chunks=lambda _: listed())
+    looks._stuck_workflows, looks._foreign, looks._swept_at = Mock(look=no_list), Mock(numbers=no_list), NINE
+    for tries.second in (600, 7200):
+        await looks._look(AsyncMock())
+        assert looks._in_sql_until == NINE - timedelta(milliseconds=1)
+    there[NUMBER] = CaseRow(NINE + timedelta(seconds=1), version=2, events=2, is_open=True)
+    tries.second = 7300
+    await looks._look(AsyncMock())
+    assert looks._in_sql_until
+    assert looks._in_sql_until > NINE + timedelta(hours=1)

@@ -24,7 +24,7 @@ class Answered(Answer, MayEnd):
 
     def evolve(self, case: CaseState, event: Event) -> None:
         case.reply = self.message
-        case.stop_clocks(event.at, "resolve", "reply")
+        case.stop_clocks(event.at, "work", "reply")
         if event.to_state is State.PENDING_FOLLOW_UP:
             case.start_clocks(event.at, "reply")
             case.follow_up_since = event.at

@@ -40,12 +40,12 @@ class Completed(PartData, OfIncident, Complete):
             case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
         else:
             case.arrived_at = event.at  # Who has done the work was there.
-            case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
+            case.stop_clocks(event.at, "signature", "arrival")
         self._finish(case, event)
 
     def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
         case.put_part(part, state=PartState.COMPLETED, result=self.result)
-        case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
+        case.stop_clocks(event.at, "signature", "work", part=part.serial)
         self._finish(case, event)
 
     def _finish(self, case: CaseState, event: Event) -> None:
@@ -55,7 +55,7 @@ class Completed(PartData, OfIncident, Complete):
                 found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
                 case.findings = (*case.findings, found)
         if event.to_state is State.PENDING_REPLY:
-            case.stop_clocks(event.at, "resolve")
+            case.stop_clocks(event.at, "work")
 
 
 def guard(case: CaseState, *_: object) -> GuardResult:

@@ -33,7 +33,7 @@ class ApprovalDecided(TurnDecided, DecideApproval):
     def evolve(self, case: CaseState, event: Event) -> None:
         approval = case.approval
         assert approval is not None  # noqa: S101 - what the state says
-        case.stop_clocks(event.at, APPROVE)
+        case.change_clocks(lambda clock: clock.stop(event.at, case.calendar), [APPROVE])
         if event.to_state is State.AWAITING_APPROVAL:
             case.approval = approval.approve(event.actor)
             open_turn(case, event.at)

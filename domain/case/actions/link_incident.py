@@ -183,7 +183,7 @@ def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: b
     if keeps:
         kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
         return comment.ACTION, Decision(kept)
-    if case.state is State.SUSPENDED:
+    if case.state in resume.ACTION.sources:
         return resume.ACTION, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS)
     if not case.completed:
         done = completion.Completed(incident=incident, result=settlement.result)

@@ -20,7 +20,7 @@ class Released(Release, PartData):
     def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
         case.release(part, event.at)
         if event.to_state is State.PENDING_REPLY:
-            case.stop_clocks(event.at, "resolve")
+            case.stop_clocks(event.at, "work")
 
 
 def guard(case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
