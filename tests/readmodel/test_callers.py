@@ -12,7 +12,7 @@ from domain.case.actions.send_link import SendLink
 from domain.case.intake import Caller, Intake, IntakeFlag, Location
 from domain.customers.customer import Customer
 from readmodel.base.database import reading, writing
-from readmodel.base.paging import Place
+from readmodel.base.paging import Position
 from readmodel.callers import (
     DUPLICATES,
     MOST_DUPLICATES,
@@ -85,7 +85,7 @@ def test_in_her_town_nobody_says_the_area_code(database: Engine, listed: str, sa
     with reading(database) as connection:
         caller = Caller(phone=said)
         assert customer_of(connection, caller, HOME) == granny
-        record = caller_record(connection, caller, Place(MONDAY + days(1), number(9)), HOME)
+        record = caller_record(connection, caller, Position(MONDAY + days(1), number(9)), HOME)
         assert [case.number for case in record.earlier_cases] == [number(2), number(1)]
         assert customer_record(connection, "A-17", HOME) == record
 

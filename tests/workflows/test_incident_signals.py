@@ -34,7 +34,7 @@ from tests.support.incidents import opening
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
-from workflows.clients.start import incident_options
+from workflows.clients.incidents import incident_options
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import MOST_NAMED
 from workflows.kit.words import CatalogueNames

@@ -18,9 +18,9 @@ from temporalio.testing import ActivityEnvironment
 from activities.cases import BulkThrottle
 from activities.names import ABSORB, complaint_id
 from activities.recovery import reconcile
+from activities.recovery.case_workflows import CaseRun, CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseWorkflows, Seen
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch
@@ -107,9 +107,9 @@ async def test_what_sql_never_had_is_sent_although_sql_has_lost_what_came_before
         await complaint.handle.terminate()
     execute(
         owner,
-        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608 - the test's own
-        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608
-        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",  # noqa: S608
+        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",
+        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",
+        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",
     )
     await rebuild(hotline.client, owner)
     await complaint.published(4)
@@ -281,7 +281,7 @@ async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
     complaint = await reconciled.start()
     stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows.chunks
 
-    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         nonlocal looks
         looks += 1
         async for chunk in chunks(workflows, condition):

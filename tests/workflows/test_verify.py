@@ -109,7 +109,7 @@ async def test_a_fact_that_differs_is_named_with_both_values(
 ) -> None:
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
-    execute(owner, f"UPDATE cases SET {change} WHERE number = :number", number=complaint.number)  # noqa: S608
+    execute(owner, f"UPDATE cases SET {change} WHERE number = :number", number=complaint.number)
     [(name, one, other)] = await found(hotline, owner, complaint.number)
     assert (name, one) == (what, in_sql)
     assert other == in_temporal or (not in_temporal and other.startswith("20"))
