@@ -29,7 +29,7 @@ from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
 from domain.incident.state import street_words
 from domain.kit.event import BaseEvent, Notification
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from readmodel.base.database import RowValues, WriteConnection, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before
 from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql
@@ -75,7 +75,7 @@ def write(
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
     occurred = [(batch.number, event) for batch in batches for event in batch.events]
-    told = [
+    notified = [
         notification_row(number, event.seq, event.at, each, sent=event.seq <= sent.get(number, 0))
         for number, event in occurred
         for each in owed(number, event)
@@ -98,8 +98,8 @@ def write(
     counted = [found for each in occurred if (found := _counted_row(connection, *each))]
     for table in (decisions, follow_ups, withdrawals):
         insert_missing(connection, table, [values for of_table, values in counted if of_table is table])
-    insert_missing(connection, notifications, told)
-    return len(told)
+    insert_missing(connection, notifications, notified)
+    return len(notified)
 
 
 _UPDATE = (
@@ -181,7 +181,7 @@ def write_entity(
     connection: WriteConnection,
     tables: tuple[Table, Table],
     values: RowValues,
-    told: Sequence[tuple[BaseEvent, Iterable[Notification]]],
+    notified: Sequence[tuple[BaseEvent, Iterable[Notification]]],
     *,
     sent: bool = False,
 ) -> int | None:
@@ -193,8 +193,8 @@ def write_entity(
     table, event_table = tables
     number = values["number"]
     written = upsert(connection, table, [values])
-    insert_events(connection, event_table, [(number, event) for event, _ in told])
-    rows = [notification_row(number, event.seq, event.at, each, sent=sent) for event, them in told for each in them]
+    insert_events(connection, event_table, [(number, event) for event, _ in notified])
+    rows = [notification_row(number, event.seq, event.at, each, sent=sent) for event, them in notified for each in them]
     insert_missing(connection, notifications, rows)
     return None if written else connection.scalar(select(table.c.version).where(table.c.number == number))
 
@@ -229,7 +229,7 @@ def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
     }
 
 
-complete("cases", (*(f"caller_{name}" for name in Caller.model_fields), *Location.model_fields), cases.c.keys())
+exhaustive("cases", (*(f"caller_{name}" for name in Caller.model_fields), *Location.model_fields), cases.c.keys())
 
 
 def _registration(batch: ProjectionBatch) -> Registered:

@@ -14,7 +14,7 @@ from domain.case.actions.reopen import Reopen
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.resume import Resume
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.external import is_change
+from domain.case.automatic.internal_updates import is_change
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import Event, State

@@ -163,7 +163,7 @@ def test_a_key_that_was_made_since_the_others_were_asked_seals_later(path: Path)
 
 
 def test_a_key_that_sealed_a_moment_ago_is_not_replaced_yet(path: Path) -> None:
-    """Whatever the date that is asked for: a process may go on with it for a minute."""
+    """The date that is asked for does not matter: a process may go on with the key for a minute."""
     at = noon = datetime(2026, 9, 7, 4, tzinfo=UTC)
     ring = Ring(path, clock=lambda: at)
     old, _ = ring.rotate(), ring.rotate()

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.lifecycle import MayClose
+from domain.case.lifecycle import MayEnd
 from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.shared.value import Text
 
@@ -19,7 +19,7 @@ class Answer(ActionBody):
         return Decision(Answered.of(self, reopen_ends_at=ends_at), state)
 
 
-class Answered(Answer, MayClose):
+class Answered(Answer, MayEnd):
     """Answer, and the end of the window for reopening if it closes the case."""
 
     def evolve(self, case: CaseState, event: Event) -> None:

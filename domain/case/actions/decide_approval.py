@@ -45,7 +45,7 @@ class ApprovalDecided(TurnDecided, DecideApproval):
         case.start_clocks(event.at, "decision")
 
 
-def objection(case: CaseState, actor: Actor) -> Refused | None:
+def forbidden(case: CaseState, actor: Actor) -> Refused | None:
     """Refuse the person who has asked for it, and whoever is not the next approver.
 
     The administrator may act in every role, for emergencies; the record says that it was the administrator.
@@ -56,7 +56,7 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     if actor.id == approval.requested_by:
         return own_request(actor, "manager")
     lapsed = any(clock.name == APPROVE and clock.live and clock.missed_at for clock in case.clocks)
-    return approval.objection(actor, lapsed=lapsed)
+    return approval.forbidden(actor, lapsed=lapsed)
 
 
 ACTION = Action(
@@ -69,6 +69,6 @@ ACTION = Action(
     example=DecideApproval(approved=True, reason="Hardship household."),
     problems=(OWN_REQUEST, *TURNS),
     data=ApprovalDecided,
-    objection=objection,
+    forbidden=forbidden,
     notifies={State.AWAITING_APPROVAL: ("manager",), State.IN_PROGRESS: ("department", "owner")},
 )
