@@ -23,10 +23,10 @@ from activities.incidents import IncidentActivities, IncidentMessages, IncidentT
 from activities.names import assessment_id
 from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.recovery.workflows import CaseWorkflows
 from activities.reports import ReportActivities
-from activities.sealing.keys import CallerLinks
+from activities.sealing.links import CallerLinks
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
@@ -46,16 +46,10 @@ from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
 from workflows import bulk, service
 from workflows.assessment.workflow import AssessmentWorkflow
+from workflows.clients.incidents import NoNumberError, start_incident, suspected_by
+from workflows.clients.periods import open_assessment, report_workflow_id, start_report
 from workflows.clients.service import SCHEDULE, keep_schedule, log_failures, start_ended, take_back
-from workflows.clients.start import (
-    NoNumberError,
-    Request,
-    begin_assessment,
-    report_workflow_id,
-    start_incident,
-    start_report,
-    suspected_by,
-)
+from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.interceptor import EntityInterceptor
@@ -185,7 +179,7 @@ async def begin_due(
             yield report_workflow_id(kind, period.name) if started else None
     first, known = await read(reader, months.first_and_known)
     for period in due_periods(ReportKind.MONTHLY, first, known, at, zone):
-        started = await begin_assessment(client, task_queue, period.name, at, catalogue, edition)
+        started = await open_assessment(client, task_queue, period.name, at, catalogue, edition)
         yield assessment_id(period.name) if started else None
 
 

@@ -18,9 +18,9 @@ from domain.assessment.assessment import Assessment, AssessmentBatch, Computing,
 from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallFigures, CallOutcome
-from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, OF_CALLS, Figure, Subject
+from domain.catalogue.figures import ANSWERED_IN_15S, CALL_FIGURES, CALLS_ANSWERED, CONNECTED_RATE, Figure, Subject
 from domain.shared.errors import BEHIND_SQL
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from readmodel.assessments import computation, months
 from readmodel.base.database import read_in_thread
 from readmodel.calls.report import Grouping, call_report
@@ -136,13 +136,13 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
         value, part, whole = value_of(total, total.calls[CallOutcome.ANSWERED])
         if value is not None:
             values.append(months.GivenValue(figure.name, company, company.value, value, part, whole))
-    figures = [figure.name for figure in OF_CALLS]
+    figures = [figure.name for figure in CALL_FIGURES]
     await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
 
 
-_OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, int, int | None]]] = complete(
+_OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, int, int | None]]] = exhaustive(
     "_OF_COMPANY",
-    OF_CALLS,
+    CALL_FIGURES,
     {
         CONNECTED_RATE: lambda calls, answered: (calls.connected_rate, answered, calls.offered),
         ANSWERED_IN_15S: lambda calls, answered: (

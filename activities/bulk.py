@@ -13,16 +13,17 @@ from temporalio.exceptions import ApplicationError
 from activities.cases import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal, plain_errors, read
 from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
-from activities.run_status import unless_gone
+from activities.run_status import if_found
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
-from domain.case.automatic.external import SAME_TERMS, NewTerms, is_change
+from domain.case.automatic.internal_updates import SAME_TERMS, NewTerms, is_change
 from domain.case.bulk import Handover, RolloutTerms
 from domain.case.state import BatchAnswer
 from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.kit.event import Command
-from domain.shared.value import Immutable, UnknownCode
+from domain.shared.codes import UnknownCode
+from domain.shared.value import Immutable
 from readmodel.cases.queries import get_cases, open_numbers
 from readmodel.people.workload import end_handover, given_by, owned_by, owners
 from readmodel.writer import GroupWriter
@@ -183,7 +184,7 @@ class BulkActivities:
         )
         try:
             update = self.cases.send(number, ACTION.name, command, Outcome, key)
-            outcome: Outcome | None = await unless_gone(update)
+            outcome: Outcome | None = await if_found(update)
         except WorkflowUpdateFailedError as failed:
             if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
                 raise

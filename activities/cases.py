@@ -66,7 +66,7 @@ class Projection:
         """
         if await self._committed(self._writer.submit(batch)):
             return True
-        await self.tell_to_publish(batch.number)
+        await self.signal_publish(batch.number)
         return False
 
     async def write_all(self, batches: Iterable[ProjectionBatch]) -> None:
@@ -89,7 +89,7 @@ class Projection:
             return False
         return True
 
-    async def tell_to_publish(self, number: str) -> None:
+    async def signal_publish(self, number: str) -> None:
         """Signal the case. One that has ended has published; if Temporal does not answer, the reconciler repairs."""
         handle = self._client.get_workflow_handle(complaint_id(number))
         with suppress(RPCError, RuntimeError):

@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 from activities import cases
 from activities.names import ABSORB, SETTLE, incident_id
 from activities.poller import now, poller_run
-from activities.run_status import is_gone
+from activities.run_status import is_not_found
 from domain.case.actions.link_incident import OVER, LinkIncident, Settled, Settlement
 from domain.case.views import Outcome
 from domain.incident.incident import (
@@ -270,7 +270,7 @@ class IncidentMessages:
         handle = self._client.get_workflow_handle(incident_id(absorbed.into))
         try:
             async with asyncio.timeout(cases.ANSWER_SECONDS):
-                return not await is_gone(handle.execute_update(ABSORB, absorbed, id=once))
+                return not await is_not_found(handle.execute_update(ABSORB, absorbed, id=once))
         except WorkflowUpdateFailedError as error:
             if cases.is_refusal(error):
                 return False
@@ -281,7 +281,7 @@ class IncidentMessages:
         async with self._locks.setdefault(key, asyncio.Lock()):
             numbers, _ = self._next.pop(key)
             handle = self._client.get_workflow_handle(incident_id(incident))
-            return not await is_gone(handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT))
+            return not await is_not_found(handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT))
 
 
 logger = logging.getLogger(__name__)

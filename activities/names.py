@@ -12,7 +12,7 @@ from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.kit.event import AnyAction
-from domain.shared.value import FindCode
+from domain.shared.codes import FindCode
 
 COMPLAINT_WORKFLOW = "ComplaintWorkflow"
 COURIER, SURGE_WATCH, RECONCILER = "courier", "surge-watch", "reconciler"

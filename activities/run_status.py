@@ -1,6 +1,7 @@
-"""Answers of Temporal about runs, their events, and what its client raises ValueError for: *paused*, and instants.
+"""Status of workflow runs, and their events, also where Temporal's client cannot decode what the server answers.
 
-A paused run takes signals, and neither updates nor queries; its timers wait. It goes on when somebody unpauses it.
+The client knows neither the status *Paused* nor instants that Python has not. A paused run takes signals, and neither
+updates nor queries; its timers wait until somebody unpauses it.
 """
 
 import json
@@ -88,13 +89,13 @@ async def unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
         raise
 
 
-async def unless_gone(call: Awaitable[T]) -> T | None:
-    """Return the answer of a call, or None if Temporal does not have (any more) what it is about. Raises RPCError."""
+async def if_found(call: Awaitable[T]) -> T | None:
+    """Return the answer of a call, or None if Temporal answers NOT_FOUND. Raises RPCError."""
     return await unless(RPCStatusCode.NOT_FOUND, call)
 
 
-async def is_gone(call: Awaitable[object]) -> bool:
-    """Return True if Temporal does not have (any more) what a call is about. Raises RPCError."""
+async def is_not_found(call: Awaitable[object]) -> bool:
+    """Return True if Temporal answers a call with NOT_FOUND. Raises RPCError."""
     try:
         await call
     except RPCError as error:
@@ -104,33 +105,33 @@ async def is_gone(call: Awaitable[object]) -> bool:
     return False
 
 
-async def described(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
-    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises as `answered`."""
+async def describe_run(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
+    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises as `ask_temporal`."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
-    return await answered(partial(client.workflow_service.describe_workflow_execution, asked))
+    return await ask_temporal(partial(client.workflow_service.describe_workflow_execution, asked))
 
 
 class UndecodableError(RPCError):
     """Error for an answer that the client cannot decode: somebody has given a failure that is nested too deep."""
 
 
-async def answered(ask: Callable[..., Awaitable[T]]) -> T | None:
-    """Return what Temporal answers, tried again if it does not; None if it has not (any more) what it is asked for.
+async def ask_temporal(call: Callable[..., Awaitable[T]]) -> T | None:
+    """Return the answer of a call, which is retried if there is none; None if Temporal answers NOT_FOUND.
 
     Raises RPCError: UndecodableError at once, for which the client itself would try for ten seconds.
     """
     try:
-        return await _decoded(ask())
+        return await _decoded(call())
     except UndecodableError:
         raise
     except RPCError:
-        return await _decoded(ask(retry=True))
+        return await _decoded(call(retry=True))
 
 
 async def _decoded(call: Awaitable[T]) -> T | None:
     try:
-        return await unless_gone(call)
+        return await if_found(call)
     except RPCError as error:
         if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
             raise UndecodableError(error.message, error.status, error.raw_grpc_status) from None
@@ -140,7 +141,7 @@ async def _decoded(call: Awaitable[T]) -> T | None:
 async def latest_run(client: Client, workflow_id: str) -> str:
     """Return the id of the latest run of a workflow; an empty one if there is none. Raises RPCError."""
     try:
-        found = await described(client, workflow_id)
+        found = await describe_run(client, workflow_id)
     except UndecodableError:  # the list has no failures; it may lag
         runs = client.list_workflows(_with_id(workflow_id), limit=1)
         return "".join([run.run_id async for run in runs])
@@ -180,7 +181,7 @@ async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> 
     asked = GetWorkflowExecutionHistoryRequest(namespace=client.namespace, execution=run, maximum_page_size=size)
     while True:
         try:
-            page = await answered(partial(client.workflow_service.get_workflow_execution_history, asked))
+            page = await ask_temporal(partial(client.workflow_service.get_workflow_execution_history, asked))
         except UndecodableError:
             if asked.maximum_page_size != 1:
                 asked.maximum_page_size = 1

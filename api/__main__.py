@@ -13,9 +13,9 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from api.app import Backend, create_app
-from api.edge.limits import ConnectionBounds, bounded_protocol
+from api.edge.connections import ConnectionBounds, bounded_protocol
 from api.exports.files import remove_left_rows
-from api.temporal_ui.door import lead_from_former_port
+from api.temporal_ui.proxy import redirect_former_port
 from hotline import entry, process
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
@@ -31,7 +31,7 @@ GRACE_SECONDS = 12
 async def serve(settings: Settings, address: str | None = None) -> None:
     """Answer until SIGTERM or SIGINT, then end open requests.
 
-    `address` is that of the API, to which requests at HOTLINE_UI_PORT are led; None leaves that port closed.
+    `address` is that of the API, to which requests at HOTLINE_UI_PORT are redirected; None leaves that port closed.
     """
     require_encryption(settings)
     remove_left_rows()
@@ -40,9 +40,9 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     backend = Backend(settings, client)
     app = create_app(backend)
     server = _Server(server_config(app, settings))
-    server.end_waiting = backend.door.ui.close
+    server.end_waiting = backend.proxy.ui.close
     if address:
-        app.user_middleware.append(Middleware(lead_from_former_port, port=settings.ui_port, api=address))
+        app.user_middleware.append(Middleware(redirect_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
 
     async def keep() -> None:
@@ -75,7 +75,7 @@ class _Server(uvicorn.Server):
         bound = create_server(("127.0.0.1", self.further_port)) if self.further_port else None
         await super().startup(sockets)
         if bound:
-            # Typed as a class of which nobody knows how to make one.
+            # Typed as a class without its constructor.
             protocol: Any = self.config.http_protocol_class
             connection = partial(protocol, self.config, self.server_state, self.lifespan.state)
             self.servers.append(await asyncio.get_running_loop().create_server(connection, sock=bound))

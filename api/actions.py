@@ -16,10 +16,10 @@ from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
 from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
-from api.routing import BY_NAME, Parts, needs
+from api.routing import BY_NAME, BackendParts, needs
 from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient
-from api.temporal.server import key_reused
+from api.temporal.errors import key_reused
 from domain.case.views import Outcome
 from domain.kit.event import ActionBody, AnyAction, Command
 from domain.rights.rights import right_to
@@ -35,7 +35,7 @@ class Actions(ABC, Generic[OutcomeT]):
     """Actions on one kind of entity."""
 
     client: EntityClient[OutcomeT]
-    backend: Parts
+    backend: BackendParts
 
     @abstractmethod
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
@@ -66,13 +66,13 @@ class Actions(ABC, Generic[OutcomeT]):
     ) -> tuple[Versioned, bool]:
         """Have the workflow act once for a key, however often it is sent; return as `answer`. Raises ProblemError."""
         if_versions = versions_in(if_match)
-        refused, meant, people = None, body, dict[str, str]()
+        refused, resolved, people = None, body, dict[str, str]()
 
         async def prepare() -> None:
-            nonlocal meant, people
+            nonlocal resolved, people
             await self.check(number, body, actor)
-            meant, people = self.backend.naming.meant(body, actor)
-            meant = await self.look_up(number, meant, actor)
+            resolved, people = self.backend.person_finder.resolved(body, actor)
+            resolved = await self.look_up(number, resolved, actor)
 
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
         digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude_unset=True)}")
@@ -83,7 +83,7 @@ class Actions(ABC, Generic[OutcomeT]):
             model: type[Command[Any]] = Command.__class_getitem__(action.extended_body or action.body)  # type: ignore[assignment]  # known at run time only
             # Built of parts that have been validated already.
             command = model.model_construct(
-                actor=actor, body=meant, people=people, key=key, digest=digest, if_versions=if_versions
+                actor=actor, body=resolved, people=people, key=key, digest=digest, if_versions=if_versions
             )
             outcome = await self.client.act(number, action.name, command, refused)
             if outcome is None:

@@ -21,7 +21,8 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.cases import Projection
-from activities.sealing.keys import CallerLinks, Seal
+from activities.sealing.keys import Seal
+from activities.sealing.links import CallerLinks
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
 from api.assessments.assessments import Assessments
@@ -32,16 +33,17 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
-from api.directory import Naming, People
+from api.directory import People, PersonFinder
 from api.documents import Documents, printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
-from api.edge.middleware import REQUEST_ID, Metrics, check_host, limit_body, serve_people, watch
+from api.edge.middleware import REQUEST_ID, Metrics, check_host, hold_serving_lock, limit_body, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS
 from api.exports.files import XLSX, ExportTurn
 from api.health import readiness as health
 from api.health.readiness import ReadinessCheck, checks
-from api.health.storage import READ_MODEL, TEMPORAL, Integrity, SqlHealth, Storage
+from api.health.sql import SqlHealth
+from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents import routes as incidents
 from api.incidents.routes import Incidents
@@ -55,11 +57,11 @@ from api.sql import DirectWriter, ProjectionWriter, Reader
 from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
 from api.temporal.server import Backlog, ClockCheck, temporal_time
 from api.temporal_ui import acting, pages, reading
-from api.temporal_ui.dangerous import Confirmation, Dangerous
-from api.temporal_ui.door import Door, UiServer
+from api.temporal_ui.dangerous import Confirmation, DangerousRequests
 from api.temporal_ui.pages import TemporalPages
+from api.temporal_ui.proxy import UiProxy, UiServer
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.value import CodeKind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.data_folder import ServingLock, write_private
@@ -126,7 +128,7 @@ class Backend:
         """Names that the API answers to."""
         self.serving = ServingLock(settings.data_dir).serving
         """Returns the context of a request that changes something."""
-        self.context = {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": clock}
+        self.context = {"codes": self._code, "agent": lambda text: self.person_finder.agent(text).id, "clock": clock}
         """Context in which bodies and parameters of requests are validated."""
         self._ring = ring_of(settings)
         # An unreadable file is reported at the start, not by the first request.
@@ -176,7 +178,7 @@ class Backend:
         self.projection = ProjectionWriter(projection, self.reader, self.metrics)
         files = settings.people_file, write_private
         self.people = People(self.reader, writing, settings.people_seconds, self.clock, *files)
-        self.naming = Naming(self.people, takes_unknown=settings.unknown_people == "allow")
+        self.person_finder = PersonFinder(self.people, takes_unknown=settings.unknown_people == "allow")
 
     def _add_sign_in(self) -> None:
         settings, clock = self.settings, self.clock
@@ -225,9 +227,9 @@ class Backend:
         cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force
         seal = Seal(self._ring, "confirmation")
         confirmation = SealedCookie("hotline-grant", seal, Confirmation, self.clock, self.secure, "strict")
-        self.dangerous = Dangerous(cases, confirmation)
+        self.dangerous = DangerousRequests(cases, confirmation)
         ui = UiServer(self.settings.temporal_ui_url, self.turns)
-        self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
 
     def _readiness(self, client: Client) -> ReadinessCheck:
@@ -248,7 +250,7 @@ def create_app(backend: Backend) -> FastAPI:
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
         Middleware(watch, metrics=backend.metrics),
         Middleware(check_host, hosts=backend.hosts),
-        Middleware(serve_people, serving=backend.serving),
+        Middleware(hold_serving_lock, serving=backend.serving),
         Middleware(limit_body, settings.body_limit_bytes, larger, settings.request_seconds),
         Middleware(GZipMiddleware, compresslevel=GZIP_LEVEL, exclude_content_types=COMPRESSED),
     ]
@@ -267,8 +269,8 @@ def create_app(backend: Backend) -> FastAPI:
     for router in (*ROUTERS, *([sessions.oidc_router] if backend.oidc else [])):
         # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
         app.router.routes.extend(router.routes)
-    for path in (Door.path, f"{Door.path}/{{path:path}}"):
-        app.router.routes.append(Route(path, backend.door))
+    for path in (UiProxy.path, f"{UiProxy.path}/{{path:path}}"):
+        app.router.routes.append(Route(path, backend.proxy))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=responses.DOCS_PAGE)
     tokens = backend.bearer.tokens
@@ -287,6 +289,6 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
         await backend.clock_check.close()
         await backend.recognition.close()
         await backend.people.close()
-        await backend.door.ui.close()
+        await backend.proxy.ui.close()
     backend.reader.close()
     backend.direct.engine.dispose()

@@ -22,9 +22,9 @@ from pydantic_core import PydanticCustomError
 from api.complaints.cases import TheCases
 from api.directory import UNKNOWN_PEOPLE
 from api.edge.problems import ProblemError, declare, kind_of
-from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
+from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseParam, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
-from api.routing import CONTEXT, Now, OnceRoute, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter, needs
+from api.routing import CONTEXT, Now, StrictRoute, TheCatalogue, TheFinder, ThePeople, TheReader, TheWriter, needs
 from domain.calls.call import (
     CALL_BACK_OVER,
     CALL_BACK_TAKEN,
@@ -49,8 +49,9 @@ from domain.rights.rights import (
 )
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
-from domain.shared.value import CallId, Instant, Name, Phone, RecordingUrl, Text, Value
-from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
+from domain.shared.phones import Phone
+from domain.shared.value import CallId, Instant, Name, RecordingUrl, Text, Value
+from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
 from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
@@ -87,20 +88,20 @@ class NewCall(Value):
     model_config = body_like(NEW_CALL)
 
     call_id: CallId = Field(description="Its id in the telephone system: 1 to 80 visible ASCII characters.")
-    queue: Name | None = Field(default=None, description="Queue in which the caller waited.")
-    caller_phone: Phone | None = Field(default=None, description="Telephone of the caller; left out if withheld.")
-    agent: Name | None = Field(default=None, description="Person who answered, by id or name.")
+    queue: Name | None = Field(None, description="Queue in which the caller waited.")
+    caller_phone: Phone | None = Field(None, description="Telephone of the caller; left out if withheld.")
+    agent: Name | None = Field(None, description="Person who answered, by id or name.")
     started_at: Instant = Field(description="The caller began to wait.")
-    answered_at: Instant | None = Field(default=None, description="An agent answered; a queue's own answer is none.")
-    ended_at: Instant | None = Field(default=None, description="Left out while it lasts.")
+    answered_at: Instant | None = Field(None, description="An agent answered; a queue's own answer is none.")
+    ended_at: Instant | None = Field(None, description="Left out while it lasts.")
     complaint: (
         Annotated[
             str, AfterValidator(_number), WithJsonSchema({"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$"})
         ]
         | None
-    ) = Field(default=None, description="Number of the case that it is about, if the telephone system knows it.")
-    recording_url: RecordingUrl | None = Field(default=None, description="Address of the recording (录音).")
-    asked_call_back: StrictBool = Field(default=False, description="The caller asked to be called back (请求回电).")
+    ) = Field(None, description="Number of the case that it is about, if the telephone system knows it.")
+    recording_url: RecordingUrl | None = Field(None, description="Address of the recording (录音).")
+    asked_call_back: StrictBool = Field(False, description="The caller asked to be called back (请求回电).")
 
     @field_validator("started_at", "answered_at", "ended_at")
     @classmethod
@@ -225,15 +226,13 @@ def _seconds(time: timedelta | None) -> float | None:
 class CallListing(LongPaging):
     """Filters and page of a list of calls."""
 
-    agent: Name | None = Field(
-        default=None, description="Id or name of the person who answered; `me` is you.", examples=[ME]
-    )
-    queue: Name | None = Field(default=None, description="Queue in which the caller waited.", examples=["hotline"])
+    agent: Name | None = Field(None, description="Id or name of the person who answered; `me` is you.", examples=[ME])
+    queue: Name | None = Field(None, description="Queue in which the caller waited.", examples=["hotline"])
     outcome: tuple[CallOutcome, ...] = Field(
-        default=(), description="What became of it; repeat it for several outcomes.", examples=[["answered"]]
+        (), description="What became of it; repeat it for several outcomes.", examples=[["answered"]]
     )
-    since: Instant | None = Field(default=None, alias="from", description="It began then or later.")
-    until: Instant | None = Field(default=None, alias="to", description="It began before.")
+    since: Instant | None = Field(None, alias="from", description="It began then or later.")
+    until: Instant | None = Field(None, alias="to", description="It began before.")
 
 
 NOT_FOUND = declare("call-back-not-found", HTTPStatus.NOT_FOUND, "Call-back not found")
@@ -243,7 +242,7 @@ CONFLICTS = (kind_of(CALL_BACK_TAKEN), kind_of(CALL_BACK_OVER))
 class CallBackListing(LongPaging):
     """State and page of the list of call-backs."""
 
-    state: CallBackState | None = Field(default=None, description="Where it stands; without it, all that are open.")
+    state: CallBackState | None = Field(None, description="Where it stands; without it, all that are open.")
 
 
 class CallBackReport(Value):
@@ -251,7 +250,7 @@ class CallBackReport(Value):
 
     model_config = body_like({}, {"reached": False, "note": "No answer 无人接听"})
 
-    reached: StrictBool | None = Field(default=None, description="The caller was reached; null takes the call-back.")
+    reached: StrictBool | None = Field(None, description="The caller was reached; null takes the call-back.")
     note: Text | None = None
 
 
@@ -287,7 +286,7 @@ class CallBackItem(BaseModel):
         return cls(**shown, state=call_back.state(at), held_until=call_back.held_until(at), links=links)
 
 
-router = APIRouter(tags=["calls"], route_class=OnceRoute)
+router = APIRouter(tags=["calls"], route_class=StrictRoute)
 
 
 @router.post(
@@ -315,12 +314,12 @@ async def list_calls(
     wanted: Annotated[CallListing, Query()],
     actor: Annotated[Actor, needs(READ_CALLS)],
     reader: TheReader,
-    naming: TheNaming,
+    finder: TheFinder,
     catalogue: TheCatalogue,
 ) -> Page[CallItem]:
     """List calls, the newest first. Filters narrow the list together."""
     period(("from", wanted.since), ("to", wanted.until))
-    agent = person(naming, wanted.agent, actor)
+    agent = person(finder, wanted.agent, actor)
     filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
     area_code = catalogue.area_code
     page = await reader.ask(linked_calls, filters, wanted.cursor, wanted.limit, area_code)
@@ -329,7 +328,7 @@ async def list_calls(
 
 @router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
 async def list_calls_of_complaint(
-    number: CaseNumber,
+    number: CaseParam,
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
     catalogue: TheCatalogue,
@@ -392,7 +391,7 @@ async def call_back(
             return before.take(actor.id, now, body.note, named)
         return before.tried(actor.id, now, reached=body.reached, note=body.note, named=named)
 
-    entry = await writer.write(lambda sql: work_off(sql, call_id, change))
+    entry = await writer.write(lambda sql: update_call_back(sql, call_id, change))
     if entry is None:
         detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
         raise ProblemError(NOT_FOUND, detail)

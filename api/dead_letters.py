@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.edge.problems import ProblemError, declare
 from api.parameters import LongPaging
 from api.responses import Page, masked_for, problems
-from api.routing import Now, OnceRoute, TheReader, TheWriter, needs
+from api.routing import Now, StrictRoute, TheReader, TheWriter, needs
 from domain.rights.rights import RESEND_LETTERS
 from domain.shared.actors import Actor
 from readmodel.notifications import DeadLetter, dead_letters, resend
@@ -30,7 +30,7 @@ class ResentLetter(BaseModel):
 NOTIFICATION_NOT_FOUND = declare("letter-not-found", HTTPStatus.NOT_FOUND, "Notification not found")
 NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notification not a dead letter")
 
-router = APIRouter(tags=["letters"], route_class=OnceRoute)
+router = APIRouter(tags=["letters"], route_class=StrictRoute)
 
 
 @router.get("/v1/letters", summary="List dead letters 未送达")

@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.edge.problems import ProblemError, declare
-from api.sql import Reader, away
+from api.sql import Reader, sql_unavailable
 from domain.shared.actors import SYSTEM, Actor, shown_name
 from readmodel.base.database import write_in_thread
 from readmodel.people import people as stored
@@ -122,7 +122,7 @@ class People:
         asked_at = time.monotonic()
         while self._read_at < asked_at:
             if not await asyncio.shield(self._read()):
-                raise away("SQL does not answer, and this API key is not known without it.")
+                raise sql_unavailable("SQL does not answer, and this API key is not known without it.")
 
     def _read(self) -> asyncio.Task[bool]:
         """Return the read that is under way, or else begin one."""
@@ -183,8 +183,8 @@ UNKNOWN_PEOPLE = {
 ACCEPTED = ["an id that GET /v1/people lists", "a name that only one person has"]
 
 
-class PersonMeant(NamedTuple):
-    """Person who is meant: the id, the shown name and the department; for free text, the text and nothing."""
+class FoundPerson(NamedTuple):
+    """Person whom a request names: the id, the shown name and the department; for free text, the text and nothing."""
 
     id: str
     name: str = ""
@@ -197,7 +197,7 @@ class PersonMeant(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Naming:
+class PersonFinder:
     """Finds the people whom requests name.
 
     Attributes:
@@ -208,31 +208,31 @@ class Naming:
     people: People
     takes_unknown: bool
 
-    def first_owner(self, text: str) -> PersonMeant:
+    def first_owner(self, text: str) -> FoundPerson:
         """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
         return self._find("owner", text, takes_unknown=self.takes_unknown)
 
-    def new_owner(self, text: str) -> PersonMeant:
+    def new_owner(self, text: str) -> FoundPerson:
         """Return the person of no crew who is to own cases. Raises ProblemError 422."""
         return self._find("owner", text, takes_unknown=False)
 
-    def former_owner(self, text: str) -> PersonMeant:
+    def former_owner(self, text: str) -> FoundPerson:
         """Return the person who owns cases, also one who has left, or else the text."""
         person = self.people.get(text)
         return _named(person) if person else self.known(text)
 
-    def agent(self, text: str) -> PersonMeant:
+    def agent(self, text: str) -> FoundPerson:
         """Return the person who answered a call, also one who has left, by the id. Raises ProblemError 422."""
         if person := self.people.get(text):
             return _named(person)
         return self._find("agent", text, takes_unknown=self.takes_unknown)
 
-    def known(self, text: str) -> PersonMeant:
-        """Return the one person who is meant, or else the text."""
+    def known(self, text: str) -> FoundPerson:
+        """Return the one person of this id or name, or else the text."""
         found = self.people.directory.named(text)
-        return _named(found[0]) if len(found) == 1 else PersonMeant(text)
+        return _named(found[0]) if len(found) == 1 else FoundPerson(text)
 
-    def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
+    def resolved(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
         """Return the body with ids in place of names, and the names by id. Raises ProblemError 422."""
         people: dict[str, str] = {}
         if text := getattr(body, "previous_owner", None):
@@ -249,7 +249,7 @@ class Naming:
                     body = body.model_copy(update={"department": named.department})
         return body, people
 
-    def _find(self, role: str, text: str, department: str | None = None, *, takes_unknown: bool) -> PersonMeant:
+    def _find(self, role: str, text: str, department: str | None = None, *, takes_unknown: bool) -> FoundPerson:
         """Return who is named in this role, or the text if it may be taken as it is. Raises ProblemError 422."""
         directory = self.people.directory
         try:
@@ -258,7 +258,7 @@ class Naming:
             return _named(directory.assignee(text, department) if role == "assignee" else directory.one(text))
         except NamingFault as fault:
             if fault.kind == "nobody" and takes_unknown and not directory.has_had(text):
-                return PersonMeant(text)
+                return FoundPerson(text)
             raise _problem(role, text, fault, department) from None
 
 
@@ -282,5 +282,5 @@ def _problem(role: str, text: str, fault: NamingFault, department: str | None) -
     return ProblemError(UNKNOWN_PEOPLE[role], detail, accepted=accepted)
 
 
-def _named(person: Member) -> PersonMeant:
-    return PersonMeant(person.id, shown_name(person.id, person.name), person.department)
+def _named(person: Member) -> FoundPerson:
+    return FoundPerson(person.id, shown_name(person.id, person.name), person.department)

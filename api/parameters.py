@@ -9,18 +9,20 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Header, Path
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.directory import Naming
+from api.directory import PersonFinder
 from api.edge.problems import ProblemError, declare
 from api.routing import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
-from api.temporal.server import CLOCK_OFF, TEMPORAL_ERRORS
+from api.temporal.errors import TEMPORAL_ERRORS
+from api.temporal.server import CLOCK_OFF
 from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority
 from domain.shared.actors import Actor
+from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
-from domain.shared.value import Code, DepartmentCode, DistrictCode, Instant, Name, ServiceCode
+from domain.shared.value import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.search import CaseFilters, Sort
 from readmodel.recovery import Lost
@@ -58,7 +60,7 @@ NumberText = Annotated[
         json_schema_extra={"pattern": "^[ -]*([0-9][ -]*){13}$"},
     ),
 ]
-CaseNumber = Annotated[NumberText, AfterValidator(number_in)]
+CaseParam = Annotated[NumberText, AfterValidator(number_in)]
 _VISIBLE = "[!-~¡-¬®-ÿ]"
 """Characters of Latin-1, as which HTTP reads a header, that are printed. Spaces around a header are no part of it."""
 IdempotencyKey = Annotated[
@@ -85,7 +87,7 @@ RequestKey = Annotated[str, Depends(_request_key)]
 
 def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`
     return Field(
-        default=None,
+        None,
         max_length=longest,
         description="`next_cursor` of the page before; leave it out for the first page.",
         json_schema_extra={"pattern": pattern},
@@ -98,7 +100,7 @@ _PLACE = "^[A-Za-z0-9_-]+$"
 class Paging(BaseModel, extra="forbid"):
     """Page of a list. Unknown parameters are refused, so that a typing error does not list everything."""
 
-    limit: int = Field(default=USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
+    limit: int = Field(USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
     cursor: str | None = _cursor(100, _PLACE)
 
 
@@ -140,14 +142,14 @@ ME = "me"
 
 
 def _filter(description: str, *examples: str) -> Any:  # noqa: ANN401 - as `Field`
-    return Field(default=None, description=description, examples=[*examples] or None)
+    return Field(None, description=description, examples=[*examples] or None)
 
 
 class Filters(BaseModel, extra="forbid"):
     """Filters of complaints; a complaint must pass all of them. Unknown parameters are refused."""
 
     state: tuple[State, ...] = Field(
-        default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
+        (), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
     )
     department: DepartmentCode | None = _filter("Department that has it, by code or name.", "repair")
     owner: Name | None = _filter("Id or name of the person who owns it (首问责任人); `me` is you.", ME)
@@ -167,7 +169,7 @@ class Filters(BaseModel, extra="forbid"):
         "It is open, and its workflow is lost (流程丢失): `ended` by hand, `missing`, or `reset`."
     )
     q: str | None = Field(
-        default=None,
+        None,
         min_length=1,
         max_length=100,
         description="Words or Chinese characters to find: number, caller's name, telephone, account number, address,"
@@ -186,12 +188,12 @@ class Listing(Filters, Paging):
     """Filters, order and page of a list of complaints."""
 
     sort: Sort = Field(
-        default=Sort.REGISTERED,
+        Sort.REGISTERED,
         description="`registered`: the newest first; `due`: the earliest `next_due_at` first, so late ones"
         " before all others; `priority`: P1 first, of one priority the oldest registration first.",
     )
     format: Literal["json", "csv", "xlsx"] = Field(
-        default="json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."
+        "json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."
     )
 
 
@@ -202,9 +204,9 @@ def period(begin: tuple[str, datetime | None], end: tuple[str, datetime | None])
         raise ProblemError(INVALID_PERIOD, detail, accepted=[f"an instant after {begin[0]}"])
 
 
-def person(naming: Naming, given: str | None, actor: Actor) -> str | None:
+def person(finder: PersonFinder, given: str | None, actor: Actor) -> str | None:
     """Return the id of a person whom a filter names by id, by name or as `me`; None if it names nobody."""
-    return actor.id if given == ME else given and naming.known(given).id
+    return actor.id if given == ME else given and finder.known(given).id
 
 
 def after_seq(cursor: str | None) -> int:

@@ -16,19 +16,20 @@ from api.complaints.cases import TheCases
 from api.directory import ACCEPTED, UNKNOWN_PEOPLE
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
-from api.parameters import POST_ERRORS, CaseNumber, RequestKey
+from api.parameters import POST_ERRORS, CaseParam, RequestKey
 from api.responses import also, body_like, masked_for, problems
-from api.routing import OnceRoute, Parts, TheCatalogue, TheReader, department_within, needs, part
+from api.routing import BackendParts, StrictRoute, TheCatalogue, TheReader, department_within, from_backend, needs
 from api.temporal.client import HandoverClient
-from api.temporal.server import TEMPORAL_ERRORS, request_of
+from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS, RIGHT_TO_HAND_OVER
 from domain.shared.actors import Actor
-from domain.shared.value import AccountNo, Immutable, Name, Phone, Text, Value
-from readmodel.base.paging import Place
+from domain.shared.phones import Phone
+from domain.shared.value import AccountNo, Immutable, Name, Text, Value
+from readmodel.base.paging import Position
 from readmodel.callers import caller_record, customer_record, known_caller
 from readmodel.people.workload import assigned_to, begin_handover, count_owned
 from workflows.clients.start import Request
@@ -49,8 +50,8 @@ class Lookup(Value):
         {"phone": "0760 8823 7777"}, oneOf=[_only("phone", "account_no"), _only("account_no", "phone")]
     )
 
-    phone: Phone | None = Field(default=None, description="As it is shown or said, with or without the area code.")
-    account_no: AccountNo | None = Field(default=None, description="The account (户号).")
+    phone: Phone | None = Field(None, description="As it is shown or said, with or without the area code.")
+    account_no: AccountNo | None = Field(None, description="The account (户号).")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -59,7 +60,7 @@ class Lookup(Value):
         return self
 
 
-router = APIRouter(route_class=OnceRoute)
+router = APIRouter(route_class=StrictRoute)
 
 
 @router.get(
@@ -69,7 +70,7 @@ router = APIRouter(route_class=OnceRoute)
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def get_caller(
-    number: CaseNumber,
+    number: CaseParam,
     actor: Annotated[Actor, needs(READ_CALLERS)],
     reader: TheReader,
     catalogue: TheCatalogue,
@@ -80,9 +81,9 @@ async def get_caller(
     A crew sees those of its department.
     """
     case = await cases.get(number, actor, READ_CALLERS)
-    place, area_code = Place(case.registered_at, number), catalogue.area_code
+    position, area_code = Position(case.registered_at, number), catalogue.area_code
     department = department_within(READ_CALLERS, actor, None)
-    record = await reader.ask(caller_record, case.caller, place, area_code, department)
+    record = await reader.ask(caller_record, case.caller, position, area_code, department)
     return masked_for(actor, record, case.state)
 
 
@@ -178,12 +179,12 @@ class Handovers:
     """Handovers, as their workflows have them."""
 
     client: HandoverClient
-    backend: Parts
+    backend: BackendParts
 
     async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
         """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
-        naming = self.backend.naming
-        previous, owner = naming.former_owner(body.previous_owner), naming.new_owner(body.owner)
+        finder = self.backend.person_finder
+        previous, owner = finder.former_owner(body.previous_owner), finder.new_owner(body.owner)
         if owner.id == previous.id:
             detail = f"{owner.id} owns these cases already."
             raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])
@@ -208,7 +209,7 @@ class Handovers:
         return HandoverItem.of(progress, await self.backend.reader.ask(assigned_to, progress.handover.previous_owner))
 
 
-TheHandovers = Annotated[Handovers, part("handovers")]
+TheHandovers = Annotated[Handovers, from_backend("handovers")]
 
 
 @router.post(

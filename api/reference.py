@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from api.edge.problems import UNKNOWN
 from api.responses import Page, problems
-from api.routing import BY_NAME, OnceRoute, TheCatalogue, ThePeople, needs, right_of
+from api.routing import BY_NAME, StrictRoute, TheCatalogue, ThePeople, needs, right_of
 from domain.case.actions import ACTIONS
 from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid
@@ -19,7 +19,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.rights.rights import ACTION_RIGHTS, KEYED, PERSONAL_DATA, READ_REFERENCE, RIGHTS, Reach, Right, Sight
 from domain.shared.actors import Person, Role, StaffRole
-from domain.shared.value import Coded, DepartmentCode, DistrictCode
+from domain.shared.codes import Coded, DepartmentCode, DistrictCode
 
 
 class ServiceItem(BaseModel):
@@ -41,7 +41,7 @@ class Services(BaseModel):
     """Catalogue in force; `items` are the services, all on one page."""
 
     items: list[ServiceItem]
-    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
+    next_cursor: str | None = Field(None, description="Always null: there is no further page.")
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
@@ -176,18 +176,18 @@ def lifecycle() -> Lifecycle:
 class PeoplePage(Page[Person]):
     """People of the company, all on one page."""
 
-    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
+    next_cursor: str | None = Field(None, description="Always null: there is no further page.")
 
 
 class PeopleListing(BaseModel, extra="forbid"):
     """Filters of the list of people."""
 
-    role: StaffRole | None = Field(default=None, description="Only of this role.")
-    department: DepartmentCode | None = Field(default=None, description="Only of this department.")
-    district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
+    role: StaffRole | None = Field(None, description="Only of this role.")
+    department: DepartmentCode | None = Field(None, description="Only of this department.")
+    district: DistrictCode | None = Field(None, description="Only those who work in this district.")
 
 
-router = APIRouter(tags=["reference"], route_class=OnceRoute)
+router = APIRouter(tags=["reference"], route_class=StrictRoute)
 LIFECYCLE = lifecycle()
 
 

@@ -46,9 +46,7 @@ class Page(BaseModel, Generic[T]):
     model_config = WHOLE
 
     items: list[T]
-    next_cursor: str | None = Field(
-        default=None, description="Give it as `cursor` to get the next page; null on the last one."
-    )
+    next_cursor: str | None = Field(None, description="Give it as `cursor` to get the next page; null on the last one.")
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from starlette.routing import BaseRoute
 
-from api.directory import Naming, People
+from api.directory import People, PersonFinder
 from api.documents import Documents, Printer
 from api.edge.limits import Turns
 from api.edge.problems import (
@@ -37,7 +37,7 @@ from api.sql import DirectWriter, ProjectionWriter, Reader
 from domain.case.lifecycle import ENDED, OPEN
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.rights.rights import CaseOfSomebody, Reach, Right, masks_for, reaches
+from domain.rights.rights import AssignedCase, Reach, Right, masks_for, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
 from readmodel.cases.search import CaseFilters
@@ -49,7 +49,7 @@ MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked
 class _Key(HTTPBearer):
     """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer."""
 
-    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # the person, not the credentials
         actor: Actor = await request.app.state.backend.bearer(request, await super().__call__(request))
         return actor
 
@@ -96,7 +96,7 @@ def require_role(right: Right, actor: Actor) -> None:
         raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
 
 
-def require_reach(right: Right, actor: Actor, number: str, case: CaseOfSomebody, done: str = "") -> None:
+def require_reach(right: Right, actor: Actor, number: str, case: AssignedCase, done: str = "") -> None:
     """Raise ProblemError if the person's right does not reach this case; its detail starts with what was done."""
     if not reaches(right, actor, case):
         detail = f"{done}The case {number} is with another department than yours, {actor.department}."
@@ -157,7 +157,7 @@ class ByName:
 BY_NAME = ByName()
 
 
-class OnceRequest(Request):
+class StrictRequest(Request):
     """Request whose JSON has no key twice in one object: programs do not agree which of the two counts."""
 
     async def json(self) -> Any:  # noqa: ANN401 - as Starlette has it
@@ -184,7 +184,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _FIELD = re.compile("[a-z_]{1,40}")
 
 
-class OnceRoute(APIRoute):
+class StrictRoute(APIRoute):
     """Route that refuses what is given several times: keys of JSON, and query parameters unless they take several.
 
     The id of its operation is the name of its function. Raises TypeError for an operation under `/v1` without a right.
@@ -201,7 +201,7 @@ class OnceRoute(APIRoute):
 
         async def serve(request: Request) -> Response:
             CONTEXT.set(request.app.state.backend.context)
-            return await inner(OnceRequest(request.scope, request.receive))
+            return await inner(StrictRequest(request.scope, request.receive))
 
         parameters = [field.field_info.annotation for field in self.dependant.query_params]
         if not parameters:
@@ -221,7 +221,7 @@ class OnceRoute(APIRoute):
         return once
 
 
-class CatalogueInForce(Protocol):
+class CurrentCatalogue(Protocol):
     """Catalogue in force; another one may be put in force at any time."""
 
     remark: str
@@ -236,7 +236,7 @@ class CatalogueInForce(Protocol):
     def edition(self) -> Edition: ...
 
 
-def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
+def from_backend(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     """Return the dependency on a part of `api.app.Backend`: a coroutine, as FastAPI runs other functions in threads."""
 
     async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
@@ -245,21 +245,21 @@ def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(get)
 
 
-class Parts(Protocol):
+class BackendParts(Protocol):
     """Parts of `api.app.Backend` that several subjects use."""
 
     reader: Reader
     direct: DirectWriter
     projection: ProjectionWriter
     people: People
-    naming: Naming
+    person_finder: PersonFinder
     turns: Turns
     documents: Documents
     print_pdf: Printer | None
     export_turn: ExportTurn
 
     @property
-    def in_force(self) -> CatalogueInForce: ...
+    def in_force(self) -> CurrentCatalogue: ...
 
     @property
     def catalogue(self) -> Catalogue: ...
@@ -271,16 +271,16 @@ class Parts(Protocol):
     def now(self) -> datetime: ...
 
 
-TheReader = Annotated[Reader, part("reader")]
-TheWriter = Annotated[DirectWriter, part("direct")]
-ThePeople = Annotated[People, part("people")]
-TheNaming = Annotated[Naming, part("naming")]
-ThePrinter = Annotated[Printer | None, part("print_pdf")]
+TheReader = Annotated[Reader, from_backend("reader")]
+TheWriter = Annotated[DirectWriter, from_backend("direct")]
+ThePeople = Annotated[People, from_backend("people")]
+TheFinder = Annotated[PersonFinder, from_backend("person_finder")]
+ThePrinter = Annotated[Printer | None, from_backend("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
-TheExportTurn = Annotated[ExportTurn, part("export_turn")]
+TheExportTurn = Annotated[ExportTurn, from_backend("export_turn")]
 """Held by the one step of an export that runs."""
-TheCatalogue = Annotated[Catalogue, part("catalogue")]
+TheCatalogue = Annotated[Catalogue, from_backend("catalogue")]
 """Catalogue in force now."""
-TheZone = Annotated[ZoneInfo, part("zone")]
+TheZone = Annotated[ZoneInfo, from_backend("zone")]
 """Time zone of the catalogue in force."""
-Now = Annotated[datetime, part("now")]
+Now = Annotated[datetime, from_backend("now")]

@@ -37,7 +37,7 @@ from readmodel.projection import DivergedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Question = Callable[Concatenate[ReadConnection, P], T]
+Query = Callable[Concatenate[ReadConnection, P], T]
 """Function of `readmodel` that reads."""
 log = logging.getLogger("hotline.api")
 
@@ -81,32 +81,32 @@ class Reader:
             threads.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
 
-    async def ask(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def ask(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer of a function of `readmodel`. Raises ProblemError: SQL is down, or a bad cursor."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self.look(question, *args, **kwargs)
+                return await self.look(query, *args, **kwargs)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
-            raise away() from None
+            raise sql_unavailable() from None
 
-    async def look(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def look(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
-        return await self._look(self._threads, lambda connection: question(connection, *args, **kwargs))
+        return await self._look(self._threads, lambda connection: query(connection, *args, **kwargs))
 
-    async def _look(self, threads: Executor, question: Callable[[ReadConnection], T]) -> T:
+    async def _look(self, threads: Executor, query: Callable[[ReadConnection], T]) -> T:
         def ask() -> T:
             with reading(self._engine) as connection:
-                return question(connection)
+                return query(connection)
 
         return await asyncio.get_running_loop().run_in_executor(threads, ask)
 
     async def known(self, intake: Intake, at: datetime) -> CallerLookup | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
-        said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
-        if not self._intake_seconds or not any(said):
+        contact = (intake.caller.account_no, intake.caller.phone, intake.location.address)
+        if not self._intake_seconds or not any(contact):
             return UNKNOWN_CALLER
         try:
             async with asyncio.timeout(self._intake_seconds):
@@ -151,7 +151,7 @@ class Reader:
             log.warning("SQL does not tell the open incidents: %s", type(error).__name__)
 
 
-def away(
+def sql_unavailable(
     detail: str = "SQL does not answer. A single complaint can be read as long as its workflow answers.",
 ) -> ProblemError:
     """Return the problem of a read model that is down or behind."""
@@ -186,7 +186,7 @@ class DirectWriter:
                 return await write_in_thread(self.engine, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
-            raise away(
+            raise sql_unavailable(
                 "SQL does not answer. Send the same again: it may have been written already, which does no harm."
             ) from None
 
@@ -235,11 +235,11 @@ class ProjectionWriter:
         return case, committed
 
     async def has(self, number: str, version: int) -> bool:
-        """Return True if SQL has this version of the case; else the case is told to publish it."""
+        """Return True if SQL has this version of the case; else the case is signalled to publish it."""
         with suppress(ProblemError):
             if (await self.reader.ask(versions, [number])).get(number, 0) >= version:
                 return True
-        await self.projection.tell_to_publish(number)
+        await self.projection.signal_publish(number)
         return False
 
     async def write_incident(self, batch: IncidentBatch) -> bool:

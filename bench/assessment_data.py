@@ -227,5 +227,5 @@ def _copy(cursor: Cursor[Any], table: Table, begin: int) -> None:
     values = {name: f"played_{table.name}.{value}" for name, value in values.items()} | {"number": "copies.number"}
     names = ", ".join(f'"{name}"' for name in values)
     joined = f"copies JOIN played_{table.name} ON played_{table.name}.number = played"
-    chosen = f"SELECT {', '.join(values.values())} FROM {joined} WHERE place >= %s AND place < %s ORDER BY place"  # noqa: S608 - names of our own tables
+    chosen = f"SELECT {', '.join(values.values())} FROM {joined} WHERE place >= %s AND place < %s ORDER BY place"
     cursor.execute(f"INSERT INTO {table.name} ({names}) {chosen}", [begin, begin + CHUNK])

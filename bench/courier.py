@@ -17,7 +17,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.notifications.courier import courier
 from bench.report import Figure
 from domain.case.actions.register import Registration
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.case import Case
 from domain.case.intake import Intake, Location
 from domain.case.state import ProjectionBatch

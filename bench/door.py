@@ -1,7 +1,7 @@
-"""A page of 50 cases in the Temporal UI: through the API's door, and from the UI's server itself, in turns.
+"""A page of 50 cases in the Temporal UI: through the API's proxy, and from the UI's server itself, in turns.
 
 Asked is what the UI asks for when the page opens, as a browser does: some requests at once, on connections that are
-kept. Once for a person who sees all cases, once for a crew, whose query the door narrows.
+kept. Once for a person who sees all cases, once for a crew, whose query the proxy narrows.
 """
 
 import asyncio
@@ -46,10 +46,10 @@ LOOK_EVERY_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Opened:
-    """Milliseconds of a page, p50: from the UI's server and through the door, which narrows the query of a crew."""
+    """Milliseconds of a page, p50: from the UI's server and through the proxy, which narrows the query of a crew."""
 
     itself: float
-    door: float
+    proxied: float
     crew: float
 
 
@@ -58,7 +58,7 @@ async def measure(service: Service, *, quick: bool) -> tuple[list[Figure], dict[
     opened = await _measured(service, QUICK_PAGES if quick else PAGES)
     figures = [
         Figure(f"a page of {PAGE} cases from the Temporal UI's server, p50", opened.itself, "ms"),
-        Figure("more through the API's door, p50", opened.door - opened.itself, "ms", at_most=MOST_MORE_MILLISECONDS),
+        Figure("more by the proxy, p50", opened.proxied - opened.itself, "ms", at_most=MOST_MORE_MILLISECONDS),
         Figure("the same for a crew", opened.crew - opened.itself, "ms", at_most=MOST_MORE_MILLISECONDS),
     ]
     return figures, asdict(opened)
@@ -76,10 +76,10 @@ async def _measured(service: Service, pages: int) -> Opened:
             await hotline.act(number, "dispatch", {"department": DEPARTMENT}, Round())
         sides = {
             "itself": await stack.enter_async_context(_browser(ui)),
-            "door": await stack.enter_async_context(_browser(api)),
+            "proxied": await stack.enter_async_context(_browser(api)),
             "crew": await stack.enter_async_context(_browser(api)),
         }
-        await _sign_in(sides["door"], service.key)
+        await _sign_in(sides["proxied"], service.key)
         await _sign_in(sides["crew"], crew.strip())
         for side in sides.values():
             await _until_shown(side)

@@ -135,7 +135,7 @@ def _counts(connection: Connection, *columns: str) -> list[tuple[Any, ...]]:
     # Aggregation over everything, to choose what to measure: it may take longer than the service would allow.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     found = connection.execute(
-        text(f"SELECT {named}, count(*) FROM cases WHERE {there} GROUP BY {named} ORDER BY count(*) DESC, {named}")  # noqa: S608
+        text(f"SELECT {named}, count(*) FROM cases WHERE {there} GROUP BY {named} ORDER BY count(*) DESC, {named}")
     )
     return [tuple(row) for row in found]
 
@@ -147,7 +147,7 @@ def _ends(counts: Sequence[tuple[Any, ...]]) -> list[Any]:
 def _longest_past(connection: Connection, column: str) -> Any:  # noqa: ANN401 - a value of the column
     """Return the value whose newest case is the oldest, such as an agent who left: it is deep in every list."""
     return connection.execute(
-        text(f"SELECT {column} FROM cases WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY max(registered_at) LIMIT 1")  # noqa: S608
+        text(f"SELECT {column} FROM cases WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY max(registered_at) LIMIT 1")
     ).scalar_one()
 
 

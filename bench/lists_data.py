@@ -29,13 +29,14 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
 from domain.case.intake import Caller, Intake, Location
-from domain.case.lifecycle import ENDED, State
+from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.state import street_words
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.value import exhaustive
 from readmodel.cases.search_terms import impersonal_terms, search_terms
 from readmodel.cases.tables import cases, events, search_words
 
@@ -72,6 +73,7 @@ OPEN_STATES = {
     State.PENDING_REPLY: 0.10,
     State.PENDING_FOLLOW_UP: 0.25,
 }
+exhaustive("OPEN_STATES", OPEN, OPEN_STATES)
 ENDED_STATES = {State.CLOSED: 0.965, State.REFUSED: 0.01, State.WITHDRAWN: 0.025}
 CHANNELS = {"phone": 0.86, "wechat": 0.07, "hotline_12345": 0.04, "web": 0.02, "counter": 0.009, "letter": 0.001}
 FLAGS = {
@@ -132,7 +134,7 @@ class Data:
         owner = self._owner(moment)
         department = self._department(service, state)
         is_open = state not in ENDED
-        overdue = is_open and self._random.random() < 0.15  # noqa: PLR2004
+        overdue = is_open and self._random.random() < 0.15
         span = timedelta(hours=self._random.expovariate(1 / 20))
         due = (END - span if overdue else END + span) if is_open else None
         sla = self._sla(state, overdue=overdue)
@@ -208,16 +210,16 @@ class Data:
         )
 
     def _sla(self, state: State, *, overdue: bool) -> str:
-        if overdue or self._random.random() < 0.08:  # noqa: PLR2004
+        if overdue or self._random.random() < 0.08:
             return "missed"
         if state is State.SUSPENDED:
             return "paused"
-        return "at_risk" if state not in ENDED and self._random.random() < 0.1 else "on_time"  # noqa: PLR2004
+        return "at_risk" if state not in ENDED and self._random.random() < 0.1 else "on_time"
 
     def _state(self, moment: float) -> State:
         recent = moment > 1 - RECENT_SHARE
-        stuck = self._random.random() < 0.0005  # noqa: PLR2004
-        still_open = stuck or (recent and self._random.random() < 0.6)  # noqa: PLR2004
+        stuck = self._random.random() < 0.0005
+        still_open = stuck or (recent and self._random.random() < 0.6)
         return State(self._pick(OPEN_STATES if still_open else ENDED_STATES))
 
     def _owner(self, moment: float) -> str:
@@ -228,15 +230,15 @@ class Data:
     def _department(self, service: str, state: State) -> str | None:
         if state is State.REGISTERED:
             return None
-        if self._random.random() < 0.03:  # noqa: PLR2004
+        if self._random.random() < 0.03:
             # Never another's thanks: a pair of common values that meets nowhere is what costs most to find out.
             return self._random.choice(self._departments) if service != "thanks" else "customer_service"
         return self._terms[service].department
 
     def _incident(self, service: str, moment: float) -> str | None:
         for number, (when, of) in enumerate(self._incidents):
-            if of == service and 0 <= moment - when < 0.004:  # noqa: PLR2004
-                return f"incident-{number:03d}" if self._random.random() < 0.5 else None  # noqa: PLR2004
+            if of == service and 0 <= moment - when < 0.004:
+                return f"incident-{number:03d}" if self._random.random() < 0.5 else None
         return None
 
     def _pick(self, weights: dict[Any, float]) -> Any:  # noqa: ANN401 - whatever the keys are

@@ -30,7 +30,7 @@ from domain.reports.report import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, reading
-from readmodel.reports.reports import QUESTIONS, make
+from readmodel.reports.reports import TABLE_QUERIES, make
 from readmodel.reports.scope import ReportScope
 
 PERIODS = {ReportKind.DAILY: "2026-10-29", ReportKind.MONTHLY: "2026-10"}
@@ -143,7 +143,7 @@ def _made(database: Engine, period: Period, catalogue: Catalogue) -> Made:
     for _ in range(REPEATS):
         with reading(database) as connection, _timed(times):
             make(connection, period, catalogue, MADE_AT)
-        for ask in QUESTIONS:
+        for ask in TABLE_QUERIES:
             with reading(database) as connection, _timed(tables.setdefault(ask.__name__, [])):
                 ask(connection, scope)
     medians = {name: statistics.median(each) for name, each in tables.items()}

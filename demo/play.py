@@ -16,7 +16,7 @@ from demo.calls import CALLED_BACK, EXCHANGE, Call, calls_of
 from demo.client import Hotline, Json, Rejected
 from demo.people import Staff
 from demo.plans import LINK, WOKEN, Plan, Step, Wait
-from domain.case.automatic.external import UNDELIVERED
+from domain.case.automatic.internal_updates import UNDELIVERED
 from domain.case.clocks import ClockStatus
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.run_status import unless_gone
+from activities.run_status import if_found
 from domain.shared.errors import OperatorError
 from hotline.keys import KeysError, renew, ring_of
 from hotline.settings import Settings
@@ -152,7 +152,7 @@ async def adopt(client: Client, settings: Settings) -> str | None:
     stores = await look(client, settings)
     if not stores.answer or (found := await asyncio.to_thread(_kept, settings, stores.temporal.id)) is None:
         return None
-    await unless_gone(claim(client, settings.task_queue, found))
+    await if_found(claim(client, settings.task_queue, found))
     return (await look(client, settings)).temporal.id
 
 

@@ -22,14 +22,14 @@ from hotline.settings import Settings
 YOUNGEST = 5_000
 """Objects created between two collections of the youngest generation (700 by default in Python)."""
 AGAIN_SECONDS = 600.0
-"""Pause before the log tells again what cannot be judged here."""
-MOST_TOLD = 1000
+"""Pause before the log has an UndecidedError again."""
+MOST_LOGGED = 1000
 """Such entries that are remembered."""
 _INPUT = re.compile(r", input_value=.*, input_type=\w+(?=])")
 """Input that pydantic quotes in its errors: it may be what a caller has said."""
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _TRACES = frozenset({"exception", "stack"})
-_told_at: dict[str, float] = {}
+_logged_at: dict[str, float] = {}
 
 
 def run(serve: Callable[[Settings], Coroutine[None, None, None]]) -> None:
@@ -101,15 +101,15 @@ def _escaped(text: str) -> str:
 
 
 def shorten(record: logging.LogRecord) -> bool:
-    """Tell in one line what cannot be judged here; return False if it was told lately, as it is tried on and on."""
+    """Shorten an UndecidedError to one line; return False if it was logged lately, as it is tried on and on."""
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, UndecidedError):
         return True
     record.msg, record.args, record.exc_info = f"{record.getMessage()}: {error}", (), None
     now = time.monotonic()
-    if now - _told_at.get(record.msg, -math.inf) < AGAIN_SECONDS:
+    if now - _logged_at.get(record.msg, -math.inf) < AGAIN_SECONDS:
         return False
-    if len(_told_at) >= MOST_TOLD:
-        _told_at.clear()
-    _told_at[record.msg] = now
+    if len(_logged_at) >= MOST_LOGGED:
+        _logged_at.clear()
+    _logged_at[record.msg] = now
     return True

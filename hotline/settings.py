@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.shared.actors import STAFF_ROLES, Role
 from domain.shared.errors import OperatorError, message
+from domain.shared.value import exhaustive
 
 PREFIX = "HOTLINE_"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
@@ -88,7 +89,7 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    data_dir: AbsolutePath = Field(default=Path("data"), validate_default=True)
+    data_dir: AbsolutePath = Field(Path("data"), validate_default=True)
     """Folder for everything the service writes: databases, keys, logs. Made when missing, for its owner alone."""
 
     database_url: Annotated[str, AfterValidator(_known_database)] = Field(
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
     people_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "people.json")
     """File with the API's own copy of people and hashed keys, for a start while SQL is down."""
 
-    people_seconds: float = Field(default=5.0, ge=0.1, le=300)
+    people_seconds: float = Field(5.0, ge=0.1, le=300)
     """Seconds after which a revoked key or changed person counts in every API process, while SQL answers."""
 
     unknown_people: Literal["allow", "refuse"] = "refuse"
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
     keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
     """File of the keys that seal what Temporal stores, links and sessions; made if no store holds cases."""
 
-    keys: str = Field(default="", repr=False)
+    keys: str = Field("", repr=False)
     """Content of such a file, which counts instead of it, where secrets are given to programs as variables."""
 
     catalogue: AbsolutePath = DEFAULT_CATALOGUE
@@ -126,7 +127,7 @@ class Settings(BaseSettings):
     templates: AbsolutePath | None = None
     """Folder of templates that replace or add to those of the service."""
 
-    api_host: str = Field(default="127.0.0.1", min_length=1)
+    api_host: str = Field("127.0.0.1", min_length=1)
     """Address the API listens on; `0.0.0.0` for every interface."""
 
     api_port: Port = 8080
@@ -149,36 +150,36 @@ class Settings(BaseSettings):
     )
     """Address of the API in links and at the OIDC issuer; https makes cookies secure. Default: its own address."""
 
-    allowed_hosts: str = Field(default="", pattern=r"^[A-Za-z0-9.:, -]*$")
+    allowed_hosts: str = Field("", pattern=r"^[A-Za-z0-9.:, -]*$")
     """Further names and addresses that API and Temporal UI answer to, with commas between them, as a probe asks for."""
 
-    guesses_per_minute: int = Field(default=60, ge=1, le=100_000)
+    guesses_per_minute: int = Field(60, ge=1, le=100_000)
     """Most wrong keys and links of one address within a minute that the API answers 401 or 404; further ones 429."""
 
-    writes_per_minute: int = Field(default=240, ge=0, le=1_000_000)
+    writes_per_minute: int = Field(240, ge=0, le=1_000_000)
     """Most requests of one person within a minute that may change something; further ones 429. 0: no limit."""
 
-    reads_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+    reads_per_minute: int = Field(600, ge=0, le=1_000_000)
     """Most requests of one person within a minute that read; further ones 429. 0: no limit."""
 
-    actions_per_case: int = Field(default=30, ge=0, le=1_000_000)
+    actions_per_case: int = Field(30, ge=0, le=1_000_000)
     """Most actions of staff on one case or incident in a minute, and as many of its caller; then 429. 0: no limit."""
 
-    incidents_per_hour: int = Field(default=10, ge=0, le=1_000_000)
+    incidents_per_hour: int = Field(10, ge=0, le=1_000_000)
     """Incidents that a person may declare within an hour; 0 for no limit. Administrators have none."""
 
     oidc_issuer: Annotated[str, AfterValidator(_encrypted_or_here)] | None = None
     """OIDC issuer whose access tokens are accepted beside API keys, exactly as its tokens name it in `iss`."""
 
     oidc_audience: Annotated[str, AfterValidator(_given_with_issuer)] = Field(
-        default="", pattern=r"^[!#-\[\]-~]{0,200}$", validate_default=True
+        "", pattern=r"^[!#-\[\]-~]{0,200}$", validate_default=True
     )
     """The service, as access tokens must name it in `aud`. Needed with HOTLINE_OIDC_ISSUER."""
 
-    oidc_client_id: str = Field(default="", pattern=r"^[!-~]{0,200}$")
+    oidc_client_id: str = Field("", pattern=r"^[!-~]{0,200}$")
     """Client that the service is at the issuer when people sign in in a browser; without one they sign in by key."""
 
-    oidc_client_secret: str = Field(default="", repr=False)
+    oidc_client_secret: str = Field("", repr=False)
     """Secret of the client HOTLINE_OIDC_CLIENT_ID; none for a public client, which PKCE alone protects."""
 
     oidc_person_claim: ClaimName = "sub"
@@ -191,7 +192,7 @@ class Settings(BaseSettings):
     """Claim of the role: text or a list, for example `realm_access.roles`."""
 
     oidc_roles: Annotated[dict[str, Role], NoDecode, BeforeValidator(_roles_by_value)] = Field(
-        default="agent,crew,dispatcher,follow_up,supervisor,manager,admin", validate_default=True
+        "agent,crew,dispatcher,follow_up,supervisor,manager,admin", validate_default=True
     )
     """Roles by value of the claim, as `role` or `value=role`. Of several in a token, the first named here counts."""
 
@@ -207,10 +208,10 @@ class Settings(BaseSettings):
     ui_port: Port = 8233
     """TCP port at which `hotline up` leads to the Temporal UI under `/temporal` of the API."""
 
-    temporal_ui_url: str | None = Field(default=None, pattern=r"^https?://[^/?#@]+$")
+    temporal_ui_url: str | None = Field(None, pattern=r"^https?://[^/?#@]+$")
     """Address of the Temporal UI's server, which the API shows under `/temporal`. `hotline up` sets it."""
 
-    task_queue: str = Field(default="hotline", min_length=1, max_length=200)
+    task_queue: str = Field("hotline", min_length=1, max_length=200)
     """Temporal task queue that API and worker share."""
 
     unsafe_at_power_loss: bool = False
@@ -219,58 +220,58 @@ class Settings(BaseSettings):
     sandbox: bool = False
     """Run workflow code in the SDK's sandbox, as workflow tests do. It takes a worker a third more processor time."""
 
-    max_cached_workflows: int = Field(default=1000, ge=0, le=100_000)
+    max_cached_workflows: int = Field(1000, ge=0, le=100_000)
     """Cases a worker keeps in memory, as a count. 0 replays every case on every task."""
 
-    update_timeout_seconds: float = Field(default=8.0, gt=0, le=60)
+    update_timeout_seconds: float = Field(8.0, gt=0, le=60)
     """Seconds the API waits for Temporal to accept and answer an action before it answers 503."""
 
-    sql_wait_seconds: float = Field(default=2.0, ge=0, le=30)
+    sql_wait_seconds: float = Field(2.0, ge=0, le=30)
     """Seconds the API waits for its write to the read model before it answers 202 and leaves it to the case."""
 
-    caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
+    caller_lookup_seconds: float = Field(0.15, ge=0, le=5)
     """Most seconds a registration waits for data about its caller. 0 skips the lookup, and sets no flag."""
 
     calls_timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
     """Time zone of call detail records; UTC for `usegmtime`. Default: the catalogue's."""
 
-    calls_contexts: str = Field(default="", pattern=r"^[!-~ ]*$")
+    calls_contexts: str = Field("", pattern=r"^[!-~ ]*$")
     """Contexts (`dcontext`) of calls to the hotline, with commas between them; without any, every call counts."""
 
     calls_menu: bool = False
     """True: a menu answers calls before a telephone rings, so that the channel's answer is ignored."""
 
-    body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
+    body_limit_bytes: int = Field(65_536, ge=1024, le=16_777_216)
     """Largest request body the API reads, in bytes."""
 
-    request_seconds: float = Field(default=10.0, gt=0, le=300)
+    request_seconds: float = Field(10.0, gt=0, le=300)
     """Seconds within which the head of a request must arrive, then its body, and then its answer be taken."""
 
-    connections: int = Field(default=800, ge=1, le=100_000)
+    connections: int = Field(800, ge=1, le=100_000)
     """Most connections of one API process at the same time; keep it 200 below the limit of open files."""
 
-    connections_per_address: int = Field(default=256, ge=1, le=100_000)
+    connections_per_address: int = Field(256, ge=1, le=100_000)
     """Most connections of one address at the same time; behind a proxy, all have the proxy's address."""
 
-    projection_group_size: int = Field(default=64, ge=1, le=1000)
+    projection_group_size: int = Field(64, ge=1, le=1000)
     """Most batches, a case's each, that the projection writes in one SQL transaction."""
 
-    projection_linger_seconds: float = Field(default=0.0, ge=0, le=1)
+    projection_linger_seconds: float = Field(0.0, ge=0, le=1)
     """Seconds the projection waits for more batches before it writes a group. 0 writes what is there."""
 
-    courier_poll_seconds: float = Field(default=1.0, ge=0.05, le=300)
+    courier_poll_seconds: float = Field(1.0, ge=0.05, le=300)
     """Seconds between two queries of the courier for due notifications."""
 
-    courier_batch: int = Field(default=100, ge=1, le=10_000)
+    courier_batch: int = Field(100, ge=1, le=10_000)
     """Most notifications the courier takes in one query."""
 
-    courier_max_tries: int = Field(default=36, ge=1, le=100)
+    courier_max_tries: int = Field(36, ge=1, le=100)
     """Tries after which a notification becomes a dead letter: 36 take 12 to 25 hours, each more half an hour to one."""
 
-    watch_seconds: float = Field(default=5.0, ge=0.1, le=300)
+    watch_seconds: float = Field(5.0, ge=0.1, le=300)
     """Seconds between two queries for surges: many calls about one service from one district."""
 
-    reconcile_seconds: float = Field(default=30.0, ge=0.1, le=300)
+    reconcile_seconds: float = Field(30.0, ge=0.1, le=300)
     """Seconds between two comparisons of the cases that changed lately in Temporal with SQL."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -286,6 +287,10 @@ class Settings(BaseSettings):
             # The error of a derived default only repeats that of the setting it derives from.
             faults = [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
             raise SettingsError("\n".join(map(_explain, faults))) from None
+
+
+_BY_DEFAULT = Settings.model_fields["oidc_roles"].default.split(",")
+exhaustive("default of oidc_roles", TOKEN_ROLES, {*_BY_DEFAULT, Role.TELEPHONY})  # a machine has a key
 
 
 def variable(field: str) -> str:

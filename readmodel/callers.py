@@ -19,9 +19,9 @@ from domain.case.intake import THANKS_SERVICE, Caller, Contact, Intake, IntakeFl
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
-from domain.shared.value import PHONE
+from domain.shared.phones import PHONE
 from readmodel.base.database import ReadConnection, WriteConnection, is_one_of
-from readmodel.base.paging import Place, in_order
+from readmodel.base.paging import Position, in_order
 from readmodel.base.schema import UtcDateTime
 from readmodel.cases.search_terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.cases.tables import IS_OPEN, cases, events, search_words
@@ -183,7 +183,7 @@ _NUMBERS = 5000
 
 
 def caller_record(
-    connection: ReadConnection, caller: Caller, before: Place, area_code: str = "", department: str | None = None
+    connection: ReadConnection, caller: Caller, before: Position, area_code: str = "", department: str | None = None
 ) -> CallerRecord:
     """Return the record of a caller before the case of a place; with a department, only of cases that it has."""
     customer, theirs = _known(connection, caller, area_code)

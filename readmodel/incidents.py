@@ -70,8 +70,8 @@ def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = Fal
     """Write an incident as `write_entity` does, which says what None means, and raises DivergedError."""
     incident = batch.incident
     values = row(incidents, incident, document=incident, counts=batch.counts)
-    told = [(event, incident_notifications(incident, event)) for event in batch.events]
-    return write_entity(connection, (incidents, incident_events), values, told, sent=sent)
+    notified = [(event, incident_notifications(incident, event)) for event in batch.events]
+    return write_entity(connection, (incidents, incident_events), values, notified, sent=sent)
 
 
 def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, sent: bool = False) -> None:

@@ -308,10 +308,10 @@ def in_doubt(connection: WriteConnection, channel: str, limit: int) -> list[str]
     return list(connection.scalars(sa.select(_row.key).where(unsettled).limit(limit)))
 
 
-def settle(
+def resolve_in_doubt(
     connection: WriteConnection, channel: str, keys: Collection[str], delivered: Collection[str], at: datetime
 ) -> None:
-    """Settle deliveries in doubt: `delivered` are sent, the others due again. A courier's death counts as no try."""
+    """Resolve deliveries in doubt: `delivered` are sent, the others due again. A courier's death counts as no try."""
     record(connection, channel, Results(sent=tuple(delivered)), at)
     lost = [key for key in keys if key not in delivered]
     _change(connection, channel, lost, {"status": DUE, "tries": _row.tries - 1})

@@ -23,12 +23,13 @@ from domain.case.actions.follow_up import FollowedUp
 from domain.case.actions.register import Registered
 from domain.case.actions.withdraw import Withdrawn
 from domain.case.case import notifications as owed
-from domain.case.intake import Intake, IntakeFacts
+from domain.case.intake import Caller, Intake, IntakeFacts, Location
 from domain.case.lifecycle import Event, State
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
 from domain.incident.state import street_words
 from domain.kit.event import BaseEvent, Notification
+from domain.shared.value import exhaustive
 from readmodel.base.database import RowValues, WriteConnection, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before
 from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql
@@ -74,7 +75,7 @@ def write(
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
     occurred = [(batch.number, event) for batch in batches for event in batch.events]
-    told = [
+    notified = [
         notification_row(number, event.seq, event.at, each, sent=event.seq <= sent.get(number, 0))
         for number, event in occurred
         for each in owed(number, event)
@@ -97,8 +98,8 @@ def write(
     counted = [found for each in occurred if (found := _counted_row(connection, *each))]
     for table in (decisions, follow_ups, withdrawals):
         insert_missing(connection, table, [values for of_table, values in counted if of_table is table])
-    insert_missing(connection, notifications, told)
-    return len(told)
+    insert_missing(connection, notifications, notified)
+    return len(notified)
 
 
 _UPDATE = (
@@ -180,7 +181,7 @@ def write_entity(
     connection: WriteConnection,
     tables: tuple[Table, Table],
     values: RowValues,
-    told: Sequence[tuple[BaseEvent, Iterable[Notification]]],
+    notified: Sequence[tuple[BaseEvent, Iterable[Notification]]],
     *,
     sent: bool = False,
 ) -> int | None:
@@ -192,8 +193,8 @@ def write_entity(
     table, event_table = tables
     number = values["number"]
     written = upsert(connection, table, [values])
-    insert_events(connection, event_table, [(number, event) for event, _ in told])
-    rows = [notification_row(number, event.seq, event.at, each, sent=sent) for event, them in told for each in them]
+    insert_events(connection, event_table, [(number, event) for event, _ in notified])
+    rows = [notification_row(number, event.seq, event.at, each, sent=sent) for event, them in notified for each in them]
     insert_missing(connection, notifications, rows)
     return None if written else connection.scalar(select(table.c.version).where(table.c.number == number))
 
@@ -210,29 +211,25 @@ def _registered_row(batch: ProjectionBatch) -> RowValues:
     registered = _registration(batch)
     intake = registered.intake
     return {
+        **{name: value for name, value in intake if name in cases.c},
         **_state_row(batch),
         **_facts_row(batch.case.corrected or intake),
         "number": batch.number,
         "priority": batch.priority or registered.terms.priority,
         "registered_at": batch.events[0].at,
-        "channel": intake.channel,
-        "call_id": intake.call_id,
-        "description": intake.description,
     }
 
 
 def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
     return {
         "service_code": facts.service_code,
-        "district": facts.location.district,
-        "caller_name": facts.caller.name,
-        "caller_phone": facts.caller.phone,
-        "caller_account_no": facts.caller.account_no,
-        "address": facts.location.address,
+        **{f"caller_{name}": value for name, value in facts.caller},
+        **dict(facts.location),
         "street_words": street_words(facts.location.address),
-        "lat": facts.location.lat,
-        "lng": facts.location.lng,
     }
+
+
+exhaustive("cases", (*(f"caller_{name}" for name in Caller.model_fields), *Location.model_fields), cases.c.keys())
 
 
 def _registration(batch: ProjectionBatch) -> Registered:

@@ -16,7 +16,7 @@ from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.lateness import ESCALATE
 from domain.case.automatic.left_out import faults
 from domain.case.case import Case
-from domain.case.lifecycle import BEFORE_REPLY, UNFINISHED, Event, State
+from domain.case.lifecycle import BEFORE_REPLY, UNFINISHED, Event
 from domain.incident.incident import ABSORPTION, Incident
 from domain.incident.state import ENDS, IncidentEvent
 from domain.shared.value import to_milliseconds
@@ -34,7 +34,7 @@ _EVENTS = select(func.count()).where(events.c.number == cases.c.number).scalar_s
 """Number of the events of a case."""
 
 
-class Held(NamedTuple):
+class CaseRow(NamedTuple):
     """A case in SQL: when it changed last, its version, the number of its events, and if it is open."""
 
     changed_at: datetime
@@ -48,10 +48,10 @@ class Held(NamedTuple):
         return self.events == self.version
 
 
-def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held]:
+def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, CaseRow]:
     statement = select(cases.c.number, cases.c.changed_at, cases.c.version, _EVENTS, IS_OPEN)
     rows = connection.execute(statement.where(cases.c.number.in_(numbers)))
-    return {number: Held(*facts) for number, *facts in rows}
+    return {number: CaseRow(*facts) for number, *facts in rows}
 
 
 def lacking(connection: ReadConnection, changes: Mapping[str, Collection[datetime]]) -> set[str]:
@@ -77,30 +77,30 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     """
     left_out = func.coalesce(PROGRESS["left_out"].as_string(), "")
     missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out.contains(f'"{ESCALATE.name}"')
-    # The clocks of a suspended case stand still, so nothing else of it falls due.
-    slept_in = PROGRESS["wake_at"].as_string() < due_before.isoformat()
-    asleep = (cases.c.state == State.SUSPENDED) & slept_in & ~left_out.contains(f'"{RESUME.name}"')
+    # Until a case is resumed, its clocks stand still, so nothing else of it falls due.
+    wake_missed = PROGRESS["wake_at"].as_string() < due_before.isoformat()
+    not_woken = cases.c.state.in_(sorted(RESUME.sources)) & wake_missed & ~left_out.contains(f'"{RESUME.name}"')
     of_ended = cases.c.incident.in_(select(incidents.c.number).where(incidents.c.closed_at < due_before))
     # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
     waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
     for kept_or_unlinked in (COMMENT, LINK_INCIDENT):
         waits &= ~left_out.contains(f'"{kept_or_unlinked.name}"')
-    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
+    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | not_woken | waits))}
 
 
-def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
+def unchecked_cases(connection: ReadConnection, ended_at: datetime | None) -> set[str]:
     """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
-    `oversleeping` tells the late ones among them. With an instant, also the closed ones to which something can still
+    `late_among` tells the late ones among them. With an instant, also the ended ones to which something can still
     happen then.
     """
-    sleeps = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
-    if closed_at:
-        sleeps |= ~IS_OPEN & is_not_over(closed_at)
-    return {*connection.scalars(select(cases.c.number).where(sleeps))}
+    found = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
+    if ended_at:
+        found |= ~IS_OPEN & is_not_over(ended_at)
+    return {*connection.scalars(select(cases.c.number).where(found))}
 
 
-def oversleeping(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
+def late_among(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
     """Return the readable ones of these cases that have not noticed what was due before `at`, also after a miss."""
     due = {case.number: case.next_deadline() for case in _readable(connection, numbers)}
     return {number for number, due_at in due.items() if due_at and due_at < at}

@@ -29,8 +29,8 @@ from activities.notifications.channels import base
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.poller import PollerRun, now, poller_run
-from activities.run_status import is_gone
-from domain.case.automatic.external import Undelivered
+from activities.run_status import is_not_found
+from domain.case.automatic.internal_updates import Undelivered
 from readmodel import notifications, processes
 from readmodel.base.database import WriteConnection
 from readmodel.notifications import ChannelsTo, Delivery, Failure, QuietUntil, Results
@@ -115,7 +115,7 @@ class Loop(ABC):
 class DeliveryLoop(Loop):
     """The deliveries of one channel, with tries, pauses and dead letters; no more than a batch is under way.
 
-    `give_up` is told of late notifications, and of dead letters before they are marked as such. `singly`: the channel
+    `give_up` gets late notifications, and dead letters before they are marked as such. `singly`: the channel
     is given each delivery on its own, or else all that were taken together. `area_code` is of telephones without one.
     """
 
@@ -135,7 +135,7 @@ class DeliveryLoop(Loop):
     """Tasks that deliver, each with the number of its deliveries."""
     _sent: list[str] = field(default_factory=list, init=False)
     _failed: list[Failure] = field(default_factory=list, init=False)
-    _told: set[str] = field(default_factory=set, init=False)
+    _reported: set[str] = field(default_factory=set, init=False)
     """Keys of late notifications of which their cases know."""
 
     async def run(self, poller: PollerRun) -> None:
@@ -148,14 +148,14 @@ class DeliveryLoop(Loop):
             await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def recover(self) -> None:
-        """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
+        """Record what SQL could not take before it went down, and resolve what an earlier run left in doubt."""
         await self.finish()
         while keys := await self.writer.run(
             partial(notifications.in_doubt, channel=self.name, limit=self.polling.batch)
         ):
             delivered = await self.channel.delivered(keys) & set(keys)
-            settle = partial(notifications.settle, channel=self.name, keys=keys, delivered=delivered, at=self.clock())
-            await self.writer.run(settle)
+            resolve = partial(notifications.resolve_in_doubt, keys=keys, delivered=delivered)
+            await self.writer.run(partial(resolve, channel=self.name, at=self.clock()))
 
     async def round(self) -> bool:
         """Record results, take what is due in one transaction, and begin to send it; wait while the channel is full."""
@@ -201,7 +201,7 @@ class DeliveryLoop(Loop):
             logger.warning("the channel failed: %s", type(error).__name__)
             reasons = dict.fromkeys((delivery.key for delivery in taken), type(error).__name__)
         sent = [delivery.key for delivery in taken if delivery.key not in reasons]
-        self._told.difference_update(sent)
+        self._reported.difference_update(sent)
         self._sent += sent
         self._failed += [await self._failure(each, reasons[each.key]) for each in taken if each.key in reasons]
         self.sent += len(sent)
@@ -211,17 +211,17 @@ class DeliveryLoop(Loop):
         error = error[:ERROR_LENGTH]
         next_try_at = now() + pause(delivery.tries, random.random())  # noqa: S311 - spreads tries, hides nothing
         is_last = delivery.tries >= self.polling.max_tries
-        # A case that could not be told is told at the next try: the last one may be a day away.
-        if is_last or (delivery.tries >= notifications.LATE_TRIES and delivery.key not in self._told):
+        # A case that could not be updated is updated at the next try: the last one may be a day away.
+        if is_last or (delivery.tries >= notifications.LATE_TRIES and delivery.key not in self._reported):
             try:
                 await self.give_up(delivery.number, Undelivered(key=delivery.key, channel=self.name, error=error))
-                self._told.add(delivery.key)
-            except Exception as refusal:  # noqa: BLE001 - no notification is dead before its case is told
+                self._reported.add(delivery.key)
+            except Exception as refusal:  # noqa: BLE001 - no notification is dead before its case knows
                 reason = type(refusal).__name__
-                logger.warning("case %s could not be told of a notification: %s", delivery.number, reason)
+                logger.warning("case %s could not be updated with a notification: %s", delivery.number, reason)
                 is_last = False
         if is_last:
-            self._told.discard(delivery.key)
+            self._reported.discard(delivery.key)
         return Failure(delivery.key, error, None if is_last else next_try_at)
 
 
@@ -366,8 +366,8 @@ async def report_undelivered(client: Client, number: str, notification: Undelive
     once = f"undelivered-{notification.channel}-{key}"
     update = handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=REPORT_TIMEOUT)
     try:
-        if await is_gone(update):
-            logger.info("case %s has ended; it is not told that %s was not delivered", number, key)
+        if await is_not_found(update):
+            logger.info("case %s has ended; it does not learn that %s was not delivered", number, key)
     except WorkflowUpdateFailedError as error:
         if isinstance(error.cause, ApplicationError) and error.cause.type == UNSEALED:
             raise

@@ -14,7 +14,7 @@ from activities.notifications.channels.log import LogConfig
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.catalogue.terms import Priority, Recipient
 from domain.shared.actors import Role
-from domain.shared.value import Code
+from domain.shared.codes import Code
 from readmodel.notifications import FORMER_CALLER
 
 RECIPIENT_KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
@@ -39,7 +39,7 @@ class Route(ConfigTable):
 
     to: str = Field(description="supervisor, department:repair, department:*, caller:* or *")
     channels: tuple[Code, ...] = Field(min_length=1, description="names of channels of this file")
-    language: Language = Field(default="zh", description="zh, en or both")
+    language: Language = Field("zh", description="zh, en or both")
 
     @field_validator("to")
     @classmethod
@@ -59,10 +59,10 @@ class Route(ConfigTable):
 class QuietHours(ConfigTable):
     """Hours in which callers are not notified, except in emergencies."""
 
-    start: time = Field(default=time(22), description="a local time, 22:00:00 say")
-    end: time = Field(default=time(7), description="a local time, 07:00:00 say; the same as start for none")
+    start: time = Field(time(22), description="a local time, 22:00:00 say")
+    end: time = Field(time(7), description="a local time, 07:00:00 say; the same as start for none")
     time_zone: str = Field(
-        default=USUAL_ZONE, description="a zone of the IANA database; without it, that of the catalogue in force"
+        USUAL_ZONE, description="a zone of the IANA database; without it, that of the catalogue in force"
     )
 
     @field_validator("time_zone")

@@ -3,12 +3,12 @@
 Temporal tells by the search attribute `ChangedAt` when a case changed last, and SQL by the column `changed_at`. If SQL
 has an earlier one, or lacks events, there are two reasons:
 
-- SQL never had the change, as its sender died before it wrote. The case is told to publish it; notifications are sent.
+- SQL never had the change, as its sender died before it wrote. The case gets the signal `publish`; people are notified.
 - SQL had the change and lost it, as after a restore. The case is written from its history, and the notifications of
   what was lost count as sent.
 
 The second is certain if the change is not later than `in_sql_until`, up to which SQL once had every change. Otherwise
-the case is told to publish first, and written from its history if that does not help (`hotline.recovery.rebuild`).
+the signal comes first, and if it does not help, the case is written from its history (`hotline.recovery.rebuild`).
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from temporalio.service import RPCError
 
 from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
+from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWorkflows
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
-from activities.recovery.workflows import CHUNK, ENDED, CaseWorkflows, Seen
 from activities.run_status import IS_PAUSED, NOT_OVER, UnreadableError, is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recovery import Held, Lost
+from readmodel.recovery import CaseRow, Lost
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -57,11 +57,10 @@ SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
 """Pause of a sweep after each chunk, for other work; that of a look is half as long."""
-AGAIN_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 """Pause after a look or sweep that failed."""
-REPORTED = 4
+FAILURES_REPORTED = 4
 """Failures in a row after which they are reported."""
-MILLISECOND = timedelta(milliseconds=1)
 
 
 class Repairs(NamedTuple):
@@ -78,10 +77,10 @@ class Repairs(NamedTuple):
     others: Callable[[], Awaitable[int]]
 
 
-class _Told(NamedTuple):
-    """A case that was told to publish, when, and how long it has for it."""
+class _Signalled(NamedTuple):
+    """A case that was signalled to publish, when, and how long it has for it."""
 
-    seen: Seen
+    seen: CaseRun
     at: datetime
     pause: timedelta
 
@@ -115,9 +114,9 @@ class Reconciler:
         self._in_sql_until: datetime | None = None
         self._newest: tuple[datetime, str] | None = None  # the newest change that SQL was seen to have, and its case
         self._loss_seen_at: datetime | None = None
-        self._told: dict[str, _Told] = {}
+        self._signalled: dict[str, _Signalled] = {}
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
-        self._incomplete: dict[str, Held] = {}
+        self._incomplete: dict[str, CaseRow] = {}
         self._lost: dict[str, Lost] = {}
         self._diverged, self._paused, self._stuck = set[str](), set[str](), list[str]()
         self._foreign = ForeignRuns(workflows, repairs.case)
@@ -127,7 +126,7 @@ class Reconciler:
         self._unreadable_rows: dict[str, str] = {}
         self._done = Counter[str]()
         # Of looks and of sweeps: the types of the last errors in a row.
-        self._failures = defaultdict[str, deque[str]](lambda: deque(maxlen=REPORTED))
+        self._failures = defaultdict[str, deque[str]](lambda: deque(maxlen=FAILURES_REPORTED))
         self._sweeping = False
 
     @activity.defn(name="reconcile")
@@ -152,7 +151,7 @@ class Reconciler:
             current.details = (self._report(),)
 
             def goes_on() -> bool:
-                # What a look finds lost during a sweep is told with what the sweep finds.
+                # What a look finds lost during a sweep is reported with what the sweep finds.
                 return not current.is_over and (self._sweeping or self._lost == lost)
 
             async with asyncio.TaskGroup() as tasks:
@@ -163,10 +162,7 @@ class Reconciler:
     async def _repeat(
         self, name: str, work: Callable[[PollerRun], Awaitable[None]], current: PollerRun, goes_on: Callable[[], bool]
     ) -> None:
-        """Do the work again and again. A fault is reported if it lasts.
-
-        Temporal knows a new search attribute after some seconds.
-        """
+        """Do the work again and again. A fault is reported if it lasts: Temporal shows a new search attribute late."""
         while goes_on():
             try:
                 with suppress(RunOverError):
@@ -177,7 +173,7 @@ class Reconciler:
             else:
                 self._failures[name].clear()
             current.details = (self._report(),)
-            await current.wait(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
+            await current.wait(min(self._every, RETRY_SECONDS) if self._failures[name] else self._every)
 
     async def _sweep_if_due(self, current: PollerRun) -> None:
         if self._is_due(self._swept_at, SWEEP_EVERY):
@@ -191,7 +187,7 @@ class Reconciler:
         return last is None or self._loss_seen_at is not None or abs(now() - last) >= every
 
     async def _look(self, current: PollerRun) -> None:
-        """Compare what has changed since the last look, and what was told to publish. Raises RunOverError."""
+        """Compare what has changed since the last look, and what was signalled to publish. Raises RunOverError."""
         began_at = now()
         await self._look_for_loss()
         # Earlier than now, even if the clock was set back.
@@ -201,20 +197,20 @@ class Reconciler:
             await self._compare(chunk)
             await current.pause(PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
-        await self._compare({number: told.seen for number, told in self._told.items()})
+        await self._compare({number: signalled.seen for number, signalled in self._signalled.items()})
         self._paused = {number async for chunk in self._workflows.chunks(IS_PAUSED) for number in chunk}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, recovery.lost_cases)
-        silent = {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
+        silent = {number for number, signalled in self._signalled.items() if signalled.pause > STUCK_AFTER}
         silent |= {*await self._foreign.numbers()}
-        told_of = self._lost.keys() | self._paused
-        self._stuck = await self._stuck_workflows.look(began_at - STUCK_AFTER, silent, told_of)
+        reported = self._lost.keys() | self._paused
+        self._stuck = await self._stuck_workflows.look(began_at - STUCK_AFTER, silent, reported)
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
         # case that is behind lacks its first missing change.
         if self._swept_at:
-            missing = (first_missing - MILLISECOND for first_missing in self._behind.values())
+            missing = (first_missing - timedelta(milliseconds=1) for first_missing in self._behind.values())
             listed = max(self._latest - LOOK_BACK, began_at - LONGEST_LAG)
             until = min([listed, began_at - LOOK_BACK, *missing])
             self._in_sql_until = max(until, self._in_sql_until or until)
@@ -241,11 +237,11 @@ class Reconciler:
             stuck_count=len(self._stuck),
             not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
             unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), NAMED)),
-            fault=next((errors[-1] for errors in self._failures.values() if len(errors) == REPORTED), None),
+            fault=next((errors[-1] for errors in self._failures.values() if len(errors) == FAILURES_REPORTED), None),
             in_sql_until=self._in_sql_until,
         )
 
-    async def _compare(self, chunk: Mapping[str, Seen]) -> None:
+    async def _compare(self, chunk: Mapping[str, CaseRun]) -> None:
         """Have SQL repaired where it is behind or lacks events."""
         if is_ahead(self._in_sql_until, now()):
             self._in_sql_until = None
@@ -261,13 +257,13 @@ class Reconciler:
             elif found and found.changed_at >= seen.changed_at:
                 self._newest = max(self._newest or (found.changed_at, number), (found.changed_at, number))
                 self._forget(number)
-                is_behind = seen.runs and not found.is_open and seen.changed_at < found.changed_at
+                is_behind = not seen.is_over and not found.is_open and seen.changed_at < found.changed_at
                 # The list may lag behind: the case is asked itself.
                 live = await self._workflows.get(number) if is_behind else None
                 if live and live.changed_at < found.changed_at:
-                    self._ended[number] = await self._workflows.end(number, live.run_id)
+                    self._ended[number] = await self._workflows.terminate(number, live.run_id)
                 self._incomplete.pop(number, None)
-                if seen.runs and seen.is_put_off:
+                if not seen.is_over and seen.is_put_off:
                     await self._foreign.look(number, seen.run_id, self._in_sql_until)
             else:
                 self._behind.setdefault(number, found.changed_at if found else seen.started_at - LOOK_BACK)
@@ -280,40 +276,40 @@ class Reconciler:
 
     def _forget(self, number: str) -> None:
         """Expect nothing of the case any more."""
-        for expected in (self._told, self._behind, self._not_begun, self._unreadable):
+        for expected in (self._signalled, self._behind, self._not_begun, self._unreadable):
             expected.pop(number, None)
 
-    async def _catch_up(self, number: str, seen: Seen, found: Held | None) -> None:
-        """Tell the case to publish what SQL never had; if that does not help, write it from its history.
+    async def _catch_up(self, number: str, seen: CaseRun, found: CaseRow | None) -> None:
+        """Signal the case to publish what SQL never had; if that does not help, write it from its history.
 
         One that has ended cannot publish, and does not remember what SQL has lost: it is written at once. What is
         written then, and which notifications count as sent, `hotline.recovery.rebuild` decides.
         """
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
-        told = self._told.get(number)
-        if was_in_sql or not seen.runs:
+        signalled = self._signalled.get(number)
+        if was_in_sql or seen.is_over:
             await self._write(number, seen, found)
-        elif told is None or told.seen.changed_at != seen.changed_at:
-            self._told[number] = _Told(seen, now(), GRACE)
-            await self._projection.tell_to_publish(number)
+        elif signalled is None or signalled.seen.changed_at != seen.changed_at:
+            self._signalled[number] = _Signalled(seen, now(), GRACE)
+            await self._projection.signal_publish(number)
             self._done["published"] += 1
-        elif abs(now() - told.at) >= told.pause:
+        elif abs(now() - signalled.at) >= signalled.pause:
             # Each try adds a signal to the history of a case that cannot publish.
-            self._told[number] = _Told(seen, now(), min(2 * told.pause, SWEEP_EVERY))
+            self._signalled[number] = _Signalled(seen, now(), min(2 * signalled.pause, SWEEP_EVERY))
             await self._write(number, seen, found)
 
-    async def _write(self, number: str, seen: Seen, found: Held | None) -> None:
+    async def _write(self, number: str, seen: CaseRun, found: CaseRow | None) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
             if await self._repairs.case(number, self._in_sql_until):
                 self._done["repaired"] += 1
                 self._forget(number)
-            else:  # it was told to publish the rest
-                self._told.setdefault(number, _Told(seen, now(), GRACE))
+            else:  # it was signalled to publish the rest
+                self._signalled.setdefault(number, _Signalled(seen, now(), GRACE))
         except DivergedError:
             self._forget(number)
             if found and not found.is_open:
-                self._ended[number] = await self._workflows.end(number, seen.run_id)
+                self._ended[number] = await self._workflows.terminate(number, seen.run_id)
                 return
             self._diverged.add(number)
             await self._writer.run(partial(recovery.mark, reasons={number: "reset"}))
@@ -343,37 +339,42 @@ class Reconciler:
         pause = partial(current.pause, PAUSE_SECONDS)
         await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None, pause)
         if ended_too:
-            await self._compare_all(self._workflows.chunks(ENDED), current)
+            await self._compare_all(self._workflows.chunks(IS_OVER), current)
             self._swept_ended_at = began_at
         # Neither store shows by its last change what only the run before a reset has.
         for number, known in (await read(self._engine, partial(recovery.held, numbers=self._diverged))).items():
             self._diverged.discard(number)
             if known.is_open and (seen := await self._workflows.get(number)):
                 await self._write(number, seen, known)
+        lost = await self._find_lost(running, current)
+        self._lost = await read(self._engine, recovery.lost_cases)
+        back = self._lost.keys() - lost.keys() - self._diverged
+        await self._writer.run(partial(recovery.mark, reasons=dict.fromkeys(back)))
+        self._lost = {number: why for number, why in self._lost.items() if number not in back}
+        self._swept_at = self._unswept_since = began_at
+        if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
+            self._loss_seen_at = None
+
+    async def _find_lost(self, running: Mapping[str, datetime], current: PollerRun) -> dict[str, Lost]:
+        """Mark and return open cases of SQL whose workflow is lost; note the unreadable. Raises RunOverError."""
         lost, unreadable, after = dict[str, Lost](), dict[str, str](), ""
         while held := await read(self._engine, partial(recovery.open_cases, after=after, limit=CHUNK)):
             after = max(held)
             found: dict[str, Lost] = {}
             for number, changed_at in held.items():
+                is_listed = number in running and running[number] >= changed_at
                 # The list may lag behind: a case is asked itself before it is reported.
-                if number not in running or running[number] < changed_at:
-                    reason = await self._loss(number, changed_at)
-                    found |= {number: reason} if reason else {}
+                if not is_listed and (reason := await self._loss(number, changed_at)):
+                    found[number] = reason
             # At once: a rebuild may start them again before the end of the sweep, and remove the mark.
             await self._writer.run(partial(recovery.mark, reasons=found))
             lost |= found
             unreadable |= await read(self._engine, partial(recovery.unreadable, numbers=[*held]))
             await current.pause(PAUSE_SECONDS)
-        self._lost = await read(self._engine, recovery.lost_cases)
-        back = self._lost.keys() - lost.keys() - self._diverged
-        await self._writer.run(partial(recovery.mark, reasons=dict.fromkeys(back)))
-        self._lost = {number: why for number, why in self._lost.items() if number not in back}
         self._unreadable_rows = unreadable
-        self._swept_at = self._unswept_since = began_at
-        if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
-            self._loss_seen_at = None
+        return lost
 
-    async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: PollerRun) -> dict[str, datetime]:
+    async def _compare_all(self, chunks: AsyncIterator[dict[str, CaseRun]], current: PollerRun) -> dict[str, datetime]:
         """Compare these cases, with pauses; return when each changed last. Raises RunOverError."""
         changed: dict[str, datetime] = {}
         async for chunk in chunks:
@@ -383,7 +384,7 @@ class Reconciler:
         return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
-        """Return how the workflow of an open case was lost; None if it runs, or has completed, which SQL is told.
+        """Return how the workflow of an open case was lost; None if it runs, or has completed, which is written to SQL.
 
         A case that is open nevertheless was completed by somebody else's worker.
         """
@@ -392,7 +393,7 @@ class Reconciler:
             return "missing"
         if is_lost(seen.status):
             return "ended"
-        if not seen.runs:
+        if seen.is_over:
             await self._catch_up(number, seen, None)
             held = await read(self._engine, partial(recovery.held, numbers=[number]))
             return "ended" if held[number].is_open else None

@@ -16,7 +16,7 @@ REMEDY = (
 UNPAUSED = " · 请在流程页面取消暂停 unpause each on its page: until then it takes no action and keeps no promise"
 """The same of paused cases."""
 STARTED_AGAIN = "reset or started again, and ended: SQL has more or other events, and shows it as over"
-"""Reason with which the run of a case or incident is ended."""
+"""Reason with which the run of a case or incident is terminated."""
 UNSTUCK = (
     " · 修复 terminate the workflow and run `hotline rebuild workflows --case NUMBER`, unless the worker lacks a key:"
     " its log says why; of what is no case, docs/reconciler.md says more"
@@ -35,19 +35,19 @@ class ReconcilerReport(Immutable):
     compared: int = 0
     published: int = 0
     repaired: int = 0
-    unswept_since: AwareDatetime | None = Field(default=None, description="No sweep that began later has ended.")
-    lost: dict[str, Lost] = Field(default={})
+    unswept_since: AwareDatetime | None = Field(None, description="No sweep that began later has ended.")
+    lost: dict[str, Lost] = Field({})
     lost_count: int = 0
-    paused: list[str] = Field(default=[], description="Cases whose workflow somebody has paused, some.")
+    paused: list[str] = Field([], description="Cases whose workflow somebody has paused, some.")
     paused_count: int = 0
-    stuck: list[str] = Field(default=[], description="Cases, and other workflows by id, that do not go on, some.")
+    stuck: list[str] = Field([], description="Cases, and other workflows by id, that do not go on, some.")
     stuck_count: int = 0
-    not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
+    not_begun: dict[str, str] = Field({}, description="Workflows that are no case in SQL, some; and why.")
     unreadable: dict[str, str] = Field(
-        default={}, description="Cases, and assessments by id, that cannot be read, some; and why."
+        {}, description="Cases, and assessments by id, that cannot be read, some; and why."
     )
-    fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
-    in_sql_until: AwareDatetime | None = Field(default=None, description="SQL once had every change until then.")
+    fault: str | None = Field(None, description="Why the last look or sweep failed; null if neither did.")
+    in_sql_until: AwareDatetime | None = Field(None, description="SQL once had every change until then.")
 
     def __str__(self) -> str:
         named = (

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from activities.cases import read
 from activities.poller import now
-from activities.recovery.workflows import CHUNK, CaseWorkflows, Watched, stuck_runs
+from activities.recovery.case_workflows import CHUNK, CaseWorkflows
+from activities.recovery.other_workflows import WatchList, stuck_runs
 from activities.run_status import ForeignError, UnreadableError
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -25,19 +26,19 @@ class StuckWorkflows:
     def __init__(self, engine: Engine, workflows: CaseWorkflows) -> None:
         self._engine = engine
         self._workflows = workflows
-        self._left = Watched()  # cases whose due times no column of SQL has
+        self._watched = WatchList()  # cases whose due times no column of SQL has
 
     @property
     def unreadable(self) -> dict[str, str]:
         return self._workflows.others.unreadable
 
-    async def look(self, due_before: datetime, silent: AbstractSet[str], told: AbstractSet[str]) -> list[str]:
+    async def look(self, due_before: datetime, silent: AbstractSet[str], reported: AbstractSet[str]) -> list[str]:
         """Return the numbers of cases, those that SQL has first, and then the ids of others.
 
         Args:
             due_before: instant before which whatever fell due must have been noticed.
-            silent: cases that do not publish what they were told to.
-            told: cases that are reported as lost or paused.
+            silent: cases that do not publish after the signal for it.
+            reported: cases that are reported as lost or paused.
         """
         listed, in_sql = set[str](), set[str]()
         async for chunk in self._workflows.chunks(stuck_runs()):
@@ -45,35 +46,34 @@ class StuckWorkflows:
             in_sql |= (await read(self._engine, partial(recovery.held, numbers=chunk.keys()))).keys()
         # If somebody else has answered for it, a case waits for years for its timer, or to publish.
         late = await read(self._engine, partial(recovery.late_cases, due_before=due_before))
-        late |= {*await self._left.ask_again(partial(self._stands_still, due_before))}
-        cases = sorted(listed | silent | (late - told), key=lambda each: (each in listed - in_sql, each))
+        late |= {*await self._watched.ask_again(partial(self._is_stuck, due_before))}
+        cases = sorted(listed | silent | (late - reported), key=lambda each: (each in listed - in_sql, each))
         return [*cases, *await self._workflows.others.stuck(self._engine, due_before)]
 
     async def sweep(
-        self, due_before: datetime, closed_at: datetime | None, pause: Callable[[], Awaitable[None]]
+        self, due_before: datetime, ended_at: datetime | None, pause: Callable[[], Awaitable[None]]
     ) -> None:
         """Look for those that no list shows, with pauses after each page.
 
-        With an instant, closed cases count to which something can happen then.
+        With an instant, ended cases count to which something can happen then.
         """
         await self._workflows.others.sweep(self._engine, due_before)
-        sleeping = sorted(await read(self._engine, partial(recovery.sleeping_cases, closed_at=closed_at)))
-        for start in range(0, len(sleeping), CHUNK):
-            for number in await self._stand_still(due_before, sleeping[start : start + CHUNK]):
-                self._left.add(number)
+        unchecked = sorted(await read(self._engine, partial(recovery.unchecked_cases, ended_at=ended_at)))
+        for start in range(0, len(unchecked), CHUNK):
+            for number in await self._stuck_among(due_before, unchecked[start : start + CHUNK]):
+                self._watched.add(number)
             await pause()
 
-    async def _stands_still(self, due_before: datetime, number: str) -> bool:
-        return bool(await self._stand_still(due_before, [number]))
+    async def _is_stuck(self, due_before: datetime, number: str) -> bool:
+        return bool(await self._stuck_among(due_before, [number]))
 
-    async def _stand_still(self, due_before: datetime, numbers: Sequence[str]) -> set[str]:
-        """Return those of these cases that do not go on."""
+    async def _stuck_among(self, due_before: datetime, numbers: Sequence[str]) -> set[str]:
         left = {number: await self._workflows.has_left_task(number) for number in numbers}
         # An open case that does not run is reported as lost.
         without = [number for number, is_left in left.items() if is_left is None]
         active = await read(self._engine, partial(recovery.active, numbers=without, at=now())) if without else set()
         runs = [number for number, is_left in left.items() if is_left is False]
-        late = await read(self._engine, partial(recovery.oversleeping, numbers=runs, at=due_before)) if runs else set()
+        late = await read(self._engine, partial(recovery.late_among, numbers=runs, at=due_before)) if runs else set()
         return {number for number, is_left in left.items() if is_left} | active | late
 
 
@@ -87,7 +87,7 @@ class ForeignRuns:
         self._workflows = workflows
         self._repair = repair
         self._own = dict[str, str]()  # runs, by case
-        self._watched = Watched()
+        self._watched = WatchList()
 
     async def look(self, number: str, run_id: str, until: datetime | None) -> None:
         """Read who has started a run that was put off. `until` is that of `repair`. Raises as `repair`."""
@@ -100,7 +100,7 @@ class ForeignRuns:
         except ForeignError:
             self._watched.add(number)
         except UnreadableError as error:
-            logger.warning("who has started case %s cannot be told: %s", number, error)
+            logger.warning("who has started case %s is not known: %s", number, error)
 
     async def numbers(self) -> list[str]:
         """Return the numbers of the cases that have such a run. Raises RPCError."""
@@ -108,4 +108,4 @@ class ForeignRuns:
 
     async def _is_foreign(self, number: str) -> bool:
         seen = await self._workflows.get(number)
-        return seen is not None and seen.runs and seen.is_put_off and self._own.get(number) != seen.run_id
+        return seen is not None and not seen.is_over and seen.is_put_off and self._own.get(number) != seen.run_id

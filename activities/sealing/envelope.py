@@ -60,7 +60,6 @@ class Envelope(PayloadCodec, WithSerializationContext):
         return [each if CLEAR in each.metadata else self.seal(each) for each in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Open payloads."""
         return [*map(self.open, payloads)]
 
     def seal(self, payload: Payload) -> Payload:

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED
-from activities.run_status import UndecodableError, described, is_over, latest_run
+from activities.run_status import UndecodableError, describe_run, is_over, latest_run
 from activities.sealing import stamps
 from activities.sealing.envelope import CLEAR, NOT_SEALED, Envelope
 from activities.sealing.stamps import Stamp, UndecidedError
@@ -41,18 +41,15 @@ class Stamps(client.Interceptor, worker.Interceptor):
         """Activities without an end that are under way in this process: the client of the worker, and the type."""
 
     def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:
-        """Return the interceptor that stamps what is sent."""
         return _ClientOutbound(next, self)
 
     def workflow_interceptor_class(
         self,
         input: worker.WorkflowInterceptorClassInput,  # noqa: ARG002 - the SDK's name
     ) -> type[worker.WorkflowInboundInterceptor]:
-        """Return the interceptor of each run."""
         return _WorkflowInbound
 
     def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:
-        """Return the interceptor of each activity."""
         return _ActivityInbound(next, self._endless)
 
     def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
@@ -99,7 +96,7 @@ class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
     async def _has_ended(self) -> bool:
         """Return True if Temporal itself says so, whatever the answer says. Raises RPCError."""
         with suppress(UndecodableError):
-            found = await described(self._client, self.workflow_id)
+            found = await describe_run(self._client, self.workflow_id)
             return found is None or is_over(client.WorkflowExecutionStatus(found.workflow_execution_info.status))
         return False
 

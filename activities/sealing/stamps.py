@@ -69,7 +69,6 @@ class Stamp(NamedTuple):
                 payload.metadata[part] = text.encode()
 
     def stamped(self, converter: PayloadConverter, values: Sequence[Any]) -> list[RawValue]:
-        """Return these values with the stamp."""
         payloads = converter.to_payloads(values)
         for payload in payloads:
             self.put_on(payload)

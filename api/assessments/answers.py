@@ -20,11 +20,12 @@ from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
 from domain.catalogue import figures
 from domain.reports.report import Cell
 from domain.shared.actors import Actor
-from domain.shared.value import Code, Immutable, Name, ShortText, Text, complete
+from domain.shared.codes import Code
+from domain.shared.value import Immutable, Name, ShortText, Text, exhaustive
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
-_SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = complete(
+_SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = exhaustive(
     "_SHOWN",
     figures.FigureUnit,
     {
@@ -35,9 +36,9 @@ _SHOWN: Mapping[figures.FigureUnit, Callable[[Decimal], int | float | str]] = co
     },
 )
 """Forms in which values are shown, by unit."""
-_OUTCOMES: Mapping[figures.Figure, AbstractSet[CallOutcome]] = complete(
+_OUTCOMES: Mapping[figures.Figure, AbstractSet[CallOutcome]] = exhaustive(
     "_OUTCOMES",
-    figures.OF_CALLS,
+    figures.CALL_FIGURES,
     {
         figures.CALLS_ANSWERED: {CallOutcome.ANSWERED},
         figures.CONNECTED_RATE: OFFERED_OUTCOMES,
@@ -190,14 +191,12 @@ class NewObjection(BaseModel):
 
     model_config = body_like(object_.ACTION.example.model_dump(exclude={"by"}, exclude_unset=True))
 
-    by: figures.Subject | None = Field(
-        default=None, description="Kind of the subject; needed if the code is of several kinds."
-    )
+    by: figures.Subject | None = Field(None, description="Kind of the subject; needed if the code is of several kinds.")
     subject: Name
     figure: Code
-    complaint: str | None = Field(default=None, description="The case that is counted wrongly; null: the whole figure.")
+    complaint: str | None = Field(None, description="The case that is counted wrongly; null: the whole figure.")
     reason: ShortText
-    evidence: ShortText | None = Field(default=None, description="What proves it, or where it lies.")
+    evidence: ShortText | None = Field(None, description="What proves it, or where it lies.")
 
 
 class ObjectionDecision(BaseModel):
@@ -265,7 +264,7 @@ class NewExclusion(BaseModel):
 
     ground: Code = Field(description="Code of a ground of the catalogue.")
     reason: Text
-    evidence: Text | None = Field(default=None, description="What proves it, or where it lies; some grounds need it.")
+    evidence: Text | None = Field(None, description="What proves it, or where it lies; some grounds need it.")
 
 
 class ExclusionDecision(BaseModel):

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from api.assessments.answers import ExclusionDecision, NewExclusion, NewObjection
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
-from api.routing import Parts, part
+from api.routing import BackendParts, from_backend
 from api.sign_in.security import digest_of
 from api.temporal.client import AssessmentClient
-from api.temporal.server import key_reused
+from api.temporal.errors import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.assessment.state import Exclusion, check_ground, check_not_final
@@ -40,7 +40,7 @@ class Assessments:
     """Assessments of months, and exclusions of cases from them."""
 
     client: AssessmentClient
-    backend: Parts
+    backend: BackendParts
 
     async def of(self, month: str) -> Assessment:
         """Return the assessment of a month. Raises ProblemError that says which months there are."""
@@ -189,4 +189,4 @@ def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Numb
     return Number(month.number, month.serial, kind, by, subject)
 
 
-TheAssessments = Annotated[Assessments, part("assessments")]
+TheAssessments = Annotated[Assessments, from_backend("assessments")]

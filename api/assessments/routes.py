@@ -19,9 +19,9 @@ from api.complaints.cases import TheCases
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX, Pages
-from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseNumber, Paging, RequestKey, number_in
+from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.routing import OnceRoute, TheExportTurn, TheReader, needs
+from api.routing import StrictRoute, TheExportTurn, TheReader, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.state import (
     ASSESSMENT_FINAL,
@@ -38,7 +38,8 @@ from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS, right_to
 from domain.shared.actors import Actor
-from domain.shared.value import Code, Name
+from domain.shared.codes import Code
+from domain.shared.value import Name
 from readmodel.assessments import exclusions, months
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import RowPage
@@ -58,8 +59,8 @@ Month = Annotated[
 class AssessmentQuery(BaseModel, extra="forbid"):
     """Kind of subjects, and the format. Unknown parameters are refused."""
 
-    by: Subject = Field(default=Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
-    format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
+    by: Subject = Field(Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
+    format: Format = Field("json", description="`csv` and `xlsx` have a row for each figure of each subject.")
 
 
 class CaseListing(Paging):
@@ -68,7 +69,7 @@ class CaseListing(Paging):
     by: Subject = Field(description="Kind of the subject.", examples=["agent"])
     subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
     figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
-    format: Format = Field(default="json", description="`csv` and `xlsx` have all cases.")
+    format: Format = Field("json", description="`csv` and `xlsx` have all cases.")
 
 
 _ACTED = (*POST_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, TOO_MANY_ACTIONS)
@@ -79,7 +80,7 @@ def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
     return (*_ACTED, *map(kind_of, action.problems))
 
 
-router = APIRouter(tags=["assessments"], route_class=OnceRoute)
+router = APIRouter(tags=["assessments"], route_class=StrictRoute)
 
 
 @router.get(answers.ASSESSMENTS, summary="List assessed months 考核月份")
@@ -176,8 +177,8 @@ async def inspect_case(
     """Give the points of each criterion of the form; nobody inspects a case of their own."""
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
-    meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
-    after = await assessments.act(month, meant, actor, key, response)
+    action_body = inspect.Inspect(complaint=number, scores=body.scores, **given)
+    after = await assessments.act(month, action_body, actor, key, response)
     return next(each for each in answers.InspectionItem.all_of(after) if each.complaint == number)
 
 
@@ -209,14 +210,14 @@ async def object_to_figure(
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
     fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
-    meant = object_.Object(**{"by": Subject.COMPANY, **fields})
+    action_body = object_.Object(**{"by": Subject.COMPANY, **fields})
 
     async def check() -> None:
-        nonlocal meant
-        meant = meant.model_copy(update=await assessments.objected(month, body, complaint))
+        nonlocal action_body
+        action_body = action_body.model_copy(update=await assessments.objected(month, body, complaint))
 
     refused = await refusal_of(check())
-    after = await assessments.act(month, meant, actor, key, response, refused)
+    after = await assessments.act(month, action_body, actor, key, response, refused)
     return answers.ObjectionItem.of(month, _objection_like(after, body, complaint))
 
 
@@ -235,8 +236,8 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
     response: Response,
 ) -> answers.ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
-    meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
-    found = (await assessments.act(month, meant, actor, key, response)).objection(objection_id)
+    action_body = decide_objection.DecideObjection(objection=objection_id, **dict(body))
+    found = (await assessments.act(month, action_body, actor, key, response)).objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
     return answers.ObjectionItem.of(month, found)
 
@@ -259,7 +260,7 @@ _UNDECIDED = tuple(map(kind_of, (EXCLUSION_DECIDED, OWN_EXCLUSION, ASSESSMENT_FI
 class ExclusionListing(Paging):
     """Filter and page of a list of exclusions."""
 
-    decided: bool = Field(default=False, description="`true`: those that were decided on; else those that wait for it.")
+    decided: bool = Field(False, description="`true`: those that were decided on; else those that wait for it.")
 
 
 @router.get("/v1/exclusions", summary="List exclusions 剔除", dependencies=[needs(READ_ASSESSMENTS)])
@@ -273,7 +274,7 @@ async def list_exclusions(
 
 @router.get(_OF_CASE, summary="List the exclusions of a complaint")
 async def list_exclusions_of_complaint(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
+    number: CaseParam, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
 ) -> Page[answers.ExclusionItem]:
     """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
     await cases.in_sql(number, actor, READ_CASES)
@@ -285,7 +286,7 @@ async def list_exclusions_of_complaint(
     _OF_CASE, summary="剔除 exclude: ask that a complaint is excluded from assessments", responses=problems(*_REFUSED)
 )
 async def request_exclusion(
-    number: CaseNumber,
+    number: CaseParam,
     body: answers.NewExclusion,
     actor: Annotated[Actor, needs(REQUEST_EXCLUSIONS)],
     cases: TheCases,
@@ -303,7 +304,7 @@ async def request_exclusion(
     responses=problems(EXCLUSION_NOT_FOUND, *_UNDECIDED),
 )
 async def decide_on_exclusion(
-    number: CaseNumber,
+    number: CaseParam,
     exclusion_id: Annotated[
         str, Path(alias="id", pattern="^[0-9a-f]{32}$", description="Its id.", examples=["0" * 32])
     ],

@@ -27,8 +27,8 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.routing import KEY, OnceRoute, Parts, part, require_reach
-from api.sql import away
+from api.routing import KEY, BackendParts, StrictRoute, from_backend, require_reach
+from api.sql import sql_unavailable
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
 from domain.case.actions import ACTION_OF, COMMANDS
@@ -47,7 +47,8 @@ from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
-from domain.shared.value import UnknownCode, Value
+from domain.shared.codes import UnknownCode
+from domain.shared.value import Value
 from readmodel.callers import links_sent
 from readmodel.calls.calls import call_mismatch
 from readmodel.calls.contacts import link_goes_nowhere
@@ -90,7 +91,7 @@ class ComplaintActions(Actions[Outcome]):
     """
 
     client: ComplaintClient
-    backend: Parts
+    backend: BackendParts
     cases: Cases
     incidents: IncidentClient
     recognition: Recognition
@@ -136,7 +137,7 @@ class ComplaintActions(Actions[Outcome]):
             return
         case = await self.backend.reader.ask(get_case, number)
         if case is None:
-            raise away("SQL does not show the case yet, so the credits of its account are unknown.")
+            raise sql_unavailable("SQL does not show the case yet, so the credits of its account are unknown.")
         limit = next((credit for credit in case.terms.credits if credit.name == owed.name), None)
         if limit and limit.at_most and limit.at_most_seconds:
             time = timedelta(seconds=limit.at_most_seconds)
@@ -239,13 +240,13 @@ class ComplaintActions(Actions[Outcome]):
         if not left or not _names_another(view.caller, body.caller, self.backend.catalogue.area_code):
             return body
         facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
-        said = Intake.model_construct(**facts).without(left)
-        places = {"caller": merged(said.caller, body.caller), "location": merged(said.location, body.location)}
-        said = said.model_copy(update=places)
-        contact = in_catalogue(self.backend.catalogue, await self.backend.reader.contact(said, view.registered_at))
+        intake = Intake.model_construct(**facts).without(left)
+        places = {"caller": merged(intake.caller, body.caller), "location": merged(intake.location, body.location)}
+        intake = intake.model_copy(update=places)
+        contact = in_catalogue(self.backend.catalogue, await self.backend.reader.contact(intake, view.registered_at))
         names = {each.rpartition(".")[2] for each in left}
         contact = Contact(**{name: value for name, value in contact._asdict().items() if name in names})
-        filled, _ = said.filled_in(contact)
+        filled, _ = intake.filled_in(contact)
         caller, location = (
             {name.rpartition(".")[2] for name in (*_given(part, getattr(body, part)), *left) if name.startswith(part)}
             for part in ("caller", "location")
@@ -309,12 +310,12 @@ def _names_another(caller: Caller, given: Caller | None, area_code: str) -> bool
     return any(before[name] != after[name] for name in before if given and name in given.model_fields_set)
 
 
-router = APIRouter(tags=["actions"], route_class=OnceRoute)
+router = APIRouter(tags=["actions"], route_class=StrictRoute)
 add_actions(
     router,
     PREFIX,
     COMMANDS,
-    Annotated[ComplaintActions, part("complaint_actions")],
+    Annotated[ComplaintActions, from_backend("complaint_actions")],
     number=NumberText,
     number_in=number_in,
     states=State,
@@ -327,6 +328,6 @@ add_actions(
 
 @router.post(PREFIX + "/{action}", include_in_schema=False, dependencies=[Depends(KEY)])
 async def unknown(number: NumberText, action: str) -> Response:  # noqa: ARG001 - part of the path
-    """Answer 404; a stranger is told nothing."""
+    """Answer 404; a stranger learns nothing."""
     hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
     raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=[*COMMANDS])

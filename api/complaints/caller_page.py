@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from activities.sealing.keys import CallerLinks, Link
+from activities.sealing.links import CallerLinks, Link
 from api.complaints.cases import Cases
 from api.edge.browsers import form_of, is_from_another_site, page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
-from api.routing import CatalogueInForce, OnceRoute, part
+from api.routing import CurrentCatalogue, StrictRoute, from_backend
 from api.sign_in.security import digest_of
 from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment
@@ -27,7 +27,7 @@ from domain.case.progress import Satisfaction
 from domain.case.views import CaseView
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import CALLER
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 
 HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
@@ -50,7 +50,7 @@ BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
     "urge": lambda form: Urge(note=_words(form) or None),
 }
 """Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
-STATE_FOR_CALLERS = complete(
+STATE_FOR_CALLERS = exhaustive(
     "STATE_FOR_CALLERS",
     State,
     {
@@ -75,7 +75,7 @@ class CallerPage:
     """Page that a link opens; `secure`: browsers reach the service by HTTPS."""
 
     cases: Cases
-    in_force: CatalogueInForce
+    in_force: CurrentCatalogue
     links: CallerLinks
     limits: Limits
     secure: bool
@@ -113,7 +113,7 @@ class CallerPage:
         if expired:
             return _html(HTTPStatus.GONE, zh, "expired")
         try:
-            self.limits.guessed(request, "unknown links")
+            self.limits.count_guess(request, "unknown links")
         except ProblemError as many:
             return _html(HTTPStatus.TOO_MANY_REQUESTS, zh, "away", many.headers, offers=[])
         return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
@@ -210,9 +210,11 @@ def _html(
     return page("caller_page.html", status, headers, zh=zh, problem=problem, steps=Satisfaction, **values)
 
 
-router = APIRouter(route_class=OnceRoute, include_in_schema=False)
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 
 @router.api_route("/c/{link}", methods=["GET", "POST"])
-async def show_to_caller(link: str, request: Request, page: Annotated[CallerPage, part("caller_page")]) -> Response:
+async def show_to_caller(
+    link: str, request: Request, page: Annotated[CallerPage, from_backend("caller_page")]
+) -> Response:
     return await page.answer(link, request)

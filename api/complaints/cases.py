@@ -11,8 +11,8 @@ from pydantic_core import to_jsonable_python
 from api.edge.problems import ProblemError
 from api.parameters import Flag, Sla, not_found
 from api.responses import EventItem, body_like, masked_for, reads_one_department, shown_as, timeline_of
-from api.routing import part, require_reach
-from api.sql import ProjectionWriter, Reader, away
+from api.routing import from_backend, require_reach
+from api.sql import ProjectionWriter, Reader, sql_unavailable
 from api.temporal.client import ComplaintClient
 from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.case import Case
@@ -24,7 +24,7 @@ from domain.catalogue.terms import Priority
 from domain.reports.report import Cell
 from domain.rights.rights import PERSONAL_DATA, Right, masked, masks_for
 from domain.shared.actors import Actor
-from domain.shared.value import Immutable, Name, complete
+from domain.shared.value import Immutable, Name, exhaustive
 from readmodel.cases.queries import PartOfCase, get_case
 
 
@@ -73,7 +73,7 @@ class Cases:
             raise not_found(number)
         require_reach(right, actor, number, found)
         if case is None:
-            raise away(f"The complaint {number} is there, but SQL does not show it yet.")
+            raise sql_unavailable(f"The complaint {number} is there, but SQL does not show it yet.")
         return case
 
     async def write(self, number: str, outcome: Outcome, actor: Actor) -> tuple[CaseView, bool]:
@@ -92,7 +92,7 @@ class Cases:
         return view, committed
 
 
-TheCases = Annotated[Cases, part("cases")]
+TheCases = Annotated[Cases, from_backend("cases")]
 
 
 NEW_COMPLAINT: dict[str, Any] = {
@@ -109,12 +109,10 @@ class NewComplaint(Intake):
 
     model_config = body_like(NEW_COMPLAINT)
 
-    priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
-    owner: Name | None = Field(
-        default=None, description="Owner of the case, by id or name; by default the acting agent."
-    )
+    priority: Priority | None = Field(None, description="Overrides the service's own; the clocks stay.")
+    owner: Name | None = Field(None, description="Owner of the case, by id or name; by default the acting agent.")
     fill: StrictBool = Field(
-        default=True,
+        True,
         description="Take name, telephone and place from the registry of customers where the caller gives none.",
     )
 
@@ -234,9 +232,9 @@ MASKED_AS: Mapping[str, str | None] = {
 COLUMNS = tuple(MASKED_AS)
 _PERSONAL = {name: field.split(".") for name, field in MASKED_AS.items() if field}
 _FIELDS = {field for kind in PERSONAL_DATA for field in kind.fields}
-complete("PERSONAL_DATA", filter(None, MASKED_AS.values()), _FIELDS)
+exhaustive("PERSONAL_DATA", filter(None, MASKED_AS.values()), _FIELDS)
 _NAMES = {*(field.replace(".", "_") for field in _FIELDS), *(field.rpartition(".")[2] for field in _FIELDS)}
-complete("MASKED_AS", _NAMES.intersection(COLUMNS), _PERSONAL)  # A personal column is never in clear by oversight.
+exhaustive("MASKED_AS", _NAMES.intersection(COLUMNS), _PERSONAL)  # A personal column is never in clear by oversight.
 
 
 def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:

@@ -15,22 +15,23 @@ from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 from api.complaints.cases import NewComplaint
-from api.directory import PersonMeant
+from api.directory import FoundPerson
 from api.edge.problems import ProblemError, declare, unavailable
-from api.routing import Parts, part
+from api.routing import BackendParts, from_backend
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
-from api.temporal.server import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, Backlog, request_of
+from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
+from api.temporal.server import Backlog
 from domain.case.actions.register import Registration
-from domain.case.automatic.external import Recognised
+from domain.case.automatic.internal_updates import Recognised
 from domain.case.case import Case
 from domain.case.intake import Contact, Intake
 from domain.case.lifecycle import Event
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
+from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
-from domain.shared.value import UnknownCode
 from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
 from readmodel.cases.queries import get_case
 from workflows.clients.start import Request
@@ -127,8 +128,8 @@ class Recognition:
         """Tell the case what was known of its caller, whom it names since this version. Raises ProblemError."""
         known = await self._reader.known_late(intake, at, number)
         if known != UNKNOWN_CALLER.facts or caller_version > 1:
-            said = Recognised(**known._asdict(), caller_version=caller_version)
-            if batch := await self._complaints.recognise(number, said, f"recognise-{caller_version}"):
+            recognised = Recognised(**known._asdict(), caller_version=caller_version)
+            if batch := await self._complaints.recognise(number, recognised, f"recognise-{caller_version}"):
                 await self._projection.write(batch)
 
 
@@ -152,7 +153,7 @@ class IntakeService:
     """Registration of complaints."""
 
     complaints: ComplaintClient
-    backend: Parts
+    backend: BackendParts
     backlog: Backlog
     recognition: Recognition
 
@@ -172,17 +173,17 @@ class IntakeService:
         if sent:
             # As long as the same request may be under way under the number of yesterday.
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())
-        thanked = self.backend.naming.known(body.thanked) if body.thanked else None
+        thanked = self.backend.person_finder.known(body.thanked) if body.thanked else None
         given = {name: getattr(body, name) for name in Intake.model_fields}
-        said = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
+        stated = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
-        looking = asyncio.ensure_future(self.backend.reader.known(said, at))
+        looking = asyncio.ensure_future(self.backend.reader.known(stated, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
             return NewlyRegistered(number)
         known = await looking
         facts, contact = known or UNKNOWN_CALLER
-        intake, filled = said.filled_in(in_catalogue(self.backend.catalogue, contact)) if body.fill else (said, ())
-        if intake.location.district != said.location.district:
+        intake, filled = stated.filled_in(in_catalogue(self.backend.catalogue, contact)) if body.fill else (stated, ())
+        if intake.location.district != stated.location.district:
             terms = self._terms(body, intake.location.district, at)
         incident = await self.backend.reader.incident_covering(intake.service_code, intake.location)
         people = owner.people | (thanked.people if thanked else {})
@@ -190,7 +191,7 @@ class IntakeService:
         draft = Registration(number="", at=at, actor=actor, owner=owner.id, people=people, intake=intake, **found)
         registered = await self._start(draft, request, sent=sent)
         if known is None and registered.case:
-            self.recognition.begin(registered.number, said, at)
+            self.recognition.begin(registered.number, stated, at)
         return registered
 
     async def write(self, made: NewlyRegistered) -> tuple[Case, bool]:
@@ -231,16 +232,16 @@ class IntakeService:
                 return number
         return None
 
-    def _owner(self, actor: Actor, body: NewComplaint) -> PersonMeant:
+    def _owner(self, actor: Actor, body: NewComplaint) -> FoundPerson:
         """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
         if body.owner is None or body.owner in (actor.id, actor.name):
-            return PersonMeant(actor.id, actor.name)
+            return FoundPerson(actor.id, actor.name)
         if actor.role is not Role.ADMIN:
             detail = (
                 f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
             )
             raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
-        return self.backend.naming.first_owner(body.owner)
+        return self.backend.person_finder.first_owner(body.owner)
 
     def _terms(self, body: NewComplaint, district: str | None, at: datetime) -> Terms:
         """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
@@ -259,4 +260,4 @@ def in_catalogue(catalogue: Catalogue, contact: Contact) -> Contact:
     return contact if is_known else contact._replace(district=None)
 
 
-TheIntake = Annotated[IntakeService, part("intake")]
+TheIntake = Annotated[IntakeService, from_backend("intake")]

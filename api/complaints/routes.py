@@ -26,14 +26,14 @@ from api.complaints.cases import (
     cells,
 )
 from api.complaints.intake import OTHER_OWNER, TheIntake
-from api.directory import Naming
+from api.directory import PersonFinder
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports.files import CSV, XLSX
 from api.parameters import (
     INVALID_PERIOD,
     POST_ERRORS,
-    CaseNumber,
+    CaseParam,
     Filters,
     IfNoneMatch,
     Listing,
@@ -49,23 +49,23 @@ from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag,
 from api.routing import (
     BY_NAME,
     MASKED_SEARCH,
-    OnceRoute,
+    StrictRoute,
     TheCatalogue,
     TheExportTurn,
-    TheNaming,
+    TheFinder,
     ThePrinter,
     TheReader,
     department_within,
+    from_backend,
     needs,
-    part,
     search_within,
 )
-from api.temporal.server import TEMPORAL_ERRORS
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import PartState, State
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
-from domain.shared.value import DepartmentCode, words
+from domain.shared.codes import DepartmentCode, words
 from readmodel.base.paging import RowPage
 from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
 from readmodel.cases.queries import documents as documents_of
@@ -99,10 +99,10 @@ class PartListing(Paging):
     """Filters of a list of parts."""
 
     department: DepartmentCode | None = Field(
-        default=None, description="The department, by code or name; by default your own.", examples=["repair"]
+        None, description="The department, by code or name; by default your own.", examples=["repair"]
     )
     state: tuple[PartState, ...] = Field(
-        default=(), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
+        (), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
     )
 
 
@@ -110,7 +110,7 @@ NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not
 HEADERS = {"Vary": "Accept"}
 
 
-router = APIRouter(tags=["complaints"], route_class=OnceRoute)
+router = APIRouter(tags=["complaints"], route_class=StrictRoute)
 
 
 @router.post(
@@ -140,10 +140,10 @@ async def register_complaint(
     return complaint
 
 
-def _narrowed(wanted: Filters, actor: Actor, naming: Naming, catalogue: Catalogue) -> CaseFilters:
+def _narrowed(wanted: Filters, actor: Actor, finder: PersonFinder, catalogue: Catalogue) -> CaseFilters:
     """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
-    owner, assignee = (person(naming, given, actor) for given in (filters.owner, filters.assignee))
+    owner, assignee = (person(finder, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
     area_code = catalogue.area_code
     narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
@@ -160,7 +160,7 @@ async def list_complaints(
     wanted: Annotated[Listing, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
-    naming: TheNaming,
+    finder: TheFinder,
     turn: TheExportTurn,
     catalogue: TheCatalogue,
 ) -> Page[Complaint] | Response:
@@ -170,7 +170,7 @@ async def list_complaints(
     the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
     sees callers' data masked cannot search in them.
     """
-    filters = _narrowed(wanted, actor, naming, catalogue)
+    filters = _narrowed(wanted, actor, finder, catalogue)
     if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
@@ -190,11 +190,11 @@ async def count_complaints(
     wanted: Annotated[Filters, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
-    naming: TheNaming,
+    finder: TheFinder,
     catalogue: TheCatalogue,
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    return Counts.of(await reader.ask(count_cases, _narrowed(wanted, actor, naming, catalogue)))
+    return Counts.of(await reader.ask(count_cases, _narrowed(wanted, actor, finder, catalogue)))
 
 
 @router.get(
@@ -204,7 +204,7 @@ async def count_complaints(
     responses=NOT_MODIFIED | problems(*TEMPORAL_ERRORS),
 )
 async def get_complaint(
-    number: CaseNumber,
+    number: CaseParam,
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
     response: Response,
@@ -224,7 +224,7 @@ async def get_complaint(
 
 @router.get("/v1/complaints/{number}/timeline", summary="Read what happened to a complaint", response_model=Timeline)
 async def get_timeline(
-    number: CaseNumber,
+    number: CaseParam,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
@@ -261,7 +261,7 @@ async def list_parts(
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
+    number: CaseParam, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
 ) -> Page[NoticeItem]:
     """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
@@ -282,12 +282,12 @@ async def list_notices(
     },
 )
 async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
-    number: CaseNumber,
+    number: CaseParam,
     seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
     actor: Annotated[Actor, needs(READ_NOTICES)],
     reader: TheReader,
     printer: ThePrinter,
-    documents: Annotated[Documents, part("documents")],
+    documents: Annotated[Documents, from_backend("documents")],
     cases: TheCases,
     accept: Annotated[str, Header(include_in_schema=False)] = HTML,
 ) -> Response:

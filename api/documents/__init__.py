@@ -176,6 +176,6 @@ def _length(late: timedelta) -> tuple[str, str]:
     minutes, seconds = divmod(rest, 60)
     parts = [(late.days, "天", "day"), (hours, "小时", "hour"), (minutes, "分", "minute"), (seconds, "秒", "second")]
     first = next((place for place, (count, _, _) in enumerate(parts) if count), len(parts) - 1)
-    said = [part for part in parts[first : first + 2] if part[0]] or parts[-1:]
-    zh = " ".join(f"{count} {unit}" for count, unit, _ in said)
-    return zh, " ".join(f"{count} {unit}{'s' if count != 1 else ''}" for count, _, unit in said)
+    shown = [part for part in parts[first : first + 2] if part[0]] or parts[-1:]
+    zh = " ".join(f"{count} {unit}" for count, unit, _ in shown)
+    return zh, " ".join(f"{count} {unit}{'s' if count != 1 else ''}" for count, _, unit in shown)

@@ -33,10 +33,10 @@ TEMPLATES = Environment(
     trim_blocks=True,
 )
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
-K = TypeVar("K", bound="Kept")
+K = TypeVar("K", bound="CookieContent")
 
 
-class Kept(Immutable):
+class CookieContent(Immutable):
     """Content that a browser keeps for the service until `ends_at`."""
 
     ends_at: Instant

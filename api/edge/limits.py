@@ -1,7 +1,4 @@
-"""Limits of an address, a person and a case: counted in this process, told in the log, and answered 429 beyond.
-
-Of connections: heads are small, all arrives and is taken within a time, and no address may hold all of them.
-"""
+"""Limits of an address, a person and a case: counted in this process, logged, and answered 429 beyond."""
 
 import asyncio
 import logging
@@ -9,10 +6,8 @@ import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import ClassVar
 from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
@@ -20,9 +15,7 @@ from fastapi import Request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.edge.middleware import HEAD_TOO_LARGE
 from api.edge.problems import NO_ANSWER, ProblemError, ProblemKind, declare, unavailable
 from domain.shared.actors import Role
 
@@ -33,8 +26,8 @@ TOO_MANY_REQUESTS = declare("too-many-requests", HTTPStatus.TOO_MANY_REQUESTS, "
 TOO_MANY_ACTIONS = declare("too-many-actions", HTTPStatus.TOO_MANY_REQUESTS, "Too many actions on one case")
 LOOKUP = "/v1/callers/lookup"
 """Path of the one operation that reads what a body names: no telephone stands in an address."""
-OPENED = 20
-"""Requests to open payloads for each that reads: the page of a history sends one for each of its payloads."""
+PAYLOADS_PER_READ = 20
+"""Requests of the Temporal UI to open payloads for each other one: a page of a history sends one for each payload."""
 TURN_SECONDS = 10.0
 """Longest wait for a turn: a little more than a workflow gets for its answer."""
 TURN_RETRY_SECONDS = 2
@@ -48,7 +41,7 @@ class RareLog(FixedWindowRateLimiter):
     def __init__(self) -> None:
         super().__init__(MemoryStorage())
 
-    def tell(self, subject: str, what: str) -> None:
+    def note(self, subject: str, what: str) -> None:
         if self.hit(_ONE_LINE, subject, what):
             log.warning("%s %s", subject, what)
 
@@ -68,7 +61,7 @@ class Limit:
         if self._most is None or self._limiter.test(self._most, subject):
             return
         reached = f"has reached the limit of {self._most.amount} {self._what} within a minute"
-        self._log.tell(subject, reached)
+        self._log.note(subject, reached)
         seconds = math.ceil(self._limiter.get_window_stats(self._most, subject).reset_time - time.time())
         headers = {"Retry-After": str(max(seconds, 1))}
         raise ProblemError(self._kind, f"The {subject} {reached}; send it again after the pause.", headers=headers)
@@ -91,31 +84,33 @@ class Limits:
         self._guesses = Limit(TOO_MANY_GUESSES, guesses, "wrong keys or links")
         self._reads = Limit(TOO_MANY_REQUESTS, reads, "requests that read")
         self._writes = Limit(TOO_MANY_REQUESTS, writes, "requests that change something")
-        self.looks = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
-        """The UI asks for itself as well, without a person's doing."""
-        self.opens = Limit(TOO_MANY_REQUESTS, OPENED * reads, "requests of the Temporal UI to open payloads")
+        self.ui_requests = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
+        """The UI sends requests by itself as well."""
+        self.ui_payloads = Limit(
+            TOO_MANY_REQUESTS, PAYLOADS_PER_READ * reads, "requests of the Temporal UI to open payloads"
+        )
 
-    def guessed(self, request: Request, what: str) -> None:
+    def count_guess(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
-        self._log.tell(_address(request), f"sends {what}")
+        self._log.note(_address(request), f"sends {what}")
         self.check_guesses(request)
         self._guesses.count(_address(request))
 
     @contextmanager
-    def guessing(self, request: Request, what: str) -> Iterator[None]:
+    def counting_guesses(self, request: Request, what: str) -> Iterator[None]:
         """Count a ProblemError 401 of this context as wrong. Raises ProblemError 429 instead after too many."""
         try:
             yield
         except ProblemError as refused:
             if refused.problem.status == HTTPStatus.UNAUTHORIZED:
-                self.guessed(request, what)
+                self.count_guess(request, what)
             raise
 
     def check_guesses(self, request: Request) -> None:
         """Raise ProblemError 429 if the address of this request has sent too many wrong keys or links."""
         self._guesses.check(_address(request))
 
-    def asked(self, request: Request, person: str, role: Role) -> None:
+    def count_request(self, request: Request, person: str, role: Role) -> None:
         """Count a request of a person, by id. Raises ProblemError 429 after too many.
 
         Administrators are not counted: with their keys, programs import and measure.
@@ -135,9 +130,9 @@ def _address(request: Request) -> str:
 
 def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
     """Return the refusal, at `at`, of what a rule in words allows again from `free_at` on."""
-    told = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
+    shown = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
     headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
-    return ProblemError(kind, f"{rule} The next one is possible from {told} on.", headers=headers)
+    return ProblemError(kind, f"{rule} The next one is possible from {shown} on.", headers=headers)
 
 
 class Turns:
@@ -160,177 +155,3 @@ class Turns:
             yield
         finally:
             lock.release()
-
-
-HEAD_BYTES = 64 * 1024
-"""Largest head of a request: its line and fields. httptools takes no longer address either."""
-RENDER = b"/temporal/render?"
-"""Beginning of the one address that may be longer: the Temporal UI asks with it for the details of a case."""
-ADDRESS_BYTES = 1_000_000
-"""Longest such address: 80,000 characters of details, with 9 bytes for each Chinese character and 12 for some."""
-LONG_HEADS, LONG_HEADS_OF_ADDRESS = 32, 8
-"""Connections at the same time that may have sent a longer head, in all and of one address: 32 MB."""
-FIELDS = 100
-"""Most fields of a request, with its trailers: each takes some twenty times the bytes of a tiny one."""
-PIECE_BYTES = 8 * 1024
-"""Bytes that are parsed at once, so that the parser keeps no more than this beyond a limit."""
-AHEAD = 32
-"""Requests that may wait for their turn on one connection."""
-LINGER_SECONDS = 2.0
-"""Seconds in which what still comes is dropped after a refusal: a connection that is closed at once takes it along."""
-
-
-@dataclass(frozen=True)
-class ConnectionBounds:
-    """Bounds of the connections of one process at the same time: in all, and of one address.
-
-    Within the `seconds`, the head of a request arrives, then its body, and then its answer is taken.
-    """
-
-    seconds: float
-    most: int
-    of_address: int
-    log: RareLog = field(default_factory=RareLog)
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """HTTP by uvicorn, which itself waits for ever for the rest of a request, and for a client to take its answer.
-
-    A connection is closed if the head of a request is late, or its body after the answer. A late body that the
-    application waits for is answered 408 by `middleware.limit_body`. A head beyond HEAD_BYTES, which the parser would
-    keep, or of more than FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions of
-    chunks). An address for RENDER does not count, up to ADDRESS_BYTES.
-    """
-
-    bounds: ClassVar[ConnectionBounds]
-    connections: set["BoundedProtocol"]  # type: ignore[assignment]  # no other protocol is served
-    address: str = ""
-    url: bytes = b""
-    has_long_head: bool = False
-    _head: int = 0
-    _fields: int = 0
-    _is_refused: bool = False
-    _is_at_end: bool = False
-    _late: asyncio.TimerHandle | None = None
-    _untaken: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self.address = self.client[0] if self.client else "unknown"
-        held = sum(other.address == self.address for other in self.connections)
-        if held > self.bounds.of_address or len(self.connections) > self.bounds.most:
-            bounds = f"{self.bounds.of_address} of one address, {self.bounds.most} in all"
-            self.bounds.log.tell(f"address {self.address}", f"is refused connections: accepted are {bounds}")
-            self.transport.abort()
-            return
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        """Begin to wait for a further request with its first byte, which ends uvicorn's own timer."""
-        if self._late is None and getattr(self.cycle, "response_complete", True):
-            self._wait()
-        place = 0
-        while place < len(data) and not self._is_refused and not self._is_at_end and not self.transport.is_closing():
-            piece = data[place : place + min(PIECE_BYTES, self._most() - self._head)]
-            place += len(piece)
-            self._head += len(piece)
-            super().data_received(piece)
-            if self._head >= self._most():
-                self._refuse()
-            elif len(self.pipeline) > AHEAD:
-                self.transport.abort()
-
-    def _most(self) -> int:
-        """Return the size of the largest head, of which what has come of a long address does not count."""
-        if len(self.url) < HEAD_BYTES // 2 or not self.url.startswith(RENDER):
-            return HEAD_BYTES
-        if not self.has_long_head:
-            others = [other.address for other in self.connections if other.has_long_head]
-            is_free = len(others) < LONG_HEADS and others.count(self.address) < LONG_HEADS_OF_ADDRESS
-            self.has_long_head = is_free and getattr(self.cycle, "response_complete", True)
-        return HEAD_BYTES + (min(len(self.url), ADDRESS_BYTES) if self.has_long_head else 0)
-
-    def _refuse(self) -> None:
-        """Answer 431 and end the connection; without an answer if an earlier one is under way."""
-        self._is_refused = True
-        self._unset_keepalive_if_required()
-        if not getattr(self.cycle, "response_complete", True):
-            self.transport.abort()
-            return
-        bytes_at_most, fields_at_most = f"{HEAD_BYTES} bytes at most", f"{FIELDS} header fields at most"
-        detail = f"The request line and the header fields may have {bytes_at_most} together, and {fields_at_most}."
-        answer = ProblemError(HEAD_TOO_LARGE, detail, accepted=[bytes_at_most, fields_at_most]).response()
-        fields = [*self.server_state.default_headers, *answer.raw_headers, (b"connection", b"close")]
-        lines = b"".join(b"%s: %s\r\n" % field for field in fields)
-        self.transport.write(STATUS_LINE[answer.status_code] + lines + b"\r\n" + bytes(answer.body))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._stop_waiting()
-        self._late = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field, unless there are too many. The parser goes on to the end of its piece after a refusal."""
-        self._fields += 1
-        if self._fields <= FIELDS:
-            super().on_header(name, value)
-        elif not self._is_refused:
-            self._refuse()
-
-    def on_headers_complete(self) -> None:
-        if self._is_refused:
-            return
-        self._head = 0
-        self._wait()
-        query = b""
-        if self.has_long_head:
-            # Set apart, as httptools reads no longer address.
-            self.url, _, query = self.url.partition(b"?")
-        super().on_headers_complete()
-        if query:
-            self.scope["query_string"] = query
-            # Nothing more is taken: what is kept of this connection counts until it is gone.
-            self.cycle.keep_alive, self._is_at_end = False, True
-
-    def on_body(self, body: bytes) -> None:
-        if self._is_refused:
-            return
-        self._head = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        if self._is_refused:
-            return
-        self._head = self._fields = 0
-        self._stop_waiting()
-        super().on_message_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        if self._untaken:
-            self._untaken.cancel()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        """Begin to wait until the client has taken the answer: until then, a closed connection is kept."""
-        super().on_response_complete()
-        if self._untaken:
-            self._untaken.cancel()
-        self._untaken = self.loop.call_later(self.bounds.seconds, self._abort_untaken)
-
-    def _abort_untaken(self) -> None:
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
-
-    def _wait(self) -> None:
-        self._stop_waiting()
-        # `shutdown` closes the connection; if an answer is under way, after it.
-        self._late = self.loop.call_later(self.bounds.seconds, self.shutdown)
-
-    def _stop_waiting(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-
-
-def bounded_protocol(bounds: ConnectionBounds) -> type[BoundedProtocol]:
-    return type("Protocol", (BoundedProtocol,), {"bounds": bounds})

@@ -149,7 +149,7 @@ def _name_in(host: str) -> str | None:
     return (form["name"] or form["v6"]).lower()
 
 
-def serve_people(app: ASGIApp, serving: Serving) -> ASGIApp:
+def hold_serving_lock(app: ASGIApp, serving: Serving) -> ASGIApp:
     """Return a layer with a context around the answer to each POST: work on many cases then steps aside.
 
     It begins when the body is there, as a slow sender must not hold up other work.

@@ -20,8 +20,9 @@ from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared import errors
+from domain.shared.codes import UNKNOWN_CODE, CodeKind, UnknownCode
 from domain.shared.errors import OperatorError, ProblemType, Refused, causes, form_of, message, tables_at
-from domain.shared.value import NO_INSTANT, RFC_3339, UNKNOWN_CODE, CodeKind, UnknownCode
+from domain.shared.value import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"
@@ -86,7 +87,7 @@ class FieldError(BaseModel):
 
     field: str = Field(description="Path of the field: `body.caller.phone`, `query.limit`.", examples=["body.reason"])
     message: str = Field(description="What is wrong, and what is accepted.", examples=["Field required"])
-    accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
+    accepted: list[str] | None = Field(None, description="What would be accepted instead.")
 
 
 class Problem(BaseModel):
@@ -96,12 +97,12 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="Meant for people: what is wrong, and what would be accepted.")
-    accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
-    state: str | None = Field(default=None, description="The state of the case, where it stands in the way.")
-    version: int | None = Field(default=None, description="The version of the case that refused.")
-    available_actions: list[str] | None = Field(default=None, description="What your role may do to the case now.")
-    errors: list[FieldError] | None = Field(default=None, description="What is wrong, field by field.")
-    request_id: str | None = Field(default=None, description="Names this request in the service's log.")
+    accepted: list[str] | None = Field(None, description="What would be accepted instead.")
+    state: str | None = Field(None, description="The state of the case, where it stands in the way.")
+    version: int | None = Field(None, description="The version of the case that refused.")
+    available_actions: list[str] | None = Field(None, description="What your role may do to the case now.")
+    errors: list[FieldError] | None = Field(None, description="What is wrong, field by field.")
+    request_id: str | None = Field(None, description="Names this request in the service's log.")
 
 
 class ProblemError(Exception):
@@ -165,7 +166,7 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
 def workflow_lost(
     number: str, standing: str, version: int, state: str | None = None, repair: str | None = None
 ) -> ProblemError:
-    """Return the problem of what is not over, and whose workflow is gone; an operator repairs it by this command."""
+    """Return the problem of what is not over, and whose workflow is lost; an operator repairs it by this command."""
     command = repair or f"hotline rebuild workflows --case {number}"
     detail = (
         f"{number} is {standing} (version {version}) in SQL, and has lost its workflow: nothing was done. An operator"

@@ -19,7 +19,7 @@ from api.edge.browsers import TEMPLATES
 from api.exports.files import BOM, lines, sheets
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.report import Chart, ChartKind, Report, Table, shown
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 
 # The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
@@ -44,7 +44,7 @@ Series = Counter[str]
 """Values by label; floats, which its type does not say."""
 Sums = dict[str, Series]
 FONTS = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif'
-_KINDS: Mapping[ChartKind, type[Graph]] = complete(
+_KINDS: Mapping[ChartKind, type[Graph]] = exhaustive(
     "_KINDS",
     ChartKind,
     {ChartKind.BAR: HorizontalBar, ChartKind.STACKED: HorizontalStackedBar, ChartKind.LINE: Line},

@@ -23,11 +23,12 @@ from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.edge.middleware import Metrics
 from api.health import Component, Health, Readiness, fault, fine
-from api.health.storage import SqlHealth, Storage
+from api.health.sql import SqlHealth
+from api.health.storage import Storage
 from api.health.temporal import TemporalHealth, worker_of
 from api.responses import examples
-from api.routing import CatalogueInForce, OnceRoute, part
-from api.temporal.server import ClockCheck, describe, is_off
+from api.routing import CurrentCatalogue, StrictRoute, from_backend
+from api.temporal.server import ClockCheck, describe_offset, is_off
 from readmodel.notifications import oldest_due
 from readmodel.recovery import lost_cases
 from workflows.clients import service
@@ -84,7 +85,7 @@ def checks(
     clock_check: ClockCheck,
     sql: SqlHealth,
     storage: Storage,
-    in_force: CatalogueInForce,
+    in_force: CurrentCatalogue,
     clock: Callable[[], datetime],
 ) -> Checks:
     """Return the check of each part. A further one: an entry here, a field of `Readiness`, an example of its route."""
@@ -214,17 +215,17 @@ async def _clock(check: ClockCheck) -> Component:
     """Return the clock's part: one that cannot be compared refuses no call, and so is no fault."""
     offset = await check.offset()
     remedy = "Set the clocks of the API's and of Temporal's machine, for example by NTP." if is_off(offset) else None
-    return Component(ok=not is_off(offset), detail=describe(offset), remedy=remedy)
+    return Component(ok=not is_off(offset), detail=describe_offset(offset), remedy=remedy)
 
 
-async def _calendar(in_force: CatalogueInForce, clock: Callable[[], datetime]) -> Component:
+async def _calendar(in_force: CurrentCatalogue, clock: Callable[[], datetime]) -> Component:
     end = in_force.catalogue.calendar_end(clock().date())
     if end is None:
         return fine("the holidays are known")
     return Component(ok=end.days_left > CALENDAR_DAYS, detail=end.detail, remedy=end.remedy)
 
 
-async def _catalogue(in_force: CatalogueInForce) -> Component:
+async def _catalogue(in_force: CurrentCatalogue) -> Component:
     edition = in_force.edition
     detail = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
     remedy = None if in_force.sound else "Put a catalogue in force with `hotline catalogue apply FILE`."
@@ -234,8 +235,8 @@ async def _catalogue(in_force: CatalogueInForce) -> Component:
 ALIVE = Health(status="alive")
 METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'
 
-TheReadiness = Annotated[ReadinessCheck, part("readiness")]
-router = APIRouter(tags=["operations"], route_class=OnceRoute)
+TheReadiness = Annotated[ReadinessCheck, from_backend("readiness")]
+router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 
 @router.get("/healthz", summary="Is the process alive?", responses={200: examples("It is.", "alive")})
@@ -266,7 +267,7 @@ async def readyz(checked: TheReadiness, response: Response) -> Readiness:
     response_class=Response,
     responses={200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": METRICS}}}},
 )
-async def metrics(checked: TheReadiness, counted: Annotated[Metrics, part("metrics")]) -> Response:
+async def metrics(checked: TheReadiness, counted: Annotated[Metrics, from_backend("metrics")]) -> Response:
     """Report requests, durations, answers of 202, batches written, readiness, and days of known holidays."""
     await checked.look()
     return Response(counted.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -15,7 +15,7 @@ from temporalio.api.workflowservice import v1 as messages
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.run_status import NOT_OVER, UNPAUSE, unless_gone
+from activities.run_status import NOT_OVER, UNPAUSE, if_found
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
@@ -76,7 +76,7 @@ class TemporalHealth:
         request = messages.DescribeNamespaceRequest(namespace=self.client.namespace)
         asked = self.client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=ANSWER_SECONDS))
         try:
-            found = await unless_gone(asked)
+            found = await if_found(asked)
         except (RPCError, RuntimeError):
             return NO_ANSWER
         if found is None:
@@ -115,7 +115,7 @@ class TemporalHealth:
     async def poller_by(
         self, found: messages.DescribeWorkflowExecutionResponse | None, singleton: Singleton
     ) -> Component:
-        """Report as `poller` does, by what `described` has returned."""
+        """Report as `poller` does, by what `describe_run` has returned."""
         if found is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
         run = found.workflow_execution_info
@@ -154,7 +154,7 @@ class TemporalHealth:
         request = messages.DescribeWorkflowExecutionRequest(
             namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
         )
-        return await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
+        return await if_found(self.client.workflow_service.describe_workflow_execution(request))
 
     async def count_open_cases(self) -> int:
         """Return the number of open cases whose workflows run or are paused. Raises RPCError."""

@@ -22,7 +22,8 @@ from domain.incident.state import (
     Scope,
 )
 from domain.shared.actors import Actor
-from domain.shared.value import DistrictCode, Immutable, Instant, Name, ServiceCode, omit_default
+from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.value import Immutable, Instant, Name, omit_default
 from readmodel.incidents import IncidentCandidate, IncidentCounts
 
 
@@ -38,9 +39,9 @@ class NewIncident(Around):
 
     title: Name = Field(description="Title.")
     services: tuple[ServiceCode, ...] = Field(min_length=1, description="Calls about any of these belong to it.")
-    districts: tuple[DistrictCode, ...] = Field(default=(), description="Calls from any of these belong to it.")
+    districts: tuple[DistrictCode, ...] = Field((), description="Calls from any of these belong to it.")
     since: Instant | None = Field(
-        default=None, description="Cases registered from then on belong to it; by default the catalogue's window."
+        None, description="Cases registered from then on belong to it; by default the catalogue's window."
     )
 
     @model_validator(mode="after")

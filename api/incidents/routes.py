@@ -28,9 +28,9 @@ from api.edge.problems import (
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.routing import BY_NAME, OnceRoute, Parts, TheReader, needs, part
+from api.routing import BY_NAME, BackendParts, StrictRoute, TheReader, from_backend, needs
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
-from api.temporal.server import TEMPORAL_ERRORS, request_of
+from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
@@ -41,7 +41,7 @@ from domain.incident.state import IncidentState, Opening
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor, Role
-from domain.shared.value import UnknownCode
+from domain.shared.codes import UnknownCode
 from readmodel import incidents as stored
 from readmodel.incidents import incident_timeline
 from workflows.clients.start import Request
@@ -60,7 +60,7 @@ class Incidents(Actions[IncidentOutcome]):
     """Incidents, and the actions on them. A person may declare `per_hour` of them within an hour; 0 is no limit."""
 
     client: IncidentClient
-    backend: Parts
+    backend: BackendParts
     cases: Cases
     per_hour: int
 
@@ -202,12 +202,12 @@ def no_incident(number: str) -> ProblemError:
     return ProblemError(INCIDENT_NOT_FOUND, f"There is no incident with the number {number}.")
 
 
-TheIncidents = Annotated[Incidents, part("incidents")]
+TheIncidents = Annotated[Incidents, from_backend("incidents")]
 
 
 PREFIX = "/v1/incidents/{number}"
 UNKNOWN_SCOPE = (UNKNOWN["service"], UNKNOWN["district"])
-IncidentNumber = Annotated[
+IncidentParam = Annotated[
     str,
     Path(
         alias="number",
@@ -223,11 +223,11 @@ class IncidentListing(Paging):
     """Filters of a list of incidents."""
 
     state: tuple[IncidentState, ...] = Field(
-        default=(), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
+        (), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
     )
 
 
-router = APIRouter(tags=["incidents"], route_class=OnceRoute)
+router = APIRouter(tags=["incidents"], route_class=StrictRoute)
 
 
 @router.post(
@@ -262,7 +262,7 @@ async def list_incidents(
 
 @router.get(PREFIX, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
 async def get_incident(
-    number: IncidentNumber, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents, response: Response
+    number: IncidentParam, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents, response: Response
 ) -> IncidentItem:
     """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
     item = await incidents.item(await incidents.found(number, actor), actor)
@@ -272,7 +272,7 @@ async def get_incident(
 
 @router.get(f"{PREFIX}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
 async def get_incident_timeline(
-    number: IncidentNumber,
+    number: IncidentParam,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_INCIDENTS)],
     reader: TheReader,
@@ -291,7 +291,7 @@ async def get_incident_timeline(
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def list_candidates(
-    number: IncidentNumber,
+    number: IncidentParam,
     paging: Annotated[Paging, Query()],
     actor: Annotated[Actor, needs(READ_CANDIDATES)],
     incidents: TheIncidents,
@@ -312,7 +312,7 @@ add_actions(
     f"{PREFIX}/actions",
     INCIDENT_COMMANDS,
     TheIncidents,
-    number=IncidentNumber,
+    number=IncidentParam,
     states=IncidentState,
     model=IncidentItem,
     noun="incident",

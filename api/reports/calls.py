@@ -13,14 +13,14 @@ from api.directory import People
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_PERIOD
 from api.responses import problems
-from api.routing import OnceRoute, ThePeople, TheReader, TheZone, needs
+from api.routing import StrictRoute, ThePeople, TheReader, TheZone, needs
 from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.rights import READ_REPORTS, mask_agent
-from domain.shared.value import Instant, complete
+from domain.shared.value import Instant, exhaustive
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import DutyFigures, Grouping, call_report, start_of
 
-LONGEST_DAYS = complete("LONGEST_DAYS", Grouping, {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366})
+LONGEST_DAYS = exhaustive("LONGEST_DAYS", Grouping, {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366})
 """Longest periods: a quarter of a year of hours, and a year."""
 IN_TIME_SECONDS = 15
 """Seconds within which a call should be answered: GB/T 33358-2016."""
@@ -61,7 +61,7 @@ class CallReportQuery(BaseModel, extra="forbid"):
         examples=["2026-08-09"],
     )
     by: Grouping = Field(
-        default=Grouping.DAY,
+        Grouping.DAY,
         description=f"Groups: hours ({LONGEST_DAYS[Grouping.HOUR]} days at most), days or agents"
         f" ({LONGEST_DAYS[Grouping.DAY]} days).",
     )
@@ -144,7 +144,7 @@ class CallReport(BaseModel):
     total: CallNumbers = Field(description="The same of the whole period.")
 
 
-router = APIRouter(tags=["reports"], route_class=OnceRoute)
+router = APIRouter(tags=["reports"], route_class=StrictRoute)
 
 
 @router.get(

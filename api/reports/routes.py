@@ -19,10 +19,10 @@ from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.routing import Now, OnceRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
+from api.routing import Now, StrictRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
 from api.sql import Reader
 from domain.customers.customer import Thanks
-from domain.reports import report as reports
+from domain.reports import report
 from domain.rights.rights import READ_REPORTS
 from domain.shared.value import ZERO, Name, rate
 from readmodel.callers import thanks_between
@@ -33,7 +33,7 @@ from readmodel.reports.reports import first_case_at, get_report
 Month = Annotated[
     str,
     Query(
-        pattern=f"^{reports.MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"]
+        pattern=f"^{report.MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"]
     ),
 ]
 
@@ -100,14 +100,14 @@ class MonthOfFollowUps(BaseModel):
     items: list[FollowUpItem] = Field(description="By subject; cases without one last.")
 
 
-router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_class=OnceRoute)
+router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_class=StrictRoute)
 
 
 @router.get("/v1/reports/approvals", summary="Money decided in a month 审批月报")
 async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Money:
     """Sum what management approved and rejected, by the month of the last decision."""
     currency = catalogue.currency
-    found = await reader.ask(totals, *reports.month_bounds(month, zone))
+    found = await reader.ask(totals, *report.month_bounds(month, zone))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 
@@ -124,7 +124,7 @@ async def report_thanks(
 ) -> MonthOfThanks:
     """Count the thanks of callers by person, in the month of the call."""
     given: dict[str | None, list[Thanks]] = {}
-    for thanks in await reader.ask(thanks_between, *reports.month_bounds(month, zone)):
+    for thanks in await reader.ask(thanks_between, *report.month_bounds(month, zone)):
         if thanked in (None, thanks.thanked):
             given.setdefault(thanks.thanked, []).append(thanks)
     people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
@@ -142,7 +142,7 @@ async def report_follow_ups(
     ] = FollowUpSubject.COMPANY,
 ) -> MonthOfFollowUps:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-    found = await reader.ask(counts, *reports.month_bounds(month, zone), by)
+    found = await reader.ask(counts, *report.month_bounds(month, zone), by)
     items = [FollowUpItem.of(each) for each in found]
     return MonthOfFollowUps(month=month, by=by, items=items)
 
@@ -151,9 +151,9 @@ PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not 
 BEFORE_FIRST_CASE = declare("before-first-case", HTTPStatus.NOT_FOUND, "Period before the first case")
 REPORT_NOT_MADE = declare("report-not-made", HTTPStatus.NOT_FOUND, "Report not made yet")
 ERRORS = (PERIOD_NOT_ENDED, BEFORE_FIRST_CASE, REPORT_NOT_MADE, NOT_ACCEPTABLE)
-_KINDS: dict[type[reports.NoReportError], ProblemKind] = {
-    reports.NotEndedError: PERIOD_NOT_ENDED,
-    reports.BeforeFirstCaseError: BEFORE_FIRST_CASE,
+_KINDS: dict[type[report.NoReportError], ProblemKind] = {
+    report.NotEndedError: PERIOD_NOT_ENDED,
+    report.BeforeFirstCaseError: BEFORE_FIRST_CASE,
 }
 REPORT_RESPONSES = formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS)
 
@@ -172,20 +172,20 @@ class ReportQuery(BaseModel, extra="forbid"):
     """Format of a report. Unknown parameters are refused."""
 
     format: ReportFormat = Field(
-        default=ReportFormat.JSON,
+        ReportFormat.JSON,
         description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",
     )
 
 
-def _parsed(kind: reports.ReportKind, value: object) -> reports.Period:
+def _parsed(kind: report.ReportKind, value: object) -> report.Period:
     try:
-        return reports.Period.parse(kind, str(value))
-    except reports.PeriodError as error:
+        return report.Period.parse(kind, str(value))
+    except report.PeriodError as error:
         raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
 
 
-def _named(kind: reports.ReportKind, **schema: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{reports.FORMS[kind].pattern}$"}, "validation")
+def _named(kind: report.ReportKind, **schema: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{report.FORMS[kind].pattern}$"}, "validation")
 
 
 class DailyQuery(ReportQuery):
@@ -193,8 +193,8 @@ class DailyQuery(ReportQuery):
 
     period: Annotated[
         Any,
-        BeforeValidator(partial(_parsed, reports.ReportKind.DAILY)),
-        _named(reports.ReportKind.DAILY, format="date"),
+        BeforeValidator(partial(_parsed, report.ReportKind.DAILY)),
+        _named(report.ReportKind.DAILY, format="date"),
     ] = Field(alias="date", description="Day, in the time zone of the catalogue.", examples=["2026-08-03"])
 
 
@@ -202,58 +202,58 @@ class MonthlyQuery(ReportQuery):
     """Month and format of a report."""
 
     period: Annotated[
-        Any, BeforeValidator(partial(_parsed, reports.ReportKind.MONTHLY)), _named(reports.ReportKind.MONTHLY)
+        Any, BeforeValidator(partial(_parsed, report.ReportKind.MONTHLY)), _named(report.ReportKind.MONTHLY)
     ] = Field(alias="month", description="Month, in the time zone of the catalogue.", examples=["2026-08"])
 
 
 @router.get(
-    "/v1/reports/daily", summary="Report of a day 日报", response_model=reports.Report, responses=REPORT_RESPONSES
+    "/v1/reports/daily", summary="Report of a day 日报", response_model=report.Report, responses=REPORT_RESPONSES
 )
 async def report_daily(
     wanted: Annotated[DailyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
-) -> reports.Report | Response:
+) -> report.Report | Response:
     """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-    report = await _stored(wanted.period, reader, now, zone)
-    return await _answer(report, wanted.format, printer)
+    found = await _stored(wanted.period, reader, now, zone)
+    return await _answer(found, wanted.format, printer)
 
 
 @router.get(
-    "/v1/reports/monthly", summary="Report of a month 月报", response_model=reports.Report, responses=REPORT_RESPONSES
+    "/v1/reports/monthly", summary="Report of a month 月报", response_model=report.Report, responses=REPORT_RESPONSES
 )
 async def report_monthly(
     wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
-) -> reports.Report | Response:
+) -> report.Report | Response:
     """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-    report = await _stored(wanted.period, reader, now, zone)
-    return await _answer(report, wanted.format, printer)
+    found = await _stored(wanted.period, reader, now, zone)
+    return await _answer(found, wanted.format, printer)
 
 
-async def _stored(period: reports.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> reports.Report:
+async def _stored(period: report.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> report.Report:
     """Return the report of the period. Raises ProblemError if it was not made, or cannot be."""
     if found := await reader.ask(get_report, period):
         return found
     first = await reader.ask(first_case_at)
     try:
         period.check(now, zone, first)
-    except reports.NoReportError as error:
+    except report.NoReportError as error:
         raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
     command = f"hotline report {period.kind.value} {period.name} --make"
     detail = f"The report of {period.name} is not made yet; run `{command}`."
     raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
 
 
-async def _answer(report: reports.Report, wanted: ReportFormat, printer: Printer | None) -> reports.Report | Response:
+async def _answer(found: report.Report, wanted: ReportFormat, printer: Printer | None) -> report.Report | Response:
     """Return the report in a format, rendered from the stored value alone, so it stays as it was made."""
-    saved = attachment(f"{report.kind.value}-{report.period}.{wanted.value}")
+    saved = attachment(f"{found.kind.value}-{found.period}.{wanted.value}")
     match wanted:
         case ReportFormat.JSON:
-            return report
+            return found
         case ReportFormat.CSV:
-            return Response(await asyncio.to_thread(as_csv, report), media_type=CSV, headers=saved)
+            return Response(await asyncio.to_thread(as_csv, found), media_type=CSV, headers=saved)
         case ReportFormat.XLSX:
-            return Response(await asyncio.to_thread(as_xlsx, report), media_type=XLSX, headers=saved)
-    html = await asyncio.to_thread(page, report)
+            return Response(await asyncio.to_thread(as_xlsx, found), media_type=XLSX, headers=saved)
+    html = await asyncio.to_thread(page, found)
     if wanted is ReportFormat.HTML:
         return HTMLResponse(html, headers=CONTENT_SECURITY)
     others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]
-    return Response(await printed_with(printer, html, report.made_at, others), media_type=PDF, headers=saved)
+    return Response(await printed_with(printer, html, found.made_at, others), media_type=PDF, headers=saved)

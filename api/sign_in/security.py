@@ -39,14 +39,14 @@ class BearerKey:
         """Return who acts, by the key or token of the request. Raises ProblemError 401, 403, or 429 after many."""
         inner: Actor | None = request.scope.get(ACTOR)
         if inner:
-            self._limits.asked(request, inner.id, inner.role)
+            self._limits.count_request(request, inner.id, inner.role)
             return inner
         if sent is None:
             other = f", or an access token of {self.tokens.issuer.url}" if self.tokens else ""
             detail = f"Send an API key: Authorization: Bearer hk_...{other}"
             raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": CHALLENGE})
         if self.tokens and not sent.credentials.startswith("hk_"):
-            with self._limits.guessing(request, "wrong tokens"):
+            with self._limits.counting_guesses(request, "wrong tokens"):
                 actor = await self.tokens.verify(sent.credentials)
             if person := self._people.get(actor.id):
                 if person.left_at is not None:
@@ -59,7 +59,7 @@ class BearerKey:
                 raise ProblemError(
                     WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"]
                 )
-        self._limits.asked(request, actor.id, actor.role)
+        self._limits.count_request(request, actor.id, actor.role)
         request.scope[ACTOR] = actor
         return actor
 
@@ -67,12 +67,12 @@ class BearerKey:
         """Return who acts with the key of this text, and the key. Raises ProblemError 401, 503, or 429 after many."""
         headers = {"WWW-Authenticate": INVALID}
         if (form := TOKEN.fullmatch(token)) is None:
-            self._limits.guessed(request, "malformed keys")
+            self._limits.count_guess(request, "malformed keys")
             detail = f"An API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape."
             raise ProblemError(MALFORMED_KEY, detail, headers=headers)
         found = await self._people.verify(form[1], form[2], lambda: self._limits.check_guesses(request))
         if found is None:
-            self._limits.guessed(request, "wrong keys")
+            self._limits.count_guess(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
         return found
 

@@ -22,10 +22,10 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.directory import People
-from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
+from api.edge.browsers import CookieContent, SealedCookie, form_of, page, require_same_origin
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError, declare
-from api.routing import OnceRoute, ThePeople, TheWriter, part
+from api.routing import StrictRoute, ThePeople, TheWriter, from_backend
 from api.sign_in.security import BearerKey
 from api.sign_in.tokens import CHALLENGE, LONGEST_REASON, Tokens
 from domain.shared.actors import Actor
@@ -39,7 +39,7 @@ HANDSHAKE_SECONDS = 600
 log = logging.getLogger("hotline.api")
 
 
-class Handshake(Kept):
+class Handshake(CookieContent):
     """Sign-in that a browser has begun at the issuer: what the issuer sends back, the PKCE verifier, where to go on."""
 
     state: str
@@ -90,12 +90,12 @@ class OidcSignIn:
         if handshake is None or not code or not secrets.compare_digest(state.encode(), handshake.state.encode()):
             raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
         given = await self._exchange(code, handshake.verifier)
-        said = await self.tokens.read(str(given.get("id_token", "")), self.client_id)
+        id_claims = await self.tokens.read(str(given.get("id_token", "")), self.client_id)
         # What is about another sign-in, client or person is somebody else's.
-        if said.get("nonce") != handshake.nonce or said.get("azp", self.client_id) != self.client_id:
+        if id_claims.get("nonce") != handshake.nonce or id_claims.get("azp", self.client_id) != self.client_id:
             raise _refused("the ID token is that of another sign-in")
         claims = await self.tokens.read(str(given.get("access_token", "")))
-        if said["sub"] != claims["sub"]:
+        if id_claims["sub"] != claims["sub"]:
             raise _refused("ID token and access token are of different people")
         return self.tokens.claims.actor(claims), handshake.to
 
@@ -125,7 +125,7 @@ _CHALLENGE = {"WWW-Authenticate": CHALLENGE}
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")
 
 
-class Session(Kept):
+class Session(CookieContent):
     """Session of a person who has signed in; with the scope `read` it changes nothing.
 
     It ends at `ends_at`, or when the person's number in the directory is no longer `session_number`.
@@ -217,12 +217,12 @@ NO_SUCH_PERSON = declare("no-such-person", HTTPStatus.FORBIDDEN, "Person not in 
 SIGNED_OUT_HERE = declare("signed-out-here", HTTPStatus.SERVICE_UNAVAILABLE, "Signed out in this browser alone")
 
 
-TheOidc = Annotated[OidcSignIn, part("oidc")]
-TheSessions = Annotated[Sessions, part("sessions")]
-TheLimits = Annotated[Limits, part("limits")]
-TheBearer = Annotated[BearerKey, part("bearer")]
-router = APIRouter(route_class=OnceRoute, include_in_schema=False)
-oidc_router = APIRouter(route_class=OnceRoute, include_in_schema=False)
+TheOidc = Annotated[OidcSignIn, from_backend("oidc")]
+TheSessions = Annotated[Sessions, from_backend("sessions")]
+TheLimits = Annotated[Limits, from_backend("limits")]
+TheBearer = Annotated[BearerKey, from_backend("bearer")]
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+oidc_router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 """Ways to the issuer and back, if there is one."""
 
 
@@ -278,7 +278,7 @@ async def finish_with_issuer(
 ) -> Response:
     try:
         limits.check_guesses(request)
-        with limits.guessing(request, "wrong sign-ins"):
+        with limits.counting_guesses(request, "wrong sign-ins"):
             actor, to = await oidc.finish(request)
         response: Response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
         await _read_anew(people)

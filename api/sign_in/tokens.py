@@ -20,7 +20,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from activities.notifications.channels.base import check_resolved
 from api.edge.problems import ProblemError, declare, unavailable
 from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
-from domain.shared.value import Coded, Name
+from domain.shared.codes import Coded
+from domain.shared.value import Name
 from readmodel.people.people import folded
 
 log = logging.getLogger("hotline.api")

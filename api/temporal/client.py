@@ -28,9 +28,10 @@ from activities.run_status import is_lost, is_over
 from activities.sealing.envelope import Envelope, context_of
 from api.edge.limits import Limit
 from api.edge.problems import ProblemError, declare
-from api.temporal import server
+from api.temporal import errors
+from api.temporal.server import ClockCheck
 from domain.case.actions.register import Registration
-from domain.case.automatic.external import KNOWN, Recognised
+from domain.case.automatic.internal_updates import KNOWN, Recognised
 from domain.case.bulk import Handover, HandoverProgress
 from domain.case.case import Case
 from domain.case.lifecycle import Event
@@ -45,16 +46,9 @@ from domain.shared.value import to_milliseconds
 from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import HandoverStart, HandoverWorkflow
-from workflows.clients.start import (
-    Request,
-    Started,
-    find_incident,
-    find_started,
-    handover_workflow_id,
-    start_handover,
-    start_incident,
-    start_once,
-)
+from workflows.clients.bulk import handover_workflow_id, start_handover
+from workflows.clients.incidents import Started, find_incident, start_incident
+from workflows.clients.start import Request, find_started, start_once
 from workflows.complaint.messages import ComplaintStart, options_of
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
@@ -83,7 +77,7 @@ class EntityClient(Generic[OutcomeT]):
     client: Client
     task_queue: str
     timeout: float
-    clock_check: server.ClockCheck
+    clock_check: ClockCheck
     limit: Limit
     acknowledged: Callable[[str], int | None] = lambda _: None
     _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -91,7 +85,7 @@ class EntityClient(Generic[OutcomeT]):
     @property
     def query_timeout(self) -> float:
         """Longest wait for the answer to a query, in seconds."""
-        return min(server.QUERY_SECONDS, self.timeout)
+        return min(errors.QUERY_SECONDS, self.timeout)
 
     async def act(
         self, number: str, action: str, command: Command[Any], refused: ProblemError | None = None
@@ -109,13 +103,13 @@ class EntityClient(Generic[OutcomeT]):
         if not refused:
             try:
                 found = await self._update(number, action, sent)
-            except server.NotTakenError as error:  # Temporal keeps that answer for good
+            except errors.UntrustedAnswerError as error:  # Temporal keeps that answer for good
                 problem = error
-        if found is None and (command.key or isinstance(problem, server.NotTakenError)):
+        if found is None and (command.key or isinstance(problem, errors.UntrustedAnswerError)):
             try:
                 found = await self._query(number, "done", [sent.key, sent.actor], self.outcome, "The action")
             except ProblemError:
-                if not isinstance(problem, server.NotTakenError):
+                if not isinstance(problem, errors.UntrustedAnswerError):
                     raise
         if found is None and problem:
             raise problem
@@ -140,12 +134,12 @@ class EntityClient(Generic[OutcomeT]):
         return found.run_id if found else None
 
     async def _described(self, number: str) -> WorkflowExecutionDescription | None:
-        async with server.answering(self.query_timeout, "The workflow"):
-            return await server.answer_unless_gone(self._handle(number).describe())
+        async with errors.answering(self.query_timeout, "The workflow"):
+            return await errors.answer_or_none(self._handle(number).describe())
 
     async def count(self, query: str) -> int:
         """Return the number of workflows that a query finds, of whatever type. Raises ProblemError."""
-        async with server.answering(self.query_timeout, "The count"):
+        async with errors.answering(self.query_timeout, "The count"):
             return (await self.client.count_workflows(query)).count
 
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
@@ -154,7 +148,7 @@ class EntityClient(Generic[OutcomeT]):
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
         await self.clock_check.require()
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
-        async with server.answering(self.timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
+        async with errors.answering(self.timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
             subject = f"{self.noun} {number}"
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
@@ -167,18 +161,18 @@ class EntityClient(Generic[OutcomeT]):
                 result_type=self.outcome,
             )
             try:
-                outcome: OutcomeT | None = await server.answer_unless_gone(update)
+                outcome: OutcomeT | None = await errors.answer_or_none(update)
             except WorkflowUpdateFailedError as error:
-                raise server.refused_update(error) from None
+                raise errors.refused_update(error) from None
             self.limit.count(subject)
             return outcome
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
         """Return the answer to a query; None if there is no such workflow, or its start failed. Raises ProblemError."""
         handle = self._handle(number)
-        async with server.answering(self.query_timeout, what):
+        async with errors.answering(self.query_timeout, what):
             try:
-                return await server.answer_unless_gone(handle.query(query, args=arguments, result_type=answer))
+                return await errors.answer_or_none(handle.query(query, args=arguments, result_type=answer))
             except WorkflowQueryFailedError:
                 if (await handle.describe()).status is not WorkflowExecutionStatus.FAILED:
                     raise
@@ -196,7 +190,7 @@ class ComplaintClient(EntityClient[Outcome]):
         """Make the registration durable, within so many seconds. Returns False if its number is taken."""
         await self.clock_check.require()
         within = min(self.timeout, seconds)
-        async with server.answering(within, "The registration"):
+        async with errors.answering(within, "The registration"):
             if within <= 0:
                 raise TimeoutError
             return await start_once(
@@ -212,16 +206,16 @@ class ComplaintClient(EntityClient[Outcome]):
 
     async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
         """Return the first of a day's candidates that this request registered; None if there is none."""
-        async with server.answering(self.timeout, "The registration"):
+        async with errors.answering(self.timeout, "The registration"):
             return await find_started(self.client, request, numbers, complaint_id)
 
     async def started_as(self, number: str) -> tuple[Case, tuple[Event, ...]]:
         """Return the case as it was registered, with its first event, from the history: this needs no worker."""
-        async with server.answering(self.timeout, "The case"):
+        async with errors.answering(self.timeout, "The case"):
             async for event in self._handle(number).fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
                 converter = self.client.data_converter.with_context(context_of(self.namespace, complaint_id(number)))
-                if found := await server.answer_unless_gone(converter.decode(payloads, [ComplaintStart])):
+                if found := await errors.answer_or_none(converter.decode(payloads, [ComplaintStart])):
                     source = found[0].source
                     return (source, ()) if isinstance(source, Case) else Case.register(source)
         raise LookupError(f"the history of case {number} is empty")
@@ -232,13 +226,13 @@ class ComplaintClient(EntityClient[Outcome]):
         Of several with this key, the case hears the first. Raises ProblemError.
         """
         update = self._handle(number).execute_update(ComplaintWorkflow.recognise, known, id=key)
-        async with server.answering(self.timeout, "The caller"):
+        async with errors.answering(self.timeout, "The caller"):
             try:
-                returned = await server.answer_unless_gone(update)
+                returned = await errors.answer_or_none(update)
             except WorkflowUpdateFailedError as error:
                 if isinstance(error.cause, ApplicationError) and error.cause.type == KNOWN:
                     return None
-                raise server.other_release("the worker does not take what is known of the caller") from None
+                raise errors.other_release("the worker does not take what is known of the caller") from None
         return returned.batch if returned else None
 
     async def case(self, number: str, actor: Actor) -> CaseView | None:
@@ -262,13 +256,13 @@ class IncidentClient(EntityClient[IncidentOutcome]):
         await self.clock_check.require()
         if request:
             await asyncio.sleep(time_to_settle(opening.at).total_seconds())
-        async with server.answering(self.timeout, "The incident"):
+        async with errors.answering(self.timeout, "The incident"):
             known_by = request or Request(key=uuid.uuid4().hex)
             return await start_incident(self.client, self.task_queue, opening, known_by, names)
 
     async def started_by(self, request: Request, at: datetime) -> str | None:
         """Return the number of the incident that this request has started; None if it has started none."""
-        async with server.answering(self.timeout, "The incident"):
+        async with errors.answering(self.timeout, "The incident"):
             return await find_incident(self.client, request, local_day(at), *days_around(at))
 
     async def incident(self, number: str, actor: Actor) -> Incident | None:
@@ -298,7 +292,7 @@ class AssessmentClient(EntityClient[AssessmentOutcome]):
         """Have the figures computed anew. Raises nothing: the last computation has all that was decided before it."""
         with suppress(RPCError, RuntimeError):
             await self._handle(month).signal(
-                AssessmentWorkflow.recompute, rpc_timeout=timedelta(seconds=server.QUERY_SECONDS)
+                AssessmentWorkflow.recompute, rpc_timeout=timedelta(seconds=errors.QUERY_SECONDS)
             )
 
 
@@ -313,17 +307,17 @@ class HandoverClient:
     client: Client
     task_queue: str
     timeout: float
-    clock_check: server.ClockCheck
+    clock_check: ClockCheck
 
     async def is_started(self, request: Request) -> bool:
         """Return True if this request has started a handover. Raises ProblemError, also if its key had another body."""
-        async with server.answering(self.timeout, "The handover"):
+        async with errors.answering(self.timeout, "The handover"):
             return await find_started(self.client, request, [request.key], handover_workflow_id) is not None
 
     async def start(self, handover: Handover, request: Request) -> None:
         """Make the handover durable. Raises ProblemError."""
         await self.clock_check.require()
-        async with server.answering(self.timeout, "The handover"):
+        async with errors.answering(self.timeout, "The handover"):
             await start_handover(self.client, self.task_queue, HandoverStart.of(handover), request)
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
@@ -338,11 +332,11 @@ class HandoverClient:
     async def progress(self, handover_id: str) -> HandoverProgress | None:
         """Return the progress; None if there is no such handover. Raises ProblemError."""
         handle = self._handle(handover_id)
-        async with server.answering(server.QUERY_SECONDS, "The handover"):
-            if (found := await server.answer_unless_gone(handle.describe())) is None:
+        async with errors.answering(errors.QUERY_SECONDS, "The handover"):
+            if (found := await errors.answer_or_none(handle.describe())) is None:
                 return None
             if found.status is WorkflowExecutionStatus.COMPLETED:
-                return await server.answer_unless_gone(handle.result())
+                return await errors.answer_or_none(handle.result())
             at = await handle.query(HandoverWorkflow.progress)
             ended = at and is_over(found.status)
             return at.model_copy(update={"state": "ended"}) if at and ended else at

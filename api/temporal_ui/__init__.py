@@ -1,1 +1,1 @@
-"""The Temporal UI behind the sign-in: the door, its rules, and the pages beside it."""
+"""The Temporal UI behind the sign-in: the proxy, its rules, and the pages beside it."""

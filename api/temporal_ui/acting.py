@@ -37,8 +37,9 @@ from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Actor, Role
+from domain.shared.codes import UNKNOWN_CODE, CodeKind
 from domain.shared.errors import ProblemType, causes, form_of, table_at
-from domain.shared.value import UNKNOWN_CODE, CodeKind, complete
+from domain.shared.value import exhaustive
 
 MOST_FAULTS = 5
 """Faults that a message names."""
@@ -103,7 +104,7 @@ _ZH_BY_STATUS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "填写内容过长",
 }
 """Chinese words of the types that no rule of the service raises, by status."""
-_LEADS = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
+_ACCEPTED_ZH = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
 _NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
 _BODIES: Mapping[str, type[BaseModel]] = {"object": NewObjection}
 """Bodies that differ from those of the actions."""
@@ -135,7 +136,7 @@ _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 def check_words(kinds: Iterable[ProblemKind]) -> None:
     """Raise LookupError with the types that have no Chinese words, neither of their own nor by their status."""
-    complete("_ZH", (kind.slug for kind in kinds if kind.status not in _ZH_BY_STATUS), _ZH)
+    exhaustive("_ZH", (kind.slug for kind in kinds if kind.status not in _ZH_BY_STATUS), _ZH)
 
 
 def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, catalogue: Catalogue) -> str:
@@ -144,8 +145,8 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
     `sent` is the body, None if there is none; `action` is None if there is no such action.
     """
     status = HTTPStatus(problem.status)
-    is_of_words = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-    faults = _faults(action, sent, catalogue) if action and sent and is_of_words else []
+    is_invalid = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+    faults = _faults(action, sent, catalogue) if action and sent and is_invalid else []
     if faults:
         zh = f"填写有误：{'；'.join(faults)}"
     else:
@@ -156,10 +157,10 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
             for word in problem.accepted or ()
             if " " not in word
         ]
-        zh += f"，{_LEADS.get(status, '可填')}：{'、'.join(listed)}" if listed else ""
-    is_said = all(word in problem.detail for word in problem.accepted or ())
-    rest = "" if is_said else f" Accepted: {', '.join(problem.accepted or ())}."
-    shown = f" 示例 Example: {example_in(action, catalogue)}" if action and is_of_words else ""
+        zh += f"，{_ACCEPTED_ZH.get(status, '可填')}：{'、'.join(listed)}" if listed else ""
+    is_named = all(word in problem.detail for word in problem.accepted or ())
+    rest = "" if is_named else f" Accepted: {', '.join(problem.accepted or ())}."
+    shown = f" 示例 Example: {example_in(action, catalogue)}" if action and is_invalid else ""
     return f"{zh}。{problem.title}: {problem.detail}{rest}{shown}"
 
 
@@ -226,7 +227,7 @@ async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id:
     body: bytes | None = None
     action: AnyAction | None = None
     try:
-        path, action = _meant(workflow_id, name)
+        path, action = _target_of(workflow_id, name)
         body = asked = _body_of(arguments)
         if "{id}" in path:  # an objection is named in the path
             path, asked = _objection(path, body)
@@ -234,12 +235,12 @@ async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id:
     except ProblemError as refused:
         answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
     run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
-    told = UpdateWorkflowExecutionResponse(
+    response = UpdateWorkflowExecutionResponse(
         update_ref=UpdateRef(workflow_execution=run, update_id=key),
         outcome=_outcome(catalogue, answer, action, body),
         stage=UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     )
-    return Response(MessageToJson(told, indent=None), media_type=JSON)
+    return Response(MessageToJson(response, indent=None), media_type=JSON)
 
 
 def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | None, body: bytes | None) -> Outcome:
@@ -256,7 +257,7 @@ def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | N
 
 
 async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
-    async def by_the_person(scope: Scope, receive: Receive, send: Send) -> None:
+    async def as_actor(scope: Scope, receive: Receive, send: Send) -> None:
         # The transport makes these of the address, which holds what the browser sent as Host.
         outer = {name: request.scope[name] for name in ("client", "server")}
         await request.app({**scope, **outer, ACTOR: actor}, receive, send)
@@ -270,12 +271,12 @@ async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str)
     }
     # The transport alone: a client would add headers.
     sent = httpx.Request("POST", str(request.base_url.replace(path=path)), headers=headers, content=body)
-    answer = await httpx.ASGITransport(by_the_person).handle_async_request(sent)
+    answer = await httpx.ASGITransport(as_actor).handle_async_request(sent)
     await answer.aread()
     return answer
 
 
-def _meant(workflow_id: str, name: str) -> tuple[str, AnyAction]:
+def _target_of(workflow_id: str, name: str) -> tuple[str, AnyAction]:
     """Return the path of the API, and the action, that an update of this workflow means. Raises ProblemError."""
     form = _WORKFLOW.fullmatch(workflow_id)
     actions = ACTIONS[f"{form[1].title()}Workflow"] if form else {}

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from activities.names import complaint_id
 from api.complaints.cases import Cases
-from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
+from api.edge.browsers import CookieContent, SealedCookie, form_of, page, require_same_origin
 from api.edge.problems import ProblemError, declare
 from api.routing import json_of
 from api.sign_in.sessions import Session
@@ -74,7 +74,7 @@ _INSTEAD = (
 _FOR_ADMINISTRATORS = f"This is for administrators, with a key for all. {_INSTEAD}"
 
 
-class Confirmation(Kept):
+class Confirmation(CookieContent):
     """Dangerous request of a session until `ends_at`: it waits to be confirmed, or is, for a reason.
 
     `digest` stands for method, address and body, and `subject` is the id that these name. Of a batch, `does` is its
@@ -99,7 +99,7 @@ def may_confirm(session: Session) -> bool:
     return session.actor.role is Role.ADMIN and session.scope == "all"
 
 
-class Dangerous:
+class DangerousRequests:
     """Refusal of dangerous requests, until they are confirmed."""
 
     def __init__(self, cases: Cases, cookie: SealedCookie[Confirmation]) -> None:

@@ -20,9 +20,9 @@ from api.edge.browsers import page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_NUMBER, not_found
-from api.routing import CatalogueInForce, OnceRoute, part, require_role
+from api.routing import CurrentCatalogue, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session, Sessions
-from api.temporal_ui.dangerous import GRANT, Dangerous
+from api.temporal_ui.dangerous import GRANT, DangerousRequests
 from api.temporal_ui.rules import PREFIX
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, ENDED, TO_DISPATCH, State
@@ -169,7 +169,7 @@ class TemporalPages:
     cases: Cases
     sessions: Sessions
     limits: Limits
-    in_force: CatalogueInForce
+    in_force: CurrentCatalogue
 
     async def shown(
         self, request: Request, show: Callable[[Session], Awaitable[Response]], number: str | None = None
@@ -179,7 +179,7 @@ class TemporalPages:
         if session is None:
             return self.sessions.sign_in_page(request)
         try:
-            self.limits.asked(request, session.actor.id, session.actor.role)
+            self.limits.count_request(request, session.actor.id, session.actor.role)
             require_role(READ_CASES, session.actor)
             return await show(session)
         except ProblemError as refused:
@@ -217,8 +217,8 @@ class TemporalPages:
         return page("views.html", actor=actor, cases=self._address(), views=views, installed=installed)
 
 
-ThePages = Annotated[TemporalPages, part("temporal_pages")]
-router = APIRouter(route_class=OnceRoute, include_in_schema=False)
+ThePages = Annotated[TemporalPages, from_backend("temporal_pages")]
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 
 @router.get("/views")
@@ -234,5 +234,7 @@ async def case(request: Request, pages: ThePages) -> Response:
 
 
 @router.api_route(GRANT, methods=["GET", "POST"])
-async def grant(request: Request, pages: ThePages, dangerous: Annotated[Dangerous, part("dangerous")]) -> Response:
+async def grant(
+    request: Request, pages: ThePages, dangerous: Annotated[DangerousRequests, from_backend("dangerous")]
+) -> Response:
     return await pages.shown(request, lambda session: dangerous.show(request, session))

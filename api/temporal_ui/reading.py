@@ -6,7 +6,8 @@ lists need: so what it takes stays whole between brackets.
 
 The UI sends the payloads of its pages to the codec endpoint. Each names its workflow, which the person has to be
 allowed to read. The content is read with the model of the message, and masked as the API masks it. `/encode` seals
-nothing: the door reads updates in clear, and an endpoint that seals would make whatever a page sends the service's own.
+nothing: the proxy reads updates in clear, and with an endpoint that seals, whatever a page sends would be taken for the
+service's own.
 """
 
 import re

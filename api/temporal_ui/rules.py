@@ -1,4 +1,4 @@
-"""Rules of the Temporal UI's door: the methods and routes of the UI's server that pass. All else is refused.
+"""Rules of the Temporal UI's proxy: the methods and routes of the UI's server that pass. All else is refused.
 
 Paths are matched as they were sent, with `/temporal` before them, by segments. Literals are compared as they stand; the
 UI's server decodes the other segments once, and so does this table.
@@ -33,7 +33,7 @@ _WIDE_ROW = re.compile(rf"^(?:[^|\n]*\|){{{MOST_COLUMNS + 2}}}", re.MULTILINE)
 
 
 class RequestKind(StrEnum):
-    """Subject of a request of the UI, by which the door decides who handles it."""
+    """Subject of a request of the UI, by which the proxy decides who handles it."""
 
     ASSET = "asset"
     PAGE = "page"
@@ -42,7 +42,7 @@ class RequestKind(StrEnum):
     RENDER = "render"
     SETTINGS = "settings"
     CODEC = "codec"
-    """Of the endpoint that opens payloads, which is part of the door."""
+    """Of the endpoint that opens payloads, which is part of the proxy."""
     FACTS = "facts"
     """Of the server, without cases: for all readers, as each page of the UI asks for some."""
     OPERATIONS = "operations"
@@ -158,12 +158,12 @@ RULES: Final = (
     _dangerous("schedule_patch", f"{_SCHEDULE}/patch"),
     _dangerous("schedule_delete", _SCHEDULE, "DELETE"),
 )
-"""Every request that the door knows; the first row that fits counts."""
+"""Every request that the proxy knows; the first row that fits counts."""
 _PATTERNS = tuple((rule, rule.pattern) for rule in RULES)
 
 
 def rule_of(method: str, path: bytes) -> Match | None:
-    """Return the rule of a request by its path as it was sent, `/temporal` and all; None if the door refuses it."""
+    """Return the rule of a request by its path as it was sent, `/temporal` and all; None if the proxy refuses it."""
     if path == f"{PREFIX}/".encode():  # the one path that may end with a slash
         path = path[:-1]
     try:

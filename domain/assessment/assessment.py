@@ -60,7 +60,7 @@ class Published(Computed):
         month.open_limit(OBJECTIONS, event.at, month.standard.objection_seconds)
 
 
-class Finished(Computed):
+class MonthFinished(Computed):
     """Result that nothing changes any more."""
 
     def evolve(self, month: AssessmentFields, _: AssessmentEvent) -> None:
@@ -121,7 +121,7 @@ ASSESSMENT_FINISH = AssessmentKind(
     name="finish",
     zh="定稿",
     description="The month is final; nothing changes it any more.",
-    data=Finished,
+    data=MonthFinished,
     sets=("computed",),
     notifies=("supervisor", "manager", "general_manager"),
 )
@@ -149,16 +149,16 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
         opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
-        return opened, opened.happen(ASSESSMENT_OPEN, start.at, AssessmentOpened.of(start))
+        return opened, opened.add_event(ASSESSMENT_OPEN, start.at, AssessmentOpened.of(start))
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
-        return self.happen(DRAW, at, Drawn(sample=sample))
+        return self.add_event(DRAW, at, Drawn(sample=sample))
 
     def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:
         """Note the figures, which `step` makes public or final; None: neither."""
         step = step or COMPUTE
         state = {PUBLISH.name: S.OBJECTIONS, ASSESSMENT_FINISH.name: S.FINAL}.get(step.name)
-        return self.happen(step, at, step.data.model_validate({"computed": computed}), state)
+        return self.add_event(step, at, step.data.model_validate({"computed": computed}), state)
 
     @property
     def must_draw(self) -> bool:
@@ -184,7 +184,7 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         """Return the reminders that fell due until `at`, in their order, each exactly once."""
         events = []
         while (due := self._next_reminder()) and due.fell_at <= at:
-            events.append(self.happen(REMIND, at, due))
+            events.append(self.add_event(REMIND, at, due))
         return tuple(events)
 
     def next_deadline(self, at: datetime) -> datetime | None:

@@ -22,7 +22,8 @@ from domain.case.progress import SATISFIED
 from domain.case.state import Holder
 from domain.catalogue.figures import EntryKind
 from domain.catalogue.terms import MISS, USUAL_CURRENCY
-from domain.shared.value import complete, same_phone
+from domain.shared.phones import same_phone
+from domain.shared.value import exhaustive
 
 NEVER_EXCLUDED = frozenset({EntryKind.THANKS, EntryKind.MONEY, EntryKind.INSPECTED})
 """Kinds of entries that an exclusion leaves in."""
@@ -280,7 +281,7 @@ def _first(facts: Sequence[Fact], action: str, *path: str) -> Any:  # noqa: ANN4
     return None
 
 
-_COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = complete(
+_COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = exhaustive(
     "_COUNTED",
     CASE_KINDS,
     {
@@ -309,7 +310,7 @@ _COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = complete(
     },
 )
 """Effect of each kind of event: it counts for something, or changes whose case it is; None: neither: it is not read."""
-complete("CASE_KINDS", _COUNTED, CASE_KINDS)  # An action of another name would no longer be counted.
+exhaustive("CASE_KINDS", _COUNTED, CASE_KINDS)  # An action of another name would no longer be counted.
 COUNTED_ACTIONS = frozenset(name for name, count in _COUNTED.items() if count)
 _WITHOUT_DATA = frozenset({_Fold.register, _Fold.urge, _Fold.reply, _Fold.end})
 WITH_DATA = frozenset(name for name in COUNTED_ACTIONS if _COUNTED[name] not in _WITHOUT_DATA)

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple, Self
 
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.value import NamedCode, complete, rate
+from domain.shared.value import NamedCode, exhaustive, rate
 
 SHORT = timedelta(seconds=5)
 """An abandoned call that waited for less is counted apart: many are wrong numbers. An assumption of the field."""
@@ -39,10 +39,10 @@ CONVERSATIONS = frozenset({CallOutcome.UNDER_WAY, CallOutcome.ANSWERED, CallOutc
 """Outcomes of calls that an agent has answered, or perhaps has."""
 MISSED_OUTCOMES = frozenset({CallOutcome.ABANDONED, CallOutcome.CALL_BACK_ASKED})
 """Outcomes after which the caller is called back."""
-complete(
+exhaustive(
     "OFFERED_OUTCOMES, or not offered", CallOutcome, OFFERED_OUTCOMES | {CallOutcome.UNDER_WAY, CallOutcome.UNTIMED}
 )
-complete(
+exhaustive(
     "CONVERSATIONS, MISSED_OUTCOMES or neither",
     CallOutcome,
     CONVERSATIONS | MISSED_OUTCOMES | {CallOutcome.SHORT_ABANDONED},

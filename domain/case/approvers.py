@@ -43,7 +43,7 @@ class Approvers(Immutable):
         """Return True if this decision ends the matter: a rejection does, and the last approval."""
         return not approved or len(self.approved_by) + 1 >= len(self.approvers)
 
-    def objection(self, actor: Actor, *, lapsed: bool) -> Refused | None:
+    def forbidden(self, actor: Actor, *, lapsed: bool) -> Refused | None:
         """Return the refusal for a person who does not decide next; None if this one does, or any manager may.
 
         The holder of the post decides, and once his time has lapsed, the deputy as well.

@@ -7,13 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.case.automatic.external import CatalogueChanged, NewTerms
+from domain.case.automatic.internal_updates import CatalogueChanged, NewTerms
 from domain.case.case import Case
 from domain.case.new_terms import Moved
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition, Terms
 from domain.shared.actors import Actor, PersonId
-from domain.shared.value import Immutable, Text, UnknownCode, omit_default
+from domain.shared.codes import UnknownCode
+from domain.shared.value import Immutable, Text, omit_default
 
 
 class Handover(Immutable):

@@ -16,9 +16,9 @@ from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.actions.link_incident import Settlement
 from domain.case.actions.register import Registered, Registration
-from domain.case.automatic import credit, external, left_out
+from domain.case.automatic import credit, internal_updates, left_out
 from domain.case.automatic.credit import Credited
-from domain.case.automatic.external import NewTerms, Recognised, Undelivered
+from domain.case.automatic.internal_updates import NewTerms, Recognised, Undelivered
 from domain.case.automatic.lateness import next_document, next_escalation
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.intake import Intake
@@ -119,7 +119,7 @@ class Case(CaseState, EntityRules[Event]):
             dues = (due for due in self._dues(until) if due.falls_at <= until)
             if (due := min(dues, key=attrgetter("falls_at"), default=None)) is None:
                 return tuple(events)
-            events.append(self.happen(due.kind, until, due.data, due.state))
+            events.append(self.add_event(due.kind, until, due.data, due.state))
 
     def next_deadline(self) -> datetime | None:
         """Return the next instant at which `advance` has work or the case is over; None if only people act."""
@@ -135,21 +135,21 @@ class Case(CaseState, EntityRules[Event]):
         return (due for due in dues if due and due.kind.name not in self.left_out)
 
     # Time alone changes what is possible for a case.
-    def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:  # type: ignore[override]
+    def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:  # type: ignore[override]  # its time matters
         """Return what this person may do to the case at `at`, after everything that fell due before."""
         preview = self.model_copy()
         preview.advance(at)
         return available_actions(preview, actor, at)
 
     def undelivered(self, notification: Undelivered, at: datetime) -> tuple[Event, ...]:
-        if not external.is_unknown_failure(self, notification):
+        if not internal_updates.is_unknown_failure(self, notification):
             return ()
-        return self.happen_after_due(external.UNDELIVERED, at, notification)
+        return self.add_event_after_due(internal_updates.UNDELIVERED, at, notification)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
-        if not external.is_news(self, known, at):
+        if not internal_updates.recognises_more(self, known, at):
             return ()
-        return self.happen_after_due(external.RECOGNISE, at, known)
+        return self.add_event_after_due(internal_updates.RECOGNISE, at, known)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
@@ -159,22 +159,23 @@ class Case(CaseState, EntityRules[Event]):
             action, decision = step
             if action.name in self.left_out:
                 break
-            events.append(self.happen(action, at, decision.data, decision.state))
+            events.append(self.add_event(action, at, decision.data, decision.state))
             keeps = keeps or action.name in self.left_out
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
         """Take the case out of an incident that had ended before it knew of the case; see `link_incident.unlinked`."""
         data = link_incident.unlinked(self, ended)
-        return self.happen_after_due(link_incident.ACTION, at, data) if data else ()
+        return self.add_event_after_due(link_incident.ACTION, at, data) if data else ()
 
     def change_catalogue(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
         """Hold the case to the terms of another catalogue, after everything that fell due before under its own."""
-        if not external.is_change(self, new, at):
+        if not internal_updates.is_change(self, new, at):
             return ()
-        return self.happen_after_due(external.CATALOGUE_CHANGE, at, partial(external.changed_data, self, new, at))
+        data = partial(internal_updates.changed_data, self, new, at)
+        return self.add_event_after_due(internal_updates.CATALOGUE_CHANGE, at, data)
 
-    def happen(
+    def add_event(
         self,
         kind: AnyKind,
         at: datetime,
@@ -184,13 +185,13 @@ class Case(CaseState, EntityRules[Event]):
     ) -> Event:
         """Let an event happen that no command asks for. One that would break an invariant is left out, and noted."""
         try:
-            return super().happen(kind, at, data, state, actor)
+            return super().add_event(kind, at, data, state, actor)
         except ValidationError as error:
             data = left_out.LeftOut(kind=kind.name, error=left_out.faults(error))
             return self.record(left_out.KIND.next_event(self, at, Decision(data)))
 
     def record(self, event: Event) -> Event:
-        """Bring the case along; return the event, addressed to those who are told of it now.
+        """Bring the case along; return the event, addressed to those who are notified of it now.
 
         Raises ValidationError if the case would break an invariant, and changes nothing.
         """
@@ -224,7 +225,7 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
 
 
 def addressed(event: Event, after: CaseState) -> Event:
-    """Return the event with the addresses of those who are told of it, given the case as the event left it.
+    """Return the event with the recipients who are notified of it, given the case as the event left it.
 
     Once the event is published, others may have the case.
     """

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS, link_incident
 from domain.case.automatic import AUTOMATIC, lateness, left_out
 from domain.case.lifecycle import ENDED, NO_SUCH_PART, PART_AT_WORK, Event, PartBody, PartData, State
-from domain.case.state import Action, CaseState, EventKind, Objection, PartAction
+from domain.case.state import Action, CaseState, EventKind, GuardResult, PartAction
 from domain.kit.entity import receive
 from domain.kit.event import ActionBody, Command, Decision, NotPossible, by_name
 from domain.shared.actors import OWNERS, Actor, Role
@@ -118,7 +118,7 @@ class Attempt(NamedTuple):
 
     def against(self) -> Refused | NotPossible | None:
         """Return what is against it: the person, the state of the case or of the part, or the action's own rules."""
-        return self.forbidden() or self._not_possible() or self.action.objection(self.case, self.actor)
+        return self.forbidden() or self._not_possible() or self.action.forbidden(self.case, self.actor)
 
     def forbidden(self) -> Refused | None:
         if self.roles_held():
@@ -153,9 +153,9 @@ class Attempt(NamedTuple):
     def _not_possible(self) -> Refused | NotPossible | None:
         """Return why the action is not possible now; Refused if that department has no part in the case."""
         action, case, rules, part = self.action, self.case, self.part_rules, self.case.part_of(self.department)
-        why: Objection = None
+        why: GuardResult = None
         if rules and part:
-            why = rules.objection(case, part, self.at)
+            why = rules.not_possible(case, part, self.at)
         # If there is no part at all that the action is for, that is the reason, whatever department is named.
         elif rules is None or rules.always:
             why = action.guard(case, self.actor, self.at) if case.state in action.sources else f"it is {case.state}"

@@ -8,16 +8,15 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 from pydantic_core import PydanticCustomError
 
 from domain.catalogue.terms import Priority
+from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.phones import Phone
 from domain.shared.value import (
     JOINERS,
     ON_ONE_LINE,
     AccountNo,
     CallId,
-    DistrictCode,
     Immutable,
     Name,
-    Phone,
-    ServiceCode,
     Text,
     Value,
     as_sent,

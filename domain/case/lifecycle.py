@@ -13,8 +13,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from domain.kit.event import ActionBody, BaseEvent, EventData
+from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
-from domain.shared.value import DepartmentCode, Immutable, NamedCode, complete, omit_default
+from domain.shared.value import Immutable, NamedCode, exhaustive, omit_default
 
 
 class State(NamedCode):
@@ -60,7 +61,7 @@ class StateFacts(NamedTuple):
     stands_still: StandstillScope | None
 
 
-STATES: Mapping[State, StateFacts] = complete(
+STATES: Mapping[State, StateFacts] = exhaustive(
     "STATES",
     State,
     {
@@ -110,7 +111,7 @@ class OfIncident(EventData):
     settled: str | None = None
 
 
-class MayClose(EventData):
+class MayEnd(EventData):
     """Facts of an event that may end the case: when it can be reopened or reinstated no more; None if it does not."""
 
     reopen_ends_at: datetime | None = omit_default(None)
@@ -128,7 +129,7 @@ class Event(BaseEvent[State]):
 
     cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
     recipients: tuple[str, ...] = omit_default(
-        (), "Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications."
+        (), "Recipients that are notified of it, as addressed when it happened; in SQL, the rows of notifications."
     )
 
 
@@ -157,7 +158,7 @@ class PartState(NamedCode):
 PART_AT_WORK = frozenset({PartState.DISPATCHED, PartState.IN_PROGRESS})
 UNFINISHED = PART_AT_WORK | {PartState.RETURNED}
 """The reply waits for these: a part that was returned is given to another department, or released."""
-complete("UNFINISHED, or finished", PartState, UNFINISHED | {PartState.COMPLETED, PartState.RELEASED})
+exhaustive("UNFINISHED, or finished", PartState, UNFINISHED | {PartState.COMPLETED, PartState.RELEASED})
 
 
 class Part(Immutable):

@@ -38,7 +38,7 @@ def with_priority(terms: Terms, priority: Priority) -> Terms:
     return terms.model_copy(update={"priority": priority, "priority_by_hand": True})
 
 
-def held_to(old: Terms, new: Terms) -> Terms:
+def keep_priority(old: Terms, new: Terms) -> Terms:
     """Return the new terms as a case takes them: a priority that was given by hand stays."""
     return with_priority(new, old.priority) if old.priority_by_hand else new
 
@@ -54,15 +54,15 @@ def moved_promises(case: CaseState, terms: Terms, at: datetime) -> tuple[Moved, 
     return tuple(filter(None, moved))
 
 
-def hold_to(case: CaseState, terms: Terms, event: Event) -> None:
-    """Hold the case to the terms that are in the data of this event, from now on."""
+def apply_terms(case: CaseState, terms: Terms, event: Event) -> None:
+    """Put the terms that are in the data of this event in force for the case."""
     _put(case, _Recount(case, terms, event.at).clocks(event.at))
     case.terms = terms
     case.later_terms = LaterTerms(seq=event.seq, at=event.at)
 
 
-def hold_to_present(case: CaseState, since: datetime) -> None:
-    """Hold the clocks of a case to its terms if these came after an instant, while the clocks were set aside."""
+def apply_present_terms(case: CaseState, since: datetime) -> None:
+    """Apply its terms to the clocks of a case if these came after an instant, while the clocks were set aside."""
     if case.later_terms and case.later_terms.at >= since:
         at = case.later_terms.at
         _put(case, _Recount(case, case.terms, at).clocks(at))

@@ -9,7 +9,7 @@ from domain.case.clocks import Clock, ClockStatus, Standstill
 from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, STATES, UNFINISHED, Part, State
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
-from domain.shared.value import Immutable, Money, NamedCode, complete, omit_default
+from domain.shared.value import Immutable, Money, NamedCode, exhaustive, omit_default
 
 
 class Satisfaction(NamedCode):
@@ -23,7 +23,7 @@ class Satisfaction(NamedCode):
 
 
 SATISFIED = (Satisfaction.VERY_SATISFIED, Satisfaction.SATISFIED, Satisfaction.FAIRLY_SATISFIED)
-complete(
+exhaustive(
     "SATISFIED, or dissatisfied",
     Satisfaction,
     (*SATISFIED, Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED),
@@ -122,7 +122,7 @@ class FollowUpAnswer(Immutable):
 
 
 class FailedDelivery(Immutable):
-    """Notification (通知) that a channel did not take: its key, the channel, the last error, and when it was told."""
+    """Notification (通知) that a channel did not take: its key, the channel, the last error, and the time."""
 
     key: str
     channel: str

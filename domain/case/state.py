@@ -20,7 +20,7 @@ from domain.case.lifecycle import (
     UNFINISHED,
     WORKABLE,
     Event,
-    MayClose,
+    MayEnd,
     OfDepartment,
     OfIncident,
     Part,
@@ -28,7 +28,7 @@ from domain.case.lifecycle import (
     State,
 )
 from domain.case.progress import Owed, Progress, Supervision
-from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Priority, Promise, Starts, Terms
+from domain.catalogue.terms import CLOCKS, MISS, URGED, Act, Approver, ClockName, Priority, Promise, Starts, Terms
 from domain.kit.event import ActionBody, Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OUT_OF_TURN, Refused
@@ -127,7 +127,7 @@ class CaseState(Progress):
         self.cancel_clocks(event.at, part=None)
         self.closed_at = event.at
         self.wake_at = self.approval = self.extension = self.follow_up_since = None
-        self.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayClose) else None
+        self.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayEnd) else None
 
     def put_credit(self, credit: Owed) -> None:
         """Add a credit, or take it in the place of the one of its serial; flag the case while one is undecided."""
@@ -155,7 +155,9 @@ class CaseState(Progress):
         names = [promise.name for promise in self.terms.promises if promise.starts == starts]
         self.change_clocks(lambda clock: clock.start(at), names)
 
-    def stop_clocks(self, at: datetime, *names: str, part: int = 0) -> None:
+    def stop_clocks(self, at: datetime, *acts: Act, part: int = 0) -> None:
+        """Stop the clocks of the promises that these acts keep."""
+        names = [name for name, row in CLOCKS.items() if row.kept_by in acts]
         self.change_clocks(lambda clock: clock.stop(at, self.calendar), names, part)
 
     def cancel_clocks(self, at: datetime, names: Iterable[str] | None = None, part: int | None = 0) -> None:
@@ -265,7 +267,7 @@ class BatchAnswer(Immutable):
     batch: ProjectionBatch | None = omit_default(None)
 
 
-Objection = NotPossible | str | None
+GuardResult = NotPossible | str | None
 """Reason why an action is not possible now; a text if this is not its time, None if nothing is against it."""
 
 
@@ -298,8 +300,8 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
 class EventKind(BaseKind[CaseState, Event]):
     """Kind of event of a complaint.
 
-    `flags` are those that the event raises. `by_time`: nobody has acted on the case. `notifies_by_incident` are told in
-    place of others if an incident brings the event.
+    `flags` are those that the event raises. `by_time`: nobody has acted on the case. `notifies_by_incident` are
+    notified in place of others if an incident brings the event.
     """
 
     EVENT = Event
@@ -334,10 +336,10 @@ class PartAction:
     target: PartState | None = None
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None
-    guard: Callable[[CaseState, Part, datetime], Objection] = lambda *_: None
+    guard: Callable[[CaseState, Part, datetime], GuardResult] = lambda *_: None
     always: bool = False
 
-    def objection(self, case: CaseState, part: Part, at: datetime) -> Objection:
+    def not_possible(self, case: CaseState, part: Part, at: datetime) -> GuardResult:
         if case.state not in self.states:
             return f"it is {case.state}"
         if part.state not in self.sources:
@@ -360,17 +362,17 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     Beyond its row (roles, sources, targets), an action may have these rules; they are asked in this order:
 
     1. `guard`: is it possible now? A condition beyond the state.
-    2. `objection`: may this person do it? A condition beyond the role.
+    2. `forbidden`: may this person do it? A condition beyond the role.
     3. `check` of the body: is it right?
     4. `decide` of the body: what happens?
 
-    `part` says how a department that has only a part does it; of the rules above, `objection` and `check` count there.
+    `part` says how a department that has only a part does it; of the rules above, `forbidden` and `check` count there.
     `offers` is False if this person has nothing to do it to, so that the action is not offered.
     `shared_with_parts`: a department that has only a part may do it to the whole case.
     """
 
-    guard: Callable[[CaseState, Actor, datetime], Objection] = lambda *_: None
-    objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
+    guard: Callable[[CaseState, Actor, datetime], GuardResult] = lambda *_: None
+    forbidden: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
     part: PartAction | None = None
     shared_with_parts: bool = False

@@ -32,7 +32,8 @@ from domain.catalogue.terms import (
     UrgingRules,
 )
 from domain.incident.state import SurgeRule
-from domain.shared.value import Coded, CodeKind, Value, code_of, entry_of, omit_default
+from domain.shared.codes import Coded, CodeKind, code_of, entry_of
+from domain.shared.value import Value, omit_default
 
 HORIZON = timedelta(days=400)
 """Time after its registration for which a case knows the holidays."""
@@ -145,17 +146,17 @@ class Catalogue(Value):
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
         """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
         service = self.service(service_code)
-        zone: norms.Zone = self.district(district).zone if district is not None else "town"
-        duties = ((clock, service.duty(clock)) for clock in CLOCKS)
+        zone: norms.DistrictZone = self.district(district).zone if district is not None else "town"
+        clock_norms = ((clock, service.norm_of(clock)) for clock in CLOCKS)
         return tuple(
             Promise(
                 name=clock,
-                calendar=duty.kind(),
-                budget_seconds=self._scaled(duty.seconds_in(zone, self.calendar.day_seconds)),
-                starts=duty.starts or CLOCKS[clock].starts,
+                calendar=norm.calendar_kind(),
+                budget_seconds=self._scaled(norm.seconds_in(zone, self.calendar.day_seconds)),
+                starts=norm.starts or CLOCKS[clock].starts,
             )
-            for clock, duty in duties
-            if duty and not duty.in_call
+            for clock, norm in clock_norms
+            if norm and not norm.in_call
         )
 
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
@@ -251,13 +252,14 @@ class Catalogue(Value):
             day_seconds=self._scaled(norms.UNIT_SECONDS["days"]),
             urging=UrgingRules(
                 notice_seconds=self._seconds(rules.urge_notice_after),
-                calendar=rules.urge_notice_after.kind(),
+                calendar=rules.urge_notice_after.calendar_kind(),
                 criticism_days=rules.criticism_when_late.working_days,
             ),
         )
 
     def _approver(self, norm: norms.ApproverNorm) -> Approver:
-        return Approver.taken_from(norm, calendar=norm.within.kind(), budget_seconds=self._seconds(norm.within))
+        within = norm.within
+        return Approver.taken_from(norm, calendar=within.calendar_kind(), budget_seconds=self._seconds(within))
 
     def _chart(self) -> Organisation:
         holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}

@@ -17,7 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.norms import Count, Sourced, WorkingDays, by_code
 from domain.catalogue.terms import CLOCKS, USUAL_CURRENCY
-from domain.shared.value import Coded, NamedCode, Value, complete
+from domain.shared.codes import Coded
+from domain.shared.value import NamedCode, Value, exhaustive
 
 
 class Subject(NamedCode):
@@ -55,7 +56,7 @@ class EntryKind(NamedCode):
     INSPECTED = "inspected", "质检"
 
 
-complete("EntryKind", CLOCKS, list(EntryKind))
+exhaustive("EntryKind", CLOCKS, list(EntryKind))
 
 
 class FigureUnit(NamedCode):
@@ -73,7 +74,7 @@ class Figure:
 
     Attributes:
         kind: what is counted; None for calls and for points that are given from outside.
-        of: kinds that are counted instead for some subjects.
+        kind_by_subject: kinds that are counted instead for some subjects.
         per_case: True for the share of the subject's cases that such an entry is made of.
     """
 
@@ -82,7 +83,7 @@ class Figure:
     zh: str
     unit: FigureUnit
     kind: EntryKind | None = None
-    of: Mapping[Subject, EntryKind] = field(default_factory=dict)
+    kind_by_subject: Mapping[Subject, EntryKind] = field(default_factory=dict)
     per_case: bool = False
 
     def __str__(self) -> str:
@@ -90,10 +91,10 @@ class Figure:
 
     @property
     def kinds(self) -> frozenset[EntryKind]:
-        return frozenset(kind for kind in (self.kind, *self.of.values()) if kind)
+        return frozenset(kind for kind in (self.kind, *self.kind_by_subject.values()) if kind)
 
     def kind_for(self, by: Subject) -> EntryKind | None:
-        return self.of.get(by, self.kind)
+        return self.kind_by_subject.get(by, self.kind)
 
 
 def _rate(name: str, title: str, zh: str, kind: EntryKind) -> Figure:
@@ -110,7 +111,7 @@ CASES_FIGURE = Figure(
     zh="工单量",
     unit=FigureUnit.COUNT,
     kind=EntryKind.REGISTERED,
-    of={Subject.DEPARTMENT: EntryKind.RECEIVED, Subject.CREW: EntryKind.SIGNED_FOR},
+    kind_by_subject={Subject.DEPARTMENT: EntryKind.RECEIVED, Subject.CREW: EntryKind.SIGNED_FOR},
 )
 """Cases registered; of a department, those that it received; of a member of a crew, those taken on."""
 QUALITY_FIGURE = Figure(
@@ -144,9 +145,9 @@ FIGURES: tuple[Figure, ...] = (
     QUALITY_FIGURE,
 )
 """Figures of every subject, in the order in which they are shown. The catalogue may add points of its own."""
-complete("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))
-OF_CALLS = tuple(figure for figure in FIGURES if not figure.kinds)
-"""Figures that no entry tells: those of calls."""
+exhaustive("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))
+CALL_FIGURES = tuple(figure for figure in FIGURES if not figure.kinds)
+"""Figures that are not computed from entries: those of calls."""
 FIGURE_OF: dict[str, Figure] = {figure.name: figure for figure in FIGURES}
 
 HUNDRED = 100

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, CustomerClass, EscalationStep, Priority, Starts
-from domain.shared.value import Coded, Money, PositiveMoney, Value, complete, omit_default
+from domain.shared.codes import Coded
+from domain.shared.value import Money, PositiveMoney, Value, exhaustive, omit_default
 
-Zone = Literal["town", "outskirts"]
+DistrictZone = Literal["town", "outskirts"]
 
 UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
@@ -101,10 +102,10 @@ class Duration(Value):
         return {unit: value for unit, value in values.items() if value is not None}
 
     def in_seconds(self, day_seconds: int) -> float:
-        """Its length, where a working day is worth `day_seconds`; 0 where nothing is said."""
+        """Return the length, if a working day is worth `day_seconds`; 0 if no time is given."""
         return sum(value * UNIT_SECONDS.get(unit, day_seconds) for unit, value in self.units().items())
 
-    def kind(self) -> CalendarKind:
+    def calendar_kind(self) -> CalendarKind:
         return "always" if self.working_days is None else "working"
 
 
@@ -117,10 +118,10 @@ class ClockNorm(Duration):
     starts: Starts | None = Field(None, description="From which moment it runs, where not from the usual one.")
     also: tuple[Duration, ...] = Field((), description="Figures of others, kept for comparison.")
 
-    def kind(self) -> CalendarKind:
-        return self.calendar or super().kind()
+    def calendar_kind(self) -> CalendarKind:
+        return self.calendar or super().calendar_kind()
 
-    def seconds_in(self, zone: Zone, day_seconds: int) -> float:
+    def seconds_in(self, zone: DistrictZone, day_seconds: int) -> float:
         if zone == "outskirts" and self.outskirts_minutes is not None:
             return self.outskirts_minutes * 60
         return self.in_seconds(day_seconds)
@@ -145,7 +146,7 @@ class Group(Coded):
 class District(Coded):
     """A part of the city; the outskirts are reached later than the town."""
 
-    zone: Zone = Field(description="town or outskirts")
+    zone: DistrictZone = Field(description="town or outskirts")
     population: int | None = omit_default(None, "inhabitants, for reports; left out, no rate is computed", gt=0)
     source: Sources
 
@@ -166,12 +167,12 @@ class Service(Coded):
     reply: ClockNorm | None = None
     follow_up: ClockNorm | None = None
 
-    def duty(self, clock: ClockName) -> ClockNorm | None:
-        duty: ClockNorm | None = getattr(self, clock)
-        return duty
+    def norm_of(self, clock: ClockName) -> ClockNorm | None:
+        norm: ClockNorm | None = getattr(self, clock)
+        return norm
 
 
-complete("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
+exhaustive("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
 
 
 class EscalationStepNorm(Sourced, EscalationStep):
@@ -298,13 +299,13 @@ class CreditNorm(Value):
 
 
 def check_credits(norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
-    """Raise ValueError where a credit can never be raised or approved, or cannot be told from another."""
+    """Raise ValueError if a credit can never be raised or approved, or cannot be told from another."""
     services: dict[str, Service] = {service.code: service for service in info.data.get("services", ())}
     approvers: Sequence[ApproverNorm] = info.data.get("approvers", ())
     for credit in norms:
         service = services.get(credit.service or "")
-        duty = service.duty(credit.clock) if service and credit.clock else None
-        if service and credit.clock and (duty is None or duty.in_call):
+        norm = service.norm_of(credit.clock) if service and credit.clock else None
+        if service and credit.clock and (norm is None or norm.in_call):
             raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
         if approvers and credit.most > approvers[-1].up_to:
             raise ValueError(f"{credit.most} is more than the last approver's up_to, {approvers[-1].up_to}")

@@ -1,7 +1,7 @@
 """Terms of a case: what it carries of the catalogue, as immutable values of the start message.
 
 It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
-catalogue that is put in force for open cases too (`domain.case.automatic.external`).
+catalogue that is put in force for open cases too (`domain.case.automatic.internal_updates`).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.shared.value import Coded, Money, PositiveMoney, Value, complete, omit_default
+from domain.shared.codes import Coded
+from domain.shared.value import Money, PositiveMoney, Value, exhaustive, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
@@ -44,7 +45,7 @@ class ClockRow(NamedTuple):
     urged: Urged | None = None
 
 
-CLOCKS: Mapping[ClockName, ClockRow] = complete(
+CLOCKS: Mapping[ClockName, ClockRow] = exhaustive(
     "CLOCKS",
     get_args(ClockName),
     {
@@ -82,7 +83,7 @@ class Promise(Value):
 
 
 class EscalationStep(Value):
-    """At this percentage of a clock's budget these people are told."""
+    """At this percentage of a clock's budget these people are notified."""
 
     percent: int = Field(gt=0, le=1000)
     notify: tuple[Recipient, ...] = Field(min_length=1, description=f"some of {', '.join(get_args(Recipient))}")
@@ -129,7 +130,7 @@ class Approver(Value):
 
 
 class Unit(Coded):
-    """A department of the organisation chart. Persons by their ids; None: the post alone is told."""
+    """A department of the organisation chart. Persons by their ids; None: the post alone is notified."""
 
     lead: str | None = None
     director: str | None = None

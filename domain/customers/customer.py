@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.incident.state import IncidentState
-from domain.shared.value import ON_ONE_LINE, AccountNo, DistrictCode, Name, Text, Value, within
+from domain.shared.codes import DistrictCode
+from domain.shared.value import ON_ONE_LINE, AccountNo, Name, Text, Value, within
 
 _CENTILITRES = Decimal("0.01")
 """Volumes are kept to a hundredth of a cubic metre, as bills state them, so that 3 and 3.00 are one allowance."""

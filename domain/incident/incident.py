@@ -89,21 +89,21 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         state = IncidentState.SUSPECTED if suspected else IncidentState.CONFIRMED
         opened = cls(**start.__dict__, state=state, version=0, opened_at=start.at, opened_by=start.actor.id)
         kind: IncidentKind = SUSPECT if suspected else declare.ACTION
-        return opened, opened.happen(kind, start.at, Opened.of(start, calls=start.calls), actor=start.actor)
+        return opened, opened.add_event(kind, start.at, Opened.of(start, calls=start.calls), actor=start.actor)
 
     def absorb(self, other: str, scope: Scope, at: datetime) -> tuple[IncidentEvent, ...]:
         """Widen the scope by that of another incident, which was merged into this one; not again by the same."""
         if other in self.absorbed:
             return ()
-        return (self.happen(ABSORPTION, at, Widened(incident=other, scope=self.scope.joined(scope))),)
+        return (self.add_event(ABSORPTION, at, Widened(incident=other, scope=self.scope.joined(scope))),)
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
         before = self.state_before_merge or IncidentState.CONFIRMED
-        return self.happen(MERGE_FAILED, at, MergeFailed(into=self.into), before)
+        return self.add_event(MERGE_FAILED, at, MergeFailed(into=self.into), before)
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
-        return self.happen(INCIDENT_FINISH, at, Finished(**counts), self.end)
+        return self.add_event(INCIDENT_FINISH, at, Finished(**counts), self.end)
 
     def forbidden(self, actor: Actor) -> Refused | None:
         if actor.role is not Role.CREW or actor.department in (None, self.department):
@@ -139,9 +139,9 @@ class News(Immutable):
         """Return the news of an event; None if callers do not hear of it."""
         if not isinstance(event.data, inform.Inform):
             return None
-        said = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
-        said |= {"incident": incident.number, "timezone": incident.timezone}
-        return cls(seq=event.seq, at=event.at, numbers=numbers, **said)
+        values = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
+        values |= {"incident": incident.number, "timezone": incident.timezone}
+        return cls(seq=event.seq, at=event.at, numbers=numbers, **values)
 
 
 def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tuple[Notification, ...]:
@@ -173,12 +173,12 @@ class IncidentBatch(Immutable):
     counts: dict[str, int] = Field({})
 
 
-def untold_news(given: Sequence[IncidentBatch | News]) -> list[News]:
+def unsent_news(given: Sequence[IncidentBatch | News]) -> list[News]:
     """Return the news, without numbers of cases, of those events in the batches whose news are not given as well."""
-    told = {each.seq for each in given if isinstance(each, News)}
+    with_news = {each.seq for each in given if isinstance(each, News)}
     batches = [each for each in given if isinstance(each, IncidentBatch)]
     found = [News.of(batch.incident, event, ()) for batch in batches for event in batch.events]
-    return [*{each.seq: each for each in found if each and each.seq not in told}.values()]
+    return [*{each.seq: each for each in found if each and each.seq not in with_news}.values()]
 
 
 class Gathering(Immutable):

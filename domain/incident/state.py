@@ -17,7 +17,9 @@ from pydantic_core import PydanticCustomError
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.value import Code, Immutable, Instant, Name, NamedCode, complete, omit_default, without_mobiles
+from domain.shared.codes import Code
+from domain.shared.phones import without_mobiles
+from domain.shared.value import Immutable, Instant, Name, NamedCode, exhaustive, omit_default
 
 METRES_OF_A_DEGREE = 111_320.0
 """Length of a degree of latitude."""
@@ -246,7 +248,7 @@ LINKS_NEW_CASES = frozenset({S.CONFIRMED, S.DISPATCHED, S.IN_PROGRESS})
 """New cases of its scope are linked to it as they are registered."""
 LINKABLE = LINKS_NEW_CASES | {S.SUSPECTED}
 """A case can be linked to it by hand."""
-complete("LINKABLE or ENDS", IncidentState, LINKABLE | {*ENDS, *ENDS.values()})
+exhaustive("LINKABLE or ENDS", IncidentState, LINKABLE | {*ENDS, *ENDS.values()})
 CONTROL_ROOM = frozenset({Role.DISPATCHER, Role.SUPERVISOR})
 
 

@@ -69,7 +69,7 @@ class EntityRules(Generic[EventT]):
     def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT, ...]:
         """Note that the workflow was asked to be cancelled, which changes nothing else."""
         data = CancellationRequested(reason=reason) if reason else CancellationRequested()
-        return self.happen_after_due(self.TABLE.kinds[CANCELLATION], at, data)
+        return self.add_event_after_due(self.TABLE.kinds[CANCELLATION], at, data)
 
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[EventT, ...]]:
         """Return the entity as the command leaves it, with the events; this one stays as it is. Raises Refused."""
@@ -100,7 +100,7 @@ class EntityRules(Generic[EventT]):
         event: EventT = action.next_event(self, at, decision, actor, command.people)
         return event
 
-    def happen(
+    def add_event(
         self,
         kind: AnyKind,
         at: datetime,
@@ -108,15 +108,15 @@ class EntityRules(Generic[EventT]):
         state: str | None = None,
         actor: Actor = SYSTEM,
     ) -> EventT:
-        """Let an event happen that no command asks for. The state stays if none is given."""
+        """Add an event that no command asks for. The state stays if none is given."""
         made = data if isinstance(data, EventData) else data()
         return self.record(kind.next_event(self, at, Decision(made, state), actor))
 
-    def happen_after_due(
+    def add_event_after_due(
         self, kind: AnyKind, at: datetime, data: EventData | Callable[[], EventData]
     ) -> tuple[EventT, ...]:
         due = self.advance(at)
-        return (*due, self.happen(kind, at, data))
+        return (*due, self.add_event(kind, at, data))
 
     def record(self: Any, event: EventT) -> EventT:
         receive(self, event)

@@ -22,7 +22,7 @@ from typing_extensions import TypeVar
 
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, WRONG_ROLE, ProblemType, Refused
-from domain.shared.value import Immutable, Text, Value, complete, omit_default
+from domain.shared.value import Immutable, Text, Value, exhaustive, omit_default
 
 
 class EventData(Value):
@@ -212,7 +212,7 @@ class BaseKind(Generic[EntityT, EventT]):
 
     def __post_init__(self) -> None:
         if isinstance(self.notifies, Mapping):
-            complete(f"notifies of {self.name}", getattr(self, "targets", ()), self.notifies)
+            exhaustive(f"notifies of {self.name}", getattr(self, "targets", ()), self.notifies)
         self.EVENT.DATA[self.name] = self.data
 
     @classmethod
@@ -267,9 +267,9 @@ class BaseKind(Generic[EntityT, EventT]):
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
         """Return those who are notified of the event, given the entity as it left it."""
-        told: Addressees | None = event.data.notifies(entity, event)
-        if told is not None:
-            return told
+        notified: Addressees | None = event.data.notifies(entity, event)
+        if notified is not None:
+            return notified
         if isinstance(self.notifies, Mapping):
             return self.notifies[event.to_state]
         return tuple(who.format_map(event.data.__dict__) for who in self.notifies)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from pydantic import Field
 
 from domain.calendar.work_calendar import on_the_wall
-from domain.shared.value import Immutable, NamedCode, complete
+from domain.shared.value import Immutable, NamedCode, exhaustive
 
 
 class ReportKind(NamedCode):
@@ -33,7 +33,7 @@ class PeriodForm(NamedTuple):
     example: str
 
 
-FORMS = complete(
+FORMS = exhaustive(
     "FORMS",
     ReportKind,
     {

@@ -16,13 +16,15 @@ from pydantic import BaseModel
 from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.actions.correct import Correct
+from domain.case.intake import Caller, Location
 from domain.case.lifecycle import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
 from domain.incident.state import CONTROL_ROOM
 from domain.kit.event import AnyAction, Command
 from domain.shared.actors import STAFF_ROLES, Actor, Role
 from domain.shared.errors import WRONG_ROLE, Refused
-from domain.shared.value import MOBILE, MOBILE_IN_WORDS, NamedCode, complete
+from domain.shared.phones import MOBILE, MOBILE_IN_WORDS
+from domain.shared.value import NamedCode, exhaustive
 
 
 class Reach(NamedCode):
@@ -48,7 +50,7 @@ class Right:
     needs: "Right | None" = None
 
 
-class CaseOfSomebody(Protocol):
+class AssignedCase(Protocol):
     """Facts of a case that decide whose it is."""
 
     @property
@@ -59,7 +61,7 @@ class CaseOfSomebody(Protocol):
     def parts(self) -> Sequence[Part]: ...
 
 
-def reaches(right: Right, actor: Actor, case: CaseOfSomebody) -> bool:
+def reaches(right: Right, actor: Actor, case: AssignedCase) -> bool:
     """Return True if this person's right reaches this case.
 
     A department reads the cases that it has, and those in which it has or had a part in the present cycle.
@@ -173,7 +175,7 @@ RIGHTS = tuple(_RIGHTS)
 """Rights that are no actions: to routes, and `READ_RECORDINGS` to a field."""
 KEYED = tuple(role for role in Role if any(role in right.reach for right in RIGHTS))
 """Roles that people and machines with keys have."""
-_REACH_OF_ACTIONS = complete(
+_REACH_OF_ACTIONS = exhaustive(
     "_REACH_OF_ACTIONS",
     STAFF_ROLES | {Role.OWNER, Role.CALLER},
     {**_OFFICE_AND_DEPARTMENT, Role.TELEPHONY: Reach.ANY, Role.OWNER: Reach.OWN, Role.CALLER: Reach.OWN},
@@ -320,6 +322,9 @@ PERSONAL_DATA = (
     ),
 )
 """A crew has to find the caller and to telephone; a dispatcher has to find the department."""
+_GIVEN = (f"{of}.{name}" for of, part in (("caller", Caller), ("location", Location)) for name in part.model_fields)
+_KNOWN = {"location.district", *(field for kind in PERSONAL_DATA for field in kind.fields)}
+exhaustive("PERSONAL_DATA, or no personal data", _GIVEN, _KNOWN)
 
 
 @cache

@@ -4,7 +4,8 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from domain.shared.value import Code, Immutable, Name, NamedCode, complete, omit_default
+from domain.shared.codes import Code
+from domain.shared.value import Immutable, Name, NamedCode, exhaustive, omit_default
 
 
 class Role(NamedCode):
@@ -35,12 +36,12 @@ StaffRole = Literal[
 ]
 """Roles that a person has: all but those of a case's owner, of callers, and of the service itself."""
 STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))
-complete("StaffRole", Role, STAFF_ROLES | {Role.OWNER, Role.CALLER, Role.SYSTEM})
+exhaustive("StaffRole", Role, STAFF_ROLES | {Role.OWNER, Role.CALLER, Role.SYSTEM})
 OWNERS = frozenset(
     {Role.ADMIN, Role.AGENT, Role.DISPATCHER, Role.FOLLOW_UP, Role.MANAGER, Role.SUPERVISOR, Role.TELEPHONY}
 )
 """Roles of people who may own cases; a crew works for its department and owns none."""
-complete("OWNERS, or no owners", Role, OWNERS | {Role.CREW, Role.OWNER, Role.CALLER, Role.SYSTEM})
+exhaustive("OWNERS, or no owners", Role, OWNERS | {Role.CREW, Role.OWNER, Role.CALLER, Role.SYSTEM})
 PersonId = Name
 """Id of a person: a staff number or a login. It never changes, as the shown name may; no other person ever gets it."""
 

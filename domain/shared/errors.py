@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from domain.shared.value import CALL_ID, LINES, ONE_LINE, PHONE, RECORDING_URL
+from domain.shared.phones import PHONE
+from domain.shared.value import CALL_ID, LINES, ONE_LINE, RECORDING_URL
 
 
 class ProblemType(NamedTuple):
@@ -26,7 +27,7 @@ class ProblemType(NamedTuple):
         return f"{self.kind}:{self.code}"
 
 
-class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
+class Refused(Exception):  # noqa: N818 - a refusal is an answer, and no error
     """A command that is not accepted; nothing has changed. `accepted` lists what would be accepted instead."""
 
     def __init__(self, problem: ProblemType, message: str, accepted: tuple[str, ...] = ()) -> None:
@@ -65,7 +66,7 @@ class FileError(OperatorError):
         super().__init__("\n".join(self.problems))
 
 
-Location = Sequence[str | int]
+ErrorPath = Sequence[str | int]
 _FORMS = {
     LINES: (
         "Text without control characters but line ends and tabs, without hidden characters and marks of direction",
@@ -125,12 +126,12 @@ def causes(faults: Sequence[ErrorDetails]) -> list[ErrorDetails]:
     return [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in outer]
 
 
-def key_at(location: Location) -> str:
+def key_at(location: ErrorPath) -> str:
     """Return a place of a file as `services[2].clocks.reply`; empty for the whole file."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
-def table_at(root: type[BaseModel], location: Location) -> type[BaseModel]:
+def table_at(root: type[BaseModel], location: ErrorPath) -> type[BaseModel]:
     """Return the model of the innermost table of a place, as far as the place is known."""
     table = root
     for part in location:
@@ -139,7 +140,7 @@ def table_at(root: type[BaseModel], location: Location) -> type[BaseModel]:
     return table
 
 
-def tables_at(root: object, location: Location) -> list[type[BaseModel]]:
+def tables_at(root: object, location: ErrorPath) -> list[type[BaseModel]]:
     """Return the models that an unknown key of a place may be meant for: of one of several roots if the place tells."""
     models = [model for part in get_args(root) or (root,) if (model := _nested(part))]
     known = [model for model in models if not location or location[0] in model.model_fields]

@@ -1,14 +1,14 @@
-"""Values: their bases, and the types of what people give: texts, names, codes, instants, amounts of money."""
+"""Values: their bases, and the types of what people give: texts, names, instants, amounts of money."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import partial
 from operator import eq
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -56,14 +55,6 @@ class InClear:
     """Base of the argument of a signal, which is not sealed: whoever reaches Temporal may have sent it."""
 
 
-class Coded(Value):
-    """Entry with a code, an English and a Chinese name."""
-
-    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    name: str = Field(min_length=1, description="the English name")
-    name_zh: str = Field(min_length=1, description="the Chinese name")
-
-
 class NamedCode(StrEnum):
     """Enumeration of codes, each with its Chinese name."""
 
@@ -76,7 +67,7 @@ class NamedCode(StrEnum):
         return member
 
 
-def complete(table: str, members: Iterable[object], rows: Rows) -> Rows:
+def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:
     """Return the rows of a table that has one for each member. Raises LookupError with those that it lacks.
 
     Modules call it as they are imported: a new state or role without its row stops the program before it does work.
@@ -217,49 +208,11 @@ def within(longest: int, least: int | None = 1, pattern: str = ONE_LINE) -> Stri
 Text = Annotated[str, within(2000, pattern=LINES), NORMALISED, as_sent(2000)]
 ShortText = Annotated[str, within(300, pattern=LINES), NORMALISED, as_sent(300)]
 Name = Annotated[str, within(80), ON_ONE_LINE, as_sent(80, refused=JOINERS)]
-PHONE = r"^\+?[0-9][0-9 -]{2,24}$"
-_WORD = re.compile(r"[^\W_]+")
-_EXTENSION = re.compile("转|ext|#", re.IGNORECASE)
-MOBILE = re.compile("1[3-9][0-9]{9}")
-"""Mobile number of China, as it is dialled."""
-_ANY_MOBILE = re.compile(f"(?:(?:00)?86)?0?({MOBILE.pattern})")
-"""The same with or without the country code and the 0 that some dial before it from other places."""
-_LANDLINE = re.compile("(?!400|800)(?:10|2[0-9]|[3-9][0-9]{2})[2-9][0-9]{6,7}")
-"""Number of a landline with its area code, without the 0 that is dialled before it. Short numbers, 400 and 800 have
-no area code."""
-_MOST_DIGITS = 40
 
 
-def digits_of(phone: str) -> str:
-    """Return a telephone number without spaces, signs and extension, which calls do not show."""
-    if phone.isascii() and phone.isdigit():  # as telephone systems write them, a million times in a file
-        return phone[:_MOST_DIGITS]
-    return "".join(_WORD.findall(_EXTENSION.split(phone)[0])).lower()[:_MOST_DIGITS]
-
-
-def dialled(phone: str) -> str:
-    """Return the digits of a telephone number as it is dialled within China: the same for all ways to write it.
-
-    A number of a landline with its area code (区号) is not the one without.
-    """
-    digits = digits_of(phone)
-    if mobile := _ANY_MOBILE.fullmatch(digits):
-        return mobile[1]
-    if not phone.startswith(("+86", "0086")):
-        return digits
-    national = digits.removeprefix("00").removeprefix("86")
-    return f"0{national}" if _LANDLINE.fullmatch(national) else national
-
-
-def same_phone(one: str | None, other: str | None) -> bool:
-    """Return True if both are one telephone number, however it is written, or both are none."""
-    return (one and dialled(one)) == (other and dialled(other))
-
-
-_MAYBE_MASKED = WithJsonSchema({"type": "string"}, "serialization")
+MAYBE_MASKED = WithJsonSchema({"type": "string"}, "serialization")
 """Schema of what is shown masked to some."""
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE), _MAYBE_MASKED]
-AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$"), _MAYBE_MASKED]
+AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$"), MAYBE_MASKED]
 CALL_ID = r"^[!-~]{1,80}$"
 CallId = Annotated[str, StringConstraints(pattern=CALL_ID)]
 """Id of a call, as the telephone system gives it: 1 to 80 visible ASCII characters, and no personal data."""
@@ -270,111 +223,8 @@ IncidentNumber = Annotated[
     # The pattern is checked before the letter is made small.
     StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[iI][0-9]{11}$"),
 ]
-_DIGIT, _SIGN = "[0-9０-９]", r"[^\w\n]{0,2}_?\n?"
-MOBILE_IN_WORDS = re.compile(
-    rf"(?<!{_DIGIT})(?:(?:[+＋]|[0０]{{2}})?[8８][6６]{_SIGN}|[0０])?"
-    rf"[1１]{_SIGN}[3-9３-９](?:{_SIGN}{_DIGIT}){{9}}(?!{_DIGIT})"
-)
-"""Mobile number as people write it: with the country code, a 0 or neither, in groups, with signs between them or on two
-lines, in the full width of keyboards."""
-_MASKED = re.compile(r"[0-9]+\*+[0-9]+")
-
-
-def without_mobiles(text: str) -> str:
-    """Return a text without the mobile numbers in it: of a masked one, digits are left that could be searched for."""
-    return _MASKED.sub(" ", MOBILE_IN_WORDS.sub(" ", text))
 
 
 def to_milliseconds(at: datetime) -> datetime:
     """Return the instant, rounded down to the precision that every store keeps."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-C = TypeVar("C", bound=Coded)
-CodeKind = Literal["service", "district", "department"]
-FindCode = Callable[[CodeKind, str], str]
-"""Finds the code that is given by itself or by name. Raises UnknownCode."""
-UNKNOWN_CODE = "unknown_code"
-"""Type of the validation error of a code or name that stands for nothing, or for several things."""
-LEAST_BEGINNING = 2
-"""Characters from which the beginning of a name will do: of one letter, any slip would be a name."""
-
-
-class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
-    """A code or name that stands for nothing in the catalogue, or for several things; `accepted` lists what would."""
-
-    def __init__(self, kind: CodeKind, code: str, entries: Sequence[Coded], *, ambiguous: bool = False) -> None:
-        accepted = ", ".join(f"{entry.code} ({entry.name} / {entry.name_zh})" for entry in entries)
-        wrong = f"this may be any of several {kind}s" if ambiguous else f"there is no such {kind}"
-        super().__init__(f"{wrong}; accepted: {accepted}")
-        self.kind = kind
-        self.code = code
-        self.accepted = words(entries)
-
-
-def words(entries: Sequence[Coded]) -> tuple[str, ...]:
-    return tuple(word for entry in entries for word in (entry.code, entry.name, entry.name_zh))
-
-
-def entry_of(kind: CodeKind, entries: Sequence[C], code: str) -> C:
-    """Return the entry of this code. Raises UnknownCode."""
-    found = next((entry for entry in entries if entry.code == code), None)
-    if found is None:
-        raise UnknownCode(kind, code, entries)
-    return found
-
-
-def code_of(kind: CodeKind, entries: Sequence[Coded], given: str) -> str:
-    """Return the code that is given, itself or by a name. Raises UnknownCode.
-
-    A name is one of the two that an entry has, an alternative in it (停水 of 停水/无水), or the beginning of either.
-    Case, width and spaces around it do not matter. What would do for several entries does for none, and a beginning
-    must not stand in the name of another entry.
-    """
-    wanted = _folded(given)
-    found = [entry for entry in entries if entry.code == given]
-    found = found or [entry for entry in entries if wanted in (entry.code, *_names(entry))]
-    found = found or [entry for entry in entries if wanted in _alternatives(entry)]
-    if not found and len(wanted) >= LEAST_BEGINNING:
-        found = [entry for entry in entries if any(name.startswith(wanted) for name in _alternatives(entry))]
-        # Of "water", one name may begin with it, and another end: that is no one name.
-        found += [entry for entry in entries if found and entry not in found and wanted in " ".join(_names(entry))]
-    if len(found) != 1:
-        raise UnknownCode(kind, given, found or entries, ambiguous=bool(found))
-    return found[0].code
-
-
-def _names(entry: Coded) -> list[str]:
-    return [_folded(name) for name in (entry.name, entry.name_zh)]
-
-
-def _alternatives(entry: Coded) -> list[str]:
-    return [part.strip() for name in _names(entry) for part in (name, *name.split("/"))]
-
-
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _find(kind: CodeKind, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever was sent
-    """Return the code of a name, if the context of the validation has a FindCode as `codes`."""
-    find: FindCode | None = (info.context or {}).get("codes")
-    if find is None or not isinstance(value, str):
-        return value
-    try:
-        return find(kind, value)
-    except UnknownCode as error:
-        facts = {"reason": str(error), "kind": kind, "accepted": list(error.accepted)}
-        raise PydanticCustomError(UNKNOWN_CODE, "{reason}", facts) from None
-
-
-def _described(kind: CodeKind) -> WithJsonSchema:
-    # Names have no pattern.
-    described = f"Code of a {kind}; in requests also a name, Chinese or English."
-    return WithJsonSchema({"type": "string", "description": described})
-
-
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-ServiceCode = Annotated[Code, BeforeValidator(partial(_find, "service")), _described("service")]
-DistrictCode = Annotated[Code, BeforeValidator(partial(_find, "district")), _described("district")]
-DepartmentCode = Annotated[Code, BeforeValidator(partial(_find, "department")), _described("department")]

@@ -151,7 +151,7 @@ async def _put_in_force(
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.installation import connect_to_own
     from workflows.bulk import RolloutStart
-    from workflows.clients.start import end_rollout, start_rollout
+    from workflows.clients.bulk import cancel_rollout, start_rollout
 
     client, edition = await connect_to_own(settings), preview.edition
     if not _is_applied(store, edition):
@@ -159,7 +159,7 @@ async def _put_in_force(
         typer.echo("in force for new cases")
     # From now on none of them begins a page any more.
     for other in {entry.edition for entry in store.entries()} - {edition}:
-        if await end_rollout(client, other):
+        if await cancel_rollout(client, other):
             typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
     # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
     # day and for crowded workers; if its API dies, the reconciler's second look writes it.

@@ -18,8 +18,8 @@ from domain.calls.call import CLOCKS_DIFFER
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Customer
 from domain.rights.rights import mask_agent
+from domain.shared.codes import UNKNOWN_CODE
 from domain.shared.errors import FileError, message
-from domain.shared.value import UNKNOWN_CODE
 from hotline.cli.shared import Encoding, catalogue_in_force, open_database, reading_sql, show_table, writing_sql
 from hotline.files.formats import ColumnFile, Row
 from hotline.settings import Settings

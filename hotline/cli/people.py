@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from domain.case.bulk import Handover, HandoverProgress
 from domain.rights.rights import RIGHT_TO_HAND_OVER
 from domain.shared.actors import OWNERS, Person, Role, StaffRole
+from domain.shared.codes import UnknownCode
 from domain.shared.errors import message
-from domain.shared.value import UnknownCode
 from hotline.cli.shared import catalogue_in_force, minute, reaching_both, reading_sql, show_table, writing_sql
 from hotline.files.data_folder import write_private
 from hotline.settings import Settings
@@ -30,7 +30,7 @@ handovers = typer.Typer()
 
 ADMIN = "admin"
 """Id of the administrator whose key `hotline key admin` writes."""
-PersonId = Annotated[str, typer.Argument(help="The id that `hotline person list` shows.")]
+PersonArgument = Annotated[str, typer.Argument(help="The id that `hotline person list` shows.")]
 KeyId = Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]
 Department = Annotated[str | None, typer.Option(help="Department, by code or name; a crew needs one.")]
 LeaveCases = Annotated[bool, typer.Option("--leave-cases", help="Also if the person owns open cases.")]
@@ -67,7 +67,7 @@ def list_people() -> None:
 
 @persons.command("change")
 def change(  # noqa: PLR0913 - an argument for each option
-    person_id: PersonId,
+    person_id: PersonArgument,
     *,
     role: Annotated[StaffRole | None, typer.Option(help="Another role.")] = None,
     name: Annotated[str | None, typer.Option(help="Another shown name.")] = None,
@@ -95,7 +95,7 @@ def change(  # noqa: PLR0913 - an argument for each option
 
 
 @persons.command("back")
-def back(person_id: PersonId) -> None:
+def back(person_id: PersonArgument) -> None:
     """Take back a person who had left. Keys that were revoked stay revoked."""
     with writing_sql() as connection:
         if people.get(connection, person_id).left_at is None:
@@ -105,7 +105,7 @@ def back(person_id: PersonId) -> None:
 
 
 @persons.command("leave")
-def leave(person_id: PersonId, leave_cases: LeaveCases = False) -> None:
+def leave(person_id: PersonArgument, leave_cases: LeaveCases = False) -> None:
     """Note that a person has left: every key is revoked, and nobody else ever gets the id."""
     now = datetime.now(UTC)
     with writing_sql() as connection:
@@ -273,7 +273,8 @@ def handover(
 async def _hand_over(order: Handover) -> HandoverProgress:
     from hotline.installation import connect_to_own
     from workflows.bulk import HandoverStart
-    from workflows.clients.start import Request, start_handover
+    from workflows.clients.bulk import start_handover
+    from workflows.clients.start import Request
 
     settings = Settings()
     start, request = HandoverStart.of(order), Request(key=order.id)

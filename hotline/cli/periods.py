@@ -169,7 +169,7 @@ def verify(month: Month) -> None:
 async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
-    from workflows.clients.start import begin_assessment, resume_assessment
+    from workflows.clients.periods import open_assessment, resume_assessment
     from workflows.kit.words import CatalogueNames
 
     settings = Settings()
@@ -177,7 +177,7 @@ async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> 
     if known:
         return await resume_assessment(client, settings.task_queue, known, CatalogueNames.of(catalogue))
     now = datetime.now(UTC)
-    return await begin_assessment(client, settings.task_queue, month, now, catalogue, edition_of(catalogue))
+    return await open_assessment(client, settings.task_queue, month, now, catalogue, edition_of(catalogue))
 
 
 def _assessment(connection: ReadConnection, month: str) -> Assessment:
@@ -240,7 +240,7 @@ def report(
 
 async def _made(period: Period) -> str:
     from hotline.installation import connect_to_own
-    from workflows.clients.start import report_handle, start_report
+    from workflows.clients.periods import report_handle, start_report
 
     settings = Settings()
     client = await connect_to_own(settings)

@@ -104,11 +104,11 @@ class CalendarRules(Value):
 
     name: str = Field(min_length=1, description="what the calendar is called")
     timezone: Annotated[str, AfterValidator(_zone)] = Field(description="a time zone like 'Asia/Shanghai'")
-    country: Literal["", "CN"] = Field(default="", description="Whose holidays apply beside those of the overrides.")
+    country: Literal["", "CN"] = Field("", description="Whose holidays apply beside those of the overrides.")
     weekly: Week
     makeup: WrittenHours = ()
     day_seconds: Annotated[int, Field(gt=0, strict=True)] | None = Field(
-        default=None, description="What a working day is worth; the hours of the longest one if not given."
+        None, description="What a working day is worth; the hours of the longest one if not given."
     )
     override: dict[Annotated[int, Field(ge=2000, le=2100)], Override] = Field(
         default_factory=dict, description="Exceptional days by year."
@@ -122,7 +122,7 @@ class CalendarRules(Value):
                 raise ValueError(f"override.{year}: {strays[0]} is of another year; accepted: days of {year}")
         return self
 
-    def years_told(self) -> set[int]:
+    def years_with_holidays(self) -> set[int]:
         return {year for year, table in self.override.items() if table.off}
 
 
@@ -150,7 +150,7 @@ def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date],
     free, work = set[date](), set[date]()
     if rules.country == "CN":
         # The table of a year, if it has days off, is the whole of it.
-        expected = {last_known + each for each in range(1, EXPECTED_YEARS + 1)} - rules.years_told()
+        expected = {last_known + each for each in range(1, EXPECTED_YEARS + 1)} - rules.years_with_holidays()
         free = {*china.holidays, *(day for year in expected for day in holidays_by_law(year))}
         work = {*china.workdays}
     for table in rules.override.values():
@@ -162,7 +162,7 @@ def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date],
 def _covers_until(rules: CalendarRules) -> date:
     """Return the end of the last year before the first gap; `date.max` without any holidays."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
-    known |= rules.years_told()
+    known |= rules.years_with_holidays()
     if not known:
         return date.max if not rules.override else date(min(rules.override) - 1, 12, 31)
     year = min(known)
@@ -208,7 +208,7 @@ _PLACEHOLDER = WorkCalendar(
     day_seconds=86_400,
 )
 
-Location = tuple[str | int, ...]
+TomlPath = tuple[str | int, ...]
 Table = dict[str, Any]
 
 
@@ -266,7 +266,7 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
         return None
 
 
-def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: Location = ()) -> str:
+def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: TomlPath = ()) -> str:
     location = (*prefix, *fault["loc"])
     text = explain(fault, table_at(root, fault["loc"][:-1]), hidden={"code", "calendar_file"})
     return f"{_file_of(chain, location)}: {key_at(location)}: {text}"
@@ -281,12 +281,12 @@ def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
     return fault
 
 
-def _file_of(chain: list[tuple[Path, Table]], location: Location) -> Path:
+def _file_of(chain: list[tuple[Path, Table]], location: TomlPath) -> Path:
     """Return the file that holds most of this key; the extending file if none holds more."""
     return max(chain, key=lambda entry: _depth(entry[1], location))[0]
 
 
-def _depth(table: object, location: Location) -> int:
+def _depth(table: object, location: TomlPath) -> int:
     depth = 0
     for part in location:
         if not isinstance(table, dict) or part not in table:

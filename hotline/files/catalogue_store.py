@@ -16,8 +16,9 @@ from pydantic import BaseModel
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
+from domain.shared.codes import CodeKind, UnknownCode
 from domain.shared.errors import FileError
-from domain.shared.value import CodeKind, Immutable, UnknownCode
+from domain.shared.value import Immutable
 from hotline.files.catalogue import load_catalogue
 from hotline.files.data_folder import Stamp, exclusive_lock, file_stamp, write_private
 from hotline.files.formats import read_json

@@ -18,8 +18,6 @@ from domain.shared.errors import FileError, OperatorError, key_at, message
 
 UTF_8 = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""
-Encoding = str
-"""`utf-8` or `gb18030`, which is GBK and more."""
 Row = dict[str, str]
 """Cells of one line that are not empty, by column."""
 T = TypeVar("T")
@@ -55,15 +53,16 @@ class ColumnFile:
         """Note a mistake of the present line; `what` follows its number."""
         self._problems.append(f"{self.path}, line {self.line}{what}")
 
-    def note_repeated(self, key: Hashable, told: str) -> None:
-        """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
+    def note_repeated(self, key: Hashable, message: str) -> None:
+        """Note a mistake if a line before the present one has this key; `message` has `{}` for its number."""
         if (first := self._first_lines.setdefault(key, self.line)) != self.line:
-            self.fault(told.format(first))
+            self.fault(message.format(first))
 
-    def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[T]:
+    def read(self, encoding: str, make: Callable[[Row], T | None]) -> list[T]:
         """Return what `make` makes of each line. It raises LineFault, or returns None for mistakes that it has noted.
 
-        Raises FileError if there was any mistake, and OSError if the file cannot be read.
+        `encoding` is `utf-8`, or `gb18030`, which is GBK and more. Raises FileError if there was any mistake, and
+        OSError if the file cannot be read.
         """
         found: list[T] = []
         rows = csv.reader(io.StringIO(self._text(encoding), newline=""), strict=True)
@@ -88,7 +87,7 @@ class ColumnFile:
             raise FileError(self._problems)
         return found
 
-    def _text(self, encoding: Encoding) -> str:
+    def _text(self, encoding: str) -> str:
         data = self.path.read_bytes()
         try:
             return data.decode(UTF_8 if encoding == "utf-8" else encoding)
@@ -122,7 +121,7 @@ class ColumnFile:
         return row
 
 
-def wrong_encoding(encoding: Encoding) -> str:
+def wrong_encoding(encoding: str) -> str:
     other = "gb18030" if encoding == "utf-8" else "utf-8"
     return f": this is not {encoding}; try --encoding {other}"
 

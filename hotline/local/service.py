@@ -28,7 +28,7 @@ WAIT_FOR_DATABASE_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.2
 TELL_EVERY_SECONDS = 15.0
 # A port of an earlier run may become free only after this time.
-PORT_PATIENCE_SECONDS = 3.0
+PORT_FREE_WITHIN_SECONDS = 3.0
 # Worker and API end within this time; Temporal repeats the tasks that they could not finish.
 GRACE_SECONDS = 15.0
 # A little more than a readiness check takes that waits for parts in vain.
@@ -68,25 +68,25 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
 
 async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready: asyncio.Event | None) -> None:
     began = time.monotonic()
-    ui, here = hidden_address(), _api(settings, named_host(settings))
+    ui, api = hidden_address(), _api(settings, named_host(settings))
     env = environment(settings) | {variable("temporal_ui_url"): "http://{}:{}".format(*ui)}
     say(f"starting in {settings.data_dir}")
     supervisor.start(temporal(settings, env, ui))
     # A database server may be down for now: new cases are written to it when it is back.
-    away = not settings.database_url.startswith("sqlite")
+    may_be_down = not settings.database_url.startswith("sqlite")
     wait = "--wait", str(WAIT_FOR_TEMPORAL_SECONDS)
-    migrated = supervisor.start(_module("migrate", env, CLI, "migrate", *wait), until_success=True, patient=away)
+    migrated = supervisor.start(_module("migrate", env, CLI, "migrate", *wait), until_success=True, patient=may_be_down)
     setup = _module("temporal-setup", env, CLI, "temporal-setup", *wait)
     await supervisor.start(setup, until_success=True)
-    await asyncio.wait({migrated}, timeout=WAIT_FOR_DATABASE_SECONDS if away else None)
+    await asyncio.wait({migrated}, timeout=WAIT_FOR_DATABASE_SECONDS if may_be_down else None)
     supervisor.start(_module("worker", env, "worker"))
     admin_key = _module("admin-key", env, CLI, "key", "admin", str(settings.data_dir / "admin.key"))
-    known = supervisor.start(admin_key, until_success=True, patient=away)
-    supervisor.start(_module("api", env, "api", here))
+    key_written = supervisor.start(admin_key, until_success=True, patient=may_be_down)
+    supervisor.start(_module("api", env, "api", api))
     await _until_ready(_api(settings, INTERFACES.get(settings.api_host, settings.api_host)), say)
-    await asyncio.wait({known}, timeout=WAIT_FOR_DATABASE_SECONDS if away else None)
+    await asyncio.wait({key_written}, timeout=WAIT_FOR_DATABASE_SECONDS if may_be_down else None)
     supervisor.steady()
-    say(_addresses(settings, here, time.monotonic() - began))
+    say(_addresses(settings, api, time.monotonic() - began))
     if ready:
         ready.set()
     await asyncio.Event().wait()
@@ -114,7 +114,7 @@ def named_host(settings: Settings) -> str:
 
 
 def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Say) -> None:
-    def asked() -> None:
+    def stop() -> None:
         if work.cancelling():
             say("stopping at once")
             supervisor.kill()
@@ -122,14 +122,14 @@ def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Sa
             say("stopping; once more to stop at once")
             work.cancel()
 
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(sign, asked)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(signum, stop)
 
 
 async def _until_ready(api: str, say: Say) -> None:
     tell_at = time.monotonic() + TELL_EVERY_SECONDS
-    # The API is on this machine: no proxy is used, and whoever made its certificate need not be known here.
-    async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501 - as said
+    # The API is on this machine: no proxy is used, and its certificate need not be verified.
+    async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501 - see above
         while True:
             try:
                 response = await client.get(f"{api}/readyz")
@@ -155,7 +155,7 @@ def _addresses(settings: Settings, api: str, seconds: float) -> str:
 Ctrl-C stops everything."""
 
 
-GARBAGE = {"GOGC": "400", "GOMEMLIMIT": "512MiB"}
+GO_RUNTIME = {"GOGC": "400", "GOMEMLIMIT": "512MiB"}
 """Garbage collection of the Temporal server: 5 % less processor time than with Go's default of 100, and more often
 beyond the limit."""
 CACHED_CASES = 1000
@@ -185,7 +185,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
     # Without the variables of the service, of which some are secret; their names count in upper and lower case.
     others = {name: value for name, value in env.items() if not name.upper().startswith(PREFIX)}
-    return Program("temporal", tuple(argv), GARBAGE | others, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
+    return Program("temporal", tuple(argv), GO_RUNTIME | others, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
 
 
 def hidden_address() -> tuple[str, int]:
@@ -193,9 +193,9 @@ def hidden_address() -> tuple[str, int]:
 
     macOS has one loopback address alone; there only the port is unknown.
     """
-    drawn = IPv4Address("127.1.0.0") + secrets.randbelow(254 << 16)
+    address = IPv4Address("127.1.0.0") + secrets.randbelow(254 << 16)
     try:
-        free = socket.create_server((str(drawn), 0))
+        free = socket.create_server((str(address), 0))
     except OSError:
         free = socket.create_server((LOOPBACK, 0))
     with free:
@@ -234,10 +234,9 @@ async def _require_free_ports(settings: Settings) -> None:
     ]
     if len({port for _, _, port in ports}) < len(ports):
         raise OperatorError("--api-port, --temporal-port and --ui-port must differ")
-    give_up_at = time.monotonic() + PORT_PATIENCE_SECONDS
+    give_up_at = time.monotonic() + PORT_FREE_WITHIN_SECONDS
     for option, host, port in ports:
-        # There is no event for a port that becomes free.
-        while (reason := _bind_error(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
+        while (reason := _bind_error(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         if reason:
             raise OperatorError(f"port {port} on {host} cannot be used ({reason}); choose another with {option}")

@@ -22,12 +22,12 @@ from activities.run_status import ForeignError, UnopenedError, UnreadableError, 
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.case import Case
 from domain.case.state import BatchAnswer, ProjectionBatch
-from domain.incident.incident import Incident, IncidentBatch, News, untold_news
+from domain.incident.incident import Incident, IncidentBatch, News, unsent_news
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
 from domain.shared.value import to_milliseconds
-from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
+from hotline.recovery.payloads import ANSWER, Origin, WriteRequest, read_message, write_requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome, IncidentStart
@@ -91,8 +91,8 @@ class IncidentHistory(NamedTuple):
 
     def lost_beside(self, events: Sequence[IncidentEvent]) -> int:
         """Return the version up to which these events of SQL lack what is lost; 0 if they lack nothing."""
-        told = (event for each in self.lost if isinstance(each, IncidentBatch) for event in each.events)
-        return max((event.seq for event in told if event not in events), default=0)
+        events_lost = (event for each in self.lost if isinstance(each, IncidentBatch) for event in each.events)
+        return max((event.seq for event in events_lost if event not in events), default=0)
 
 
 class IncidentRun(NamedTuple):
@@ -174,7 +174,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
     """Return what these runs of a case hold. Raises UnreadableError; for an unknown key only of a case that runs."""
-    batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, Request]()
+    batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, WriteRequest]()
     rebuilt, starts, before = 0, set[bytes](), 0
     own, begun = 0, 0  # of the run that is read: its first batch, and the version with which it began
     changes, since, unopened = list[datetime](), 0, None
@@ -184,7 +184,7 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
             start = await _first_start(origin, event, ComplaintWorkflow, ComplaintStart)
             started = event.workflow_execution_started_event_attributes.input
             with suppress(UnreadableError):  # of an ended run
-                if carried := await read(origin, started.payloads, START, _Started):
+                if carried := await read_message(origin, started.payloads, START, _Started):
                     own, begun = len(batches), carried.source.version
             message = started.SerializeToString(deterministic=True)
             # A reset copies the start, as somebody can: the run before it went on with the same version. Deterministic:
@@ -193,14 +193,14 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
                 rebuilt, before, since, unopened = start.source.version, len(batches), len(changes), None
                 starts.add(message)
             batches += await returned(origin, event)
-            if request := await requested(origin, event):
+            if request := await write_requested(origin, event):
                 batches.append(request.argument)
                 under_way[event.event_id] = request
             done = under_way.get(event.activity_task_completed_event_attributes.scheduled_event_id)
             if done and await done.is_done(origin, event):
                 acknowledged = max(acknowledged, done.argument.case.version)
-            if told := await _sent(origin, event):
-                acknowledged = max(acknowledged, told.acknowledged or 0)
+            if command := await _sent(origin, event):
+                acknowledged = max(acknowledged, command.acknowledged or 0)
         except UnopenedError as error:
             unopened = error
     if unopened and _still_runs(runs):
@@ -213,8 +213,8 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
 def _lost(ended: Sequence[ProjectionBatch], own: Sequence[ProjectionBatch], begun: int) -> Sequence[ProjectionBatch]:
     """Return the batches of ended runs if a run lacks any of them that began with this version."""
     has = {(batch.case.version, batch.changed_at) for batch in own}
-    told = {(batch.case.version, batch.changed_at) for batch in ended if batch.case.version > begun}
-    return () if told <= has else ended
+    of_ended = {(batch.case.version, batch.changed_at) for batch in ended if batch.case.version > begun}
+    return () if of_ended <= has else ended
 
 
 def _changes_shown(event: HistoryEvent) -> list[datetime]:
@@ -229,44 +229,44 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities and senders to write. Raises UnreadableError."""
-    pending, told = dict[int, Request](), dict[int, IncidentBatch | News]()  # of the run that is read
+    pending, waiting = dict[int, WriteRequest](), dict[int, IncidentBatch | News]()  # of the run that is read
     written, ended = list[IncidentBatch | News](), list[IncidentBatch | News]()
     starts, begun, unopened = set[bytes](), 0, None
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         try:
-            if await read(origin, started.input.payloads, START, _Started):
-                ended += told.values()
-                pending, told = {}, {}
+            if await read_message(origin, started.input.payloads, START, _Started):
+                ended += waiting.values()
+                pending, waiting = {}, {}
                 # A reset copies the start, as somebody can: the run before it went on.
                 if (message := started.input.SerializeToString(deterministic=True)) not in starts:
                     unopened = None
                     starts.add(message)
                     if not started.continued_execution_run_id:  # rebuilt from SQL, without what that lacked
                         ended, begun = [], len(written)
-            if request := await requested(origin, event):
-                pending[event.event_id], told[event.event_id] = request, request.argument
+            if request := await write_requested(origin, event):
+                pending[event.event_id], waiting[event.event_id] = request, request.argument
             for batch in await _returned_of_incident(origin, event):
-                told[event.event_id] = batch
+                waiting[event.event_id] = batch
             await _sent(origin, event)  # for its key: what it did is in the answer
         except UnopenedError as error:
             unopened = error
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         if (done := pending.get(completed)) and await done.is_done(origin, event):
-            written.append(told.pop(completed))
+            written.append(waiting.pop(completed))
     has = [part for each in written for part in _parts(each)]
     lost, left = (
-        [each for each in given if any(part not in has for part in _parts(each))] for given in (ended, told.values())
+        [each for each in given if any(part not in has for part in _parts(each))] for given in (ended, waiting.values())
     )
     history = IncidentHistory(written, [], unopened, lost)
     if _still_runs(runs):
         return history
     asked = [each for each in lost if isinstance(each, News)]
-    return history._replace(pending=[*left, *untold_news([*written[begun:], *asked, *left])])
+    return history._replace(pending=[*left, *unsent_news([*written[begun:], *asked, *left])])
 
 
-def _parts(told: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
-    return told.events if isinstance(told, IncidentBatch) else [told]
+def _parts(batch: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
+    return batch.events if isinstance(batch, IncidentBatch) else [batch]
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
@@ -274,12 +274,12 @@ async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentR
     version, events = 0, dict[int, IncidentEvent]()
     async for origin, event in _events(client, [run]):
         started = event.workflow_execution_started_event_attributes.input.payloads
-        if start := await read(origin, started, START, _Started):
+        if start := await read_message(origin, started, START, _Started):
             version = start.source.version
-        told = await _returned_of_incident(origin, event)
-        if (request := await requested(origin, event)) and not isinstance(request.argument, News):
-            told.append(request.argument)
-        events |= {one.seq: one for each in told for one in each.events}
+        batches = await _returned_of_incident(origin, event)
+        if (request := await write_requested(origin, event)) and not isinstance(request.argument, News):
+            batches.append(request.argument)
+        events |= {one.seq: one for each in batches for one in each.events}
     return IncidentRun(max([version, *events]), events)
 
 
@@ -297,7 +297,7 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
     async for origin, event in _events(client, runs):
         with suppress(UnreadableError):
             started = event.workflow_execution_started_event_attributes.input.payloads
-            if carried := await read(origin, started, START, _CarriedOver):
+            if carried := await read_message(origin, started, START, _CarriedOver):
                 seen |= carried.seen
             if command := await _sent(origin, event):
                 sent[event.event_id] = command
@@ -339,13 +339,13 @@ async def _returned_of_incident(origin: Origin, event: HistoryEvent) -> list[Inc
 async def _sent(origin: Origin, event: HistoryEvent) -> _Sent | None:
     """Return the command that this event accepts; None if it accepts none of the service."""
     request = event.workflow_execution_update_accepted_event_attributes.accepted_request
-    return await read(origin, request.input.args.payloads, COMMAND, _Sent, request.meta.update_id)
+    return await read_message(origin, request.input.args.payloads, COMMAND, _Sent, request.meta.update_id)
 
 
 async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
     """Return the answer to the update that this event ends; None if the service has not answered so."""
     ended = event.workflow_execution_update_completed_event_attributes
-    return await read(origin, ended.outcome.success.payloads, ANSWER, kind, ended.meta.update_id)
+    return await read_message(origin, ended.outcome.success.payloads, ANSWER, kind, ended.meta.update_id)
 
 
 async def _first_start(origin: Origin, event: HistoryEvent, workflow: type, kind: type[T]) -> T | None:
@@ -353,7 +353,7 @@ async def _first_start(origin: Origin, event: HistoryEvent, workflow: type, kind
     start = event.workflow_execution_started_event_attributes
     if start.workflow_type.name != workflow.__name__ or start.continued_execution_run_id:
         return None
-    return await read(origin, start.input.payloads, START, kind)
+    return await read_message(origin, start.input.payloads, START, kind)
 
 
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Origin, HistoryEvent]]:

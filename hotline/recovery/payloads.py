@@ -49,7 +49,7 @@ class Origin(NamedTuple):
         return None if payload.metadata.get("encoding") == FOREIGN else payload
 
 
-class Request(NamedTuple):
+class WriteRequest(NamedTuple):
     """Request for an activity that writes to SQL: types of workflow and activity, argument, and place in the run."""
 
     activity: tuple[str, str]
@@ -68,7 +68,7 @@ class Request(NamedTuple):
             return False
 
 
-async def requested(origin: Origin, event: HistoryEvent) -> Request | None:
+async def write_requested(origin: Origin, event: HistoryEvent) -> WriteRequest | None:
     """Return the request with which this event schedules an activity that writes to SQL; None if it does not."""
     scheduled = event.activity_task_scheduled_event_attributes
     if (name := scheduled.activity_type.name) not in WRITTEN:
@@ -77,10 +77,12 @@ async def requested(origin: Origin, event: HistoryEvent) -> Request | None:
     payload = await origin.opened(scheduled.input.payloads, workflow_type, name)
     if payload is None or (argument := _value(origin, payload, ACTIVITY, kind)) is None:
         return None
-    return Request((workflow_type, name), argument, Stamp.of(payload).id.partition("/")[2])
+    return WriteRequest((workflow_type, name), argument, Stamp.of(payload).id.partition("/")[2])
 
 
-async def read(origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T], update: str = "") -> T | None:
+async def read_message(
+    origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T], update: str = ""
+) -> T | None:
     """Return a start, or what came with this update; None if the service has not sealed it so. Raises as `_value`."""
     payload = await origin.opened(payloads)
     return None if payload is None else _value(origin, payload, message, kind, update)

@@ -29,10 +29,10 @@ from activities.incidents import SLICE
 from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.report import STARTED_AGAIN, is_ahead
-from activities.run_status import UndecodableError, UnopenedError, UnreadableError, described, is_over, unless_gone
+from activities.run_status import UndecodableError, UnopenedError, UnreadableError, describe_run, if_found, is_over
 from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
-from domain.incident.incident import News, untold_news
+from domain.incident.incident import News, unsent_news
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
@@ -40,10 +40,10 @@ from readmodel.callers import note_recognised
 from readmodel.cases.queries import has_cases, states
 from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
-from readmodel.recovery import Held, held
+from readmodel.recovery import CaseRow, held
 from workflows.bulk import HandoverWorkflow
+from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.service import last_report
-from workflows.clients.start import handover_workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT
@@ -144,7 +144,7 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
 
 async def _is_gone(client: Client, one: str) -> bool:
     try:
-        return await described(client, one) is None
+        return await describe_run(client, one) is None
     except UndecodableError:
         return False
 
@@ -233,7 +233,7 @@ async def repair_others(client: Client, engine: Engine, task_queue: str) -> int:
 async def _ended(client: Client, handover: str, ordered_at: datetime, task_queue: str) -> bool:
     """Return True if a handover has ended. One that was never started may still be, as long as its key is known."""
     try:
-        found = await described(client, handover_workflow_id(handover))
+        found = await describe_run(client, handover_workflow_id(handover))
     except UndecodableError:  # it is listed
         return False
     if found is None:
@@ -249,7 +249,7 @@ async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], vers
         if not is_over(run.status) and (await read_incident_run(client, run)).version < version:
             logger.warning("%s is ended: %s", run.id, STARTED_AGAIN)
             handle = client.get_workflow_handle(run.id, run_id=run.run_id)
-            await unless_gone(handle.terminate(reason=STARTED_AGAIN))
+            await if_found(handle.terminate(reason=STARTED_AGAIN))
 
 
 def _number(incident: str) -> str:
@@ -322,7 +322,7 @@ def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     return _Plan(written, sent, looked_up)
 
 
-def _held(connection: ReadConnection, ids: Iterable[str]) -> dict[str, Held]:
+def _held(connection: ReadConnection, ids: Iterable[str]) -> dict[str, CaseRow]:
     found = held(connection, [one.removeprefix(complaint_id("")) for one in ids])
     return {complaint_id(number): case for number, case in found.items()}
 
@@ -375,7 +375,7 @@ async def _restore_incident(engine: Engine, one: str, history: IncidentHistory) 
 
 def _write_incident(engine: Engine, history: IncidentHistory) -> None:
     """Write an incident, its timeline and its news. What SQL never had is left to an incident that runs."""
-    unsent = [*history.lost, *untold_news(history.lost), *history.pending]
+    unsent = [*history.lost, *unsent_news(history.lost), *history.pending]
     for one, sent in [*((each, True) for each in history.written), *((each, False) for each in unsent)]:
         if isinstance(one, News):
             numbers = one.numbers

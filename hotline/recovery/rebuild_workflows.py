@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.workflows import CaseWorkflows
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.run_status import (
     NOT_OVER,
     PAUSED,
@@ -34,9 +34,9 @@ from activities.run_status import (
     UndecodableError,
     UnopenedError,
     UnreadableError,
-    described,
+    describe_run,
+    if_found,
     is_over,
-    unless_gone,
 )
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
@@ -47,7 +47,8 @@ from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair
 from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
-from workflows.clients.start import Request, incident_options, request_of, start_once
+from workflows.clients.incidents import incident_options
+from workflows.clients.start import Request, request_of, start_once
 from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
@@ -208,8 +209,8 @@ class WorkflowRebuild:
         """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""
         listed: Sequence[WorkflowExecution] = ()
         try:
-            await described(self._client, one)  # which fails at once for what cannot be decoded
-            found: WorkflowExecution | None = await unless_gone(self._client.get_workflow_handle(one).describe())
+            await describe_run(self._client, one)  # which fails at once for what cannot be decoded
+            found: WorkflowExecution | None = await if_found(self._client.get_workflow_handle(one).describe())
         except UndecodableError:
             # Temporal keeps a failure that nests too deep, also when the run has ended. The list does not have it.
             listed = await self._listed(one)
@@ -272,7 +273,7 @@ class WorkflowRebuild:
         if latest.status == PAUSED:
             raise NotRebuiltError(f"its workflow is paused. {UNPAUSE}")
         handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
-        await unless_gone(handle.terminate(reason=REPLACED))
+        await if_found(handle.terminate(reason=REPLACED))
 
     async def _keys(self, latest: WorkflowExecution | None, events: Sequence[BaseEvent]) -> dict[str, Done]:
         if latest is None:

@@ -22,10 +22,10 @@ from temporalio.common import SearchAttributeKey
 from activities.cases import BulkThrottle, for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
-from activities.recovery.workflows import CHUNK, ENDED, CaseWorkflows, Seen
+from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWorkflows
 from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
-from domain.shared.value import to_milliseconds
+from domain.shared.value import exhaustive, to_milliseconds
 from hotline.recovery.histories import chains, read_case, read_incident, read_incident_run
 from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
@@ -41,6 +41,7 @@ AT_ONCE = 8
 PAUSE_SECONDS = 1.0
 _ATTRIBUTES = {to_snake(key.name): key for key in keys.REGISTRY}
 """Search attributes by the field of `CaseFacts` that has the same."""
+exhaustive("CaseFacts of readmodel.recovery", _ATTRIBUTES, CaseFacts._fields)
 
 
 class Difference(NamedTuple):
@@ -80,7 +81,7 @@ async def verify(
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
     workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
     there, incomplete = dict[str, _InTemporal](), set[str]()
-    for chunks in (workflows.chunks(NOT_OVER), workflows.chunks(ENDED)):
+    for chunks in (workflows.chunks(NOT_OVER), workflows.chunks(IS_OVER)):
         async for chunk in chunks:
             for number, seen in chunk.items():
                 run = _in_temporal(seen)
@@ -158,7 +159,7 @@ def _status(seen: _InTemporal | None) -> str:
     return seen.status.name.lower() if seen else "-"
 
 
-def _in_temporal(seen: Seen) -> _InTemporal:
+def _in_temporal(seen: CaseRun) -> _InTemporal:
     return _InTemporal(seen.status, seen.started_at, tuple(_shown(seen, key) for key in _ATTRIBUTES.values()))
 
 
@@ -167,7 +168,7 @@ def _is_later(one: _InTemporal, other: _InTemporal) -> bool:
     return not is_over(one.status) or (is_over(other.status) and one.started_at > other.started_at)
 
 
-def _shown(seen: Seen, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 - of any type
+def _shown(seen: CaseRun, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 - of any type
     shown = seen.shown.get(key.name)
     value = json.loads(shown.data) if shown and shown.data else None
     match key.indexed_value_type:

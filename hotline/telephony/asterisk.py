@@ -9,7 +9,8 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 from domain.calls.call import Call, Timing
-from domain.shared.value import CALL_ID, LONGEST_URL, PHONE, RECORDING_URL
+from domain.shared.phones import PHONE
+from domain.shared.value import CALL_ID, LONGEST_URL, RECORDING_URL
 from hotline.files.formats import TIME, YEARS, LineFault, instant_in
 from hotline.telephony.call_lines import CallFormat, LeftOutLine
 from hotline.telephony.people import NAME, Agents
@@ -106,11 +107,11 @@ class Cdr(CallFormat):
     def _instants(self, start: str, answer: str, end: str, duration: str) -> tuple[datetime, datetime | None, datetime]:
         """Return start, answer and end. In the hour that clocks repeat, the duration tells which of two is meant."""
         started_at, ended_at = self._instant("start", start), self._instant("end", end)
-        told = timedelta(seconds=int(duration)) if _SECONDS.fullmatch(duration) else None
-        if ended_at < started_at or (told is not None and abs(ended_at - started_at - told) > _ROUNDING):
-            ended_at = self._instant("end", end, started_at + max((told or timedelta()) - _ROUNDING, timedelta()))
-            if told is not None:
-                started_at = self._instant("start", start, ended_at - told - _ROUNDING)
+        stated = timedelta(seconds=int(duration)) if _SECONDS.fullmatch(duration) else None
+        if ended_at < started_at or (stated is not None and abs(ended_at - started_at - stated) > _ROUNDING):
+            ended_at = self._instant("end", end, started_at + max((stated or timedelta()) - _ROUNDING, timedelta()))
+            if stated is not None:
+                started_at = self._instant("start", start, ended_at - stated - _ROUNDING)
         answered_at = self._instant("answer", answer, started_at) if answer else None
         if answered_at and answered_at < started_at:
             raise LineFault("answer", "the call is answered before it starts; accepted: a time from start to end")

@@ -41,7 +41,7 @@ def windows(calls: Iterable[Call]) -> Iterator[list[Call]]:
         before = held.get(call.call_id)
         held[call.call_id] = before.merged(call) if before else call
         if len(held) == 2 * GROUP:
-            # The later half may still be told more of.
+            # The later half may still get further lines.
             yield [held.pop(call_id) for call_id in [*islice(held, GROUP)]]
     for start in range(0, len(held), GROUP):
         yield [*islice(held.values(), start, start + GROUP)]
@@ -117,7 +117,7 @@ class CallFile:
                 cells = next(rows, None)
                 if cells is None:
                     return
-                found = self._told(cells, width)
+                found = self._parsed(cells, width)
             except (LineFault, csv.Error, UnicodeDecodeError) as fault:
                 torn = not self._whole and rows.line_num <= line and getattr(fault, "torn", True)
                 if torn:
@@ -134,7 +134,7 @@ class CallFile:
                     self._leave_out(found, line)
             line = rows.line_num + 1
 
-    def _told(self, cells: Sequence[str], width: int) -> Call | LeftOutLine | None:
+    def _parsed(self, cells: Sequence[str], width: int) -> Call | LeftOutLine | None:
         if not self._whole and (not self.format.width or len(cells) < (width or self.format.width)):
             raise LineFault("", "its end is missing", torn=True)
         return self.format.call(cells) if cells else None

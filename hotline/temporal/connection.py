@@ -23,7 +23,7 @@ from temporalio.client import Client, ClientConnectConfig
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
-from activities.run_status import unless, unless_gone
+from activities.run_status import if_found, unless
 from domain.shared.errors import OperatorError
 from hotline.files.data_folder import temporal_address
 from hotline.keys import ring_of
@@ -35,7 +35,7 @@ LOOPBACK = "127.0.0.1"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 # A cluster's front ends learn of a new namespace or attribute by refreshing a cache.
-SEEN_WITHIN_SECONDS = 60.0
+SHOWN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 T = TypeVar("T")
 
@@ -124,14 +124,14 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
     described = DescribeNamespaceRequest(namespace=client.namespace)
 
     async def described_or_none() -> object | None:
-        return await unless_gone(client.workflow_service.describe_namespace(described, retry=True))
+        return await if_found(client.workflow_service.describe_namespace(described, retry=True))
 
     if await described_or_none() is not None:
         return False
     request = RegisterNamespaceRequest(namespace=client.namespace, description="Complaint hotline of a water company")
     request.workflow_execution_retention_period.FromTimedelta(retention)
     await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
-    await _shown(described_or_none, f"the namespace {client.namespace}")
+    await _wait_until_shown(described_or_none, f"the namespace {client.namespace}")
     return True
 
 
@@ -154,7 +154,7 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
     async def changed() -> bool | None:
         return True if await retention_of(client) == wanted else None
 
-    await _shown(changed, f"the retention of {wanted.days} days")
+    await _wait_until_shown(changed, f"the retention of {wanted.days} days")
     return f"keeps ended histories for {wanted.days} days (before: {before / timedelta(days=1):g})"
 
 
@@ -168,7 +168,7 @@ async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, .
 
     async def missing() -> tuple[str, ...] | None:
         # A namespace that was just made is not known to this part of the cluster yet.
-        listed = await unless_gone(client.operator_service.list_search_attributes(request, retry=True))
+        listed = await if_found(client.operator_service.list_search_attributes(request, retry=True))
         return None if listed is None else _missing(listed.custom_attributes, wanted)
 
     async def usable() -> object | None:
@@ -176,14 +176,14 @@ async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, .
         naming_all = " AND ".join(f"{name} IS NULL" for name in wanted)
         return await unless(RPCStatusCode.INVALID_ARGUMENT, client.count_workflows(naming_all))
 
-    if added := await _shown(missing, f"the namespace {client.namespace}"):
+    if added := await _wait_until_shown(missing, f"the namespace {client.namespace}"):
         adding = AddSearchAttributesRequest(namespace=client.namespace)
         for name in added:
             adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
         await unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
     moved = tuple(name for name in await _keep_columns(client) if name not in added)
     # Somebody else may have added them a moment ago.
-    await _shown(usable, f"the search attributes {', '.join(wanted)}")
+    await _wait_until_shown(usable, f"the search attributes {', '.join(wanted)}")
     return added, moved
 
 
@@ -223,11 +223,11 @@ def _type_name(kind: int) -> str:
     return IndexedValueType.Name(IndexedValueType.ValueType(kind)).removeprefix("INDEXED_VALUE_TYPE_").lower()
 
 
-async def _shown(look: Callable[[], Awaitable[T | None]], awaited: str) -> T:
-    """Return the first result of `look` that is not None. Raises OperatorError after `SEEN_WITHIN_SECONDS`."""
-    give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
+async def _wait_until_shown(look: Callable[[], Awaitable[T | None]], awaited: str) -> T:
+    """Return the first result of `look` that is not None. Raises OperatorError after `SHOWN_WITHIN_SECONDS`."""
+    give_up_at = time.monotonic() + SHOWN_WITHIN_SECONDS
     while (found := await look()) is None:
         if time.monotonic() > give_up_at:
-            raise OperatorError(f"Temporal does not show {awaited} after {SEEN_WITHIN_SECONDS:g} s")
+            raise OperatorError(f"Temporal does not show {awaited} after {SHOWN_WITHIN_SECONDS:g} s")
         await asyncio.sleep(LOOK_EVERY_SECONDS)
     return found

@@ -44,7 +44,7 @@ from domain.shared.value import InClear, Start
 
 # The service stores no payload elsewhere. For one that says so, the SDK raises an error before the codec, so a signal
 # would stop a workflow. It has no setting for it.
-sdk._is_reference_payload = sdk._has_reference_marker = lambda _: False  # type: ignore[assignment] # noqa: SLF001
+sdk._is_reference_payload = sdk._has_reference_marker = lambda _: False  # type: ignore[assignment]  # noqa: SLF001 - as said
 
 Taken = Callable[[Sequence[Payload], list[type] | None], Sequence[Payload]]
 
@@ -136,8 +136,8 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
             failure.ClearField("stack_trace")
         elif NO_HANDLER in failure.message:
             failure.ClearField("stack_trace")
-            told = re.sub(r"(?<=\[)internal_\w+ | internal_\w+", "", failure.message)
-            failure.message = f"没有这个操作，请从列表中选择。{told}"
+            message = re.sub(r"(?<=\[)internal_\w+ | internal_\w+", "", failure.message)
+            failure.message = f"没有这个操作，请从列表中选择。{message}"
         elif failure.message == UNDECODED:
             failure.ClearField("stack_trace")
             failure.ClearField("cause")
@@ -205,7 +205,7 @@ class _Runner(UnsandboxedWorkflowRunner):
             finally:
                 present_run.reset(token)
 
-        instance.activate = activate_known  # type: ignore[method-assign]
+        instance.activate = activate_known  # type: ignore[method-assign]  # the SDK has no hook for it
         return instance
 
 
@@ -248,5 +248,5 @@ def with_all_decoded(worker: Worker) -> Worker:
             failed.failed.failure.message = "The task cannot be decoded."
             await bridge.complete_workflow_activation(failed)
 
-    bridge.poll_workflow_activation = poll  # type: ignore[method-assign]
+    bridge.poll_workflow_activation = poll  # type: ignore[method-assign]  # see above
     return worker

@@ -82,8 +82,8 @@ def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
     """Write an assessment as `write_entity` does, which says what None means, and raises DivergedError."""
     month = batch.assessment
     values = row(assessments, month, document=month)
-    told = [(event, assessment_notifications(month, event)) for event in batch.events]
-    return write_entity(connection, (assessments, assessment_events), values, told)
+    notified = [(event, assessment_notifications(month, event)) for event in batch.events]
+    return write_entity(connection, (assessments, assessment_events), values, notified)
 
 
 def get(connection: ReadConnection, month: str) -> Assessment | None:
@@ -142,7 +142,7 @@ def cases_behind(connection: ReadConnection, number: Number, cursor: str | None,
     """Return a page of the cases behind a number, by case number. Raises BadCursorError."""
     statement = number.statement()
     if cursor is not None:
-        statement = statement.where(tuple_(_entry.number, _entry.serial) > _place(cursor))
+        statement = statement.where(tuple_(_entry.number, _entry.serial) > _position(cursor))
     found = [CountedCase._make(row) for row in connection.execute(statement.limit(limit + 1))]
     last = found[limit - 1] if len(found) > limit else None
     return RowPage(tuple(found[:limit]), f"{last.number}-{last.serial}" if last else None)
@@ -176,7 +176,7 @@ def keep_given(connection: WriteConnection, month: str, figures: Collection[str]
     insert_missing(connection, given_points, [{"month": month, **value._asdict()} for value in values])
 
 
-def _place(cursor: str) -> tuple[str, int]:
+def _position(cursor: str) -> tuple[str, int]:
     if not _CURSOR.fullmatch(cursor):
         raise BadCursorError
     number, _, serial = cursor.partition("-")

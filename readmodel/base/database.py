@@ -117,7 +117,7 @@ def _sqlite(url: str, *, read_only: bool, synchronous: str) -> Engine:
     # A writer takes the lock at once: to take it later would fail without waiting. A listener for the event `begin`
     # would make SQLAlchemy look for listeners at every statement, a tenth of the work of a small write.
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
-    made.dialect.do_begin = lambda connection: connection.cursor().execute(begin)  # type: ignore[method-assign,assignment]
+    made.dialect.do_begin = lambda connection: connection.cursor().execute(begin)  # type: ignore[method-assign,assignment]  # as said
     return made
 
 

@@ -30,8 +30,8 @@ class BadCursorError(ValueError):
         )
 
 
-class Place(NamedTuple):
-    """Place of an item: its instant, its number or key at that instant, and the name of a part of the list."""
+class Position(NamedTuple):
+    """Position of an item: its instant, its number or key at that instant, and the name of a part of the list."""
 
     at: datetime
     key: str
@@ -43,20 +43,22 @@ class Place(NamedTuple):
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cursor: str | None, stretches: Collection[str] = ("",), keys: re.Pattern[str] = _KEY) -> "Place | None":
-        """Return the place of a cursor, in one of these stretches, with such a key. Raises BadCursorError."""
+    def of(
+        cls, cursor: str | None, stretches: Collection[str] = ("",), keys: re.Pattern[str] = _KEY
+    ) -> "Position | None":
+        """Return the position of a cursor, in one of these stretches, with such a key. Raises BadCursorError."""
         if cursor is None:
             return None
         try:
             text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
             begin, key = text.split(" ", 1)
             stretch, _, instant = begin.rpartition("/")
-            place = cls(_EPOCH + int(instant) * _MICROSECOND, key, stretch)
+            position = cls(_EPOCH + int(instant) * _MICROSECOND, key, stretch)
         except (binascii.Error, ValueError, OverflowError):
             raise BadCursorError from None
-        if stretch not in stretches or not keys.fullmatch(key) or place.cursor() != cursor:
+        if stretch not in stretches or not keys.fullmatch(key) or position.cursor() != cursor:
             raise BadCursorError
-        return place
+        return position
 
     def bound(self) -> Tuple:
         return tuple_(literal(self.at, UtcDateTime), literal(self.key))
@@ -73,11 +75,11 @@ def in_order(
     statement: Select[Any],
     at: ColumnElement[Any],
     key: ColumnElement[Any],
-    after: Place | None,
+    after: Position | None,
     *,
     newest_first: bool = True,
 ) -> Select[Any]:
-    """Return the statement newest or oldest first, with the rows after a place only if one is given."""
+    """Return the statement newest or oldest first, with the rows after a position only if one is given."""
     if after is not None:
         row = tuple_(at, key)
         statement = statement.where(row < after.bound() if newest_first else row > after.bound())
@@ -99,13 +101,13 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
 
     `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
     """
-    statement = in_order(statement, *by, Place.of(cursor, keys=keys), newest_first=newest_first).limit(limit + 1)
+    statement = in_order(statement, *by, Position.of(cursor, keys=keys), newest_first=newest_first).limit(limit + 1)
     rows = connection.execute(statement).all()
-    page = page_of(rows, limit, lambda row: Place(*(row._mapping[column] for column in by)))  # noqa: SLF001 - public, by its docs
+    page = page_of(rows, limit, lambda row: Position(*(row._mapping[column] for column in by)))  # noqa: SLF001 - public, by its docs
     return RowPage(tuple(map(item, page.items)), page.next_cursor)
 
 
-def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> RowPage[T]:
+def page_of(found: Sequence[T], limit: int, position: Callable[[T], Position]) -> RowPage[T]:
     """Return a page of the first `limit` items. One more item says that another page follows."""
     items = tuple(found[:limit])
-    return RowPage(items, place(items[-1]).cursor() if len(found) > limit else None)
+    return RowPage(items, position(items[-1]).cursor() if len(found) > limit else None)

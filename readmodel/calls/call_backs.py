@@ -118,7 +118,9 @@ def _is_first(*, done: bool) -> ColumnElement[bool]:
     return and_(is_over, ~exists().where(other.c.phone_term == _row.phone_term, same_end, earlier))
 
 
-def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBack], CallBack]) -> CallBackEntry | None:
+def update_call_back(
+    connection: WriteConnection, call_id: str, change: Callable[[CallBack], CallBack]
+) -> CallBackEntry | None:
     """Change and return the call-back of this call's telephone; None if the call has none. Raises as `change`."""
     term = connection.scalar(select(_row.phone_term).where(_row.call_id == call_id))
     locked = select(call_backs).where(_row.phone_term == term).order_by(_row.call_id).with_for_update()

@@ -30,7 +30,7 @@ from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.shared.value import Immutable
 from readmodel.base.database import Imported, ReadConnection, RowValues, WriteConnection, is_one_of, lock, upsert_many
-from readmodel.base.paging import CALL_ID, Place, RowPage, in_order, page_of, read_page
+from readmodel.base.paging import CALL_ID, Position, RowPage, in_order, page_of, read_page
 from readmodel.calls.call_backs import note_calls
 from readmodel.calls.contacts import telephone_before
 from readmodel.calls.tables import UNANSWERED, calls
@@ -237,11 +237,11 @@ def unconfirmed(
         .execution_options(yield_per=CHUNK)
     )
     with connection.execute(
-        in_order(statement, withdrawals.c.withdrawn_at, withdrawals.c.number, Place.of(cursor))
+        in_order(statement, withdrawals.c.withdrawn_at, withdrawals.c.number, Position.of(cursor))
     ) as rows:
         compared = (_compared(row, at, area_code) for row in rows)
         found = [*islice(filter(None, compared), limit + 1)]
-    return page_of(found, limit, lambda each: Place(each.withdrawn_at, each.number))
+    return page_of(found, limit, lambda each: Position(each.withdrawn_at, each.number))
 
 
 def _compared(row: Row[Any], at: datetime, area_code: str) -> Unconfirmed | None:

@@ -60,8 +60,8 @@ def telephone_before(connection: ReadConnection, number: str, person: str, seq: 
 
 def _registered_with(connection: ReadConnection, number: str) -> tuple[str | None, str | None]:
     """Return telephone and account of the caller at the registration of a case; None where there was none."""
-    told = (events.c.data[("intake", "caller", name)].as_string() for name in ("phone", "account_no"))
-    found = connection.execute(select(*told).where(events.c.number == number, events.c.seq == 1)).one_or_none()
+    contact = (events.c.data[("intake", "caller", name)].as_string() for name in ("phone", "account_no"))
+    found = connection.execute(select(*contact).where(events.c.number == number, events.c.seq == 1)).one_or_none()
     return (found[0], found[1]) if found else (None, None)
 
 
@@ -73,5 +73,5 @@ def _has_witness(
     if connection.scalar(select(calls.c.call_id).where(of_case, calls.c.phone_term.in_(terms)).limit(1)):
         return True
     phone, account_no = _registered_with(connection, number)
-    told = phone, connection.scalar(select(customers.c.phone).where(customers.c.account_no == account_no))
-    return not set(terms).isdisjoint(term for phone in told if phone for term in phone_terms(phone, area_code))
+    known = phone, connection.scalar(select(customers.c.phone).where(customers.c.account_no == account_no))
+    return not set(terms).isdisjoint(term for phone in known if phone for term in phone_terms(phone, area_code))

@@ -18,7 +18,7 @@ from domain.catalogue.terms import Terms
 from domain.kit.event import BaseEvent
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Place, RowPage, in_order, page_of
+from readmodel.base.paging import Position, RowPage, in_order, page_of
 from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, having_terms, stretches
 from readmodel.cases.search_terms import account_term
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, decisions, events, parts, search_words
@@ -103,14 +103,14 @@ def list_cases(
     is left out.
     """
     page = _page(connection, filters or CaseFilters(), cursor, limit, sort)
-    return RowPage(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
+    return RowPage(get_cases(connection, [position.key for position in page.items]), page.next_cursor)
 
 
 def _page(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort
-) -> RowPage[Place]:
-    after = Place.of(cursor, stretches(sort, filters))
-    return page_of(find(connection, filters, after, limit + 1, sort), limit, lambda place: place)
+) -> RowPage[Position]:
+    after = Position.of(cursor, stretches(sort, filters))
+    return page_of(find(connection, filters, after, limit + 1, sort), limit, lambda position: position)
 
 
 class CaseCount(NamedTuple):
@@ -137,7 +137,7 @@ def list_rows(
 ) -> RowPage[RowMapping]:
     """Return a page of rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
     page = _page(connection, filters, cursor, limit, sort)
-    numbers = [place.key for place in page.items]
+    numbers = [position.key for position in page.items]
     found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}
     return RowPage(tuple(found[number] for number in numbers if number in found), page.next_cursor)
 
@@ -169,7 +169,7 @@ def documents(connection: ReadConnection, number: str) -> tuple[Event, ...]:
 def read_events(
     connection: ReadConnection, event: type[E], statement: Select[Any], after_seq: int = 0, limit: int | None = None
 ) -> Timeline[E]:
-    """Return the events that a statement selects of a case or incident, after a place: all, or so many."""
+    """Return the events that a statement selects of a case or incident, after a position: all, or so many."""
     seq = statement.selected_columns["seq"]
     statement = statement.where(seq > after_seq).order_by(seq)
     rows = connection.execute(statement if limit is None else statement.limit(limit + 1)).mappings().all()
@@ -196,16 +196,16 @@ def list_parts(
     seen = (cases.c.state, cases.c.service_code, cases.c.priority, cases.c.district, cases.c.owner)
     statement = select(parts.c.number, parts.c.document, *seen).join(cases, cases.c.number == parts.c.number)
     statement = statement.where(parts.c.department == department)
-    statement = in_order(statement, parts.c.involved_at, parts.c.number, Place.of(cursor)).limit(limit + 1)
+    statement = in_order(statement, parts.c.involved_at, parts.c.number, Position.of(cursor)).limit(limit + 1)
     # One list for each state: an index serves one.
     lists = [statement.where(parts.c.state == state) for state in {*states}] or [statement]
     rows = (row for each in lists for row in connection.execute(each))
     found = [PartOfCase(row.number, row.document, *row[2:]) for row in rows]
-    return page_of(sorted(found, key=_place, reverse=True), limit, _place)
+    return page_of(sorted(found, key=_position, reverse=True), limit, _position)
 
 
-def _place(item: PartOfCase) -> Place:
-    return Place(item.part.involved_at, item.number)
+def _position(item: PartOfCase) -> Position:
+    return Position(item.part.involved_at, item.number)
 
 
 class PastCredit(NamedTuple):

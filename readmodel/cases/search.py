@@ -22,7 +22,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from domain.case.lifecycle import OPEN, State
 from domain.catalogue.terms import Priority
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Place, in_order
+from readmodel.base.paging import Position, in_order
 from readmodel.cases.search_terms import alternatives
 from readmodel.cases.tables import FILTERED_COLUMNS, ColumnFilters, cases, has_flag, search_words
 
@@ -78,7 +78,9 @@ class Stretch(NamedTuple):
     newest_first: bool
     where: tuple[sa.ColumnElement[bool], ...] = ()
 
-    def places(self, columns: Columns, after: Place | None, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    def positions(
+        self, columns: Columns, after: Position | None, *conditions: sa.ColumnElement[bool]
+    ) -> sa.Select[Any]:
         at, number = columns[self.at], columns.number
         return in_order(sa.select(at, number).where(*conditions), at, number, after, newest_first=self.newest_first)
 
@@ -117,38 +119,38 @@ _ALLOW_OTHER_JOINS = sa.text(
 
 
 def find(
-    connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, sort: Sort = Sort.REGISTERED
-) -> list[Place]:
-    """Return the places of the first `limit` cases after `after`, which is of the same sort."""
-    found: list[Place] = []
+    connection: ReadConnection, filters: CaseFilters, after: Position | None, limit: int, sort: Sort = Sort.REGISTERED
+) -> list[Position]:
+    """Return the positions of the first `limit` cases after `after`, which is of the same sort."""
+    found: list[Position] = []
     names = [*(by_name := stretches(sort, filters))]
     for name in names[names.index(after.stretch) if after else 0 :]:
         begin = after if after and after.stretch == name else None
         wanted = limit - len(found)
         there = _in_stretch(connection, filters, by_name[name], begin, wanted)
-        found += [place._replace(stretch=name) for place in there]
+        found += [position._replace(stretch=name) for position in there]
         if len(found) == limit:
             break
     return found
 
 
 def _in_stretch(
-    connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Place | None, limit: int
-) -> list[Place]:
-    found: set[Place] = set()
+    connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Position | None, limit: int
+) -> list[Position]:
+    found: set[Position] = set()
     for each in filters.by_state():
         search = _Search(each, stretch, after)
         if each.q is None:
-            listed = stretch.places(cases.c, after, *search.conditions())
-            found.update(_places(connection, listed, limit))
+            listed = stretch.positions(cases.c, after, *search.conditions())
+            found.update(_positions(connection, listed, limit))
         else:
             for terms in alternatives(each.q, each.area_code):
                 found.update(search.with_terms(connection, sorted(terms), limit) if terms else ())
     return sorted(found, reverse=stretch.newest_first)[:limit]
 
 
-def _places(connection: ReadConnection, statement: sa.Select[Any], limit: int) -> list[Place]:
-    return [Place(*row) for row in connection.execute(statement.limit(limit))]
+def _positions(connection: ReadConnection, statement: sa.Select[Any], limit: int) -> list[Position]:
+    return [Position(*row) for row in connection.execute(statement.limit(limit))]
 
 
 def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
@@ -191,7 +193,7 @@ def _same(one: Columns, other: Columns) -> list[sa.ColumnElement[bool]]:
 def _joined(
     terms: Sequence[str], filters: CaseFilters, *within: Callable[[Columns], sa.ColumnElement[bool]]
 ) -> tuple[Columns, sa.Select[Any]]:
-    """Return the columns of the first term, and the statement of the places of cases that have all terms."""
+    """Return the columns of the first term, and the statement of the positions of cases that have all terms."""
     first, *others = (search_words.alias() for _ in terms)
     statement = sa.select(first.c.registered_at, first.c.number)
     for term, words in zip(terms, (first, *others), strict=True):
@@ -205,37 +207,37 @@ def having_terms(filters: CaseFilters) -> list[sa.ColumnElement[bool]]:
     if filters.q is None:
         return []
     found = [_joined(sorted(terms), filters)[1] for terms in alternatives(filters.q, filters.area_code) if terms]
-    place = sa.tuple_(cases.c.registered_at, cases.c.number)
-    return [place.in_(sa.union(*found) if len(found) > 1 else found[0]) if found else sa.false()]
+    position = sa.tuple_(cases.c.registered_at, cases.c.number)
+    return [position.in_(sa.union(*found) if len(found) > 1 else found[0]) if found else sa.false()]
 
 
 class _Search(NamedTuple):
-    """Search of the cases of one stretch by terms and filters, after a place if one is given."""
+    """Search of the cases of one stretch by terms and filters, after a position if one is given."""
 
     filters: CaseFilters
     stretch: Stretch
-    after: Place | None
+    after: Position | None
 
     def conditions(self, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
         return [*self.stretch.where, *conditions_of(self.filters, narrow=narrow)]
 
-    def with_terms(self, connection: ReadConnection, terms: Sequence[str], limit: int) -> list[Place]:
+    def with_terms(self, connection: ReadConnection, terms: Sequence[str], limit: int) -> list[Position]:
         if self.stretch.at not in search_words.c:
             # Few cases have something due, and terms are not in the order of that.
-            return _places(connection, self._looked_up(None, terms), limit)
+            return _positions(connection, self._looked_up(None, terms), limit)
         lists = self._lists(terms)
         left = _counted(connection, lists)
         terms = [term for term in left if term is not None]
         first, fewest = next(iter(left.items()))
         if fewest <= FEW_CASES:
-            return _places(connection, self._looked_up(first, terms), limit) if fewest else []
+            return _positions(connection, self._looked_up(first, terms), limit) if fewest else []
         if len(left) == 1 or connection.dialect.name == "sqlite":
-            return _places(connection, self._looked_up(terms[0], terms), limit)
-        firsts = [place for listed in lists.values() for place in _places(connection, listed, 1)]
-        # The place at which the last list begins: an agent who left years ago has only old cases.
+            return _positions(connection, self._looked_up(terms[0], terms), limit)
+        firsts = [position for listed in lists.values() for position in _positions(connection, listed, 1)]
+        # The position at which the last list begins: an agent who left years ago has only old cases.
         begin = min(firsts) if self.stretch.newest_first else max(firsts)
         connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
-        found = _places(connection, self._merged(terms, begin), limit)
+        found = _positions(connection, self._merged(terms, begin), limit)
         connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
         return found
 
@@ -243,10 +245,10 @@ class _Search(NamedTuple):
         """Return the statement of each term, and under None that of the filters if there are any."""
         words = search_words.alias().c
         lists: dict[str | None, sa.Select[Any]] = {
-            term: self.stretch.places(words, self.after, *_is_term(words, term, self.filters)) for term in terms
+            term: self.stretch.positions(words, self.after, *_is_term(words, term, self.filters)) for term in terms
         }
         if narrow := self.conditions(narrow=True):
-            lists[None] = self.stretch.places(cases.c, self.after, *narrow)
+            lists[None] = self.stretch.positions(cases.c, self.after, *narrow)
         return lists
 
     def _looked_up(self, first: str | None, terms: Sequence[str]) -> sa.Select[Any]:
@@ -254,9 +256,9 @@ class _Search(NamedTuple):
         columns: Columns = cases.c if first is None else search_words.c
         conditions = self.conditions()
         if first is None:
-            statement = self.stretch.places(columns, self.after, *conditions)
+            statement = self.stretch.positions(columns, self.after, *conditions)
         else:
-            statement = self.stretch.places(columns, self.after, *_is_term(columns, first, self.filters))
+            statement = self.stretch.positions(columns, self.after, *_is_term(columns, first, self.filters))
             if conditions:
                 statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
         for term in terms:
@@ -265,13 +267,13 @@ class _Search(NamedTuple):
                 statement = statement.where(_has_row(*_is_term(other, term, self.filters), *_same(other, columns)))
         return statement
 
-    def _merged(self, terms: Sequence[str], begin: Place) -> sa.Select[Any]:
-        """Return a statement that merges terms and filters, each from the place at which the last of them begins."""
+    def _merged(self, terms: Sequence[str], begin: Position) -> sa.Select[Any]:
+        """Return a statement that merges terms and filters, each from the position at which the last of them begins."""
         newest_first = self.stretch.newest_first
 
         def from_begin(columns: Columns) -> sa.ColumnElement[bool]:
-            place = sa.tuple_(columns.registered_at, columns.number)
-            return place <= begin.bound() if newest_first else place >= begin.bound()
+            position = sa.tuple_(columns.registered_at, columns.number)
+            return position <= begin.bound() if newest_first else position >= begin.bound()
 
         first, statement = _joined(terms, self.filters, from_begin)
         if narrow := self.conditions(narrow=True):

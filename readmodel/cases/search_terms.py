@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select
 
 from domain.case.intake import Caller, Intake, Location
-from domain.shared.value import MOBILE, dialled, digits_of, without_mobiles
+from domain.shared.phones import MOBILE, dialled, digits_of, without_mobiles
 from readmodel.base.database import RowValues, WriteConnection, insert_missing
 from readmodel.cases.tables import cases, search_words
 

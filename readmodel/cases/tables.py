@@ -202,7 +202,7 @@ _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 SELECTIVE_COLUMNS = ("state", "department", "owner", "assignee", "service_code", "district", "channel")
 """Columns with values that few of all cases have: each has an index of its own."""
 
-_PLACE = (cases.c.registered_at, cases.c.number)
+_ORDER = (cases.c.registered_at, cases.c.number)
 _OPEN = "closed_at IS NULL"
 
 
@@ -218,21 +218,21 @@ def _index_of_lists(
     sa.Index(name, *columns, **options)
 
 
-_index_of_lists("ix_cases_newest", *_PLACE)
-_index_of_lists("ix_cases_priority", cases.c.priority, *_PLACE)
-_index_of_lists("ix_cases_open", *_PLACE, where=_OPEN)
-_index_of_lists("ix_cases_open_priority", cases.c.priority, *_PLACE, where=_OPEN)
+_index_of_lists("ix_cases_newest", *_ORDER)
+_index_of_lists("ix_cases_priority", cases.c.priority, *_ORDER)
+_index_of_lists("ix_cases_open", *_ORDER, where=_OPEN)
+_index_of_lists("ix_cases_open_priority", cases.c.priority, *_ORDER, where=_OPEN)
 _index_of_lists("ix_cases_due", cases.c.next_due_at, cases.c.number, where="next_due_at IS NOT NULL")
 for _name in SELECTIVE_COLUMNS:
-    sa.Index(f"ix_cases_{_name}", cases.c[_name], *_PLACE)
+    sa.Index(f"ix_cases_{_name}", cases.c[_name], *_ORDER)
 schema.index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
-schema.index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1")
-schema.index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
-schema.index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
+schema.index_where("overdue", *_ORDER, name="ix_cases_overdue", on_sqlite="overdue = 1")
+schema.index_where("incident IS NOT NULL", cases.c.incident, *_ORDER, name="ix_cases_incident")
+schema.index_where("lost IS NOT NULL", *_ORDER, name="ix_cases_lost")
 schema.index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
 schema.index_where("caller_version > recognised_version", cases.c.number, name="ix_cases_unrecognised")
 _index_of_lists(
-    "ix_cases_flagged", *_PLACE, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
+    "ix_cases_flagged", *_ORDER, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
 )
 
 

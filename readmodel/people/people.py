@@ -18,7 +18,8 @@ from sqlalchemy import Column, ForeignKey, Integer, Select, String, Table, exist
 
 from domain.shared.actors import OWNERS, RESERVED, STAFF_ROLES, Person, Role
 from domain.shared.errors import OperatorError
-from domain.shared.value import INVISIBLE, Immutable, Instant, Phone
+from domain.shared.phones import Phone
+from domain.shared.value import INVISIBLE, Immutable, Instant
 from readmodel.base.database import ReadConnection, WriteConnection, row, upsert
 from readmodel.base.schema import CODE, PERSON, Codes, UtcDateTime, metadata
 

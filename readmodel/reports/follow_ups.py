@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, case, func, literal, null, select
 
 from domain.case.progress import SATISFIED
-from domain.shared.value import NamedCode, complete
+from domain.shared.value import NamedCode, exhaustive
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, follow_ups
 
@@ -23,7 +23,7 @@ class FollowUpSubject(NamedCode):
     DISTRICT = "district", "区域"
 
 
-_SUBJECTS: dict[FollowUpSubject, ColumnElement[Any]] = complete(
+_SUBJECTS: dict[FollowUpSubject, ColumnElement[Any]] = exhaustive(
     "_SUBJECTS",
     FollowUpSubject,
     {

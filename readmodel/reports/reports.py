@@ -48,9 +48,9 @@ def first_and_known(connection: ReadConnection, kind: ReportKind) -> tuple[datet
     return first_case_at(connection), frozenset(known)
 
 
-Question = Callable[[ReadConnection, ReportScope], ReportTable]
+TableQuery = Callable[[ReadConnection, ReportScope], ReportTable]
 # A new table of a report is one function, and one line here.
-QUESTIONS: tuple[Question, ...] = (
+TABLE_QUERIES: tuple[TableQuery, ...] = (
     headlines,
     origins,
     missed,
@@ -73,5 +73,5 @@ def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_
         timezone=scope.zone.key,
         made_at=to_milliseconds(made_at),
         currency=catalogue.currency,
-        tables=tuple(ask(connection, scope) for ask in QUESTIONS),
+        tables=tuple(ask(connection, scope) for ask in TABLE_QUERIES),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_
 
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import Cell, Column, ColumnKind, Period
-from domain.shared.value import Coded
+from domain.shared.codes import Coded
 
 Codes = TypeVar("Codes", bound=tuple[str | None, ...])
 NOTHING = (None, "none", "无")

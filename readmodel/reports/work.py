@@ -10,7 +10,7 @@ from domain.calls.call import CallFigures, CallOutcome
 from domain.case.clocks import CLOCK_ZH, ClockStatus
 from domain.case.lifecycle import State
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.value import complete, half_up, rate, to_milliseconds
+from domain.shared.value import exhaustive, half_up, rate, to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import Grouping, call_report
 from readmodel.cases.tables import cases, clocks, events, parts
@@ -79,7 +79,7 @@ def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
 ENDED = ("ended", "已办结")
 OF_PART = ("part", "协办未完成")
 """Stage of the clocks of a further department."""
-STAGES: Mapping[State, tuple[str, str]] = complete(
+STAGES: Mapping[State, tuple[str, str]] = exhaustive(
     "STAGES",
     State,
     {

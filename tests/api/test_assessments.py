@@ -25,7 +25,7 @@ from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
-from workflows.clients.start import start_assessment
+from workflows.clients.periods import start_assessment
 from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -19,7 +19,7 @@ CASES = 8
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MANY", 2)
+    monkeypatch.setattr(server, "MANY_TASKS", 2)
     monkeypatch.setattr(server, "LOOK_EVERY_SECONDS", 0.05)
 
 

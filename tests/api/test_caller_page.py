@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from activities.sealing.keys import VALID
+from activities.sealing.links import VALID
 from api.complaints.caller_page import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction

@@ -6,7 +6,7 @@ import pytest
 
 from activities.names import complaint_id
 from api.health import readiness
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, edition_of

@@ -24,8 +24,8 @@ from api.sign_in.sessions import LONGEST
 from api.temporal_ui import reading
 from api.temporal_ui.reading import _models, case_read
 from tests.support.api import Api, Clock, further_api, problem
-from tests.support.door import Behind, door
 from tests.support.sealing import OneKey, stranger
+from tests.support.ui_proxy import Behind, ui_proxy
 from worker import WORKFLOWS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -78,7 +78,7 @@ async def words(behind: Behind, by: str, payloads: list[Payload]) -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def behind(on_sqlite: Api) -> AsyncIterator[Behind]:
-    async with door(on_sqlite) as made:
+    async with ui_proxy(on_sqlite) as made:
         yield made
 
 
@@ -165,7 +165,7 @@ class TestWhoReads:
 
     async def test_an_ended_session_opens_nothing(self, on_sqlite: Api, number: str) -> None:
         clock = Clock()
-        async with door(on_sqlite, clock) as behind:
+        async with ui_proxy(on_sqlite, clock) as behind:
             kept = behind.api.session("chief")
             body = json.dumps(MessageToDict(Payloads(payloads=await history(on_sqlite, number))))
             for hours, status in ((timedelta(0), 200), (LONGEST + timedelta(seconds=1), 401)):
@@ -174,7 +174,7 @@ class TestWhoReads:
                 assert answer.status_code == status
 
     async def test_who_sends_too_many_is_refused(self, on_sqlite: Api) -> None:
-        async with door(on_sqlite, reads_per_minute=1) as behind:
+        async with ui_proxy(on_sqlite, reads_per_minute=1) as behind:
             found = [(await post(behind, "chief", [])).status_code for _ in range(21)]
             assert found == [*[200] * 20, 429]
 
@@ -191,7 +191,7 @@ class TestWhoReads:
             opening -= 1
             return Response()
 
-        monkeypatch.setattr("api.temporal_ui.door.answer_codec", slow)
+        monkeypatch.setattr("api.temporal_ui.proxy.answer_codec", slow)
         for people, at_once in ((["xu"] * 3, 1), (["xu", "he"], 2)):
             most = 0
             await asyncio.gather(*(post(behind, by, []) for by in people))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.edge.limits import ADDRESS_BYTES, AHEAD, FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES
+from api.edge.connections import FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES, PIPELINED, TARGET_BYTES
 from tests.support.api import CALL, Api, further_api
 from tests.support.hotline import until
 
@@ -110,7 +110,7 @@ RENDER = b"GET /temporal/render?content=%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 async def test_the_address_of_details_may_be_longer_and_is_the_last_of_its_connection(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, temporal_ui_url="http://127.0.0.1:9") as made:
-        for address, status in ((ADDRESS_BYTES, b"401"), (ADDRESS_BYTES + 2 * PIECE_BYTES + HEAD_BYTES, b"431")):
+        for address, status in ((TARGET_BYTES, b"401"), (TARGET_BYTES + 2 * PIECE_BYTES + HEAD_BYTES, b"431")):
             async with AsyncExitStack() as stack:
                 wire = await Wire.to(made, stack)
                 wire.writer.write(RENDER % (b"a" * (address - len("/temporal/render?content="))) + LINE + b"\r\n")
@@ -196,7 +196,7 @@ async def test_requests_ahead_count_anew_and_are_few(on_sqlite: Api) -> None:
         wire.writer.write(large * 3)
         for _ in range(3):
             assert b"200 OK" in await wire.reader.readuntil(b"}")
-        wire.writer.write((LINE + b"\r\n") * (AHEAD + 2))
+        wire.writer.write((LINE + b"\r\n") * (PIPELINED + 2))
         assert (await wire.rest()).count(b"200 OK") == 0
 
 
@@ -228,7 +228,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(on_sqlite: Api) -> None:
         wire = await Wire.to(made, stack)
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport has it
         asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        wire.writer.write(asked * AHEAD)
+        wire.writer.write(asked * PIPELINED)
 
         async def is_gone() -> bool:
             wire.writer.write(b"\r\n")

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from api.complaints import cases as exported
 from api.complaints import routes
 from api.exports.files import LOOK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
-from api.sql import away
+from api.sql import sql_unavailable
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
 from readmodel.cases.queries import list_rows
@@ -176,7 +176,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
         nonlocal left
         left -= 1
         if left < 0:
-            raise away()
+            raise sql_unavailable()
         return await ask(question, *args)
 
     monkeypatch.setattr(on_sqlite.backend.reader, "ask", fail_later)

@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 import worker
 from api.edge.problems import ProblemError
-from api.temporal.server import answering
+from api.temporal.errors import answering
 from readmodel.base.database import engine
 from tests.support.api import CALL, offered, problem, running_api, whenever
 from tests.support.outage import unanswering

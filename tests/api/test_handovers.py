@@ -27,7 +27,7 @@ from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rows import execute
 from workflows.bulk import HandoverStart, HandoverWorkflow
-from workflows.clients.start import handover_workflow_id
+from workflows.clients.bulk import handover_workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ORDER: Json = {"from": "chen", "to": "li", "reason": "病假两周"}
@@ -313,12 +313,17 @@ async def test_a_handover_that_was_ended_by_hand_says_so(
 
 
 @pytest.mark.slow
-async def test_a_case_that_has_lost_its_workflow_is_named(made: Api) -> None:
-    lost, found = [await made.case_in("in_progress") for _ in range(2)]
-    await made.temporal.get_workflow_handle(complaint_id(lost)).terminate()
+async def test_cases_that_have_lost_their_workflows_are_named(made: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answers of every page count, here of one case each."""
+    begun = HandoverStart.of
+    monkeypatch.setattr(HandoverStart, "of", lambda order: begun(order).model_copy(update={"page": 1}))
+    *lost, found = [await made.case_in("in_progress") for _ in range(3)]
+    for number in lost:
+        await made.temporal.get_workflow_handle(complaint_id(number)).terminate()
     done = await hand_over(made)
-    assert (done["handed_over"], done["refused"]) == (1, [{"number": lost, "why": "Its workflow has ended."}])
-    assert await owners(made, lost, found) == ["chen", "li"]
+    why = "Its workflow has ended."
+    assert (done["handed_over"], done["refused"]) == (1, [{"number": number, "why": why} for number in sorted(lost)])
+    assert await owners(made, *lost, found) == ["chen", "chen", "li"]
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from tests.api.test_incidents import DIRECTIONS, act, declare, in_state, inciden
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.incidents import opening
-from workflows.clients.start import Request, start_incident
+from workflows.clients.incidents import start_incident
+from workflows.clients.start import Request
 from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

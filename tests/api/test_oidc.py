@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
+from domain.shared.actors import Role
 from hotline.cli.main import openapi
 from tests.support.api import CALL, Api, further_api, problem
 from tests.support.issuer import AUDIENCE, Issuer, running_issuer
@@ -63,6 +64,17 @@ async def test_the_same_id_is_the_same_person_by_key_and_by_token(api: Api, issu
     first = await api.register(by="chen", key="one-call")
     api.tokens["chen's token"] = issuer.sign(sub="chen", hotline_role="agent")
     assert (await api.register(by="chen's token", key="one-call")).json()["number"] == first.json()["number"]
+
+
+async def test_who_has_left_is_refused_though_the_issuer_goes_on_signing(api: Api, issuer: Issuer) -> None:
+    api.directory.enter("30002", Role.AGENT)
+    await api.backend.people.read_anew()
+    token = issuer.sign(sub="30002", hotline_role="agent")
+    assert (await knock(api, token)).status_code == 200
+    api.directory.leave("30002")
+    await api.backend.people.read_anew()
+    found = problem(await knock(api, token), 401, "invalid-token")
+    assert found["detail"] == "30002 has left."
 
 
 async def test_a_bad_token_is_refused_in_words_and_in_the_header(api: Api, issuer: Issuer) -> None:

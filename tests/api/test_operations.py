@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete
 
 from api.health import readiness
-from api.health.storage import SqlHealth
+from api.health.sql import SqlHealth
 from hotline.files.catalogue import load_catalogue
 from hotline.keys import ring_of
 from readmodel.base.database import opened, writing

@@ -174,7 +174,7 @@ async def test_who_cannot_be_read_in_sql_opens_nothing_and_stops_nobody(
     on_both.directory.revoke(other.id)
     database = engine(on_both.settings.database_url)
     with writing(database) as sql:
-        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kuang'"))  # noqa: S608 - ours
+        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kuang'"))
     with caplog.at_level(logging.ERROR):
         await on_both.backend.people.read_anew()
     assert " by id of people cannot be read: " in caplog.text
@@ -194,7 +194,7 @@ async def test_a_value_that_sqlite_took_and_nobody_reads_stops_nobody(on_sqlite:
     database = engine(on_sqlite.settings.database_url)
     # As SQL of somebody's own, which does not ask for foreign keys.
     with closing(sqlite3.connect(database.url.database or "")) as own, own:
-        own.execute(f"UPDATE people SET {broken} WHERE id = 'kuang'")  # noqa: S608 - ours
+        own.execute(f"UPDATE people SET {broken} WHERE id = 'kuang'")
     on_sqlite.directory.revoke(other.id)
     await on_sqlite.backend.people.read_anew()
     answers = [(await knock(on_sqlite, each)).status_code for each in (token, revoked, on_sqlite.tokens["chen"])]

@@ -22,7 +22,7 @@ from tests.support.batches import call, project, published
 from tests.support.build import days
 from tests.support.pdf_pages import page_sizes, printer_needed, uncompressed
 from tests.support.workbooks import workbook
-from workflows.clients.start import report_handle, start_report
+from workflows.clients.periods import report_handle, start_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 DAY, OTHER_DAY = "2025-09-08", "2025-09-20"

@@ -23,7 +23,7 @@ from activities.recovery import reconcile
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.health import Component, Readiness, readiness
-from api.health import storage as health
+from api.health import sql as health
 from api.health.temporal import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild
@@ -328,7 +328,7 @@ async def test_a_comparison_that_fails_is_told(
 ) -> None:
     """Temporal's list of workflows does not answer, as far as the reconciler can tell."""
     reconcile_at_once(monkeypatch)
-    monkeypatch.setattr(reconcile, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(reconcile, "RETRY_SECONDS", 0.1)
 
     with monkeypatch.context() as away:
         refuse_lists(away)

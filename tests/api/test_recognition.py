@@ -14,7 +14,7 @@ from api.complaints.intake import Recognition
 from api.sql import ProjectionWriter, Reader
 from api.temporal.client import ComplaintClient
 from domain.case.actions.correct import Correct
-from domain.case.automatic.external import Recognised
+from domain.case.automatic.internal_updates import Recognised
 from domain.case.intake import Location
 from domain.case.state import ProjectionBatch
 from domain.customers.customer import Customer

@@ -23,7 +23,8 @@ from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from tests.support.copies import copied, send_to_next_run
 from tests.support.sealing import stranger
-from workflows.clients.start import Request, start_incident
+from workflows.clients.incidents import start_incident
+from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.words import CatalogueNames
 

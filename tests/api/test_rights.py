@@ -13,7 +13,7 @@ from sqlalchemy import event
 from starlette.routing import Route
 
 from api.calls import NEW_CALL
-from api.routing import OnceRoute
+from api.routing import StrictRoute
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.actors import Role
@@ -127,7 +127,7 @@ async def test_every_operation_takes_a_right_that_is_published(on_sqlite: Api) -
 
 
 async def test_an_operation_cannot_be_declared_without_a_right() -> None:
-    router = APIRouter(route_class=OnceRoute)
+    router = APIRouter(route_class=StrictRoute)
 
     async def endpoint() -> None: ...
 

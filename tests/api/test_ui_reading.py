@@ -28,7 +28,7 @@ CASES = 'WorkflowType = "ComplaintWorkflow"'
 
 @dataclass
 class Ui:
-    """The Temporal UI behind the door of an API, as the browsers of people see it."""
+    """The Temporal UI behind an API, as the browsers of people see it."""
 
     api: Api
 

@@ -1,4 +1,4 @@
-"""Routes that the scripts of the Temporal UI know: each is in the door's table, or left out of it on purpose."""
+"""Routes that the scripts of the Temporal UI know: each is in the proxy's table, or left out of it on purpose."""
 
 import re
 from urllib.parse import urljoin

@@ -26,7 +26,7 @@ from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
-from domain.case.intake import IntakeFlag
+from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import PartState, State
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
@@ -306,3 +306,5 @@ def test_every_filter_of_the_list_is_documented() -> None:
 def test_every_field_of_a_registration_is_documented_and_no_other() -> None:
     documented = {name.rstrip("?") for name in column(section(page("docs/api.md"), "Registering"), 0)}
     assert documented == set(NewComplaint.model_fields)
+    missing = {*Caller.model_fields, *Location.model_fields} - {*names(section(page("docs/api.md"), "Registering"))}
+    assert not missing, f"docs/api.md, Registering, does not name {missing} of caller or location"

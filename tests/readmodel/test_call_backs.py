@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from domain.calls.call import OLDEST, Call, CallBack, CallBackState, Timing
 from domain.shared.errors import Refused
 from readmodel.base.database import reading, writing
-from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
+from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import call_backs, calls
 from tests.support.rows import clear, rows
@@ -152,13 +152,13 @@ def test_a_corrected_telephone_has_no_part_in_what_was_done_for_the_other(databa
     clear(database)
     kept(database, missed("1"))
     with writing(database) as connection:
-        work_off(connection, "1", lambda before: before.tried("li", minutes(2), reached=False))
+        update_call_back(connection, "1", lambda before: before.tried("li", minutes(2), reached=False))
     kept(database, with_other)
     assert [each.call_back.tries for each in listed(database)] == [0]
     clear(database)
     kept(database, missed("1"), missed("3", phone="13800138000"))
     with writing(database) as connection:
-        work_off(connection, "3", lambda before: before.tried("li", minutes(2), reached=True))
+        update_call_back(connection, "3", lambda before: before.tried("li", minutes(2), reached=True))
     kept(database, with_other)
     assert found(database) == []
 
@@ -173,7 +173,7 @@ def test_nobody_is_called_back_for_an_old_call(database: Engine) -> None:
 def test_a_call_that_is_reported_after_the_call_back_is_not_on_the_list(database: Engine) -> None:
     kept(database, missed("1"))
     with writing(database) as connection:
-        work_off(connection, "1", lambda before: before.tried("chen", minutes(10), reached=True))
+        update_call_back(connection, "1", lambda before: before.tried("chen", minutes(10), reached=True))
     kept(database, missed("2", 5), missed("3", 20))
     assert found(database) == [("3", 1)]
     assert found(database, CallBackState.DONE) == [("1", 1)]
@@ -183,7 +183,7 @@ def test_a_call_that_is_reported_after_the_call_back_is_not_on_the_list(database
 def test_calls_of_one_telephone_are_worked_off_together(database: Engine) -> None:
     kept(database, missed("1"), missed("2", 1))
     with writing(database) as connection:
-        entry = work_off(connection, "2", lambda before: before.take("chen", minutes(3)))
+        entry = update_call_back(connection, "2", lambda before: before.take("chen", minutes(3)))
     assert entry
     assert (entry.call_id, entry.calls, entry.call_back.person) == ("1", 2, "chen")
     # A call that comes, or comes late, meanwhile belongs to it.
@@ -192,10 +192,10 @@ def test_calls_of_one_telephone_are_worked_off_together(database: Engine) -> Non
     assert found(database, CallBackState.WAITING, minutes(5)) == []
     assert found(database, CallBackState.WAITING, minutes(33)) == [("0", 4)]
     with writing(database) as connection:
-        work_off(connection, "3", lambda before: before.tried("chen", minutes(6), reached=True))
+        update_call_back(connection, "3", lambda before: before.tried("chen", minutes(6), reached=True))
     assert (found(database), found(database, CallBackState.DONE)) == ([], [("0", 4)])
     with writing(database) as connection:
-        assert work_off(connection, "unknown", lambda before: before) is None
+        assert update_call_back(connection, "unknown", lambda before: before) is None
 
 
 def test_of_two_people_at_once_one_takes_it(database: Engine) -> None:
@@ -206,7 +206,7 @@ def test_of_two_people_at_once_one_takes_it(database: Engine) -> None:
         together.wait()
         try:
             with writing(database) as connection:
-                work_off(connection, call_id, lambda before: before.take(person, NOON))
+                update_call_back(connection, call_id, lambda before: before.take(person, NOON))
             outcomes[person] = "taken"
         except Refused as refused:
             outcomes[person] = refused.code

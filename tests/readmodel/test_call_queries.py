@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event, text
 
 from domain.calls.call import Call, CallOutcome
 from readmodel.base.database import engine, reading, writing
-from readmodel.base.paging import Place
+from readmodel.base.paging import Position
 from readmodel.calls.calls import CallFilters, keep, page_of_calls
 from tests.support.build import MONDAY
 
@@ -48,7 +48,7 @@ def test_a_page_is_read_from_an_index_in_its_order(filled: Engine, names: tuple[
         for way in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
             connection.execute(text(f"SET LOCAL enable_{way} = off"))
         event.listen(connection, "before_cursor_execute", lambda _, __, one, given, *___: sent.append((one, given)))
-        page = page_of_calls(connection, filters, Place(MONDAY + timedelta(hours=5), "1").cursor(), 20)
+        page = page_of_calls(connection, filters, Position(MONDAY + timedelta(hours=5), "1").cursor(), 20)
         ((statement, parameters),) = list(sent)
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
     assert len(page.items) == 20

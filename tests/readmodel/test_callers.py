@@ -12,7 +12,7 @@ from domain.case.actions.send_link import SendLink
 from domain.case.intake import Caller, Intake, IntakeFlag, Location
 from domain.customers.customer import Customer
 from readmodel.base.database import reading, writing
-from readmodel.base.paging import Place
+from readmodel.base.paging import Position
 from readmodel.callers import (
     DUPLICATES,
     MOST_DUPLICATES,
@@ -85,7 +85,7 @@ def test_in_her_town_nobody_says_the_area_code(database: Engine, listed: str, sa
     with reading(database) as connection:
         caller = Caller(phone=said)
         assert customer_of(connection, caller, HOME) == granny
-        record = caller_record(connection, caller, Place(MONDAY + days(1), number(9)), HOME)
+        record = caller_record(connection, caller, Position(MONDAY + days(1), number(9)), HOME)
         assert [case.number for case in record.earlier_cases] == [number(2), number(1)]
         assert customer_record(connection, "A-17", HOME) == record
 
@@ -130,6 +130,12 @@ def test_a_caller_whom_the_registry_does_not_have_calls_again_all_the_same(
     assert told(database, MONDAY + DUPLICATES + SECOND, HERE, **again) == CallerFacts((AGAIN,))
     assert told(database, MONDAY + REPEATS, HERE, "low_pressure", **again) == CallerFacts((AGAIN,))
     assert told(database, MONDAY + REPEATS + SECOND, HERE, **again) == CallerFacts()
+
+
+def test_a_caller_who_is_looked_up_late_has_no_earlier_case_of_afterwards(database: Engine) -> None:
+    cases(database, *(call(place, MONDAY + hours(place), Caller(phone="13900000000"), HERE) for place in (1, 2, 3)))
+    assert told(database, MONDAY + hours(2), HERE, phone="13900000000").possible_duplicates == (number(2), number(1))
+    assert told(database, MONDAY, HERE, phone="13900000000") == CallerFacts()
 
 
 def test_an_address_alone_tells_of_duplicates_and_says_nothing_of_the_caller(database: Engine) -> None:

@@ -29,7 +29,7 @@ AT = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)
 
 @pytest.fixture
 def run(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`hotline calls ...`, through the door that the operator uses; it returns the exit code."""
+    """`hotline calls ...`, as the operator runs it; it returns the exit code."""
     monkeypatch.setenv("HOTLINE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HOTLINE_DATABASE_URL", database.url.render_as_string(hide_password=False))
 

@@ -107,3 +107,15 @@ def test_a_channel_that_has_sent_it_is_not_given_it_again(database: Engine) -> N
         assert len(taken(connection, *channels)) == 1
         record(connection, "mail", Results(sent=(key,)), MONDAY)
     assert {row["status"] for row in [*rows(database, notifications), *rows(database, deliveries)]} == {"sent"}
+
+
+def test_one_that_is_sent_again_stays_due_though_another_channel_gives_up_meanwhile(database: Engine) -> None:
+    channels = ("mail", "sms")
+    with writing(database) as connection:
+        [key] = notify(connection, 1)
+        taken(connection, *channels)
+        kill(connection, [key], channel="mail")
+        assert resend(connection, [key], MONDAY).due == (key,)
+        kill(connection, [key], channel="sms")
+        assert dead_letters(connection).items == ()
+        assert [delivery.key for delivery in taken(connection, *channels)] == [key, key]

@@ -18,7 +18,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel import callers, notifications
 from readmodel.base.database import ReadConnection, WriteConnection, engine, reading, writing
-from readmodel.base.paging import Place
+from readmodel.base.paging import Position
 from readmodel.calls.tables import calls
 from readmodel.cases.queries import count_cases
 from readmodel.cases.search import CaseFilters, Sort, find, stretches
@@ -140,7 +140,7 @@ def explain(connection: Connection, filters: CaseFilters, sort: Sort = Sort.REGI
     # A page that ends within the first stretch, so that the plan of each stretch is one with a place to begin at.
     event.listen(connection, "before_cursor_execute", note)
     for stretch in stretches(sort, filters):
-        find(connection, filters, Place(MONDAY + minutes(COUNT - 5), "2", stretch), 51, sort=sort)  # type: ignore[arg-type]  # not read only, which EXPLAIN need not be
+        find(connection, filters, Position(MONDAY + minutes(COUNT - 5), "2", stretch), 51, sort=sort)  # type: ignore[arg-type]  # not read only, which EXPLAIN need not be
     event.remove(connection, "before_cursor_execute", note)
     return plans(connection, sent)
 

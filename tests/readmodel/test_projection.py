@@ -14,7 +14,7 @@ from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.register import Registration
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.case.case import Case
 from domain.case.intake import Caller, Location
 from domain.case.state import ProjectionBatch

@@ -19,7 +19,7 @@ from domain.case.state import ProjectionBatch
 from domain.case.views import view_case
 from domain.kit.event import ActionBody
 from readmodel.base.database import engine, reading, writing
-from readmodel.base.paging import BadCursorError, Place
+from readmodel.base.paging import BadCursorError, Position
 from readmodel.cases.queries import count_cases, get_case, list_cases, timeline, versions
 from readmodel.cases.search import CaseFilters, Sort
 from readmodel.cases.tables import cases
@@ -65,7 +65,7 @@ def story(place: int) -> list[ProjectionBatch]:
 
 
 STORIES = [story(place) for place in range(COUNT)]
-NEWEST = sorted((Place(story[0].events[0].at, story[0].number) for story in STORIES), reverse=True)
+NEWEST = sorted((Position(story[0].events[0].at, story[0].number) for story in STORIES), reverse=True)
 
 
 def put(database: Engine, stories: Sequence[Sequence[ProjectionBatch]]) -> None:
@@ -298,7 +298,7 @@ def test_pages_stay_stable_while_cases_arrive(database: Engine, reader: Engine) 
 
 
 NO_CURSORS = (
-    *("", "x", "?", "1", "MTIz", "é", Place(MONDAY, "1").cursor() + "="),
+    *("", "x", "?", "1", "MTIz", "é", Position(MONDAY, "1").cursor() + "="),
     *(
         base64.urlsafe_b64encode(inside).decode().rstrip("=")
         for inside in (b"9e9 1", b"1 x", b"1 ", b" 1", b"999999999999999999999 1", b"1 1 1", b"01 1")
@@ -309,14 +309,14 @@ NO_CURSORS = (
 @pytest.mark.parametrize("cursor", NO_CURSORS)
 def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
     with pytest.raises(BadCursorError, match="next_cursor of an earlier page"):
-        Place.of(cursor)
+        Position.of(cursor)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.from_regex(r"[0-9]{13}", fullmatch=True))
 @pytest.mark.slow
 def test_a_cursor_stands_for_its_place(at: datetime, case: str) -> None:
-    place = Place(at, case)
-    assert Place.of(place.cursor()) == place
+    place = Position(at, case)
+    assert Position.of(place.cursor()) == place
 
 
 def test_a_listed_case_is_the_whole_case(filled: Engine) -> None:

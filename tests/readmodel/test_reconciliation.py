@@ -18,7 +18,7 @@ from readmodel.cases.tables import cases, events
 from readmodel.incidents import incidents
 from readmodel.incidents import write as write_incident
 from readmodel.projection import write
-from readmodel.recovery import Held, NotOver, held, late_cases, others_not_over, sleeping_cases
+from readmodel.recovery import CaseRow, NotOver, held, late_cases, others_not_over, unchecked_cases
 from tests.support.assessment import opening as month_opening
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import INCIDENT, MONDAY, THEN
@@ -39,8 +39,8 @@ def test_a_case_is_whole_while_it_has_an_event_for_each_version(database: Engine
     with reading(reader) as connection:
         found = held(connection, [number(1), number(2), number(3)])
     assert found == {
-        number(1): Held(STORY[-1].changed_at, VERSION, VERSION, is_open=STORY[-1].case.closed_at is None),
-        number(2): Held(published(call(2), ())[0].changed_at, 1, 1, is_open=True),
+        number(1): CaseRow(STORY[-1].changed_at, VERSION, VERSION, is_open=STORY[-1].case.closed_at is None),
+        number(2): CaseRow(published(call(2), ())[0].changed_at, 1, 1, is_open=True),
     }
     assert len(PLAIN) < VERSION
     assert all(each.is_whole for each in found.values())
@@ -145,7 +145,7 @@ def test_a_case_sleeps_of_which_nothing_more_falls_due(database: Engine, reader:
         with writing(database) as connection:
             connection.execute(update(cases).where(cases.c.number == number(2)).values(values))
         with reading(reader) as connection:
-            return sleeping_cases(connection, None)
+            return unchecked_cases(connection, None)
 
     assert sleeping(overdue=False) == set()
     assert sleeping(overdue=True) == {number(2)}

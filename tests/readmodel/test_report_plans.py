@@ -10,7 +10,7 @@ from domain.reports.report import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import reading
-from readmodel.reports.reports import QUESTIONS, Question
+from readmodel.reports.reports import TABLE_QUERIES, TableQuery
 from readmodel.reports.scope import ReportScope
 
 SCOPE = ReportScope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DEFAULT_CATALOGUE))
@@ -24,8 +24,8 @@ INDEXES = {
 GROWING = "cases|clocks|events|decisions|calls|search_words"
 
 
-@pytest.mark.parametrize("ask", QUESTIONS, ids=[ask.__name__ for ask in QUESTIONS])
-def test_no_growing_table_is_read_from_end_to_end(database: Engine, ask: Question) -> None:
+@pytest.mark.parametrize("ask", TABLE_QUERIES, ids=[ask.__name__ for ask in TABLE_QUERIES])
+def test_no_growing_table_is_read_from_end_to_end(database: Engine, ask: TableQuery) -> None:
     sent: list[tuple[str, Any]] = []
     with reading(database) as connection:
         on_postgresql = database.dialect.name == "postgresql"

@@ -17,7 +17,7 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.lifecycle import State
 from domain.incident.actions.resolve import Resolve
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play

@@ -25,8 +25,9 @@ from tests.support.causes import declare, linked
 from tests.support.hotline import Hotline, until
 from tests.support.months import RunningMonth
 from workflows.bulk import RolloutStart
+from workflows.clients.bulk import cancel_rollout, rollout_id, start_handover, start_rollout
 from workflows.clients.service import COURIER, RECONCILER, SURGE_WATCH
-from workflows.clients.start import Request, end_rollout, rollout_id, start_handover, start_rollout
+from workflows.clients.start import Request
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 FIGURES_OBJECTED_TO = ("cases", "thanks", "signed_in_time", "replied_in_time")
@@ -120,7 +121,7 @@ async def catalogue_cancelled(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     first = await this_run(hotline, running)
     await until(first.fetch_history, _sleeps)
-    assert await end_rollout(hotline.client, start.edition)
+    assert await cancel_rollout(hotline.client, start.edition)
     return first
 
 

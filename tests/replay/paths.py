@@ -38,7 +38,7 @@ from domain.case.actions.supervise import Supervise
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.external import NewTerms, Recognised, Undelivered
+from domain.case.automatic.internal_updates import NewTerms, Recognised, Undelivered
 from domain.case.intake import Caller, Intake, IntakeFlag
 from domain.catalogue.terms import Credit, Edition
 from domain.kit.event import ActionBody

@@ -33,8 +33,10 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow
+from workflows.clients.bulk import start_handover, start_rollout
+from workflows.clients.periods import report_handle, start_report
 from workflows.clients.service import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
-from workflows.clients.start import Request, report_handle, start_handover, start_report, start_rollout
+from workflows.clients.start import Request
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

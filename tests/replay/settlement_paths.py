@@ -17,7 +17,8 @@ from domain.kit.event import ActionBody, Command
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
-from workflows.clients.start import Request, start_incident
+from workflows.clients.incidents import start_incident
+from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.words import CatalogueNames

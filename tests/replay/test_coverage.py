@@ -66,7 +66,6 @@ NEVER_ENTERED = {
         "kit/search_attributes.typed",
     },
     "handlers of updates and search attributes are made when the modules are loaded": {
-        "kit/search_attributes._key",
         "kit/entity._update",
         "kit/entity.describe",
         "kit/entity.EntityWorkflow.__init_subclass__",
@@ -137,5 +136,5 @@ async def test_the_histories_walk_every_line_and_every_branch(tmp_path: Path) ->
 async def test_what_no_history_walks_is_found(tmp_path: Path) -> None:
     """The check would be worth nothing if it passed whatever is replayed."""
     functions = await walked([HISTORIES / "straight.json"], tmp_path)
-    assert "→" in partly(functions)["complaint/workflow.ComplaintWorkflow._tell_incident"]
+    assert "→" in partly(functions)["complaint/workflow.ComplaintWorkflow._signal_incident"]
     assert not functions["incident/workflow.IncidentWorkflow.run"]["executed_lines"]

@@ -19,12 +19,13 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 import worker
-from activities.sealing.keys import CallerLinks
+from activities.sealing.links import CallerLinks
 from api.__main__ import server_config
 from api.app import Backend, create_app
 from api.temporal.server import ClockCheck
 from domain.case.lifecycle import State
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import STAFF_ROLES, Actor, Role
+from domain.shared.value import exhaustive
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.people.people import PeopleScope
 from tests.support.build import MONDAY, case_in
@@ -50,6 +51,7 @@ PEOPLE: Mapping[str, tuple[Role, str | None]] = {
     "chief": (Role.ADMIN, None),
 }
 """Everybody who has a key, with role and department."""
+exhaustive("PEOPLE of tests.support.api", STAFF_ROLES, {role for role, _ in PEOPLE.values()})
 
 CALL: Json = {"service_code": "no_water", "description": "家里没水", "location": {"district": "west"}}
 """The shortest sensible call."""

@@ -45,7 +45,7 @@ from domain.catalogue.terms import Credit, Terms
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.assessment import EDITION, SINCE, UNTIL
@@ -93,7 +93,7 @@ USUAL = {
     "decide_credit": 8,
 }
 OF_DEPARTMENT = {"involve": 6, "release": 3, "assign": 6, "request_extension": 14, "return": 5, "sign_for": 8}
-WEIGHTS: dict[State, dict[str, int]] = complete(
+WEIGHTS: dict[State, dict[str, int]] = exhaustive(
     "WEIGHTS of tests.support.assessment_cases",
     State,
     {

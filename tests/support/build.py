@@ -25,7 +25,7 @@ from domain.catalogue.terms import EscalationStep, Process, Promise, Terms
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 
 OFFICE: Hours = ((510, 720), (840, 1050))
 """08:30-12:00 and 14:00-17:30: seven hours."""
@@ -89,7 +89,7 @@ FOLLOW_UP = Actor(id="He Yun", role=Role.FOLLOW_UP)
 CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
 ADMIN = Actor(id="root", role=Role.ADMIN)
 
-ACTORS = complete(
+ACTORS = exhaustive(
     "ACTORS of tests.support.build",
     Role,
     {
@@ -165,7 +165,7 @@ OWED = Owed(
 )
 """A credit that waits for any manager."""
 
-ROAD: dict[State, tuple[str, ...]] = complete(
+ROAD: dict[State, tuple[str, ...]] = exhaustive(
     "ROAD of tests.support.build",
     State,
     {

@@ -20,7 +20,8 @@ from domain.incident.state import Opening, Scope
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
-from workflows.clients.start import Request, start_incident
+from workflows.clients.incidents import start_incident
+from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.words import CatalogueNames
@@ -89,7 +90,7 @@ class Cause:
     def _rows(self, table: str) -> list[dict[str, Any]]:
         with self._hotline.engine.connect() as connection:
             # The table names are the tests' own.
-            query = text(f"SELECT * FROM {table} WHERE number = :number ORDER BY seq")  # noqa: S608
+            query = text(f"SELECT * FROM {table} WHERE number = :number ORDER BY seq")
             return [dict(row) for row in connection.execute(query, {"number": self.number}).mappings()]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import CourierConfig, courier
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.intake import Caller
 from domain.kit.event import ActionBody
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore

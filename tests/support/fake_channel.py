@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import Courier, DeliveryLoop, Polling, RoutingLoop
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from readmodel.notifications import DUE, Delivery, deliveries, notifications
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published

@@ -164,7 +164,7 @@ class Complaint:
         def read() -> list[dict[str, Any]]:
             with self._hotline.engine.connect() as connection:
                 # The table names are the tests' own.
-                query = text(f"SELECT * FROM {table} WHERE number = :number")  # noqa: S608
+                query = text(f"SELECT * FROM {table} WHERE number = :number")
                 found = connection.execute(query, {"number": self.number})
                 return [dict(row) for row in found.mappings()]
 

@@ -17,7 +17,7 @@ from readmodel.base.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
 from workflows.assessment.messages import AssessmentOutcome
-from workflows.clients.start import resume_assessment, start_assessment
+from workflows.clients.periods import resume_assessment, start_assessment
 from workflows.kit.words import CatalogueNames
 
 

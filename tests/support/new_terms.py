@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.catalogue.terms import Edition, Promise
 from tests.support.build import PROMISES, terms
 

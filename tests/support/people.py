@@ -74,7 +74,7 @@ class Hotline:
                 "search_words",
                 "cases",
             ):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are the test's own
+                connection.execute(f"DELETE FROM {table}")
 
     def import_customers(self) -> str:
         """Run the command on the example; what it says."""

@@ -11,9 +11,12 @@ from typing import Any
 from domain.case.lifecycle import ENDED, Event, State
 from domain.catalogue.terms import Approver, Promise, Terms
 from domain.shared.actors import Role
+from domain.shared.value import exhaustive
 from tests.support.promise_time import OF_DEPARTMENT, CountedTime, Owed
 
 WORKED_ON = {State.DISPATCHED, State.PENDING_REDISPATCH, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL}
+NOT_WORKED_ON = {State.REGISTERED, State.PENDING_REPLY, State.PENDING_FOLLOW_UP, *ENDED}
+exhaustive("WORKED_ON or NOT_WORKED_ON of tests.support.promise_ledger", State, WORKED_ON | NOT_WORKED_ON)
 
 
 class PromiseLedger(CountedTime):

@@ -19,14 +19,14 @@ from domain.case.actions.register import Registration
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.case.case import Case
 from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Edition, Promise, Terms
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import ADMIN, BODIES, CALENDAR, INCIDENT, MONDAY, USUAL, registration
@@ -194,7 +194,7 @@ class Walk:
 
 OF_CREW = {"sign_for", "return", "arrive", "complete", "request_extension", "request_approval"}
 _ANYWHERE = (("link_incident", 1), ("withdraw", 1))
-CHOICES: dict[State, tuple[tuple[str, int], ...]] = complete(
+CHOICES: dict[State, tuple[tuple[str, int], ...]] = exhaustive(
     "CHOICES of tests.support.promise_walks",
     State,
     {

@@ -13,9 +13,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import poller
-from activities.recovery import reconcile, workflows
+from activities.recovery import other_workflows, reconcile
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseWorkflows
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.clients.service import RECONCILER, last_report
@@ -44,9 +44,9 @@ def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "HEARTBEAT_SECONDS", 0.5)
 
 
-def advance_clock(monkeypatch: pytest.MonkeyPatch, seconds: int = workflows.LONGEST_PAUSE_SECONDS + 1) -> None:
+def advance_clock(monkeypatch: pytest.MonkeyPatch, seconds: int = other_workflows.LONGEST_PAUSE_SECONDS + 1) -> None:
     """Let a reconciler see every workflow as if it had rested for so long."""
-    monkeypatch.setattr(workflows, "time", SimpleNamespace(time=lambda: time.time() + seconds))
+    monkeypatch.setattr(other_workflows, "time", SimpleNamespace(time=lambda: time.time() + seconds))
     monkeypatch.setattr(reconcile, "STUCK_AFTER", timedelta(seconds=1))
 
 

@@ -12,7 +12,7 @@ from hotline.temporal.connection import connect
 from tests.support.assessment import standard
 from tests.support.months import present_month
 from tests.support.service import Service, wait_until
-from workflows.clients.start import start_assessment
+from workflows.clients.periods import start_assessment
 from workflows.kit.words import CatalogueNames
 
 Json = dict[str, Any]

@@ -64,7 +64,7 @@ class KnownTables:
         else:
             self.migrate(config, revision)
             [version] = select(_VERSION)
-            note = f"INSERT INTO alembic_version VALUES ('{version}')"  # noqa: S608 - as Alembic wrote it
+            note = f"INSERT INTO alembic_version VALUES ('{version}')"
             self._statements = [*select(_SCHEMA), note]
 
     def differences(self, connection: Connection) -> list[str]:

@@ -36,6 +36,7 @@ Resolve = Callable[[Callable[[str], list[str]]], None]
             "::",
         ),
         *("::ffff:169.254.169.254", "::ffff:a83f:8110", "::169.254.169.254", "2002:a9fe:a9fe::1"),
+        *("2001:0:a9fe:a9fe::34ff:8ef8", "2001:0:cb00:7107::5601:5601"),  # by Teredo: its server, its client
         *("64:ff9b::169.254.169.254", "64:ff9b:1::169.254.169.254", "64:ff9b:1:a9fe:a9:fe00::"),
         *("2852039166", "0xa9fea9fe", "0xA9.254.0251.0376", "169.16689662", "025177524776"),
     ],
@@ -57,6 +58,7 @@ def test_nothing_is_sent_to_a_cloud_or_to_no_single_machine(host: str) -> None:
             "::ffff:10.0.0.1",
             "64:ff9b::203.0.113.7",
             "2002:cb00:7107::1",
+            "2001:0:cb00:7107::34ff:8ef8",
         ),
         *("hotline.example", "2852039166.example", "metadata"),
     ],

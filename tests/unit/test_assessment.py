@@ -339,13 +339,16 @@ class TestObjections:
         assert why in refusal.message
         do(made, DECISION, ADMIN, OBJECTED)
 
-    @pytest.mark.parametrize("complaint", [ONE, None], ids=["of the case", "of the figure"])
-    def test_who_gave_the_points_does_not_decide_on_quality(self, complaint: str | None) -> None:
+    @pytest.mark.parametrize(
+        "about",
+        [{"complaint": ONE}, {"complaint": None}, {"complaint": None, **COMPANY}],
+        ids=["of the case", "of the figure", "of the company"],
+    )
+    def test_who_gave_the_points_does_not_decide_on_quality(self, about: dict[str, Any]) -> None:
         made = drafted()
         do(made, INSPECTION, SUPERVISOR, BEGUN)
         take_step(made, INSPECTED_BY)
-        body = OBJECTION.model_copy(update={"figure": "quality", "complaint": complaint})
-        do(made, body, AGENT, INSPECTED_BY)
+        do(made, OBJECTION.model_copy(update={"figure": "quality"} | about), AGENT, INSPECTED_BY)
         assert "has given points for it" in refused(made, DECISION, SUPERVISOR).message
         do(made, DECISION, SECOND_SUPERVISOR, OBJECTED)
 

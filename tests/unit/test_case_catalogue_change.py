@@ -14,7 +14,7 @@ from domain.case.actions.reopen import Reopen
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.resume import Resume
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.external import is_change
+from domain.case.automatic.internal_updates import is_change
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import Event, State
@@ -232,14 +232,19 @@ class TestPromises:
         # resolve started at the same moment on the same calendar, and has stood still since.
         assert clock(case, "reply").consumed_seconds == 0
 
-    def test_a_promise_urged_from_now_on_counts_nothing_while_the_caller_is_waited_for(self) -> None:
+    @pytest.mark.parametrize("withdrawn", [False, True])
+    def test_a_promise_urged_from_now_on_counts_nothing_while_the_caller_is_waited_for(self, withdrawn: bool) -> None:
         hasty = promised("reply", calendar="always", budget_seconds=3600)
         urging = UrgingRules(notice_seconds=DAY, calendar="always")
         case = case_in(State.IN_PROGRESS, promises=hasty, process=Process(urging=urging))
         case.advance(MONDAY + hours(2))
         do(case, Suspend(reason="The caller buys a valve."), MONDAY + hours(2))
         without_resolve = tuple(each for each in hasty if each.name != "resolve")
+        if withdrawn:
+            do(case, BODIES["withdraw"], MONDAY + hours(2))
         case.change_catalogue(new(promises=without_resolve, process=case.terms.process), MONDAY + hours(3))
+        if withdrawn:
+            do(case, BODIES["reinstate"], MONDAY + hours(9))
         assert case.advance(MONDAY + days(20)) == ()
         do(case, Resume(), MONDAY + days(20))
         notices = [event.at for event in walked(case, MONDAY + days(22)) if event.action == "notice"]

@@ -7,7 +7,7 @@ import pytest
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.hand_over import HandOver
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.case.case import Case, notifications
 from domain.case.clocks import ClockStatus
 from domain.case.intake import THANKS_SERVICE, Caller, Location

@@ -11,7 +11,7 @@ from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.involve import Involve
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.case.case import Case
 from domain.case.lifecycle import Event, State
 from domain.catalogue.terms import Edition, Exemption

@@ -7,7 +7,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.external import Recognised, Undelivered
+from domain.case.automatic.internal_updates import Recognised, Undelivered
 from domain.case.case import Case, notifications
 from domain.case.decide import evolve
 from domain.case.intake import Caller, IntakeFlag

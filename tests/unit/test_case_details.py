@@ -17,7 +17,7 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction

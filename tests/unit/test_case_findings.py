@@ -11,7 +11,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.involve import Involve
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.external import NewTerms, Recognised
+from domain.case.automatic.internal_updates import NewTerms, Recognised
 from domain.case.case import Case
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import Event, State

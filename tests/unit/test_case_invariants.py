@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.case.actions.link_incident import KEPT, Settlement, outcome
-from domain.case.automatic.external import NewTerms
+from domain.case.automatic.internal_updates import NewTerms
 from domain.case.case import Case
 from domain.case.clocks import Clock
 from domain.case.lifecycle import State

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain.case.actions import ACTION_OF, TABLE
 from domain.case.actions.correct import Correction
 from domain.case.actions.link_incident import SETTLED, Settlement, outcome
-from domain.case.automatic.external import NewTerms, Recognised, Undelivered
+from domain.case.automatic.internal_updates import NewTerms, Recognised, Undelivered
 from domain.case.case import Case, addressed
 from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
 from domain.case.decide import evolve

@@ -8,7 +8,7 @@ from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
 from domain.kit.event import ActionBody

@@ -1,6 +1,6 @@
 """Withdrawal (撤销) by the owner, a supervisor, or an agent who names the call of the caller; and its reinstatement."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -234,6 +234,16 @@ class TestReinstatement:
             [(each.name, each.due_at(CALENDAR), each.status) for each in of.clocks] for of in (case, other)
         )
         assert found == wanted
+
+    def test_a_calendar_of_meanwhile_leaves_what_was_consumed_before(self) -> None:
+        """Tuesday, which has counted, is a holiday of the catalogue that comes on Wednesday."""
+        at, back = MONDAY + hours(48), MONDAY + hours(72)
+        later = CALENDAR.model_copy(update={"off": (date(2026, 9, 8), *CALENDAR.off)})
+        case = case_in(State.IN_PROGRESS)
+        do(case, WITHOUT, at)
+        case.change_catalogue(new(calendar=later), at + hours(1))
+        do(case, BACK, back)
+        assert clock(case, "resolve").elapsed(back, later) == CALENDAR.between(MONDAY, at)
 
     def test_the_time_away_does_not_count_for_the_limit_of_a_return(self) -> None:
         case = case_in(State.DISPATCHED)

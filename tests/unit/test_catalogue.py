@@ -11,7 +11,7 @@ import pytest
 from demo.__main__ import CATALOGUE as DEMO
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS, EscalationStep, Promise, Terms
-from domain.shared.value import UnknownCode
+from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"
@@ -71,12 +71,12 @@ class TestNorms:
                 continue
             amount, unit, sources = figure.split()
             seconds, calendar = UNITS[unit]
-            duty = service.duty(clock)
-            assert duty, NORMS_ROW.format(code, clock)
+            norm = service.norm_of(clock)
+            assert norm, NORMS_ROW.format(code, clock)
             promise = promised[clock]
             agreed = (int(amount) * seconds, calendar)
             assert (promise.budget_seconds, promise.calendar) == agreed, NORMS_ROW.format(code, clock)
-            assert duty.source == tuple(sources.split(",")), NORMS_ROW.format(code, clock)
+            assert norm.source == tuple(sources.split(",")), NORMS_ROW.format(code, clock)
 
     def test_no_service_is_missing_or_unheard_of(self, catalogue: Catalogue) -> None:
         found = [service.code for service in catalogue.services]
@@ -141,16 +141,16 @@ class TestNorms:
     def test_figures_that_set_no_clock_are_kept(
         self, catalogue: Catalogue, service: str, clock: Any, also: list[tuple[str, int, str, str]]
     ) -> None:
-        duty = catalogue.service(service).duty(clock)
-        assert duty
-        kept = [(*next(iter(other.units().items())), other.source[0], other.when) for other in duty.also]
+        norm = catalogue.service(service).norm_of(clock)
+        assert norm
+        kept = [(*next(iter(other.units().items())), other.source[0], other.when) for other in norm.also]
         assert kept == also
 
     @pytest.mark.parametrize(("service", "source"), [("inquiry", "Z"), ("thanks", "I")])
     def test_done_in_the_call(self, catalogue: Catalogue, service: str, source: str) -> None:
-        duty = catalogue.service(service).acknowledge
-        assert duty
-        assert (duty.in_call, duty.source) == (True, (source,))
+        norm = catalogue.service(service).acknowledge
+        assert norm
+        assert (norm.in_call, norm.source) == (True, (source,))
 
     def test_the_ladder(self, catalogue: Catalogue) -> None:
         assert [(step.percent, step.notify, step.source) for step in catalogue.ladder] == [

@@ -98,6 +98,7 @@ def test_quiet_hours_are_local_and_pass_midnight(example: ChannelFile, at: str, 
     instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
     expected = until and datetime.fromisoformat(until).replace(tzinfo=UTC)
     assert example.quiet_until("sms", "caller:2608034711004", "P3", instant) == expected
+    assert example.quiet_until("sms", "former_caller:2608034711004", "P3", instant) == expected
     assert example.quiet_until("sms", "caller:2608034711004", "P2", instant) is None
     assert example.quiet_until("duty_mail", "supervisor", "P3", instant) is None
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from domain.case.actions.dispatch import Dispatch
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Department
-from domain.shared.value import CodeKind, UnknownCode, words
+from domain.shared.codes import CodeKind, UnknownCode, words
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 

@@ -19,15 +19,15 @@ from domain.catalogue.terms import CLOCKS, ClockName
 from domain.kit.event import by_body, by_name
 from domain.shared import actors
 from domain.shared.actors import Role
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 
 
 def test_a_table_with_a_row_for_each_member_is_returned() -> None:
     """It may be a table by an enumeration or by names, or the members alone."""
     table = {state: state.zh for state in State}
-    assert complete("STAGES", State, table) is table
-    assert complete("CLOCKS", get_args(ClockName), CLOCKS) is CLOCKS
-    assert complete("ROLES", Role, frozenset(Role)) == set(Role)
+    assert exhaustive("STAGES", State, table) is table
+    assert exhaustive("CLOCKS", get_args(ClockName), CLOCKS) is CLOCKS
+    assert exhaustive("ROLES", Role, frozenset(Role)) == set(Role)
 
 
 @pytest.mark.parametrize("members", [State, Role, get_args(ClockName)], ids=["state", "role", "clock"])
@@ -37,7 +37,7 @@ def test_a_table_without_some_members_is_refused_with_their_names(members: tuple
     rows = {each: "" for each in members if each not in (first, last)}
     assert kept in rows
     with pytest.raises(LookupError, match=f"^STAGES has no row for {first}, {last}; accepted: a row for each$"):
-        complete("STAGES", members, rows)
+        exhaustive("STAGES", members, rows)
 
 
 def test_two_kinds_of_one_name_or_one_body_are_refused() -> None:

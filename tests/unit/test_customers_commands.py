@@ -20,7 +20,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of `hotline customers ...`, through the very door that the operator uses."""
+    """The exit code of `hotline customers ...`, as the operator runs it."""
     monkeypatch.setattr(sys, "argv", ["hotline", "customers", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -195,6 +195,16 @@ def test_a_rotated_key_opens_for_some_hours_beside_the_new_one(
     assert (new.scope, new.is_live(now + timedelta(days=900))) == ("read", True)
 
 
+def test_a_rotation_makes_no_key_that_lasts_longer_than_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new key has as many days from now on; the old one ends when it would have ended."""
+    assert create("Wang", "--role", "agent", "--expires", "1", monkeypatch=monkeypatch) == 0
+    [old] = kept().keys
+    assert run("key", "rotate", old.id, "--hours", "48", monkeypatch=monkeypatch) == 0
+    [ending, new] = kept().keys
+    assert ending.expires_at == old.expires_at
+    assert new.expires_at == new.created_at + timedelta(days=1)
+
+
 def test_the_administrator_has_a_key_and_gets_another_when_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

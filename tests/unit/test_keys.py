@@ -2,6 +2,7 @@
 
 import json
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from activities.sealing.keys import derived
 from hotline.cli.main import app
 from hotline.keys import KeysError, Ring, ring_of
 from hotline.settings import Settings
+from readmodel.processes import LIVE
 from tests.support.rings import ring_at
 
 
@@ -158,3 +160,14 @@ def test_a_key_that_was_made_since_the_others_were_asked_seals_later(path: Path)
     ring.share([ring.ids()])
     ring.rotate()
     assert ring.newest() == old
+
+
+def test_a_key_that_sealed_a_moment_ago_is_not_replaced_yet(path: Path) -> None:
+    """The date that is asked for does not matter: a process may go on with the key for a minute."""
+    at = noon = datetime(2026, 9, 7, 4, tzinfo=UTC)
+    ring = Ring(path, clock=lambda: at)
+    old, _ = ring.rotate(), ring.rotate()
+    at = noon + LIVE
+    assert ring.replaced(noon + timedelta(days=9), {old.id: noon}) == {}
+    at += timedelta(seconds=1)
+    assert ring.replaced(noon + timedelta(days=9), {old.id: noon}) == {old.id: noon}

@@ -13,6 +13,7 @@ from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.state import Action
 from domain.case.views import mermaid
 from domain.incident import actions as incident_actions
+from domain.incident.actions import INCIDENT_TABLE
 from domain.shared.actors import Role
 from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType
 
@@ -94,6 +95,8 @@ def test_the_table_is_the_one_that_was_agreed() -> None:
 
 def test_every_action_has_one_row() -> None:
     assert [row.name for row in ACTIONS] == list(TABLE)
+    unlisted = [module.__name__ for module in MODULES if module.ACTION not in (*ACTIONS, *INCIDENT_TABLE.values())]
+    assert not unlisted, f"add {unlisted} to the list of actions in the `__init__.py` beside it"
 
 
 OF_EVERY_ACTION = {WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN}

@@ -10,7 +10,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.return_ import Return
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.case import Case, notifications
 from domain.case.lifecycle import Event, State
 from domain.kit.event import ActionBody, Notification

@@ -10,8 +10,8 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
 from activities import run_status
-from activities.recovery import workflows
-from activities.recovery.workflows import OtherWorkflows, Watched
+from activities.recovery import other_workflows
+from activities.recovery.other_workflows import OtherWorkflows, WatchList
 from readmodel.recovery import NotOver
 
 THEN = datetime(2026, 9, 7, tzinfo=UTC)
@@ -22,7 +22,7 @@ async def test_a_look_keeps_what_a_sweep_finds_meanwhile(monkeypatch: pytest.Mon
     client.list_workflows.return_value.__aiter__.return_value = []
     others: Any = OtherWorkflows(client, AsyncMock(), "queue")
     monkeypatch.setattr(others, "_in_sql", AsyncMock(return_value=NotOver({"first": True, "second": True}, {})))
-    monkeypatch.setattr(others, "_stands_still", AsyncMock(side_effect=lambda each, _: each in still))
+    monkeypatch.setattr(others, "_looks_stuck", AsyncMock(side_effect=lambda each, _: each in still))
     await others.sweep(None, THEN)
 
     async def answer_later(each: str, _: object) -> bool:
@@ -31,7 +31,7 @@ async def test_a_look_keeps_what_a_sweep_finds_meanwhile(monkeypatch: pytest.Mon
             await may_go_on.wait()
         return each in still
 
-    monkeypatch.setattr(others, "_stands_still", answer_later)
+    monkeypatch.setattr(others, "_looks_stuck", answer_later)
     look = asyncio.ensure_future(others.stuck(None, THEN))
     await asked.wait()
     still.add("second")
@@ -43,8 +43,8 @@ async def test_a_look_keeps_what_a_sweep_finds_meanwhile(monkeypatch: pytest.Mon
 async def test_a_look_asks_so_many_again_in_turn(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(workflows, "ASKED_AGAIN", 2)
-    stuck, asked = Watched(), list[str]()
+    monkeypatch.setattr(other_workflows, "ASKED_AGAIN", 2)
+    stuck, asked = WatchList(), list[str]()
 
     async def stands_still(each: str) -> bool:
         asked.append(each)
@@ -53,7 +53,7 @@ async def test_a_look_asks_so_many_again_in_turn(
     for each in "abcd":
         stuck.add(each)
     assert await stuck.ask_again(stands_still) == ["c", "d", "a"]
-    assert "4 workflows stand still, of which 2 are asked again" in caplog.text
+    assert "4 workflows are stuck, of which 2 are asked again" in caplog.text
     assert await stuck.ask_again(stands_still) == ["a", "c", "d"]
     assert asked == ["a", "b", "c", "d"]
 
@@ -61,12 +61,12 @@ async def test_a_look_asks_so_many_again_in_turn(
 async def test_a_list_is_cut_and_that_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(workflows, "MOST_LISTED", 2)
+    monkeypatch.setattr(other_workflows, "MOST_LISTED", 2)
     client = MagicMock()
     client.list_workflows.return_value.__aiter__.return_value = [MagicMock(id="a"), MagicMock(id="b")]
     others: Any = OtherWorkflows(client, AsyncMock(), "queue")
     monkeypatch.setattr(others, "_in_sql", AsyncMock(return_value=NotOver({"c": True}, {})))
-    monkeypatch.setattr(others, "_stands_still", asked := AsyncMock(return_value=False))
+    monkeypatch.setattr(others, "_looks_stuck", asked := AsyncMock(return_value=False))
     await others.sweep(None, THEN)
     assert [each.args[0] for each in asked.await_args_list] == ["c", "a", "b"]
     assert {each.kwargs["limit"] for each in client.list_workflows.call_args_list} == {2}
@@ -77,9 +77,9 @@ async def test_a_history_that_no_run_of_the_service_has_is_not_read(monkeypatch:
     found = DescribeWorkflowExecutionResponse()
     found.workflow_execution_info.task_queue = "queue"
     found.workflow_execution_info.status = Status.WORKFLOW_EXECUTION_STATUS_RUNNING
-    found.workflow_execution_info.history_size_bytes = workflows.LONGEST_HISTORY + 1
-    monkeypatch.setattr(run_status, "described", AsyncMock(return_value=found))
+    found.workflow_execution_info.history_size_bytes = other_workflows.LONGEST_HISTORY + 1
+    monkeypatch.setattr(run_status, "describe_run", AsyncMock(return_value=found))
     monkeypatch.setattr(run_status, "read_events", read := MagicMock())
     others: Any = OtherWorkflows(MagicMock(), AsyncMock(), "queue")
-    assert await others._stands_still("theirs", NotOver({}, {}))
+    assert await others._looks_stuck("theirs", NotOver({}, {}))
     read.assert_not_called()

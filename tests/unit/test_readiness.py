@@ -12,7 +12,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.edge.middleware import Metrics
 from api.health import Component, Readiness, readiness
 from api.health.readiness import Checks, ReadinessCheck
-from api.health.storage import LOW_BYTES, READ_MODEL, Storage, _differ
+from api.health.sql import _differ
+from api.health.storage import LOW_BYTES, READ_MODEL, Storage
 
 FINE = Component(ok=True, detail="answers")
 

@@ -8,7 +8,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.bulk import RolloutPreview, RolloutTerms
 from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.value import UnknownCode
+from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import edition_of
 from hotline.settings import DEFAULT_CATALOGUE

@@ -3,7 +3,7 @@
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.run_status import UndecodableError, answered
+from activities.run_status import UndecodableError, ask_temporal
 
 
 async def test_what_cannot_be_decoded_is_told_at_the_second_try_as_well() -> None:
@@ -16,5 +16,5 @@ async def test_what_cannot_be_decoded_is_told_at_the_second_try_as_well() -> Non
         raise told[len(retries) - 1]
 
     with pytest.raises(UndecodableError):
-        await answered(ask)
+        await ask_temporal(ask)
     assert retries == [False, True]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.edge.middleware import serve_people
+from api.edge.middleware import hold_serving_lock
 from hotline.files.data_folder import SERVING_LOCK, ServingLock
 
 SERVE_FOR_EVER = """
@@ -106,6 +106,6 @@ async def test_a_request_holds_it_once_its_body_is_there_and_a_reader_never(tmp_
         async def receive(body: Iterator[bool] = body) -> Message:
             return {"type": "http.request", "body": b" ", "more_body": next(body)}
 
-        await serve_people(app, lock.serving)({"type": "http", "method": method}, receive, send)
+        await hold_serving_lock(app, lock.serving)({"type": "http", "method": method}, receive, send)
     assert seen == [False, False, True, False, False, False]
     assert not lock.is_held()

@@ -1,6 +1,7 @@
 """Settings: every variable documented and bounded, every refusal in words an operator can act on."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 
 from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings, SettingsError, require_encryption, variable
+from tests.support.pages import ROOT
 from tests.support.tls import CERTIFICATE, TLS_KEY
 
 
@@ -20,6 +22,13 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_field_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_every_setting_is_read() -> None:
+    files = (ROOT / "worker.py", *(ROOT / "api").rglob("*.py"), *(ROOT / "hotline").rglob("*.py"))
+    code = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    unread = [name for name in Settings.model_fields if not re.search(rf"settings\.{name}\b", code)]
+    assert not unread, f"pass {unread} on, in api/app.py, worker.py or hotline/cli/"
 
 
 def test_what_is_written_lies_in_the_data_folder() -> None:

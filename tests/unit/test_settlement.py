@@ -355,6 +355,8 @@ class TestOwnMatters:
         case = case_in(State.DISPATCHED)
         prepare(case, "decide_credit")
         assert own_matters(case) == (OwnMatter.CREDIT,)
+        do(case, BODIES["decide_credit"], THEN)
+        assert own_matters(case) == (OwnMatter.CREDIT,)
 
     @pytest.mark.parametrize("name", OWN)
     def test_the_end_of_an_incident_leaves_all_work_that_somebody_did(self, name: str) -> None:

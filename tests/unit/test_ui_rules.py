@@ -1,4 +1,4 @@
-"""Allow-list of the Temporal UI's door: what passes, and that no other spelling of a path does."""
+"""Allow-list of the Temporal UI's proxy: what passes, and that no other spelling of a path does."""
 
 import pytest
 from hypothesis import given

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from activities.names import ACTIONS, SETTLE, UNDELIVERED
 from activities.sealing.keys import Key
 from domain.case.actions.dispatch import Dispatch
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.kit.event import AnyAction
 from tests.support.causes import declare
 from tests.support.hotline import Hotline, metadata

@@ -42,7 +42,8 @@ from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_hijacked_tasks import accept, hijack
 from tests.workflows.test_late_others import rests
 from tests.workflows.test_no_cases import nested
-from workflows.clients.start import Request, start_handover
+from workflows.clients.bulk import start_handover
+from workflows.clients.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from domain.case.actions.dispatch import Dispatch
-from domain.case.automatic.external import SAME_TERMS, NewTerms
+from domain.case.automatic.internal_updates import SAME_TERMS, NewTerms
 from domain.catalogue.terms import Edition
 from tests.support.copies import copied, send_to_next_run
 from tests.support.hotline import Complaint, Hotline, until

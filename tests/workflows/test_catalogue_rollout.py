@@ -31,7 +31,8 @@ from tests.support.hotline import Complaint, Hotline, number_at, running_hotline
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress
-from workflows.clients.start import MEMO, Request, end_rollout, start_rollout
+from workflows.clients.bulk import cancel_rollout, start_rollout
+from workflows.clients.start import MEMO, Request
 
 pytestmark = [pytest.mark.asyncio(loop_scope="function"), pytest.mark.slow]
 
@@ -205,10 +206,10 @@ async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(ho
     old, new = slower(hotline.catalogue), slower(hotline.catalogue, 3)
     overtaken = await begin(hotline, old, SETTLE_SECONDS)
     await until(lambda: progress(overtaken), lambda at: at.counts == {"changed": 1})
-    assert await end_rollout(hotline.client, edition_of(old))
+    assert await cancel_rollout(hotline.client, edition_of(old))
     assert (await overtaken.describe()).status is WorkflowExecutionStatus.CANCELED
-    assert not await end_rollout(hotline.client, edition_of(old))
-    assert not await end_rollout(hotline.client, edition_of(new))
+    assert not await cancel_rollout(hotline.client, edition_of(old))
+    assert not await cancel_rollout(hotline.client, edition_of(new))
     assert await (await begin(hotline, new)).result() == {"changed": 1}
     rows = [row for row in await complaint.published(3) if row["action"] == "catalogue_change"]
     assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]

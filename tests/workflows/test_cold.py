@@ -29,7 +29,7 @@ from domain.case.actions.hand_over import HandOver
 from domain.case.actions.link_incident import SETTLED, LinkIncident, Settled, Settlement
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.case.automatic.external import Recognised
+from domain.case.automatic.internal_updates import Recognised
 from domain.case.intake import IntakeFlag
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.dispatch import DispatchIncident
@@ -44,7 +44,8 @@ from readmodel.incidents import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING
 from tests.workflows.test_host import at_rest
-from workflows.clients.start import Request, start_incident
+from workflows.clients.incidents import start_incident
+from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow

@@ -38,7 +38,7 @@ from api.health import temporal
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from hotline.temporal.converter import runner
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver

@@ -44,7 +44,8 @@ from tests.workflows.test_assessment import AGENT, MANAGER, OBJECTION
 from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_incident import completed
 from tests.workflows.test_report import AT, made
-from workflows.clients.start import incident_options, start_rollout
+from workflows.clients.bulk import start_rollout
+from workflows.clients.incidents import incident_options
 from workflows.complaint.messages import start_from
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow

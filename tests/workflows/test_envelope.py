@@ -29,7 +29,7 @@ from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.link_incident import Settlement
-from domain.case.automatic.external import Recognised, Undelivered
+from domain.case.automatic.internal_updates import Recognised, Undelivered
 from domain.case.intake import IntakeFlag
 from domain.case.views import Outcome
 from domain.kit.event import Command

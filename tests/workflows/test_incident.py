@@ -35,6 +35,7 @@ from readmodel.writer import GroupWriter
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, metadata, running_hotline, until
+from tests.support.lost import reset
 from tests.support.temporal import temporal_server
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit import search_attributes as keys
@@ -66,6 +67,9 @@ class TestLinks:
         # The answer of the incident and that of SQL come in either order: so there are many.
         complaints = [await hotline.start(incident=cause.number) for _ in range(20)]
         await asyncio.gather(*map(leaves, complaints))
+        # Linked to it again, as somebody may who has not seen the end, it leaves again.
+        await complaints[0].act(LinkIncident(incident=cause.number))
+        await until(complaints[0].view, lambda view: view.incident is None)
 
     async def test_a_case_that_was_answered_meanwhile_tells_an_incident_that_has_ended_once(
         self, hotline: Hotline
@@ -120,6 +124,17 @@ class TestLinks:
 
 
 class TestPublication:
+    async def test_a_run_that_sql_is_ahead_of_looks_for_no_case(self, hotline: Hotline) -> None:
+        """It was reset: SQL has more of the incident than what it publishes."""
+        cause = await declare(hotline, "minzhong")
+        await cause.act(Inform(message="正在抢修"))
+        await cause.published("declare", "inform")
+        await reset(hotline.client, cause.handle.id)
+        await until(partial(completed, cause, "publish_incident"), bool)
+        await until(partial(rests, cause), bool)
+        assert await completed(cause, "gather_cases") == 0
+        await cause.handle.terminate()
+
     async def test_a_batch_carries_the_incident_as_its_events_left_it(self, hotline: Hotline) -> None:
         """With no case to act on, the incident ends in the very task that publishes the action."""
         cause = await declare(hotline, "wuguishan")
@@ -153,6 +168,12 @@ async def leaves(complaint: Complaint) -> None:
 async def shown_incident(complaint: Complaint) -> str | None:
     shown = (await complaint.handle.describe()).typed_search_attributes
     return shown.get(keys.INCIDENT)
+
+
+async def rests(cause: Cause) -> bool:
+    """Return True if nothing is under way."""
+    described = (await cause.handle.describe()).raw_description
+    return not (described.pending_activities or described.HasField("pending_workflow_task"))
 
 
 async def completed(cause: Cause, name: str, run: str | None = None) -> int:

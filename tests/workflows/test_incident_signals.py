@@ -1,5 +1,6 @@
 """Signals to incidents are not signed: they are hints, and change no case, whoever sends them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,14 @@ from unittest.mock import AsyncMock
 
 import pytest
 from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.cases import CaseUpdates
 from activities.incidents import IncidentActivities
 from activities.names import ABSORB, UNSEALED, complaint_id
 from domain.case.actions.link_incident import LinkIncident
@@ -25,13 +28,13 @@ from domain.incident.actions.merge import Merge
 from domain.incident.incident import Absorbed, Incident, News
 from domain.incident.state import Scope
 from domain.kit.event import Command
-from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
-from tests.support.hotline import ADMIN, Complaint, Hotline, number_at, running_hotline, until
+from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told
+from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, number_at, running_hotline, until
 from tests.support.incidents import opening
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
-from workflows.clients.start import incident_options
+from workflows.clients.incidents import incident_options
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import MOST_NAMED
 from workflows.kit.words import CatalogueNames
@@ -73,6 +76,33 @@ async def test_a_case_that_says_nothing_of_the_kind_stays_with_its_incident(hotl
     await cause.act(OVER)
     await replied(stays)
     assert (await cause.published("declare", "resolve", "finish"))[-1]["data"] == '{"settled":1}'
+
+
+async def test_a_case_that_is_linked_again_while_it_is_asked_stays(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has said that it is not linked, and the activity has not told that yet."""
+    asked, told_again, unlinked = asyncio.Event(), asyncio.Event(), CaseUpdates.unlinked
+
+    async def late(updates: CaseUpdates, *rest: Any) -> list[str]:
+        found = await unlinked(updates, *rest)
+        asked.set()
+        await told_again.wait()
+        return found
+
+    monkeypatch.setattr(CaseUpdates, "unlinked", late)
+    cause = await declare(hotline, "west")
+    [complaint] = await linked(hotline, cause, 1)
+    await complaint.act(LinkIncident(incident=None))
+    await asyncio.wait_for(asked.wait(), PATIENCE_SECONDS)
+    await complaint.act(LinkIncident(incident=cause.number))
+    # The case has the third answer once its incident has the signal.
+    await until(partial(count_of, complaint, EventType.EVENT_TYPE_MARKER_RECORDED), (3).__eq__)
+    told_again.set()
+    await until(partial(completed, cause, "find_unlinked_cases"), (1).__eq__)
+    assert (await cause.seen()).waiting == 1
+    await cause.act(OVER)
+    await replied(complaint)
 
 
 async def test_one_signal_leaves_room_for_the_cases_that_come_after_it(hotline: Hotline) -> None:

@@ -20,7 +20,7 @@ from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.run_status import unless_gone
+from activities.run_status import if_found
 from hotline import installation
 from hotline.installation import ForeignStoreError, Stores, adopt, look
 from hotline.settings import Settings
@@ -146,7 +146,7 @@ async def test_an_id_that_somebody_puts_in_its_place_goes_with_its_workflow(
         namespace=client.namespace, workflow_execution=WorkflowExecution(workflow_id=INSTALLATION.id)
     )
     while await installation_of(client):
-        await unless_gone(client.workflow_service.delete_workflow_execution(request))
+        await if_found(client.workflow_service.delete_workflow_execution(request))
         await asyncio.sleep(0.2)
     assert await adopt(client, settings) == given
 
@@ -167,7 +167,7 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     await adopt(client, settings)
 
     async def runs() -> bool:
-        return await unless_gone(status(client, singleton.id)) == "RUNNING"
+        return await if_found(status(client, singleton.id)) == "RUNNING"
 
     keeping = asyncio.create_task(worker.keep_running(client, settings))
     await until(runs, bool)
@@ -179,7 +179,7 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
 
 async def is_scheduled(client: Client) -> bool:
     """Return True if Temporal has the Schedule."""
-    return await unless_gone(client.get_schedule_handle(SCHEDULE).describe()) is not None
+    return await if_found(client.get_schedule_handle(SCHEDULE).describe()) is not None
 
 
 async def test_what_runs_is_asked_and_not_started(
@@ -337,14 +337,14 @@ async def test_a_worker_without_sql_starts_nothing_before_the_stores_are_compare
 
     before = await looks()
     await until(looks, lambda found: found > before + 3)
-    started = [await unless_gone(status(client, each.id)) for each in POLLERS]
+    started = [await if_found(status(client, each.id)) for each in POLLERS]
     assert started == [None] * len(POLLERS)
     assert [each async for each in await client.list_schedules()] == []
     read_model(tmp_path / "mine")
     await adopt(client, settings)
 
     async def all_run() -> bool:
-        return all([await unless_gone(status(client, each.id)) == "RUNNING" for each in POLLERS])
+        return all([await if_found(status(client, each.id)) == "RUNNING" for each in POLLERS])
 
     await until(all_run, bool)
     await until(lambda: is_scheduled(client), bool)

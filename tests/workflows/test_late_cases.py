@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.worker import Worker
 
-from activities.recovery import reconcile, workflows
+from activities.recovery import other_workflows, reconcile
 from activities.recovery.report import ReconcilerReport
 from hotline.recovery.rebuild_workflows import STARTED
 from hotline.temporal.converter import runner
@@ -130,7 +130,7 @@ async def test_incidents_that_do_not_go_on_are_listed_until_they_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An activity is put off for ten years, paused, or was asked for by the run before a reset; a fourth one fails."""
-    monkeypatch.setattr(workflows, "REFUSALS", 1)
+    monkeypatch.setattr(other_workflows, "REFUSALS", 1)
     async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
         client, causes = waiting.client, dict[str, Cause]()
 

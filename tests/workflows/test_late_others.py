@@ -26,7 +26,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
 
-from activities.recovery import workflows
+from activities.recovery import other_workflows
 from activities.recovery.report import ReconcilerReport
 from activities.reports import ReportActivities
 from activities.run_status import RUNNING, is_listed
@@ -51,8 +51,10 @@ from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import PLAIN, asked, told
 from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
+from workflows.clients.bulk import start_handover, start_rollout
+from workflows.clients.periods import report_workflow_id, start_report
 from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
-from workflows.clients.start import Request, report_workflow_id, start_handover, start_report, start_rollout
+from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.service import ReportWorkflow
@@ -123,7 +125,7 @@ async def forged_reports(waiting: Hotline) -> list[str]:
     unknown = await report(client, 7, making(QUEUE, name="whatever"))
     garbled, seldom = making(QUEUE), making(QUEUE)
     garbled.schedule_activity_task_command_attributes.input.payloads.append(PLAIN)
-    pause = Duration(seconds=workflows.LONGEST_PAUSE_SECONDS - 10)
+    pause = Duration(seconds=other_workflows.LONGEST_PAUSE_SECONDS - 10)
     policy = RetryPolicy(initial_interval=pause, backoff_coefficient=1, maximum_interval=pause)
     seldom.schedule_activity_task_command_attributes.retry_policy.CopyFrom(policy)
     refused = [await report(client, 8, garbled), await report(client, 9, seldom)]
@@ -146,7 +148,7 @@ async def answered_with_nothing(waiting: Hotline) -> list[str]:
 async def test_what_waits_for_nothing_that_comes_is_listed_until_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflows, "REFUSALS", 1)
+    monkeypatch.setattr(other_workflows, "REFUSALS", 1)
     async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
         client = waiting.client
         put_off = [*await forged_reports(waiting), *await answered_with_nothing(waiting)]
@@ -174,7 +176,7 @@ async def test_what_has_no_time_for_its_activity_is_listed_until_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     """Somebody has given each attempt of it a millisecond, by one plain message."""
-    monkeypatch.setattr(workflows, "REFUSALS", 1)
+    monkeypatch.setattr(other_workflows, "REFUSALS", 1)
     made = ReportActivities._made
 
     def slowly(*arguments: Any) -> Any:

@@ -1,6 +1,7 @@
 """A file of keys that is broken or lost is told at the start, and none takes its place by itself."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from hotline.installation import adopt, look, require_keys, require_own, until_c
 from hotline.keys import KeysError, Ring
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
+from readmodel.base.database import opened, writing
 from readmodel.migrate import migrate
+from readmodel.processes import state_sealing
 from tests.support.api import problem, running_api
 from tests.support.hotline import Hotline, running_hotline
 from tests.support.temporal import temporal_server
@@ -73,6 +76,16 @@ async def test_no_key_is_made_while_sql_does_not_answer(hotline: Hotline, tmp_pa
     """Temporal is new: nobody but SQL could say that there were cases."""
     (tmp_path / "broken.db").write_bytes(b"garbage" * 4096)
     settings = Settings(data_dir=tmp_path, database_url=url.format(tmp_path))
+    await adopt(await new(hotline), settings)
+    assert not settings.keys_file.exists()
+
+
+async def test_no_key_is_made_where_one_has_sealed_before(hotline: Hotline, tmp_path: Path) -> None:
+    """Neither store has an id or a case: a key is lost all the same."""
+    settings = Settings(data_dir=tmp_path)
+    migrate(settings.database_url)
+    with opened(settings.database_url) as database, writing(database) as connection:
+        state_sealing(connection, "0" * 8, datetime.now(UTC))
     await adopt(await new(hotline), settings)
     assert not settings.keys_file.exists()
 

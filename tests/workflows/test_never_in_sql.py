@@ -18,9 +18,9 @@ from temporalio.testing import ActivityEnvironment
 from activities.cases import BulkThrottle
 from activities.names import ABSORB, complaint_id
 from activities.recovery import reconcile
+from activities.recovery.case_workflows import CaseRun, CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseWorkflows, Seen
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch
@@ -35,12 +35,13 @@ from readmodel.projection import NotRegisteredError
 from readmodel.writer import GroupWriter
 from tests.support.causes import declare, linked
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.lost import reset, terminate
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
 from tests.workflows.test_forged_histories import on_queue
 from tests.workflows.test_hijacked_tasks import events, ours
-from tests.workflows.test_rebuild_workflows import rebuilder
+from tests.workflows.test_rebuild_workflows import again, rebuilder
 from tests.workflows.test_unopened_histories import asks
 from workflows.clients.service import last_report
 from workflows.incident.workflow import IncidentWorkflow
@@ -63,6 +64,21 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
 async def told(complaint: Complaint) -> int:
     """Count the notifications about the complaint."""
     return len(await complaint.rows("notifications"))
+
+
+async def test_a_command_that_a_reset_has_undone_is_carried_out_when_it_is_sent_again(
+    hotline: Hotline, owner: Engine
+) -> None:
+    """SQL has something else of its version, and the workflow is rebuilt from SQL."""
+    complaint = await hotline.start()
+    await complaint.act(Comment(note="用户又来电"), key="once", digest="said", unwritten=True)
+    await reset(hotline.client, complaint.handle.id)
+    await again(hotline, complaint).act(Dispatch(department="repair"))
+    await terminate(hotline.client, complaint.handle.id)
+    assert await rebuilder(hotline, owner).one(complaint.number) == STARTED
+    back = again(hotline, complaint)
+    assert (await back.view()).version == 2
+    assert (await back.act(Comment(note="用户又来电"), key="once", digest="said")).version == 3
 
 
 async def test_what_sql_never_had_is_left_to_its_case(hotline: Hotline, owner: Engine) -> None:
@@ -91,9 +107,9 @@ async def test_what_sql_never_had_is_sent_although_sql_has_lost_what_came_before
         await complaint.handle.terminate()
     execute(
         owner,
-        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608 - the test's own
-        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608
-        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",  # noqa: S608
+        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",
+        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",
+        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",
     )
     await rebuild(hotline.client, owner)
     await complaint.published(4)
@@ -265,7 +281,7 @@ async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
     complaint = await reconciled.start()
     stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows.chunks
 
-    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         nonlocal looks
         looks += 1
         async for chunk in chunks(workflows, condition):

@@ -49,8 +49,8 @@ from tests.support.sealing import stranger
 from tests.workflows.test_envelope import rejected
 from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
+from workflows.clients.periods import open_assessment
 from workflows.clients.service import SCHEDULE, describe_schedule, keep_schedule
-from workflows.clients.start import begin_assessment
 from workflows.service import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -169,7 +169,7 @@ def at_night(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
 async def begin(hotline: Hotline, month: str, catalogue: Path = DEFAULT_CATALOGUE) -> bool:
     """Begin the assessment of a month in the night after February."""
     in_force, queue = load_catalogue(catalogue), hotline.settings.task_queue
-    return await begin_assessment(hotline.client, queue, month, NIGHT_AFTER_FEBRUARY, in_force, EDITION)
+    return await open_assessment(hotline.client, queue, month, NIGHT_AFTER_FEBRUARY, in_force, EDITION)
 
 
 class TestSchedule:

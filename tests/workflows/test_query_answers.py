@@ -10,7 +10,7 @@ import pytest
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, QueryWorkflowResponse
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.run_status import UndecodableError, described
+from activities.run_status import UndecodableError, describe_run
 from activities.sealing import interceptors
 from activities.sealing.stamps import UndecidedError
 from domain.case.actions.comment import Comment
@@ -82,7 +82,7 @@ async def test_a_case_answers_though_a_failure_of_its_activity_is_nested_too_dee
         await complaint.handle.signal("publish")
         await told(alone, (await asked(alone)).task_token, nested(98))
         with pytest.raises(UndecodableError):
-            await described(client, complaint.handle.id)
+            await describe_run(client, complaint.handle.id)
         assert (await complaint.view()).number == complaint.number
     await complaint.handle.terminate()
 

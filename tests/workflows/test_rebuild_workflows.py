@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from activities.cases import BulkThrottle
 from activities.names import incident_id
-from activities.recovery.workflows import CaseWorkflows
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.run_status import NOT_OVER
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete

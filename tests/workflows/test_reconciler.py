@@ -16,11 +16,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.cases import BulkThrottle
 from activities.names import complaint_id
 from activities.poller import PollerRun
-from activities.recovery import reconcile
-from activities.recovery import workflows as case_workflows
+from activities.recovery import case_workflows, reconcile
+from activities.recovery.case_workflows import CaseRun, CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import CaseWorkflows, Seen
 from activities.run_status import NOT_OVER
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -41,8 +40,9 @@ from tests.support.reconciler import refuse_lists, running_reconciled
 from tests.support.rows import execute
 from tests.support.sealing import stranger
 from workflows.bulk import HandoverStart
+from workflows.clients.bulk import start_handover
 from workflows.clients.service import RECONCILER, last_report
-from workflows.clients.start import Request, start_handover
+from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import CHANGED_AT, typed
 from workflows.kit.words import CatalogueNames
@@ -61,7 +61,7 @@ def forget(engine: Engine, complaint: Complaint) -> None:
     """Delete all rows of the case."""
     tables = ("notifications", "search_words", "clocks", "events", "cases")
     # The table names are the test's own.
-    deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]  # noqa: S608
+    deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]
     execute(engine, *deletions, number=complaint.number)
 
 
@@ -147,7 +147,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
 ) -> None:
     """No look sees it: the case ended long ago, as far as Temporal's list of recent changes tells."""
 
-    async def nothing(_: CaseWorkflows, *__: datetime) -> AsyncIterator[dict[str, Seen]]:
+    async def nothing(_: CaseWorkflows, *__: datetime) -> AsyncIterator[dict[str, CaseRun]]:
         yield {}
 
     monkeypatch.setattr(CaseWorkflows, "changed_since", nothing)
@@ -181,7 +181,7 @@ async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.
     """And one sweep goes on at a time, however long it takes."""
     begun, release, sweeps, chunks = asyncio.Event(), asyncio.Event(), 0, CaseWorkflows.chunks
 
-    async def slow(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def slow(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         nonlocal sweeps
         if condition == NOT_OVER:
             sweeps += 1
@@ -209,7 +209,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     environment.info = replace(environment.info, heartbeat_details=[last, beat])
 
     class Ending(CaseWorkflows):
-        async def chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
+        async def chunks(self, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
             if condition == NOT_OVER:
                 environment.worker_shutdown()
             yield {}
@@ -241,7 +241,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
     asked: list[list[str]] = []
     chunks = CaseWorkflows.chunks
 
-    async def noted(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+    async def noted(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, CaseRun]]:
         async for chunk in chunks(workflows, condition):
             asked.append(list(chunk))
             yield chunk

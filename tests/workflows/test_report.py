@@ -12,7 +12,7 @@ from domain.reports.report import Column, Report, ReportKind, Table
 from tests.support.batches import call, project, published
 from tests.support.hotline import Hotline, metadata, running_hotline
 from tests.support.sealing import stranger
-from workflows.clients.start import report_handle, report_workflow_id, start_report
+from workflows.clients.periods import report_handle, report_workflow_id, start_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 DAY = "2025-09-08"

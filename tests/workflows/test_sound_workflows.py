@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import PauseActivityRequest, UnpauseActiv
 from temporalio.client import Client
 
 from activities.names import assessment_id
-from activities.recovery import workflows
+from activities.recovery import other_workflows
 from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.withdraw import Withdraw
@@ -34,8 +34,9 @@ from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from tests.workflows.test_late_others import suspended
 from tests.workflows.test_rebuild_workflows import rebuilder
+from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.service import RECONCILER, SURGE_WATCH, last_report
-from workflows.clients.start import Request, start_handover, start_rollout
+from workflows.clients.start import Request
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 UNREADABLE = "2026-03"
@@ -188,8 +189,8 @@ async def test_a_rollout_and_a_handover_of_many_pages_are_not_listed(
 ) -> None:
     """They take longer than a workflow may rest."""
     longest = 5
-    monkeypatch.setattr(workflows, "time", time)
-    monkeypatch.setattr(workflows, "LONGEST_PAUSE_SECONDS", longest)
+    monkeypatch.setattr(other_workflows, "time", time)
+    monkeypatch.setattr(other_workflows, "LONGEST_PAUSE_SECONDS", longest)
     await asyncio.gather(*(reconciled.start() for _ in range(CASES)))
     client, queue, began_at, listed = reconciled.client, reconciled.settings.task_queue, time.monotonic(), list[str]()
     rollout = await start_rollout(client, queue, put_in_force(reconciled, reconciled.catalogue, page=1))

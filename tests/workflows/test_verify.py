@@ -109,7 +109,7 @@ async def test_a_fact_that_differs_is_named_with_both_values(
 ) -> None:
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
-    execute(owner, f"UPDATE cases SET {change} WHERE number = :number", number=complaint.number)  # noqa: S608
+    execute(owner, f"UPDATE cases SET {change} WHERE number = :number", number=complaint.number)
     [(name, one, other)] = await found(hotline, owner, complaint.number)
     assert (name, one) == (what, in_sql)
     assert other == in_temporal or (not in_temporal and other.startswith("20"))
@@ -151,6 +151,14 @@ async def test_an_incident_whose_workflow_was_reset_is_named(hotline: Hotline, o
     assert await found(hotline, owner, cause.number) == {("history", "v2", "v1")}
     await cause.act(Inform(message="预计两小时"))
     assert await found(hotline, owner, cause.number) == {("history", "v2", "v2")}
+
+
+async def test_events_of_an_incident_that_sql_lacks_are_named(hotline: Hotline, owner: Engine) -> None:
+    cause = await declare(hotline, "east")
+    await cause.act(Inform(message="正在抢修"))
+    await cause.published("declare", "inform")
+    execute(owner, "DELETE FROM incident_events WHERE number = :number AND seq = 2", number=cause.number)
+    assert await found(hotline, owner, cause.number) == {("events", "1", "2")}
 
 
 async def test_an_incident_without_its_workflow_is_named(hotline: Hotline, owner: Engine) -> None:

@@ -24,8 +24,8 @@ from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.outage import down
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
+from workflows.clients.incidents import suspected_by
 from workflows.clients.service import SURGE_WATCH
-from workflows.clients.start import suspected_by
 from workflows.service import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -121,7 +121,7 @@ async def test_calls_that_an_open_incident_explains_raise_no_suspicion(
 async def test_a_suspicion_whose_numbers_are_taken_is_logged_and_holds_up_no_other(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("workflows.clients.start.MOST_DRAWS", 2)
+    monkeypatch.setattr("workflows.clients.incidents.MOST_DRAWS", 2)
     taken, key = set[str](), suspected_by("no_water", "nanlang", None)
     for day in {local_day(now := datetime.now(UTC)), *days_around(now)}:
         taken |= {incident_id(incident_number_of(day, key, draw)) for draw in range(2)}

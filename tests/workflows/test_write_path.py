@@ -31,7 +31,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.external import Undelivered
+from domain.case.automatic.internal_updates import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import Event
 from domain.case.state import ProjectionBatch
@@ -182,7 +182,7 @@ class Play:
 
     async def settle(self, order: Sequence[int]) -> tuple[list[Event], Any]:
         """Publish what nobody has written, then write old batches again in this order; the events and `ChangedAt`."""
-        await self._service.processes[0].projection.tell_to_publish(self._complaint.number)
+        await self._service.processes[0].projection.signal_publish(self._complaint.number)
         await asyncio.gather(*self._writing)
         version = (await self._complaint.view()).version
         await until(lambda: asyncio.to_thread(self._shown), lambda shown: shown == [(version, version)])
@@ -201,7 +201,7 @@ class Play:
         elif step.kind == "ui":
             await self._act(None, step.choice, "now")
         elif step.kind == "publish":
-            await self._service.processes[0].projection.tell_to_publish(self._complaint.number)
+            await self._service.processes[0].projection.signal_publish(self._complaint.number)
         elif step.kind == "undelivered":
             with suppress(WorkflowUpdateFailedError):  # it is known already
                 await self._complaint.handle.execute_update(

@@ -13,7 +13,8 @@ from api.parameters import Flag, Sla
 from api.responses import Json
 from domain.case.intake import IntakeChannel
 from domain.catalogue.terms import Priority
-from domain.shared.value import AccountNo, CallId, IncidentNumber, Instant, Name, Phone, ShortText, Text
+from domain.shared.phones import Phone
+from domain.shared.value import AccountNo, CallId, IncidentNumber, Instant, Name, ShortText, Text
 
 NAMED: Mapping[str, Any] = {
     "AccountNo": AccountNo,

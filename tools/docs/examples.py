@@ -49,9 +49,9 @@ from domain.incident.state import IncidentState, Opening, Scope
 from domain.kit.event import Command
 from domain.reports.report import ReportKind
 from domain.shared.actors import Actor, Person, Role
-from domain.shared.value import Coded
+from domain.shared.codes import Coded
 from readmodel.assessments.months import CountedCase
-from readmodel.base.paging import Place
+from readmodel.base.paging import Position
 from readmodel.calls.call_backs import CallBackEntry
 from readmodel.calls.calls import LinkedCall, Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
@@ -134,7 +134,7 @@ def _of_case() -> dict[str, Any]:
     return {
         "Complaint": complaint,
         "register_complaint": registered,
-        "ComplaintPage": _page(complaint, Place(NOON, NUMBER).cursor()),
+        "ComplaintPage": _page(complaint, Position(NOON, NUMBER).cursor()),
         "Timeline": _page(from_json(timeline_item(dispatched, AGENT))),
         "PartPage": _page(PartItem.of(part, AGENT)),
         "NoticePage": _page(NoticeItem.of(NUMBER, SAMPLE)),
@@ -309,7 +309,9 @@ EXAMPLES: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
     **_of_assessment(),
-    "CallPage": _page(CallItem.of(LinkedCall(CALL, (NUMBER,)), AGENT), Place(CALL.started_at, CALL.call_id).cursor()),
+    "CallPage": _page(
+        CallItem.of(LinkedCall(CALL, (NUMBER,)), AGENT), Position(CALL.started_at, CALL.call_id).cursor()
+    ),
     "CallerRecord": CALLER,
     "KnownCaller": KNOWN_CALLER,
     "HandoverItem": HandoverItem.of(HANDOVER, [OpenWork(number=NUMBER, department="repair")]),

@@ -21,7 +21,7 @@ from api.routing import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, MALFORMED_KEY, UNAUTHORIZED
 from api.sign_in.tokens import INVALID_TOKEN, NO_ISSUER, NO_ROLE
 from api.sql import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
-from api.temporal.server import KEY_REUSED
+from api.temporal.errors import KEY_REUSED
 from domain.shared.errors import VERSION_CHANGED
 from tools.docs import examples
 from tools.docs.components import SCHEMA, share

@@ -10,7 +10,8 @@ from http import HTTPStatus
 
 from api.health.readiness import CHECK_SECONDS
 from api.sql import ANSWER_SECONDS, READ_MODEL_UNAVAILABLE
-from api.temporal.server import QUERY_SECONDS, TEMPORAL_ERRORS, WITHIN_SECONDS
+from api.temporal.errors import QUERY_SECONDS, TEMPORAL_ERRORS
+from api.temporal.server import WITHIN_SECONDS
 from hotline.settings import Settings
 from tools.docs.markdown import table
 from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY

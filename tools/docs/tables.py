@@ -25,7 +25,7 @@ from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
 from domain.kit.event import CANCELLATION, AnyAction, BaseKind
 from domain.shared.actors import Role
-from domain.shared.value import Coded
+from domain.shared.codes import Coded
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
@@ -250,23 +250,23 @@ def catalogue_page() -> str:
 
 def _service(service: Service, catalogue: Catalogue) -> tuple[str, ...]:
     department = next(d.name for d in catalogue.departments if d.code == service.department)
-    clocks = (_duty(service.duty(clock)) for clock in CLOCKS)
+    clocks = (_clock_norm(service.norm_of(clock)) for clock in CLOCKS)
     approval = "first" if service.needs_approval else "-"
     return service.name, service.name_zh, f"`{service.code}`", service.priority, department, *clocks, approval
 
 
-def _duty(duty: ClockNorm | None) -> str:
-    if duty is None:
+def _clock_norm(norm: ClockNorm | None) -> str:
+    if norm is None:
         return "-"
-    letters = ", ".join(duty.source)
-    if duty.in_call:
+    letters = ", ".join(norm.source)
+    if norm.in_call:
         return f"in the call ({letters})"
-    words = _length(duty)
-    if duty.outskirts_minutes is not None:
-        words += f", outskirts {duty.outskirts_minutes:g} min"
-    if duty.kind() == "working" and duty.working_days is None:
+    words = _length(norm)
+    if norm.outskirts_minutes is not None:
+        words += f", outskirts {norm.outskirts_minutes:g} min"
+    if norm.calendar_kind() == "working" and norm.working_days is None:
         words += ", *working time*"
-    if duty.starts == "decision":
+    if norm.starts == "decision":
         words += " from the decision"
     return f"{words} ({letters})"
 

@@ -21,9 +21,9 @@ from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names, poller
+from activities.recovery.other_workflows import is_held_up
 from activities.recovery.report import ReconcilerReport
-from activities.recovery.workflows import is_held_up
-from activities.run_status import UndecodableError, described, is_over, unless, unless_gone
+from activities.run_status import UndecodableError, describe_run, if_found, is_over, unless
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
@@ -122,21 +122,21 @@ async def start_ended(client: Client, task_queue: str) -> None:
             if fault:
                 log.warning("%s is ended, and started again: %s", singleton.id, fault)
                 handle = client.get_workflow_handle(singleton.id, run_id=run_id)
-                await unless_gone(handle.terminate(reason=f"hotline worker: {fault}"))
+                await if_found(handle.terminate(reason=f"hotline worker: {fault}"))
             await singleton.start(client, task_queue, memo)
 
 
 async def _first_memo(client: Client) -> Mapping[str, Payload] | None:
     """Return the memo with the id of the installation, from the history: its description may be undecodable."""
     events = client.get_workflow_handle(INSTALLATION.id).fetch_history_events(page_size=1)
-    first = await unless_gone(anext(events))
+    first = await if_found(anext(events))
     return first.workflow_execution_started_event_attributes.memo.fields if first else None
 
 
 async def _stuck(client: Client, singleton: Singleton, task_queue: str) -> tuple[str, str | None] | None:
     """Return why the workflow does not go on, empty if it has ended, and the run to terminate; None if it goes on."""
     try:
-        seen = await described(client, singleton.id)
+        seen = await describe_run(client, singleton.id)
     except UndecodableError:
         return "a failure of its activity cannot be decoded", None
     if seen is None or is_over(WorkflowExecutionStatus(seen.workflow_execution_info.status)):
@@ -169,8 +169,8 @@ def log_failures(what: str) -> Iterator[None]:
 
 
 async def last_report(client: Client) -> ReconcilerReport | None:
-    """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
-    if (seen := await described(client, RECONCILER.id)) is None:
+    """Return the last report of the reconciler; None if it has made none, or does not run. Raises RPCError."""
+    if (seen := await describe_run(client, RECONCILER.id)) is None:
         return None
     converter = client.data_converter.with_context(
         context_of(client.namespace, RECONCILER.id, service.ReconcilerWorkflow.__name__, "reconcile")
@@ -178,10 +178,10 @@ async def last_report(client: Client) -> ReconcilerReport | None:
     kinds: list[type] = [datetime, ReconcilerReport]
     beats = [zip(each.heartbeat_details.payloads, kinds, strict=False) for each in seen.pending_activities]
     try:
-        told = [value for beat in beats for part, kind in beat for value in await converter.decode([part], [kind])]
+        values = [value for beat in beats for part, kind in beat for value in await converter.decode([part], [kind])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
         return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
-    return next((each for each in told if isinstance(each, ReconcilerReport)), None)
+    return next((each for each in values if isinstance(each, ReconcilerReport)), None)
 
 
 SCHEDULE = names.PERIOD_END
@@ -232,7 +232,7 @@ async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse
     Raises RPCError, after `ANSWER` as well: Temporal waits for half a minute if a workflow of somebody else has the id.
     """
     asked = temporal.DescribeScheduleRequest(namespace=client.namespace, schedule_id=SCHEDULE)
-    return await unless_gone(client.workflow_service.describe_schedule(asked, timeout=ANSWER))
+    return await if_found(client.workflow_service.describe_schedule(asked, timeout=ANSWER))
 
 
 def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:

@@ -14,7 +14,7 @@ from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
 from domain.shared.actors import Role
-from domain.shared.value import complete
+from domain.shared.value import exhaustive
 from workflows.kit.words import ANYBODY, BREAK, WorkerNames, duration, local, markdown, plain
 
 _POSTS = {
@@ -104,7 +104,7 @@ def _instant(case: CaseState, at: datetime) -> str:
     return local(at, case.calendar.timezone)
 
 
-_SAID: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
+_IN_WORDS: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "clock": ("时限 promise", lambda _, name: f"{CLOCK_ZH.get(name, '')} {name}".strip()),
     "percent": ("已用 used", lambda _, percent: f"{percent} %"),
     "department": ("部门 department", department),
@@ -132,8 +132,8 @@ _SAID: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "error": ("错误 error", _text),
     "note": ("备注 note", _text),
 }
-"""Facts of an event that an entry tells, with their names in both languages. All others are left out: the intake, the
-caller, the terms."""
+"""Facts of an event that the timeline shows, with their names in both languages. All others are left out: the intake,
+the caller, the terms."""
 
 
 def lines(recent: Iterable[str | Event], case: CaseState) -> list[str]:
@@ -141,21 +141,21 @@ def lines(recent: Iterable[str | Event], case: CaseState) -> list[str]:
     return [entry if isinstance(entry, str) else timeline_line(entry, case) for entry in recent]
 
 
-def said_in(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(_SAID)) -> Iterator[str]:
+def facts_in_words(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(_IN_WORDS)) -> Iterator[str]:
     """Yield these facts in words, each with its name in both languages; without those that nobody has set."""
     for fact in of:
         if (value := getattr(facts, fact, None)) not in (None, "", ()):
-            name, words = _SAID[fact]
+            name, words = _IN_WORDS[fact]
             yield f"{name}: {words(case, value)}"
 
 
 def timeline_line(event: Event, case: CaseState) -> str:
-    """Return an event of the case as one line: when, what, who, the state it led to, and what was said."""
+    """Return an event of the case as one line: when, what, who, the state it led to, and its facts."""
     kind = CASE_KINDS[event.action]
     actor = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
-    said = "".join(f"; {told}" for told in said_in(event.data, case))
+    facts = "".join(f"; {fact}" for fact in facts_in_words(event.data, case))
     zone, state = case.calendar.timezone, State(event.to_state)
-    return f"- {local(event.at, zone)} · **{kind.zh}** `{event.action}` · {actor} → {state.zh} {state}{said}"
+    return f"- {local(event.at, zone)} · **{kind.zh}** `{event.action}` · {actor} → {state.zh} {state}{facts}"
 
 
 _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
@@ -232,7 +232,7 @@ def _found(case: CaseState) -> Iterable[str]:
 
 def _followed_up(case: CaseState) -> Iterable[str]:
     if said := case.answer:
-        facts = [f"{OUTCOME_ZH[said.outcome]} {said.outcome}", *said_in(said, case, ("solved", "satisfaction"))]
+        facts = [f"{OUTCOME_ZH[said.outcome]} {said.outcome}", *facts_in_words(said, case, ("solved", "satisfaction"))]
         yield f"- {local(said.answered_at, case.calendar.timezone)} · {' · '.join(facts)} · {plain(said.note)}"
 
 
@@ -281,7 +281,7 @@ def _possible(case: CaseState, at: datetime) -> Iterable[str]:
         yield f"- {row.zh} `{row.name}`: {', '.join(roles)}"
 
 
-_STARTS = complete(
+_STARTS = exhaustive(
     "_STARTS",
     get_args(Starts),
     {
@@ -291,7 +291,7 @@ _STARTS = complete(
         "decision": "自审批起 from the decision",
     },
 )
-_CALENDAR = complete(
+_CALENDAR = exhaustive(
     "_CALENDAR", get_args(CalendarKind), {"always": "全天计时 round the clock", "working": "工作时间 working time"}
 )
 

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
     from domain.case.actions.link_incident import Settled, Settlement, outcome
     from domain.case.actions.register import Registration
-    from domain.case.automatic import external
+    from domain.case.automatic import internal_updates
     from domain.case.case import Case
     from domain.case.lifecycle import Event
     from domain.case.state import BatchAnswer, ProjectionBatch
@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit.words import WorkerNames
 
 LINKED, UNLINKED = "linked", "unlinked"
-_TELLING = "telling"
+_SIGNALLING = "signalling"
 
 
 @workflow.defn(name="ComplaintWorkflow")
@@ -47,10 +47,10 @@ class ComplaintWorkflow(EntityWorkflow):
         self._changes = dict(start.changes)
         self._ends = False
         self._timer = DeadlineTimer(self._wake)
-        self._told = start.linked_incident
-        """Incident that knows of the case, or is being told."""
-        self._ended: str | None = ""
-        """Incident that had ended when it was told; empty for none."""
+        self._linked_incident = start.linked_incident
+        """Incident that has the signal of the link, or is being signalled."""
+        self._ended_incident: str | None = ""
+        """Incident that had ended when it was signalled; empty for none."""
         super().__init__(self._case, registered, start)
         self._outbox[:0] = start.outbox
 
@@ -64,7 +64,7 @@ class ComplaintWorkflow(EntityWorkflow):
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
             self._timer.set(self._case.next_deadline(), self._case.state)
-            self._tell_incident()
+            self._signal_incident()
             self._publish_events()
             self._continue_as_new_if_suggested()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -72,21 +72,21 @@ class ComplaintWorkflow(EntityWorkflow):
     def _may_continue(self) -> bool:
         return not self._tasks
 
-    def _tell_incident(self) -> None:
-        """Begin to tell a changed incident, unless it had ended when it was told."""
+    def _signal_incident(self) -> None:
+        """Begin to signal a changed incident, unless it had ended when it was signalled."""
         incident = self._case.incident
-        if incident != self._ended:
-            self._ended = ""
-        if _TELLING not in self._tasks and incident not in (self._told, self._ended):
-            left, self._told = self._told, incident
-            self._begin(_TELLING, self._tell(left, incident))
+        if incident != self._ended_incident:
+            self._ended_incident = ""
+        if _SIGNALLING not in self._tasks and incident not in (self._linked_incident, self._ended_incident):
+            left, self._linked_incident = self._linked_incident, incident
+            self._begin(_SIGNALLING, self._signal_both(left, incident))
 
-    async def _tell(self, left: str | None, joined: str | None) -> None:
-        """Tell both incidents; leave one that has ended, as it cannot be told."""
+    async def _signal_both(self, left: str | None, joined: str | None) -> None:
+        """Signal both incidents; leave one that has ended."""
         if left:
             await self._signal(left, UNLINKED)
         if joined and not await self._signal(joined, LINKED):
-            self._told, self._ended = None, joined
+            self._linked_incident, self._ended_incident = None, joined
             self._note(*self._case.unlink(joined, workflow.now()))
 
     async def _signal(self, incident: str, signal: str) -> bool:
@@ -105,7 +105,7 @@ class ComplaintWorkflow(EntityWorkflow):
         if ends and not self._ends:
             self._ends = True
             self._sender_version = 0
-        if _TELLING not in self._tasks:
+        if _SIGNALLING not in self._tasks:
             self._publish(Projection.publish, self._batch)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
@@ -114,26 +114,28 @@ class ComplaintWorkflow(EntityWorkflow):
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
     @workflow.update(name=UNDELIVERED, description="内部 Internal: A notification was not delivered. 通知未送达")
-    def undelivered(self, notification: external.Undelivered) -> BatchAnswer:
+    def undelivered(self, notification: internal_updates.Undelivered) -> BatchAnswer:
         self._note(*self._case.undelivered(notification, workflow.now()))
         return BatchAnswer()
 
     @undelivered.validator
-    def check_undelivered(self, notification: external.Undelivered) -> None:
+    def check_undelivered(self, notification: internal_updates.Undelivered) -> None:
         """Refuse what changes nothing, so that the history stays as it is. Raises ApplicationError."""
-        if not external.is_unknown_failure(self._case, notification):
-            raise ApplicationError("It is known already.", type=external.KNOWN, non_retryable=True)
+        if not internal_updates.is_unknown_failure(self._case, notification):
+            raise ApplicationError("It is known already.", type=internal_updates.KNOWN, non_retryable=True)
 
     @workflow.update(name=RECOGNISE, description="内部 Internal: The caller was recognised after the intake. 补充识别")
-    def recognise(self, known: external.Recognised) -> BatchAnswer:
+    def recognise(self, known: internal_updates.Recognised) -> BatchAnswer:
         self._note(*self._case.recognise(known, workflow.now()))
         return BatchAnswer(batch=self._batch_for_sender())
 
     @recognise.validator
-    def check_recognise(self, known: external.Recognised) -> None:
+    def check_recognise(self, known: internal_updates.Recognised) -> None:
         """Refuse what the case knows already, so that its history stays as it is. Raises ApplicationError."""
-        if not external.is_news(self._case, known, workflow.now()):
-            raise ApplicationError("It is known already, or the case is over.", type=external.KNOWN, non_retryable=True)
+        if not internal_updates.recognises_more(self._case, known, workflow.now()):
+            raise ApplicationError(
+                "It is known already, or the case is over.", type=internal_updates.KNOWN, non_retryable=True
+            )
 
     @workflow.update(name=SETTLE, description="内部 Internal: The incident of the case has ended. 随事件办结")
     def settle(self, settlement: Settlement) -> Settled:
@@ -148,7 +150,7 @@ class ComplaintWorkflow(EntityWorkflow):
         self._check_acknowledged(settlement.acknowledged)
 
     @workflow.update(name=CATALOGUE_CHANGE, description="内部 Internal: A new catalogue is in force. 改用新服务目录")
-    def catalogue_change(self, new: external.NewTerms) -> BatchAnswer:
+    def catalogue_change(self, new: internal_updates.NewTerms) -> BatchAnswer:
         self._acknowledge(new.acknowledged)
         now = workflow.now()
         self._note(*self._case.change_catalogue(new, now))
@@ -156,12 +158,12 @@ class ComplaintWorkflow(EntityWorkflow):
         return BatchAnswer(batch=self._batch_for_sender())
 
     @catalogue_change.validator
-    def check_catalogue_change(self, new: external.NewTerms) -> None:
+    def check_catalogue_change(self, new: internal_updates.NewTerms) -> None:
         """Refuse terms that the case has already, so that its history stays as it is. Raises ApplicationError."""
         self._check_acknowledged(new.acknowledged)
         # Whoever sends a copy to a later run must not undo a later change.
-        if _update_id() in self._seen or not external.is_change(self._case, new, workflow.now()):
-            raise ApplicationError("Its terms are these already.", type=external.SAME_TERMS, non_retryable=True)
+        if _update_id() in self._seen or not internal_updates.is_change(self._case, new, workflow.now()):
+            raise ApplicationError("Its terms are these already.", type=internal_updates.SAME_TERMS, non_retryable=True)
 
     @workflow.signal(description="内部 Internal: SQL lacks something of this case: the case writes it itself. 自行写入")
     def publish(self, _: object = None) -> None:
@@ -209,7 +211,7 @@ class ComplaintWorkflow(EntityWorkflow):
             outbox=tuple(self._outbox),
             changes=self._changes,
             recent=tuple(lines(self._recent, self._case)),
-            linked_incident=self._told,
+            linked_incident=self._linked_incident,
         )
 
 

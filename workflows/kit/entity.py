@@ -91,11 +91,11 @@ def _update(action: AnyAction) -> Any:  # noqa: ANN401 - the SDK has no public t
 
     # The SDK decodes by annotation, and takes a first parameter for `self` only if it has none.
     @workflow.update(name=action.name, description=describe(action))
-    async def handle(self, command: sent) -> Any:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN401
+    async def handle(self, command: sent) -> Any:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN401 - a type made at run time
         return self.act(action.name, command)
 
     @handle.validator
-    def check(self, command: sent) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def check(self, command: sent) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - same
         self.check(command)
 
     return handle

@@ -1,6 +1,7 @@
 """Search attributes of complaints and incidents: one typed registry, and how values become upserts."""
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from temporalio.common import (
     SearchAttributeIndexedValueType,
@@ -12,51 +13,44 @@ from temporalio.common import (
 
 from activities import names
 
-Key = TypeVar("Key", bound=SearchAttributeKey[Any])
-REGISTRY: dict[SearchAttributeKey[Any], str] = {}
-"""Every key below, with its meaning for the documentation."""
+STATE = SearchAttributeKey.for_keyword("State")
+SERVICE = SearchAttributeKey.for_keyword("Service")
+DISTRICT = SearchAttributeKey.for_keyword("District")
+DEPARTMENT = SearchAttributeKey.for_keyword("Department")
+OWNER = SearchAttributeKey.for_keyword("Owner")
+PRIORITY = SearchAttributeKey.for_keyword("Priority")
+SLA = SearchAttributeKey.for_keyword("Sla")
+INCIDENT = SearchAttributeKey.for_keyword("Incident")
+NEXT_DUE_AT = SearchAttributeKey.for_datetime("NextDueAt")
+CHANGED_AT = SearchAttributeKey.for_datetime(names.CHANGED_AT)
+INVOLVED = SearchAttributeKey.for_keyword_list("Involved")
+FLAGS = SearchAttributeKey.for_keyword_list("Flags")
 
+REGISTRY: Mapping[SearchAttributeKey[Any], str] = {
+    STATE: "State of the case: `registered`, `dispatched` ...",
+    SERVICE: "Code of the service in the catalogue.",
+    DISTRICT: "Code of the district, if it is known.",
+    DEPARTMENT: "Code of the department that has the case.",
+    OWNER: "The owner's id.",
+    PRIORITY: "`P1` to `P5`.",
+    SLA: "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
+    INCIDENT: "Number of the incident that the case is linked to; of an incident, its own number.",
+    NEXT_DUE_AT: "Due time of the most urgent promise that is not kept, missed or not. Absent if there is none.",
+    CHANGED_AT: "Time of the last change of the case; later with every change.",
+    INVOLVED: "Codes of further departments with unfinished parts (协办).",
+    FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",
+}
+"""Every search attribute of the service, with its meaning for the documentation.
 
-def _key(key: Key, meaning: str) -> Key:
-    REGISTRY[key] = meaning
-    return key
-
-
-STATE = _key(SearchAttributeKey.for_keyword("State"), "State of the case: `registered`, `dispatched` ...")
-SERVICE = _key(SearchAttributeKey.for_keyword("Service"), "Code of the service in the catalogue.")
-DISTRICT = _key(SearchAttributeKey.for_keyword("District"), "Code of the district, if it is known.")
-DEPARTMENT = _key(SearchAttributeKey.for_keyword("Department"), "Code of the department that has the case.")
-OWNER = _key(SearchAttributeKey.for_keyword("Owner"), "The owner's id.")
-PRIORITY = _key(SearchAttributeKey.for_keyword("Priority"), "`P1` to `P5`.")
-SLA = _key(
-    SearchAttributeKey.for_keyword("Sla"),
-    "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
-)
-INCIDENT = _key(
-    SearchAttributeKey.for_keyword("Incident"),
-    "Number of the incident that the case is linked to; of an incident, its own number.",
-)
-NEXT_DUE_AT = _key(
-    SearchAttributeKey.for_datetime("NextDueAt"),
-    "Due time of the most urgent promise that is not kept, missed or not. Absent if there is none.",
-)
-CHANGED_AT = _key(
-    SearchAttributeKey.for_datetime(names.CHANGED_AT), "Time of the last change of the case; later with every change."
-)
-INVOLVED = _key(
-    SearchAttributeKey.for_keyword_list("Involved"), "Codes of further departments with unfinished parts (协办)."
-)
-FLAGS = _key(SearchAttributeKey.for_keyword_list("Flags"), "Flags of the case: `urged`, `supervised`, `reworked` ...")
-
+Trap: a new key goes behind the others of its type. Before one of them, it would take the column that they have in
+clusters that are set up.
+"""
 COLUMNS = {
     f"{kind.name.title().replace('_', '')}{index:02}": key.name
     for kind in SearchAttributeIndexedValueType
     for index, key in enumerate((key for key in REGISTRY if key.indexed_value_type is kind), start=1)
 }
-"""Name of each key by the column that Temporal has for it in an SQL database, as `Keyword01`.
-
-Trap: a new key goes behind the others. Before one of its type, it would take the column in which theirs are.
-"""
+"""Name of each key by the column that Temporal has for it in an SQL database, as `Keyword01`, by the order above."""
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""

@@ -202,14 +202,14 @@ Raises DeliveryError. Any other exception means the same, and its type is the re
 class RemoteConfig(ChannelConfig):
     """The table of a channel to another machine, which may be slow or down."""
 
-    timeout_seconds: float = Field(default=10.0, gt=0, le=60, description="seconds that one message may take")
-    concurrency: int = Field(default=16, ge=1, le=100, description="messages that are under way at once")
+    timeout_seconds: float = Field(10.0, gt=0, le=60, description="seconds that one message may take")
+    concurrency: int = Field(16, ge=1, le=100, description="messages that are under way at once")
 
 
 class ProgramConfig(ChannelConfig):
     """The table of a channel to a program, which has no quiet hours."""
 
-    copies: bool = Field(default=False, description="true for a copy of every message, whoever it is to")
+    copies: bool = Field(False, description="true for a copy of every message, whoever it is to")
 
 
 class RemoteChannel:

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, StringConstraints
 from pydantic_core import to_json
 
 from activities.notifications.channels import base
-from domain.shared.value import Phone
+from domain.shared.phones import Phone
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 
@@ -18,11 +18,11 @@ class SmsConfig(base.RemoteConfig):
 
     kind: Literal["sms"]
     url: base.Url = Field(description="http:// or https:// and the address that messages are posted to")
-    headers: dict[HeaderName, SecretStr] = Field(default={}, description="what the gateway wants to be sent, a key say")
-    to: Phone | None = Field(default=None, description="a telephone number; without it, the caller's")
-    to_field: str = Field(default="to", min_length=1, description="what the gateway calls the number")
-    text_field: str = Field(default="text", min_length=1, description="what the gateway calls the text")
-    body: dict[str, str | int | bool] = Field(default={}, description="what else the gateway wants in the body")
+    headers: dict[HeaderName, SecretStr] = Field({}, description="what the gateway wants to be sent, a key say")
+    to: Phone | None = Field(None, description="a telephone number; without it, the caller's")
+    to_field: str = Field("to", min_length=1, description="what the gateway calls the number")
+    text_field: str = Field("text", min_length=1, description="what the gateway calls the text")
+    body: dict[str, str | int | bool] = Field({}, description="what else the gateway wants in the body")
 
     @property
     def needs_phone(self) -> bool:

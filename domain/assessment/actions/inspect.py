@@ -7,8 +7,8 @@ from pydantic import Field
 from domain.assessment.state import AssessmentAction, AssessmentEvent, AssessmentFields, AssessmentState, Inspection
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
+from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.value import Code
 
 NOT_SAMPLED = ProblemType("invalid", "not_sampled", "Case not in the sample", "不在质检样本中")
 INSPECTED_ALREADY = ProblemType("conflict", "inspected_already", "Case inspected already", "已经质检")

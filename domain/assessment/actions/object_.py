@@ -8,8 +8,9 @@ from domain.assessment.state import AssessmentAction, AssessmentEvent, Assessmen
 from domain.catalogue.figures import Subject
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
+from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.value import Code, Name, ShortText, omit_default
+from domain.shared.value import Name, ShortText, omit_default
 
 OBJECTION_TOO_LATE = ProblemType("conflict", "objection_too_late", "Objection after its time", "申诉期已过")
 OBJECTED_ALREADY = ProblemType("conflict", "objected_already", "Objection raised already", "已有相同申诉")

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.lifecycle import MayClose
+from domain.case.lifecycle import MayEnd
 from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.shared.value import Text
 
@@ -19,12 +19,12 @@ class Answer(ActionBody):
         return Decision(Answered.of(self, reopen_ends_at=ends_at), state)
 
 
-class Answered(Answer, MayClose):
+class Answered(Answer, MayEnd):
     """Answer, and the end of the window for reopening if it closes the case."""
 
     def evolve(self, case: CaseState, event: Event) -> None:
         case.reply = self.message
-        case.stop_clocks(event.at, "resolve", "reply")
+        case.stop_clocks(event.at, "work", "reply")
         if event.to_state is State.PENDING_FOLLOW_UP:
             case.start_clocks(event.at, "reply")
             case.follow_up_since = event.at

@@ -13,7 +13,7 @@ class Arrived(PartData, Arrive):
 
     def evolve(self, case: CaseState, event: Event) -> None:
         case.arrived_at = event.at
-        case.stop_clocks(event.at, "arrive")
+        case.stop_clocks(event.at, "arrival")
 
 
 ACTION = Action(

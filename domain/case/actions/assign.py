@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from domain.case.lifecycle import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
-from domain.case.state import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State, while_incomplete
+from domain.case.lifecycle import NO_SUCH_PART, PART_AT_WORK, TO_DISPATCH, WORKABLE, Part, PartBody, PartData
+from domain.case.state import Action, Addressees, CaseState, Decision, Event, PartAction, Role, while_incomplete
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Name, omit_default
 
@@ -42,7 +42,7 @@ ACTION = Action(
     zh="指派",
     description="Another person of the department works on it.",
     roles={Role.CREW, Role.DISPATCHER, Role.SUPERVISOR},
-    sources={State.DISPATCHED, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL},
+    sources=WORKABLE - TO_DISPATCH,
     example=Assign(assignee="黄强", note="The shift has changed."),
     problems=(SAME_ASSIGNEE, NO_SUCH_PART),
     data=Assigned,

@@ -3,9 +3,10 @@
 from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import NO_SUCH_PART, Event, OfIncident, Part, PartBody, PartData, PartState, State
 from domain.case.progress import Finding
-from domain.case.state import Action, CaseState, Decision, NotPossible, Objection, PartAction, Role, while_incomplete
+from domain.case.state import Action, CaseState, Decision, GuardResult, NotPossible, PartAction, Role, while_incomplete
+from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.value import Code, Text, omit_default
+from domain.shared.value import Text, omit_default
 
 NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing", "尚未取得领导审批")
 UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding", "没有这个查实事项")
@@ -39,12 +40,12 @@ class Completed(PartData, OfIncident, Complete):
             case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
         else:
             case.arrived_at = event.at  # Who has done the work was there.
-            case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
+            case.stop_clocks(event.at, "signature", "arrival")
         self._finish(case, event)
 
     def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
         case.put_part(part, state=PartState.COMPLETED, result=self.result)
-        case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
+        case.stop_clocks(event.at, "signature", "work", part=part.serial)
         self._finish(case, event)
 
     def _finish(self, case: CaseState, event: Event) -> None:
@@ -54,10 +55,10 @@ class Completed(PartData, OfIncident, Complete):
                 found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
                 case.findings = (*case.findings, found)
         if event.to_state is State.PENDING_REPLY:
-            case.stop_clocks(event.at, "resolve")
+            case.stop_clocks(event.at, "work")
 
 
-def guard(case: CaseState, *_: object) -> Objection:
+def guard(case: CaseState, *_: object) -> GuardResult:
     if case.needs_decision:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return NotPossible(NOT_APPROVED, f"{what}; ask with request_approval (报批)")

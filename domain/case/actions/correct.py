@@ -9,12 +9,14 @@ from pydantic import Field
 from domain.case.actions.complete import NOT_APPROVED
 from domain.case.intake import Caller, IntakeFacts, Location
 from domain.case.lifecycle import OPEN, departments_of, text_of
-from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
+from domain.case.new_terms import Moved, apply_terms, changed_terms, keep_priority, moved_promises, with_priority
 from domain.case.progress import ContactChange
 from domain.case.state import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.catalogue.terms import Edition, Priority, Terms
+from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
-from domain.shared.value import ServiceCode, Value, omit_default, same_phone
+from domain.shared.phones import same_phone
+from domain.shared.value import Value, omit_default
 
 NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change", "没有更正任何内容")
 TERMS_NOT_SENT = ProblemType(
@@ -76,7 +78,7 @@ class Correct(Reasoned):
             path = f"/v1/complaints/{case.number}/actions/correct"
             message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
             raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
-        terms = held_to(case.terms, in_force.terms) if in_force else case.terms
+        terms = keep_priority(case.terms, in_force.terms) if in_force else case.terms
         return with_priority(terms, self.priority) if self.priority and self.priority != terms.priority else terms
 
 
@@ -135,7 +137,7 @@ class Corrected(Reasoned):
 
     def evolve(self, case: CaseState, event: Event) -> None:
         if self.terms:
-            hold_to(case, self.terms, event)
+            apply_terms(case, self.terms, event)
         elif self.after.priority:
             case.terms = with_priority(case.terms, self.after.priority)
         if self.needs_recognition:

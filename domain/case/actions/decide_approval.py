@@ -33,7 +33,7 @@ class ApprovalDecided(TurnDecided, DecideApproval):
     def evolve(self, case: CaseState, event: Event) -> None:
         approval = case.approval
         assert approval is not None  # noqa: S101 - what the state says
-        case.stop_clocks(event.at, APPROVE)
+        case.change_clocks(lambda clock: clock.stop(event.at, case.calendar), [APPROVE])
         if event.to_state is State.AWAITING_APPROVAL:
             case.approval = approval.approve(event.actor)
             open_turn(case, event.at)
@@ -45,7 +45,7 @@ class ApprovalDecided(TurnDecided, DecideApproval):
         case.start_clocks(event.at, "decision")
 
 
-def objection(case: CaseState, actor: Actor) -> Refused | None:
+def forbidden(case: CaseState, actor: Actor) -> Refused | None:
     """Refuse the person who has asked for it, and whoever is not the next approver.
 
     The administrator may act in every role, for emergencies; the record says that it was the administrator.
@@ -56,7 +56,7 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     if actor.id == approval.requested_by:
         return own_request(actor, "manager")
     lapsed = any(clock.name == APPROVE and clock.live and clock.missed_at for clock in case.clocks)
-    return approval.objection(actor, lapsed=lapsed)
+    return approval.forbidden(actor, lapsed=lapsed)
 
 
 ACTION = Action(
@@ -69,6 +69,6 @@ ACTION = Action(
     example=DecideApproval(approved=True, reason="Hardship household."),
     problems=(OWN_REQUEST, *TURNS),
     data=ApprovalDecided,
-    objection=objection,
+    forbidden=forbidden,
     notifies={State.AWAITING_APPROVAL: ("manager",), State.IN_PROGRESS: ("department", "owner")},
 )

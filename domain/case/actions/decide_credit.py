@@ -11,8 +11,9 @@ from domain.case.lifecycle import OfDepartment, State
 from domain.case.progress import LIMIT_REACHED, Owed
 from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
 from domain.shared.actors import SYSTEM
+from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.value import Code, Text, omit_default
+from domain.shared.value import Text, omit_default
 
 NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision", "没有这笔待审批的补偿")
 UNKNOWN_GROUND = ProblemType("invalid", "unknown_ground", "Unknown ground of a rejection", "没有这个不予补偿的理由")
@@ -63,7 +64,7 @@ class DecideCredit(ActionBody):
             check_reason(self.reason, self.note)
         final = owed.is_final(approved=self.approved)
         payer = owed.paid_by if final and self.approved else None
-        told = ("caller", "department") if payer else ("caller",)
+        notified = ("caller", "department") if payer else ("caller",)
         decided = CreditDecided.of(
             self,
             subject=owed.name,
@@ -73,14 +74,14 @@ class DecideCredit(ActionBody):
             requested_by=SYSTEM.id,
             turn=len(owed.approved_by) + 1,
             final=final,
-            notify=told if final and self.approved else (),
+            notify=notified if final and self.approved else (),
             department=payer,
         )
         return Decision(decided)
 
 
 class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
-    """Decision of one approver, with the credit; a final approval names those who pay, and those who are told."""
+    """Decision of one approver, with the credit; a final approval names those who pay, and those who are notified."""
 
     final: bool
     notify: tuple[str, ...] = omit_default(())
@@ -126,7 +127,7 @@ def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refus
     lapses_at = None
     if who := owed.next_approver:
         lapses_at = case.new_clock(APPROVE, who, serial=1).start(owed.asked_at).due_at(case.calendar)
-    return owed.objection(actor, lapsed=at >= (lapses_at or owed.asked_at))
+    return owed.forbidden(actor, lapsed=at >= (lapses_at or owed.asked_at))
 
 
 ACTION = Action(

@@ -44,7 +44,7 @@ def guard(case: CaseState, *_: object) -> str | None:
     return None if case.extension else f"it is {case.state}"
 
 
-def objection(case: CaseState, actor: Actor) -> Refused | None:
+def forbidden(case: CaseState, actor: Actor) -> Refused | None:
     asked = case.extension
     mine = asked and asked.requested_by == actor.id and actor.role is not Role.ADMIN
     return own_request(actor, "supervisor") if mine else None
@@ -60,6 +60,6 @@ ACTION = Action(
     problems=(OWN_REQUEST, EXTENSION_EXPIRED),
     data=ExtensionDecided,
     guard=guard,
-    objection=objection,
+    forbidden=forbidden,
     notifies=("department",),
 )

@@ -3,8 +3,9 @@
 from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH, UNFINISHED, Names, OfDepartment, State, text_of
 from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, while_incomplete
+from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
-from domain.shared.value import DepartmentCode, Name
+from domain.shared.value import Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")
 
@@ -58,7 +59,7 @@ def guard(case: CaseState, *_: object) -> str | None:
     return while_incomplete(case) if case.state is State.IN_PROGRESS else None
 
 
-def objection(case: CaseState, actor: Actor) -> Refused | None:
+def forbidden(case: CaseState, actor: Actor) -> Refused | None:
     if case.state is not State.IN_PROGRESS or actor.role is not Role.AGENT:
         return None
     message = f"{case.department} has signed for the case; a dispatcher or a supervisor redirects it (改派)."
@@ -78,7 +79,7 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
         case.extension = None
         case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
         case.open_clocks(DEPARTMENT_CLOCKS)
-        case.start_clocks(event.at, "registration")  # what runs from there runs already, except of the new department
+        case.start_clocks(event.at, "registration")  # only the clocks of the new department do not run yet
     if (part := case.part_of(department)) and part.state in UNFINISHED:
         case.release(part, event.at)
     case.department = department
@@ -99,5 +100,5 @@ ACTION = Action(
     problems=(SAME_DEPARTMENT,),
     data=Dispatched,
     guard=guard,
-    objection=objection,
+    forbidden=forbidden,
 )

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
-from domain.case.lifecycle import MayClose, OfDepartment
+from domain.case.lifecycle import MayEnd, OfDepartment
 from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
 from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
 from domain.shared.value import omit_default
@@ -90,7 +90,7 @@ class FollowUp(FollowUpAnswers):
         return Decision(FollowedUp.of(self, **facts, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
 
 
-class FollowedUp(FollowUpAnswers, MayClose, OfDepartment):
+class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
     """Follow-up with its outcome; the tries of the company in this cycle, and the department whose work it is about."""
 
     outcome: Outcome

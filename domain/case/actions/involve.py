@@ -3,8 +3,9 @@
 from domain.case.lifecycle import AT_WORK, NO_SUCH_PART, PART_AT_WORK, UNFINISHED, OfDepartment, Part, PartState
 from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.catalogue.terms import ClockName
+from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.value import DepartmentCode, Text
+from domain.shared.value import Text
 
 ALREADY_INVOLVED = ProblemType(
     "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"

@@ -12,7 +12,7 @@ from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED, Event, OfIncident, Sta
 from domain.case.progress import Progress
 from domain.case.state import Action, ActionBody, Actor, Addressees, BatchAnswer, CaseState, Decision, NotPossible, Role
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
-from domain.shared.value import Immutable, IncidentNumber, NamedCode, complete, omit_default
+from domain.shared.value import Immutable, IncidentNumber, NamedCode, exhaustive, omit_default
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """Results for a case: completed and replied to; kept open for its own work; replied to long before."""
@@ -34,7 +34,7 @@ class OwnMatter(NamedCode):
 
 _OWN_WORK = frozenset({OwnMatter.REWORK, OwnMatter.WORK_DONE, OwnMatter.PART, OwnMatter.APPROVAL})
 """Matters that keep a case open when its incident ends."""
-complete("_OWN_WORK, or no work", OwnMatter, _OWN_WORK | {OwnMatter.SIGNED_FOR, OwnMatter.CREDIT, OwnMatter.OWN_CAUSE})
+exhaustive("_OWN_WORK, or not", OwnMatter, _OWN_WORK | {OwnMatter.SIGNED_FOR, OwnMatter.CREDIT, OwnMatter.OWN_CAUSE})
 
 
 class LinkIncident(ActionBody):
@@ -183,7 +183,7 @@ def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: b
     if keeps:
         kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
         return comment.ACTION, Decision(kept)
-    if case.state is State.SUSPENDED:
+    if case.state in resume.ACTION.sources:
         return resume.ACTION, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS)
     if not case.completed:
         done = completion.Completed(incident=incident, result=settlement.result)

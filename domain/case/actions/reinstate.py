@@ -1,7 +1,7 @@
 """reinstate 撤回撤销: the withdrawal was a mistake, and the case goes on as it was before it."""
 
 from domain.case.lifecycle import OPEN, State, departments_of
-from domain.case.new_terms import hold_to_present
+from domain.case.new_terms import apply_present_terms
 from domain.case.progress import Urging
 from domain.case.state import Action, Addressees, CaseState, Decision, Event, NotPossible, Reasoned, Role, while_active
 
@@ -40,7 +40,7 @@ class Reinstate(Reasoned):
         case.state = before.state
         case.note_standstill(event.at)
         case.resume_department(event.at)
-        hold_to_present(case, withdrawn_at)
+        apply_present_terms(case, withdrawn_at)
 
     def notifies(self, case: CaseState, event: Event) -> Addressees:
         first = "department" if case.department else "dispatcher"

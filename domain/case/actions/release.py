@@ -4,8 +4,8 @@ from datetime import datetime
 
 from domain.case.lifecycle import NO_SUCH_PART, UNFINISHED, WORKABLE, Part, PartData, PartState
 from domain.case.state import Action, Actor, CaseState, Event, NotPossible, PartAction, Reasoned, Role, State
+from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
-from domain.shared.value import DepartmentCode
 
 
 class Release(Reasoned):
@@ -20,11 +20,11 @@ class Released(Release, PartData):
     def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
         case.release(part, event.at)
         if event.to_state is State.PENDING_REPLY:
-            case.stop_clocks(event.at, "resolve")
+            case.stop_clocks(event.at, "work")
 
 
 def guard(case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
-    if any(PART.objection(case, part, at) is None for part in case.unfinished):
+    if any(PART.not_possible(case, part, at) is None for part in case.unfinished):
         return None
     return NotPossible(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 

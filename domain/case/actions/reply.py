@@ -1,6 +1,6 @@
 """reply 回复: the owner tells the caller what was done."""
 
-from domain.case.lifecycle import MayClose, OfIncident
+from domain.case.lifecycle import MayEnd, OfIncident
 from domain.case.state import Action, ActionBody, CaseState, Event, Role, State
 from domain.shared.value import Text
 
@@ -11,7 +11,7 @@ class Reply(ActionBody):
     message: Text
 
 
-class Replied(Reply, OfIncident, MayClose):
+class Replied(Reply, OfIncident, MayEnd):
     """Reply, by the owner or by the incident that the case is linked to."""
 
     def evolve(self, case: CaseState, event: Event) -> None:

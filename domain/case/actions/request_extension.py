@@ -6,7 +6,7 @@ from pydantic import Field
 
 from domain.case.lifecycle import AT_WORK
 from domain.case.progress import Extension
-from domain.case.state import Action, Actor, CaseState, Decision, Event, NotPossible, Objection, Reasoned, Role, State
+from domain.case.state import Action, Actor, CaseState, Decision, Event, GuardResult, NotPossible, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up", "本轮延期次数已用完")
@@ -32,7 +32,7 @@ class RequestExtension(Reasoned):
         case.extension = Extension(working_days=self.working_days, requested_by=event.actor, requested_at=event.at)
 
 
-def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
+def guard(case: CaseState, _: Actor, at: datetime) -> GuardResult:
     rules = case.terms.process
     if case.extension is not None:
         return f"it is {case.state}"

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.lifecycle import AT_WORK, NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState, State
-from domain.case.state import Action, CaseState, Event, NotPossible, Objection, PartAction, Reasoned, while_incomplete
+from domain.case.state import Action, CaseState, Event, GuardResult, NotPossible, PartAction, Reasoned, while_incomplete
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 
@@ -27,7 +27,7 @@ class Returned(PartData, Return):
         case.cancel_clocks(event.at, part=part.serial)
 
 
-def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
+def guard(case: CaseState, _: Actor, at: datetime) -> GuardResult:
     return while_incomplete(case) or within_return_limit(case.dispatched_at, case, at)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.lifecycle import OPEN
-from domain.case.state import Action, ActionBody, Actor, CaseState, NotPossible, Objection, Role, State, while_active
+from domain.case.state import Action, ActionBody, Actor, CaseState, GuardResult, NotPossible, Role, State, while_active
 from domain.shared.errors import ProblemType
 
 NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")
@@ -13,7 +13,7 @@ class SendLink(ActionBody):
     """发送链接."""
 
 
-def guard(case: CaseState, actor: Actor, at: datetime) -> Objection:
+def guard(case: CaseState, actor: Actor, at: datetime) -> GuardResult:
     if case.intake.caller.phone is None:
         return NotPossible(NO_TELEPHONE, "it has no telephone number of the caller, so there is none to send a link to")
     return while_active(case, actor, at)

@@ -20,11 +20,11 @@ class SignedFor(PartData, SignFor):
     def evolve(self, case: CaseState, event: Event) -> None:
         case.signed_for = True
         case.assignee = self.assignee
-        case.stop_clocks(event.at, "acknowledge")
+        case.stop_clocks(event.at, "signature")
 
     def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
         case.put_part(part, state=PartState.IN_PROGRESS, assignee=self.assignee or event.actor)
-        case.stop_clocks(event.at, "acknowledge", part=part.serial)
+        case.stop_clocks(event.at, "signature", part=part.serial)
 
 
 ACTION = Action(

@@ -18,8 +18,8 @@ def guard(case: CaseState, *_: object) -> NotPossible | None:
     since = case.supervision
     if since is None or since.cycle != case.cycle:
         return None
-    told = f"in cycle {since.cycle} since {since.supervised_at.isoformat()}, and that is said once a cycle"
-    return NotPossible(ALREADY_SUPERVISED, f"it is supervised (督办) {told}")
+    since_when = f"in cycle {since.cycle} since {since.supervised_at.isoformat()}, and that is said once a cycle"
+    return NotPossible(ALREADY_SUPERVISED, f"it is supervised (督办) {since_when}")
 
 
 ACTION = Action(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.lifecycle import OPEN, MayClose, departments_of
+from domain.case.lifecycle import OPEN, MayEnd, departments_of
 from domain.case.progress import Withdrawal
 from domain.case.state import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
@@ -30,7 +30,7 @@ class Withdraw(Reasoned):
         return Decision(withdrawn, State.WITHDRAWN)
 
 
-class Withdrawn(Withdraw, MayClose):
+class Withdrawn(Withdraw, MayEnd):
     """Withdrawal, and until when it can be taken back; `by_call` if nothing but the call gives the right to it."""
 
     by_call: bool = omit_default(default=False)

@@ -21,7 +21,7 @@ from domain.shared.value import omit_default
 
 
 class Escalated(EventData):
-    """Clock, by name and serial, the percentage of its budget, when that was used up, and those who are told."""
+    """Clock, by name and serial, the percentage of its budget, when that was used up, and those who are notified."""
 
     clock: str
     serial: int

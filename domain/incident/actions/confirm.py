@@ -4,8 +4,9 @@ from pydantic import Field
 
 from domain.incident.state import CONTROL_ROOM, Around, IncidentAction, IncidentFields, IncidentState, Scope
 from domain.kit.event import ActionBody, Decision
+from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.numbers import CaseNumber
-from domain.shared.value import DistrictCode, Instant, Name, ServiceCode
+from domain.shared.value import Instant, Name
 
 MOST_CASES = 100
 

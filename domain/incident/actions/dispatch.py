@@ -2,7 +2,8 @@
 
 from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentState
 from domain.kit.event import ActionBody
-from domain.shared.value import DepartmentCode, Name
+from domain.shared.codes import DepartmentCode
+from domain.shared.value import Name
 
 
 class DispatchIncident(ActionBody):

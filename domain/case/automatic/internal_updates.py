@@ -1,9 +1,9 @@
-"""Events that the service brings to a case: another catalogue, what is known of its caller, a failed delivery."""
+"""Internal updates of a case: another catalogue, what is known of its caller, a failed delivery."""
 
 from datetime import datetime
 
 from domain.case.intake import IntakeFlag
-from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises
+from domain.case.new_terms import Moved, apply_terms, changed_terms, keep_priority, moved_promises
 from domain.case.progress import CatalogueChange, FailedDelivery, recipient_of
 from domain.case.state import CaseState, Event, EventData, EventKind
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Edition, Terms
@@ -30,16 +30,16 @@ class CatalogueChanged(EventData):
     moved: tuple[Moved, ...]
 
     def evolve(self, case: CaseState, event: Event) -> None:
-        hold_to(case, self.terms, event)
+        apply_terms(case, self.terms, event)
         case.catalogue_change = CatalogueChange(seq=event.seq, at=event.at, catalogue=self.catalogue)
 
 
 def is_change(case: CaseState, new: NewTerms, at: datetime) -> bool:
-    return held_to(case.terms, new.terms) != case.terms and case.is_active(at)
+    return keep_priority(case.terms, new.terms) != case.terms and case.is_active(at)
 
 
 def changed_data(case: CaseState, new: NewTerms, at: datetime) -> CatalogueChanged:
-    terms = held_to(case.terms, new.terms)
+    terms = keep_priority(case.terms, new.terms)
     return CatalogueChanged(
         catalogue=new.edition,
         terms=terms,
@@ -57,7 +57,7 @@ CATALOGUE_CHANGE = EventKind(
 
 
 KNOWN = "known"
-"""The answer of a case that knows all that it is told of its caller."""
+"""The answer of a case that knows all of this about its caller."""
 
 
 class Recognised(EventData):
@@ -83,7 +83,7 @@ class Recognised(EventData):
         return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
 
 
-def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
+def recognises_more(case: CaseState, known: Recognised, at: datetime) -> bool:
     """Return True if the case does not know it of its present caller, and people can still act on the case."""
     if known.caller_version != case.caller_version or not case.is_active(at):
         return False

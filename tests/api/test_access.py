@@ -1,4 +1,4 @@
-"""The doors of the API: whom it answers, and what other sites get of it."""
+"""Access to the API: whom it answers, and what other sites get of it."""
 
 import asyncio
 import logging

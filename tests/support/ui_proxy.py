@@ -1,4 +1,4 @@
-"""Door to the Temporal UI before a stand-in for the UI's server, which shows what reaches it."""
+"""Proxy of the Temporal UI before a stand-in for the UI's server, which shows what reaches it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ class Behind:
 
 
 @asynccontextmanager
-async def door(made: Api, clock: Clock | None = None, **changes: Any) -> AsyncIterator[Behind]:
+async def ui_proxy(made: Api, clock: Clock | None = None, **changes: Any) -> AsyncIterator[Behind]:
     """Yield a further API on the databases of one, before a UI of its own."""
     ui = Ui()
     async with (

@@ -1,4 +1,4 @@
-"""The embedded Temporal UI behind the API's door: what a browser gets there, and nobody by any other port."""
+"""The embedded Temporal UI behind the API's proxy: what a browser gets there, and nobody by any other port."""
 
 import socket
 import sys

@@ -1,4 +1,4 @@
-"""Door to the Temporal UI: decides on every request under `/temporal` before the UI's server gets it."""
+"""Proxy of the Temporal UI: decides on every request under `/temporal` before the UI's server gets it."""
 
 import asyncio
 import json
@@ -19,11 +19,11 @@ from api.complaints.cases import Cases
 from api.edge.browsers import READING, require_same_origin, source
 from api.edge.limits import TOO_MANY_REQUESTS, Limits, Turns
 from api.edge.problems import ProblemError, declare
-from api.routing import CatalogueInForce
+from api.routing import CurrentCatalogue
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
-from api.temporal_ui.dangerous import GRANT, Dangerous, flags
+from api.temporal_ui.dangerous import GRANT, DangerousRequests, flags
 from api.temporal_ui.pages import not_shown
 from api.temporal_ui.reading import SETTINGS, admit, answer_codec
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Match, RequestKind, refused, rule_of, shown
@@ -163,7 +163,7 @@ _UNCOUNTED = frozenset({RequestKind.ASSET, RequestKind.PAGE})
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
-def lead_from_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
+def redirect_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
     """Return a layer that redirects to the API, at an address, what is asked of the port in people's bookmarks."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,7 +180,7 @@ def lead_from_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
 
 
 @dataclass(eq=False)
-class Door:
+class UiProxy:
     """Application under `/temporal`, before the UI's server."""
 
     path: ClassVar[str] = PREFIX
@@ -189,8 +189,8 @@ class Door:
     cases: Cases
     sessions: Sessions
     limits: Limits
-    in_force: CatalogueInForce
-    dangerous: Dangerous
+    in_force: CurrentCatalogue
+    dangerous: DangerousRequests
     turns: Turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -221,7 +221,7 @@ class Door:
         require_same_origin(request, secure=self.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
-            limit = self.limits.opens if match and match.kind is RequestKind.CODEC else self.limits.looks
+            limit = self.limits.ui_payloads if match and match.kind is RequestKind.CODEC else self.limits.ui_requests
             limit.take(f"person {session.actor.id}")
         if match is None:
             raise refused(request.method)

@@ -1,4 +1,4 @@
-"""Door to the Temporal UI: whom and what it lets through to the UI's server, and what of its answers."""
+"""Proxy of the Temporal UI: whom and what it lets through to the UI's server, and what of its answers."""
 
 import asyncio
 import gzip
@@ -14,11 +14,11 @@ from starlette.responses import HTMLResponse, Response
 
 from api.sign_in.sessions import LONGEST
 from api.temporal_ui.dangerous import GRANT
-from api.temporal_ui.door import WAITING
+from api.temporal_ui.proxy import WAITING
 from domain.shared.actors import Role
 from tests.support.api import Api, Clock, further_api, problem
-from tests.support.door import Behind, Ui, door
 from tests.support.hotline import until
+from tests.support.ui_proxy import Behind, Ui, ui_proxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,13 +30,13 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shared_door(on_sqlite: Api) -> AsyncIterator[Behind]:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         yield behind
 
 
 @pytest.fixture
 def behind(shared_door: Behind) -> Behind:
-    """Return the door that tests share whose requests are refused, or whose answer is."""
+    """Return the proxy that tests share whose requests are refused, or whose answer is."""
     shared_door.ui.asked.clear()
     shared_door.ui.answer = None
     return shared_door
@@ -68,7 +68,7 @@ async def test_what_another_site_sends_does_not_reach_the_ui(behind: Behind, met
 
 async def test_a_page_of_another_name_does_not_reach_the_ui(on_sqlite: Api) -> None:
     """A name that leads here, as in DNS rebinding."""
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         for host in ("evil.example", "127.0.0.1.evil.example:80", "127.0.0.2"):
             problem(await behind.ask("/temporal/", headers={"Host": host}), 421, "wrong-host")
         assert behind.ui.asked == []
@@ -97,7 +97,7 @@ async def test_what_no_rule_names_is_refused(behind: Behind, method: str, path: 
 
 
 async def test_who_may_not_read_cases_sees_nothing(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         for path in ("/temporal/", WORKFLOWS, "/temporal/_app/a.js"):
             problem(await behind.ask(path, by="pbx"), 403, "wrong-role")
         page = await behind.ask("/temporal/", by="pbx", headers={"Accept": "text/html"})
@@ -105,7 +105,7 @@ async def test_who_may_not_read_cases_sees_nothing(on_sqlite: Api) -> None:
 
 
 async def test_a_crews_list_is_narrowed_to_its_department(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.goes_on.set()
         await behind.ask(WORKFLOWS, by="wu", params={"query": 'State = "closed"'})
         problem(await behind.ask(WORKFLOWS, by="wu", params={"query": 'a = "x") OR (b = "y"'}), 400, "unreadable-query")
@@ -115,7 +115,7 @@ async def test_a_crews_list_is_narrowed_to_its_department(on_sqlite: Api) -> Non
 
 async def test_an_answer_is_passed_on_while_it_comes(on_sqlite: Api) -> None:
     async with (
-        door(on_sqlite) as behind,
+        ui_proxy(on_sqlite) as behind,
         behind.api.http.stream("GET", WORKFLOWS, headers=behind.api.session("chief")) as answer,
     ):
         parts = answer.aiter_bytes()
@@ -125,7 +125,7 @@ async def test_an_answer_is_passed_on_while_it_comes(on_sqlite: Api) -> None:
 
 
 async def test_a_compressed_answer_passes_as_it_is(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         headers = {"Content-Encoding": "gzip", "Content-Type": "application/json", "X-Other": "1"}
         behind.ui.answer = Response(gzip.compress(b"{}"), headers=headers)
         answer = await behind.ask(WORKFLOWS, headers={"Accept-Encoding": "gzip"})
@@ -133,7 +133,7 @@ async def test_a_compressed_answer_passes_as_it_is(on_sqlite: Api) -> None:
 
 
 async def test_no_cookie_or_key_passes_but_the_uis_token(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.goes_on.set()
         cookies = behind.api.session("chief")["Cookie"] + "; _csrf=a1; other=1"
         sent = {"Cookie": cookies, "X-Csrf-Token": "a1", "Authorization": "Bearer hk_x", "Grpc-Metadata-X": "x"}
@@ -158,17 +158,17 @@ async def test_without_its_server_the_door_says_so(on_sqlite: Api) -> None:
 
 
 async def test_a_page_that_waits_for_news_does_not_hold_up_the_end_of_the_api(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answers.clear()
         waiting = asyncio.create_task(behind.ask(WORKFLOWS))
         await until(lambda: asyncio.sleep(0, behind.ui.asked), bool)
-        await behind.api.backend.door.ui.close()
+        await behind.api.backend.proxy.ui.close()
         problem(await waiting, 503, "temporal-ui-unavailable")
         behind.ui.answers.set()
 
 
 async def test_a_page_runs_its_own_scripts_alone_and_is_in_no_frame(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answer = HTMLResponse("<script>1</script>", headers={"Content-Security-Policy": "script-src *"})
         answer = await behind.ask("/temporal/namespaces/default/workflows")
     [policy] = answer.headers.get_list("content-security-policy")
@@ -178,7 +178,7 @@ async def test_a_page_runs_its_own_scripts_alone_and_is_in_no_frame(on_sqlite: A
 
 
 async def test_details_are_shown_to_pages_of_this_site_and_run_nothing(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         for headers in ({}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "cross-site"}):
             problem(await behind.ask(RENDER, headers=headers), 403, "temporal-ui-not-allowed")
         assert behind.ui.asked == []
@@ -207,7 +207,7 @@ async def test_a_text_that_would_hold_up_the_uis_server_does_not_reach_it(behind
 
 
 async def test_the_texts_of_one_person_are_drawn_one_after_the_other(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answer = HTMLResponse("shown")
         behind.ui.answers.clear()
         texts = [asyncio.create_task(behind.ask(RENDER, headers=OWN)) for _ in range(3)]
@@ -220,7 +220,7 @@ async def test_the_texts_of_one_person_are_drawn_one_after_the_other(on_sqlite: 
 
 
 async def test_nothing_more_is_asked_for_who_has_left_the_page(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answers.clear()
         for before in range(WAITING + 1):
             page = asyncio.create_task(behind.ask(NEWS))
@@ -230,7 +230,7 @@ async def test_nothing_more_is_asked_for_who_has_left_the_page(on_sqlite: Api) -
 
 
 async def test_a_person_waits_for_news_of_so_many_histories(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answers.clear()
         behind.ui.answer = Response("{}")
         pages = [asyncio.create_task(behind.ask(NEWS)) for _ in range(WAITING)]
@@ -248,7 +248,7 @@ async def test_news_that_come_after_the_end_of_a_session_are_not_told(on_sqlite:
     on_sqlite.directory.enter("ruan", Role.AGENT)
     await on_sqlite.backend.people.read_anew()
     clock = Clock()
-    async with door(on_sqlite, clock=clock) as behind:
+    async with ui_proxy(on_sqlite, clock=clock) as behind:
         behind.ui.answer = Response('{"history": "secret"}')
         for by in ("ruan", "chen"):
             behind.ui.asked.clear()
@@ -267,14 +267,14 @@ async def test_news_that_come_after_the_end_of_a_session_are_not_told(on_sqlite:
 
 
 async def test_a_header_beyond_ascii_passes_as_it_is(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answer = Response("{}")
         answer = await behind.ask(WORKFLOWS, headers={"Accept-Language": b"\xe9"})
     assert (answer.status_code, behind.ui.asked[0][3]["accept-language"]) == (200, "é")
 
 
 async def test_scripts_are_kept_by_the_browser_and_nothing_else_is(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answer = Response("1", media_type="text/javascript")
         script = await behind.ask("/temporal/_app/immutable/a.js")
         other = await behind.ask(WORKFLOWS)
@@ -283,7 +283,7 @@ async def test_scripts_are_kept_by_the_browser_and_nothing_else_is(on_sqlite: Ap
 
 
 async def test_a_dangerous_request_passes_confirmed_and_in_the_name_of_the_administrator(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         path, sent = f"{WORKFLOWS}/complaint-2608034711004/terminate", {"identity": "somebody", "reason": "-"}
         assert "administrators" in (await behind.ask(path, by="zhou", method="POST", json=sent)).json()["message"]
         cookies = behind.api.session("chief")["Cookie"]
@@ -305,7 +305,7 @@ async def test_a_dangerous_request_passes_confirmed_and_in_the_name_of_the_admin
 
 
 async def test_the_settings_hide_the_buttons_of_dangerous_requests(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answer = Response(
             '{"WorkflowTerminateDisabled": false, "Version": "2"}', media_type="application/json"
         )
@@ -315,7 +315,7 @@ async def test_the_settings_hide_the_buttons_of_dangerous_requests(on_sqlite: Ap
 
 
 async def test_a_person_has_a_limit_which_scripts_do_not_reach(on_sqlite: Api) -> None:
-    async with door(on_sqlite, reads_per_minute=3) as behind:
+    async with ui_proxy(on_sqlite, reads_per_minute=3) as behind:
         behind.ui.answer = Response("{}")
         for _ in range(10):
             assert (await behind.ask("/temporal/_app/immutable/a.js", by="chen")).status_code == 200
@@ -325,7 +325,7 @@ async def test_a_person_has_a_limit_which_scripts_do_not_reach(on_sqlite: Api) -
 
 
 async def test_no_query_is_logged_or_counted(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
-    async with door(on_sqlite) as behind:
+    async with ui_proxy(on_sqlite) as behind:
         behind.ui.answer = HTMLResponse("shown")
         with caplog.at_level(logging.DEBUG, "hotline"), caplog.at_level(logging.DEBUG, "httpcore"):
             await behind.ask("/temporal/render?content=secret-words", headers=OWN | {"Accept": "text/html"})
