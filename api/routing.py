@@ -54,7 +54,7 @@ class _Key(HTTPBearer):
         return actor
 
 
-KEY = _Key(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
+KEY = _Key(scheme_name="apiKey", description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
 
 TheActor = Annotated[Actor, Depends(KEY)]
 """Person who acts, where another dependency asks for the right."""

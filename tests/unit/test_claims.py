@@ -80,7 +80,7 @@ def test_a_token_without_an_accepted_role_is_refused(role: object) -> None:
     for given in (role, [role], [[role]]):
         problem = refused({**CHEN, "hotline_role": given})
         assert "The claim hotline_role of the token names no role" in problem.detail
-        assert problem.accepted == ["agent", "crew", "dispatcher", "follow_up", "supervisor", "manager", "admin"]
+        assert problem.accepted == [*Settings().oidc_roles]
 
 
 def test_a_mapped_role_is_not_accepted_by_its_own_name() -> None:

@@ -118,7 +118,7 @@ def _rewritten(value: Any, named: Mapping[bytes, str]) -> Any:  # noqa: ANN401 -
     }
     if "dependentRequired" in kept:  # which pydantic writes in any order
         kept["dependentRequired"] = {name: sorted(others) for name, others in kept["dependentRequired"].items()}
-    return _shorter(_as_condition(_without_empty_default(kept)))
+    return _shorter(_as_map(_as_condition(_without_empty_default(kept))))
 
 
 def _without_empty_default(schema: Json) -> Json:
@@ -128,9 +128,19 @@ def _without_empty_default(schema: Json) -> Json:
 
 def _as_condition(schema: Json) -> Json:
     """Return the schema of an object with the forms that it may have as a condition, of which no class is made."""
-    for forms in ("anyOf", "oneOf"):
+    for forms in ("anyOf", "oneOf", "not"):
         if "properties" in schema and forms in schema:
             schema |= {"if": {forms: schema.pop(forms)}, "else": {"not": {}}}
+    return schema
+
+
+def _as_map(schema: Json) -> Json:
+    """Return the schema of a map with the pattern of its names beside the type of its values, which generators read."""
+    match schema:
+        case {"patternProperties": dict(kinds), "additionalProperties": False} if len(kinds) == 1:
+            del schema["patternProperties"]
+            [(pattern, kind)] = kinds.items()
+            return {**schema, "additionalProperties": kind, "propertyNames": {"pattern": pattern}}
     return schema
 
 
