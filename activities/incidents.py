@@ -5,7 +5,8 @@ The watch suspects an incident if more calls come about one service from one dis
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -146,7 +147,7 @@ class IncidentActivities:
 
         counts, left = await self._updates.ask_all(settling.numbers, ask)
         counts[OVER] += counts.pop(cases.GONE, 0)
-        return BatchResult(counts=+counts, silent=tuple(left))
+        return await self._result_at_end(settling, counts, left)
 
     @activity.defn(name="relink_cases")
     async def relink(self, relinking: Relinking) -> BatchResult:
@@ -161,7 +162,19 @@ class IncidentActivities:
             return None if linked else cases.NO_ANSWER if linked is None else cases.CaseAnswer(OVER)
 
         counts, left = await self._link_all(relinking.numbers, to, f"{ended}->{to}", leave=leave)
-        return BatchResult(counts=counts, silent=tuple(left))
+        return await self._result_at_end(relinking, counts, left)
+
+    async def _result_at_end(self, asking: Asking, counts: Counter[str], silent: Collection[str]) -> BatchResult:
+        """Return the result, with the silent cases that SQL does not show as linked: any signal may have named them.
+
+        If SQL does not answer, there are none. It may lag behind a case.
+        """
+        unlinked = set[str]()
+        with suppress(ApplicationError):
+            if silent:
+                linked = await cases.read(self._engine, partial(incidents.linked, incident=asking.incident))
+                unlinked = {*silent} - {*linked}
+        return BatchResult(counts=+counts, silent=tuple(silent), unlinked=tuple(unlinked))
 
     async def _link_all(
         self,

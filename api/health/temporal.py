@@ -1,5 +1,6 @@
 """Health of Temporal, its workers and the workflows of which one runs, for `/readyz`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -92,18 +93,19 @@ class TemporalHealth:
 
     async def worker(self) -> Component:
         """Report if a worker has lately asked for workflow tasks, and gets those of the service."""
-        if others := deployments_in(await describe_queue(self.client, INTERNAL_QUEUE)):
+        queues = INTERNAL_QUEUE, self.task_queue
+        internal, found = await asyncio.gather(*(describe_queue(self.client, each) for each in queues))
+        if others := deployments_in(internal):
             # Temporal itself no longer works on what would give either queue back.
             detail = f"Temporal's own tasks go to worker deployments: {', '.join(map(repr, others))}"
             return fault(detail, _REPLACE_NAMESPACE)
-        of_workflows, _ = found = await describe_queue(self.client, self.task_queue)
         if others := deployments_in(found):
             detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"
             return fault(detail, _TAKE_BACK)
         if any(map(is_limited, found)):
             detail = "somebody has limited how many tasks of the service Temporal gives in a second"
             return fault(detail, _NO_LIMIT.format(self.task_queue))
-        seen = min((_age(poller.last_access_time) for poller in of_workflows.pollers), default=POLL_SECONDS)
+        seen = min((_age(poller.last_access_time) for poller in found[0].pollers), default=POLL_SECONDS)
         if seen >= POLL_SECONDS:
             return NO_WORKER
         return fine(f"asked for tasks {max(seen, 0):.0f} s ago")

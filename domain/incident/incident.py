@@ -219,10 +219,14 @@ class Settling(Asking):
 
 
 class BatchResult(Immutable):
-    """Number of cases by their answer, and the cases that did not answer."""
+    """Number of cases by their answer, and the cases that did not answer.
+
+    At the end of the incident, `unlinked` are those of the silent cases that SQL does not show as linked to it.
+    """
 
     counts: dict[str, int] = Field({})
     silent: tuple[str, ...] = ()
+    unlinked: tuple[str, ...] = ()
 
 
 class Relinking(Asking):

@@ -199,6 +199,10 @@ class _Runner(UnsandboxedWorkflowRunner):
                 if ASKED in (query := job.query_workflow).headers:
                     header = query.headers[ASKED]
                     header.data = asked_for(header.data, query.arguments, det.info.run_id).encode()
+            if signals := [job.signal_workflow for job in act.jobs if job.HasField("signal_workflow")]:
+                # The SDK drops a signal that it cannot decode, and then looks at no condition. It takes this one.
+                taken, event = act.jobs.add().signal_workflow, signals[-1].originating_event_id
+                taken.signal_name, taken.originating_event_id = "any", event
             token = present_run.set(run)
             try:
                 return activate(act)

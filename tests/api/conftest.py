@@ -1,6 +1,5 @@
 """A running API on each kind of database, for all tests of this folder in a pytest worker."""
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import Api, running_api
 from tests.support.databases import fresh
+from tests.support.ports import free_ports
 from tests.support.temporal import temporal_server
 
 
@@ -27,9 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def temporal_ui() -> str:
     """Address of the UI's server that `server` has."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+    [port] = free_ports(1)
+    return f"http://127.0.0.1:{port}"
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

@@ -24,7 +24,6 @@ from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.health import Component, Readiness, readiness
 from api.health import sql as health
-from api.health.temporal import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild
 from readmodel.base.database import engine, writing
@@ -144,11 +143,13 @@ async def test_a_sqlite_file_that_is_gone_or_another_is_told(own_temporal: Clien
 
 
 @pytest.mark.slow
-async def test_a_worker_that_has_gone_is_told(own_temporal: Client, tmp_path: Path) -> None:
+async def test_an_ended_worker_is_told(own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual time, over a minute, is for a worker whose last poll goes on: see tests/e2e/test_lost_storage.py."""
+    monkeypatch.setattr("api.health.temporal.POLL_SECONDS", gone := 15)
     async with running_api(own_temporal, f"sqlite:///{tmp_path / 'hotline.db'}", tmp_path, at_work=False) as made:
         async with worker.running(own_temporal, made.settings):
             await becomes(made, "worker", ok=True)
-        await until(lambda: asked(made), lambda seen: not seen["worker"]["ok"], POLL_SECONDS + MARGIN_SECONDS)
+        await until(lambda: asked(made), lambda seen: not seen["worker"]["ok"], gone + MARGIN_SECONDS)
         await becomes(made, "worker", ok=False)
 
 

@@ -157,12 +157,14 @@ def test_no_module_is_too_long(code: dict[str, str]) -> None:
 
 def test_one_function_builds_workers_with_the_runner_that_has_starts_and_results_checked(code: dict[str, str]) -> None:
     product = ("worker.py", "activities/", "api/", "domain/", "hotline/", "readmodel/", "workflows/")
+    makers = {"Worker", "Replayer"}
     built = [
         (path, ast.unparse(call))
         for path, text in code.items()
-        if path.startswith(product)
+        # To parse every module takes seconds.
+        if path.startswith(product) and any(name in text for name in makers)
         for call in ast.walk(ast.parse(text))
-        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in {"Worker", "Replayer"}
+        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in makers
     ]
     assert [path for path, _ in built] == ["worker.py"]
     assert "workflow_runner=runner(" in built[0][1]

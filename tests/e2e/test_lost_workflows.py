@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tests.support.service import Service, wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CASES = 120
+AT_ONCE = 8
+"""Requests under way at the same time."""
 CALL = {"service_code": "no_water", "description": "家里没水", "location": {"district": "west"}}
 
 
@@ -39,15 +42,20 @@ def failed(service: Service, *argv: str) -> tuple[int, str]:
 
 # So many calls about one service from one district raise a suspected incident, which is lost and comes back as well.
 def test_a_lost_temporal_database_is_rebuilt_from_sql_by_a_command_that_was_killed(tmp_path: Path) -> None:
-    with Service(tmp_path, variables={"HOTLINE_WRITES_PER_MINUTE": "0"}) as service:
+    unlimited = {"HOTLINE_WRITES_PER_MINUTE": "0"}
+    with Service(tmp_path, variables=unlimited) as service, ThreadPoolExecutor(AT_ONCE) as several:
         headers = {"Authorization": f"Bearer {service.admin_key}"}
         with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=30) as http:
+
+            def register(_: int) -> str:
+                return str(http.post("/complaints", json=CALL).json()["number"])
 
             def act(number: str, action: str, **body: str) -> httpx.Response:
                 return http.post(f"/complaints/{number}/actions/{action}", json=body)
 
-            numbers = [http.post("/complaints", json=CALL).json()["number"] for _ in range(CASES)]
-            assert {act(number, "dispatch", department="repair").status_code for number in numbers} == {200}
+            numbers = list(several.map(register, range(CASES)))
+            dispatch = partial(act, action="dispatch", department="repair")
+            assert {each.status_code for each in several.map(dispatch, numbers)} == {200}
         service.stop()
         for file in service.data_dir.glob("temporal.db*"):
             file.unlink()
@@ -69,7 +77,7 @@ def test_a_lost_temporal_database_is_rebuilt_from_sql_by_a_command_that_was_kill
             wait_until(lambda: running(service) == CASES, service.said)
             assert f"{CASES} cases" in service.run("verify")
 
-            answers = [act(number, "sign_for", assignee="梁伟") for number in numbers]
+            answers = list(several.map(partial(act, action="sign_for", assignee="梁伟"), numbers))
             assert {(each.status_code, each.json()["version"]) for each in answers} == {(200, 3)}
             timeline = http.get(f"/complaints/{numbers[-1]}/timeline").json()["items"]
             assert [each["action"] for each in timeline] == ["register", "dispatch", "sign_for"]

@@ -19,6 +19,7 @@ from temporalio.client import Client
 from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.connection import retention_of
 from tests.support.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
+from tests.support.ports import free_ports
 from tests.support.service import Service, environment, wait_until
 from tests.support.tls import CERTIFICATE, TLS_KEY
 
@@ -137,9 +138,7 @@ def test_a_machine_with_other_keys_is_refused_and_told(service: Service, tmp_pat
 def test_the_api_alone_makes_files_for_its_user_alone(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     env = environment() | {"HOTLINE_DATA_DIR": str(folder), "HOTLINE_API_PORT": str(port)}
     argv = [sys.executable, "-m", CLI, "api"]
     with subprocess.Popen(argv, cwd=ROOT, env=env, umask=0, stderr=subprocess.DEVNULL) as process:
@@ -207,10 +206,7 @@ def test_http_for_the_network_is_refused(command: str, taken: int, tmp_path: Pat
 
 
 def test_the_api_serves_https_and_leads_to_it_from_the_former_port_of_the_ui(tmp_path: Path) -> None:
-    with socket.socket() as free, socket.socket() as other:
-        for each in (free, other):
-            each.bind(("127.0.0.1", 0))
-        port, former = free.getsockname()[1], other.getsockname()[1]
+    port, former = free_ports(2)
     settings = {
         "HOTLINE_DATA_DIR": tmp_path / "data",
         "HOTLINE_API_PORT": port,

@@ -32,6 +32,8 @@ AnyCase = Case[Any]
 
 AGENT = "陈静"
 """Person to whom cases are handed over in the documented example."""
+IN_BODY = "$response.body#/"
+"""Beginning of the name of a field in the answer, in a link."""
 OF_FORM = {
     "invalid-request",
     "invalid-etag",
@@ -42,21 +44,25 @@ OF_FORM = {
 }
 """Problems of requests that the document does not permit. All others depend on what is stored, or on the catalogue."""
 EXAMPLES = 30
-"""Random requests for each operation at night, besides those that Schemathesis computes from the document.
+"""Random requests for each operation at night, besides those that Schemathesis computes from the document, and random
+sequences of requests.
 
-It computes some sixty for each, permitted and not. Random ones take longer than these, as most are made in vain.
+It computes some sixty for each, permitted and not. Random ones take longer than these, as most are made in vain. Few
+sequences register anything, so that by day each link of the document is followed once instead.
 """
-SEQUENCES = 10
-"""Sequences of requests that follow the document's links; at night as many as `EXAMPLES`."""
 
 
 class Walk(NamedTuple):
-    """Requests for every operation with the key of one role: answers by operation and status, and what was wrong."""
+    """Requests for every operation with the key of one role: answers by operation and status, and what was wrong.
+
+    `astray` names the links of the document that do not lead to what was made.
+    """
 
     role: Role
     operations: list[str]
     answers: Counter[tuple[str, int]]
     failures: list[str]
+    astray: list[str]
 
 
 @contextmanager
@@ -71,6 +77,7 @@ def running(folder: Path) -> Iterator[Service]:
         ("HOTLINE_READS_PER_MINUTE", "HOTLINE_WRITES_PER_MINUTE", "HOTLINE_ACTIONS_PER_CASE"), "0"
     )
     more = unlimited | {"HOTLINE_GUESSES_PER_MINUTE": "100000", "HOTLINE_CHANNELS": str(channels)}
+    more["HOTLINE_SANDBOX"] = "false"  # as workers run, and in less time
     with Service(folder, catalogue, more) as service:
         yield service
 
@@ -100,10 +107,39 @@ def walked(service: Service, role: Role, *, random_too: bool) -> Walk:
     config = schemathesis.Config.from_dict(settings(service.api, key, random_too=random_too))
     schema = schemathesis.openapi.from_dict(document, config=config)
     operations = sorted(operation["operationId"] for path in document["paths"].values() for operation in path.values())
-    made = Walk(role, operations, Counter(), [])
+    made = Walk(role, operations, Counter(), [], [*links_astray(service, document)])
     with aimed(subjects, made.answers):
         made.failures.extend(failure for event in from_schema(schema).execute() for failure in failures_of(event))
     return made
+
+
+def links_astray(service: Service, document: Json) -> Iterator[str]:
+    """Make what the links of the document lead to, by its examples; yield the links that lead elsewhere."""
+    operations = {
+        operation["operationId"]: (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    headers = {"Authorization": f"Bearer {service.admin_key}"}
+    with httpx.Client(base_url=service.api, headers=headers, timeout=30, trust_env=False) as http:
+        for name, (method, path, operation) in operations.items():
+            for status, link in links_of(operation):
+                [example] = operation["requestBody"]["content"]["application/json"]["examples"].values()
+                answer = http.request(method, path, json=example["value"])
+                assert answer.status_code == status, answer.text
+                made = answer.json()
+                values = {into: made[source.removeprefix(IN_BODY)] for into, source in link["parameters"].items()}
+                method_there, path_there, _ = operations[link["operationId"]]
+                found = http.request(method_there, path_there.format_map(values))
+                if not (found.is_success and values.items() <= found.json().items()):
+                    yield f"{name} → {link['operationId']}: {found.status_code} {found.text}"
+
+
+def links_of(operation: Json) -> Iterator[tuple[int, Json]]:
+    """Yield each link of an operation with the status of its answer."""
+    for status, response in operation["responses"].items():
+        for link in response.get("links", {}).values():
+            yield int(status), link
 
 
 LONGER_BY_SPACES = re.compile(r'violates `maxLength`.*, became "(\s|.*\s"\))', re.DOTALL)
@@ -122,8 +158,8 @@ def settings(url: str, key: str, *, random_too: bool) -> Json:
         "generation": {"deterministic": True, "max-examples": EXAMPLES, "no-shrink": True, "database": "none"},
         "phases": {
             "fuzzing": {"enabled": random_too},
-            # Each sequence of requests takes as long as thirty requests for one operation.
-            "stateful": {"generation": {"max-examples": EXAMPLES if random_too else SEQUENCES}},
+            # Each sequence takes as long as thirty requests for one operation.
+            "stateful": {"enabled": random_too},
         },
         # `is_accepted_if_documented` takes its place, and knows the problems that depend on what is stored.
         "checks": {"positive_data_acceptance": {"enabled": False}},
@@ -227,6 +263,10 @@ def is_accepted_if_documented(_: CheckContext, response: Response, case: AnyCase
 def test_answers_are_as_documented(walk: Walk) -> None:
     if walk.failures:
         pytest.fail("\n\n".join(walk.failures), pytrace=False)
+
+
+def test_links_lead_to_what_was_made(walk: Walk) -> None:
+    assert walk.astray == []
 
 
 def test_every_operation_is_reached(walk: Walk) -> None:

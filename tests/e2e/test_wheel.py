@@ -1,11 +1,15 @@
 """The wheel alone, in an empty environment: `hotline up` there takes a case from the call to its end."""
 
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from importlib.metadata import distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -19,12 +23,33 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]["find"]
 SOURCES = [path for pattern in PACKAGES["include"] for path in ROOT.glob(pattern) if path.is_dir()]
+PINNED = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
+"""Name and version, of a line of `requirements.txt`."""
 LITTER = shutil.ignore_patterns("__pycache__", "*.egg-info")
 
 
 def pip(*arguments: str, python: Path = Path(sys.executable)) -> None:
     argv = [sys.executable, "-m", "pip", "--quiet", "--python", str(python), *arguments]
     subprocess.run(argv, cwd=python.parent, env=environment(), check=True)
+
+
+def link_pinned(folder: Path) -> None:
+    """Put the pinned libraries into an environment: links to those of this one, whose hashes pip has compared.
+
+    Raises PackageNotFoundError if this one lacks a library.
+    """
+    here = Path(sysconfig.get_path("purelib"))
+    [there] = folder.glob("lib/python*/site-packages")
+    for name, version in PINNED.findall((ROOT / "requirements.txt").read_text("utf-8")):
+        installed = distribution(name)
+        assert installed.version == version
+        for file in map(str, installed.files or ()):
+            # All programs of the service would compile them at once.
+            for each in (file, cache_from_source(file)):
+                source, target = here / each, there / each
+                if source.exists() and not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.symlink_to(source)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +70,7 @@ def service(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
-    pip("install", "--no-compile", "--require-hashes", "-r", str(ROOT / "requirements.txt"), python=python)
+    link_pinned(folder / "venv")
     pip("install", "--no-compile", "--no-deps", "--no-index", str(wheel), python=python)
     with Service(folder, program=python.with_name("hotline")) as service:
         yield service

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from activities.names import complaint_id
 from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dismiss import Dismiss
@@ -177,6 +178,24 @@ async def incident_with_a_case_that_does_not_answer(hotline: Hotline) -> Cause:
         await silent.terminate()
         await hotline.server.fast_forward(cause.handle, 360)
         return await ended(cause)
+
+
+@path
+async def incident_with_a_case_that_only_a_signal_has_named(hotline: Hotline) -> Cause:
+    """It has no worker, and SQL does not show it as linked: the end waits an hour for it."""
+    number = hotline.registration().number
+    silent = await hotline.client.start_workflow("ComplaintWorkflow", id=complaint_id(number), task_queue="nobody")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 0.3)
+        cause = await declare(hotline, "sanxiang")
+        await cause.handle.signal("linked", [number])
+        await cause.waits_for(1)
+        await cause.act(Dismiss(reason="误报"))
+        await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second search
+        await hotline.server.fast_forward(cause.handle, 3900)
+        await ended(cause)
+    await silent.terminate()
+    return cause
 
 
 @path

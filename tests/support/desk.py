@@ -1,4 +1,4 @@
-"""Desk of somebody who works in the Temporal UI: a browser whose clicks are counted, with a picture of each step."""
+"""Desk of somebody who works in the Temporal UI: a browser whose clicks are counted, and that can take pictures."""
 
 import json
 import re
@@ -23,11 +23,12 @@ DRAWN_MILLISECONDS = 400
 class Desk:
     """Browser of one person, who clicks with the mouse; each click is counted."""
 
-    def __init__(self, page: Page, service: Service, folder: Path, name: str) -> None:
+    def __init__(self, page: Page, service: Service, folder: Path | None, name: str) -> None:
         self.page = page
         self.clicks = 0
         self._service = service
-        self._picture = folder / name
+        self._folder = folder
+        self._name = name
         self._taken = 0
 
     def home(self) -> None:
@@ -116,14 +117,15 @@ class Desk:
         self.picture(name)
 
     def picture(self, step: str) -> None:
-        """Take a picture of the page on each screen."""
+        """Take a picture of the page on each screen, if there is a folder for pictures."""
+        if self._folder is None:
+            return
         self._taken += 1
         for screen in SCREENS:
             self.page.set_viewport_size(screen)
             self.page.wait_for_timeout(DRAWN_MILLISECONDS)
             step = re.sub(r"\W+", "-", step).strip("-")
-            name = f"{self._picture.name}-{self._taken:02}-{step}-{screen['width']}.png"
-            self.page.screenshot(path=self._picture.with_name(name))
+            self.page.screenshot(path=self._folder / f"{self._name}-{self._taken:02}-{step}-{screen['width']}.png")
 
 
 def documented(heading: str, name: str) -> int:

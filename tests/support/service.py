@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from hotline.local.supervisor import started_at
 from readmodel.base.database import opened, writing
 from readmodel.people import people
 from tests.support.forking import Forked
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 300.0
@@ -70,12 +70,7 @@ class Service:
         self._said = folder / "up.log"
         self._catalogue = catalogue
         self._variables = variables or {}
-        with ExitStack() as held:
-            # Held together, so that no port is given out twice.
-            sockets = [held.enter_context(socket.socket()) for _ in range(3)]
-            for each in sockets:
-                each.bind(("127.0.0.1", 0))
-            self._api, self._temporal, self._ui = (int(each.getsockname()[1]) for each in sockets)
+        self._api, self._temporal, self._ui = free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

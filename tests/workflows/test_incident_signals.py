@@ -1,6 +1,8 @@
 """Signals to incidents are not signed: they are hints, and change no case, whoever sends them."""
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,9 +27,9 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
-from domain.incident.incident import Absorbed, Incident, News
+from domain.incident.incident import Absorbed, Incident, News, Settling
 from domain.incident.state import Scope
-from domain.kit.event import Command
+from domain.kit.event import ActionBody, Command
 from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, number_at, running_hotline, until
 from tests.support.incidents import opening
@@ -262,6 +264,45 @@ async def test_cases_that_do_not_answer_hold_up_neither_news_nor_the_end(
 async def asking(cause: Cause) -> bool:
     pending = (await cause.handle.describe()).raw_description.pending_activities
     return any(each.activity_type.name == "find_unlinked_cases" for each in pending)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [OVER, Dismiss(reason="误报"), None], ids=["resolved", "dismissed", "merged"])
+async def test_an_incident_ends_without_a_silent_case_that_only_a_signal_has_named(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: ActionBody | None
+) -> None:
+    monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("workflows.incident.workflow.LATER", timedelta(seconds=0.1))
+    monkeypatch.setattr("workflows.incident.workflow.LONGEST_SILENCE", timedelta(seconds=5))
+    async with running_hotline(server, tmp_path, task_queue="named", sandbox=False) as hotline:
+        cause, into = await declare(hotline, "west"), await declare(hotline, "gangkou")
+        await linked(hotline, cause, 1)
+        false = await hotline.start(district="dongfeng")
+        await false.handle.terminate()
+        await silent(hotline, false.number)
+        await signalled(hotline, cause, "linked", false)
+        await cause.waits_for(2)
+        await cause.act(end or Merge(into=into.number))
+        await cause.handle.result()
+        finish = (await cause.timeline())[-1]
+        assert finish["action"] == "finish"
+        assert json.loads(finish["data"])["over"] == 1
+        await into.handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("sql", "unlinked"),
+    [({"return_value": ["2"]}, ["1"]), ({"side_effect": ApplicationError("SQL: down")}, [])],
+    ids=["shows one", "down"],
+)
+async def test_a_silent_case_is_unlinked_if_sql_answers_and_does_not_show_it(
+    monkeypatch: pytest.MonkeyPatch, sql: dict[str, Any], unlinked: list[str]
+) -> None:
+    monkeypatch.setattr("activities.cases.read", AsyncMock(**sql))
+    updates = AsyncMock(**{"ask_all.return_value": (Counter(), dict.fromkeys("12", "It did not answer."))})
+    settling = Settling(incident="i26080347119", numbers=("1", "2"), result="-", message="-", follow_up_percent=0)
+    found = await ActivityEnvironment().run(IncidentActivities(AsyncMock(), AsyncMock(), updates).settle, settling)
+    assert (found.silent, [*found.unlinked]) == (("1", "2"), unlinked)
 
 
 async def test_news_go_on_after_the_last_caller_who_was_told(monkeypatch: pytest.MonkeyPatch) -> None:

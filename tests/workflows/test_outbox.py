@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio import workflow
+from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -22,7 +24,7 @@ from domain.shared.value import to_milliseconds
 from hotline.recovery.payloads import Origin
 from tests.support.causes import declare
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
-from tests.support.sealing import DATA_CONVERTER
+from tests.support.sealing import DATA_CONVERTER, stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_host import without_events
 from workflows.complaint.messages import ComplaintStart, search_attributes
@@ -37,6 +39,7 @@ SAME = Comment(note="用户又来电")
 MOST_START_BYTES = 512 * 1024
 """Temporal warns of a message from this size on, and refuses one of 2 MB."""
 AT_ONCE = 5
+GARBAGE = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -248,14 +251,20 @@ class TestChangedAt:
         assert await until(lambda: shown(complaint), lambda seen: seen == instants[-1])
 
 
-@pytest.mark.parametrize("kind", ["case", "incident"])
-async def test_signals_that_nobody_takes_end_no_run_but_by_the_next_one(short_runs: Hotline, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("case", "of no name"), ("case", "publish"), ("incident", "of no name"), ("incident", "linked")],
+)
+async def test_signals_that_nobody_takes_end_no_run_but_by_the_next_one(
+    short_runs: Hotline, kind: str, name: str
+) -> None:
     """Temporal refuses further signals after 10,000 in a run; an incident that resolved would not hear of its cases."""
-    handle = (await short_runs.start() if kind == "case" else await declare(short_runs, "west")).handle
+    started = (await short_runs.start() if kind == "case" else await declare(short_runs, "west")).handle
+    handle = stranger(short_runs.client).get_workflow_handle(started.id)
     first = (await handle.describe()).run_id
 
     async def goes_on() -> bool:
-        await handle.signal("of no name")
+        await handle.signal(name, GARBAGE)
         return (await handle.describe()).run_id != first
 
     await until(goes_on, bool)

@@ -1,5 +1,6 @@
 """Client of the service's own workflows: those that run for ever, the Schedule of each night, and the task queue."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -262,7 +263,7 @@ async def describe_queue(client: Client, task_queue: str) -> list[temporal.Descr
     of_it: dict[str, Any] = {"namespace": client.namespace, "task_queue": TaskQueue(name=task_queue)}
     of_it["report_config"] = True
     asked = [temporal.DescribeTaskQueueRequest(**of_it, task_queue_type=kind) for kind in _KINDS]
-    return [await client.workflow_service.describe_task_queue(each) for each in asked]
+    return await asyncio.gather(*map(client.workflow_service.describe_task_queue, asked))
 
 
 def deployments_in(found: list[temporal.DescribeTaskQueueResponse]) -> list[str]:

@@ -17,6 +17,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.incidents import BATCH, LINKED, IncidentActivities, IncidentMessages
     from activities.names import ABSORB
+    from domain.case.actions.link_incident import OVER
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
     from domain.incident.incident import (
@@ -43,6 +44,8 @@ with workflow.unsafe.imports_passed_through():
 
 LATER = timedelta(minutes=5)
 """Pause before cases that did not answer are asked again, after all others."""
+LONGEST_SILENCE = timedelta(hours=1)
+"""Time after which the end no longer waits for a silent case that SQL does not show as linked, as SQL may lag."""
 SECOND_SEARCH = timedelta(seconds=15)
 """Pause before the second search: then SQL shows cases that were registered while the incident was confirmed."""
 
@@ -81,6 +84,7 @@ class IncidentWorkflow(PublishingWorkflow):
         self._second_searches: list[asyncio.Task[None]] = []
         self._waiting = dict.fromkeys(start.waiting)
         self._silent = set[str]()
+        self._unlinked_since = dict[str, datetime]()  # silent cases that SQL does not show as linked
         self._doubtful, self._asked = dict[str, None](), dict[str, None]()  # are said to belong to it no longer
         self._counts = Counter(start.counts)
         self._absorbed = start.absorbed
@@ -227,6 +231,11 @@ class IncidentWorkflow(PublishingWorkflow):
             self._waiting.pop(number, None)
         self._waiting |= dict.fromkeys(answers.silent)
         self._silent |= {*answers.silent}
+        now = workflow.now()
+        for number in answers.unlinked:
+            if now - self._unlinked_since.setdefault(number, now) >= LONGEST_SILENCE:
+                del self._waiting[number]
+                self._counts[OVER] += 1
         if self._waiting and self._waiting.keys() <= self._silent:
             await workflow.sleep(LATER, summary=f"{len(self._waiting)} cases do not answer 工单无应答")
             self._silent.clear()
