@@ -43,7 +43,7 @@ from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names
 from tools.docs.interface import application
 from tools.docs.openapi import RIGHT
 from workflows.kit import search_attributes
-from workflows.kit.search_attributes import REGISTRY
+from workflows.kit.search_attributes import COLUMNS, REGISTRY
 
 GLOSSARY = page("docs/glossary.md")
 SLA = {"on_time", "at_risk", "missed", "paused"}
@@ -157,6 +157,18 @@ def test_every_search_attribute_has_a_meaning() -> None:
 def test_every_search_attribute_is_documented_and_no_other() -> None:
     known = [key.name for key in REGISTRY]
     assert column(section(page("docs/temporal-ui.md"), "The list"), 0) == known
+
+
+def test_every_search_attribute_keeps_its_column() -> None:
+    """Clusters that are set up have it there: a new one goes behind the others of its type, and at the end here."""
+    keywords = ["State", "Service", "District", "Department", "Owner", "Priority", "Sla", "Incident"]
+    others = {
+        "Datetime01": "NextDueAt",
+        "Datetime02": "ChangedAt",
+        "KeywordList01": "Involved",
+        "KeywordList02": "Flags",
+    }
+    assert others | {f"Keyword{place:02}": name for place, name in enumerate(keywords, start=1)} == COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
 """Handovers in SQL: under way or ended, and the cases that were given since one was ordered."""
 
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any
+from unittest.mock import Mock
 
 from sqlalchemy import Engine
 
+from activities.bulk import BulkActivities, CasesOfHandover
+from activities.cases import Answers
 from domain.case.actions.hand_over import HandOver
 from domain.case.bulk import Handover
 from domain.shared.actors import Actor, Role
@@ -53,3 +59,18 @@ def test_a_case_given_shortly_before_the_order_was_given_by_another_one(database
         end_handover(connection, order("earlier").id, GIVEN_AT + STEP / 60)
     with reading(database) as connection:
         assert given_by(connection, order("due"), NUMBERS) == set()
+
+
+async def test_a_case_that_was_given_back_stays_with_its_owner(database: Engine) -> None:
+    """Also if its workflow has forgotten by then that it was asked."""
+    with writing(database) as connection:
+        write(connection, published(call(1), [HandOver(owner=owner, note="-") for owner in ("li", "wang")]))
+        begin_handover(connection, order("due"), GIVEN_AT)
+
+    async def ask_all(numbers: Sequence[str], ask: Callable[[str], Awaitable[Any]], _: object) -> Answers:
+        return Answers(Counter(), {number: (await ask(number)).reason for number in numbers})
+
+    nothing: Any = None
+    handovers = BulkActivities(nothing, database, Mock(ask_all=ask_all), nothing)
+    page = CasesOfHandover(handover=order("due"), numbers=[number(1)])
+    assert (await handovers.hand_over_cases(page)).refused == {number(1): "It belongs to wang now."}

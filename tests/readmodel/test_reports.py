@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from domain.calls.call import Call, Duty, Timing
 from domain.case.actions.complete import Complete
+from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.involve import Involve
@@ -22,7 +23,7 @@ from domain.case.case import Case
 from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.terms import MISS, Promise
+from domain.catalogue.terms import MISS, Approver, Credit, Promise
 from domain.reports.report import Cell, Period, Report, ReportKind, Table
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
@@ -283,6 +284,20 @@ def test_costs_are_sums_of_decisions_by_kind_and_service(database: Engine) -> No
     decided = ("dispatch", "sign_for", asked, "decide_approval")
     enter(database, (call(1), decided), (call(2), decided), (call(3, MONDAY - days(1)), decided))
     assert counted(table(database, "costs")) == {("funded_repair", "no_water", "approved", 2, "960.20", "CNY")}
+
+
+def test_costs_leave_out_what_a_further_approver_has_yet_to_decide(database: Engine) -> None:
+    posts = tuple(Approver(post=f"up to {most}", up_to=Decimal(most), budget_seconds=3600) for most in (9, 99))
+    soon = Promise(name="resolve", calendar="always", budget_seconds=400, starts="registration")
+    credit = Credit(name="Late", name_zh="迟", clock="resolve", amount=Decimal(50))
+    asked = RequestApproval(subject="换管", amount=Decimal(50), kind="funded_repair", grounds="低保户")
+    owed = DecideCredit(credit=1, approved=True)
+    enter(
+        database,
+        (call(1, approvers=posts), ("dispatch", "sign_for", asked, "decide_approval")),
+        (call(2, approvers=posts, credits=(credit,), promises=(soon,)), ("dispatch", "sign_for", "comment", owed)),
+    )
+    assert counted(table(database, "costs")) == set()
 
 
 def test_calls_are_counted_by_hour_of_the_day_with_agents_on_duty(database: Engine) -> None:

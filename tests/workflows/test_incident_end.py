@@ -1,6 +1,7 @@
 """The end of an incident on a real server: each of its cases hears of it once, whatever dies."""
 
 import asyncio
+import threading
 from datetime import timedelta
 from functools import partial, partialmethod
 from pathlib import Path
@@ -20,8 +21,11 @@ from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
+from domain.incident.incident import Gathering
 from domain.shared.actors import SYSTEM
+from readmodel.base.database import ReadConnection
 from readmodel.base.database import engine as engine_of
+from readmodel.incidents import unclaimed
 from tests.support.causes import OVER, Cause, actions, count_of, count_timers, declare, linked, replied, told
 from tests.support.hotline import PATIENCE_SECONDS, Hotline, running_hotline, until
 from tests.support.outage import down
@@ -83,6 +87,30 @@ class TestEnds:
         for complaint in complaints:
             await replied(complaint)
             assert await actions(complaint) == ["register", "link_incident", "complete", "reply"]
+
+    async def test_a_scope_that_grows_while_it_is_searched_is_searched_again_at_once(
+        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not by the second search alone, which comes a day later here."""
+        monkeypatch.setattr("workflows.incident.workflow.SECOND_SEARCH", timedelta(days=1))
+        begun, may_end = threading.Event(), threading.Event()
+
+        def slow(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
+            if gathering.scope.districts == ("guzhen",):
+                begun.set()
+                may_end.wait(PATIENCE_SECONDS)
+            return unclaimed(connection, gathering, limit)
+
+        monkeypatch.setattr("activities.incidents.unclaimed", slow)
+        async with running_hotline(server, tmp_path, task_queue="grows", sandbox=False) as hotline:
+            cause = await declare(hotline, "guzhen")
+            assert await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+            other = await declare(hotline, "sanjiao")
+            await other.act(Merge(into=cause.number))
+            await cause.published("declare", "absorb")
+            may_end.set()
+            await until(partial(completed, cause, "gather_cases"), (2).__eq__)
+            await cause.handle.terminate()
 
     async def test_a_suspicion_takes_cases_of_a_merged_scope_when_it_is_confirmed(self, hotline: Hotline) -> None:
         waits = await hotline.start(district="gangkou")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import Engine
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
@@ -21,12 +22,16 @@ from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import Command
 from domain.shared.value import to_milliseconds
+from hotline.recovery import rebuild_workflows
 from hotline.recovery.payloads import Origin
+from hotline.recovery.rebuild_workflows import STARTED
 from tests.support.causes import declare
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.lost import terminate
 from tests.support.sealing import DATA_CONVERTER, stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_host import without_events
+from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.complaint.messages import ComplaintStart, search_attributes
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit import search_attributes as keys
@@ -132,6 +137,16 @@ class TestKeys:
         assert (await sent(complaint, "wednesday")).version == after.version + 1
         assert [await known(complaint, key) for key in ("monday", "wednesday")] == [False, True]
         assert (await sent(complaint, "monday")).version == after.version + 2
+
+    async def test_a_rebuild_knows_a_key_for_no_longer(
+        self, hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        complaint = await hotline.start()
+        assert (await complaint.act(SAME, key="monday", digest="d")).version == 2
+        await terminate(hotline.client, complaint.handle.id)
+        monkeypatch.setattr(rebuild_workflows, "now", lambda: datetime.now(UTC) + KEYS_KEPT)
+        assert await rebuilder(hotline, owner).one(complaint.number) == STARTED
+        assert (await again(hotline, complaint).act(SAME, key="monday", digest="d")).version == 3
 
     async def test_the_oldest_key_goes_when_there_are_too_many(self, hotline: Hotline) -> None:
         now = datetime.now(UTC)
