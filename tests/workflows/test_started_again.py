@@ -119,7 +119,7 @@ async def test_a_run_that_temporal_starts_anew_whenever_it_times_out_is_listed(h
         id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
         search_attributes=attributes,
         run_timeout=timedelta(milliseconds=1),
-        retry_policy=RetryPolicy(initial_interval=timedelta(minutes=1)),
+        retry_policy=RetryPolicy(initial_interval=timedelta(hours=1)),
     )
     name = replaced.number if is_case else replaced.handle.id
 
