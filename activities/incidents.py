@@ -241,6 +241,9 @@ class IncidentTitles:
 SIGNAL_TIMEOUT = timedelta(seconds=4)
 """Longest wait for one answer of Temporal: shorter than an attempt of the activity."""
 
+SECONDS_BETWEEN_SIGNALS = 1.0
+"""Pause after a signal of several cases: a long run cannot end while signals come faster than it is replayed."""
+
 
 class CaseSignal(Immutable):
     """Signal of a case to an incident."""
@@ -291,10 +294,15 @@ class IncidentMessages:
 
     async def _send(self, key: tuple[str, str]) -> bool:
         incident, signal = key
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            numbers, _ = self._next.pop(key)
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        await lock.acquire()
+        numbers, _ = self._next.pop(key)
+        try:
             handle = self._client.get_workflow_handle(incident_id(incident))
             return not await is_not_found(handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT))
+        finally:
+            pause = SECONDS_BETWEEN_SIGNALS if len(numbers) > 1 else 0
+            asyncio.get_running_loop().call_later(pause, lock.release)
 
 
 logger = logging.getLogger(__name__)

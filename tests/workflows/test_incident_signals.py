@@ -21,7 +21,7 @@ from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.cases import CaseUpdates
-from activities.incidents import IncidentActivities
+from activities.incidents import CaseSignal, IncidentActivities, IncidentMessages
 from activities.names import ABSORB, UNSEALED, complaint_id
 from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
@@ -65,6 +65,23 @@ async def resting(hotline: Hotline, queue: str, **carried: Any) -> Cause:
         "IncidentWorkflow", start, task_queue=queue, **incident_options(incident, CatalogueNames())
     )
     return Cause(hotline, incident.number)
+
+
+async def test_cases_signal_together_while_calls_pour_in(hotline: Hotline) -> None:
+    """Those of a moment, and those of the pause after them: otherwise a long run could not end meanwhile."""
+    cause, messages = await declare(hotline, "west"), IncidentMessages(hotline.client)
+
+    def signal() -> asyncio.Task[bool]:
+        message = CaseSignal(incident=cause.number, signal="linked", number=hotline.registration().number)
+        return asyncio.create_task(messages.signal(message))
+
+    assert all(await asyncio.gather(*(signal() for _ in range(20))))
+    first = signal()
+    await cause.waits_for(20)
+    assert all(await asyncio.gather(first, signal()))
+    await cause.waits_for(22)
+    events = (await cause.handle.fetch_history()).events
+    assert sum(event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED for event in events) == 2
 
 
 async def test_a_case_that_says_nothing_of_the_kind_stays_with_its_incident(hotline: Hotline) -> None:
