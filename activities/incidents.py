@@ -238,11 +238,11 @@ class IncidentTitles:
             await asyncio.sleep(REFRESH_SECONDS)
 
 
-SIGNAL_TIMEOUT = timedelta(seconds=4)
-"""Longest wait for one answer of Temporal: shorter than an attempt of the activity."""
+SIGNAL_TIMEOUT = timedelta(seconds=3)
+"""Longest wait for one answer of Temporal: with the pause before it, shorter than an attempt of the activity."""
 
 SECONDS_BETWEEN_SIGNALS = 1.0
-"""Pause after a signal of several cases: a long run cannot end while signals come faster than it is replayed."""
+"""Pause after a signal of several cases, for fewer events: a long run cannot end if a signal comes in its replay."""
 
 
 class CaseSignal(Immutable):

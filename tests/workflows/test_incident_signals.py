@@ -68,7 +68,7 @@ async def resting(hotline: Hotline, queue: str, **carried: Any) -> Cause:
 
 
 async def test_cases_signal_together_while_calls_pour_in(hotline: Hotline) -> None:
-    """A signal has the cases of a moment, the next one those of the pause: otherwise a long run could not end."""
+    """A signal has the cases of a moment, the next one those of the pause, so the history grows slowly."""
     cause, messages = await declare(hotline, "west"), IncidentMessages(hotline.client)
 
     def signal() -> asyncio.Task[bool]:
