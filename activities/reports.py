@@ -16,7 +16,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
 from domain.shared.value import Immutable, Start
 from readmodel.base.database import ReadConnection, write_in_thread
-from readmodel.reports.reports import first_case_at, get_report, keep_report, make
+from readmodel.reports.reports import first_case_at, get_report, make, save_report
 
 LONGEST = 12_000
 """Characters of the details, which are in the history, and of which nobody reads more there."""
@@ -61,7 +61,7 @@ class ReportActivities:
         except (PeriodError, NoReportError) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
         with plain_errors():
-            kept = await write_in_thread(self.database, partial(keep_report, report=report))
+            kept = await write_in_thread(self.database, partial(save_report, report=report))
         return MadeReport(path=kept.path, made_at=kept.made_at, details=details(kept))
 
     def _made(self, connection: ReadConnection, period: Period) -> Report:

@@ -51,8 +51,8 @@ from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.phones import Phone
 from domain.shared.value import CallId, Instant, Name, RecordingUrl, Text, Value
+from readmodel.calls import calls as stored
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
-from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
 CALLS = "/v1/calls"
@@ -191,7 +191,7 @@ class CallItem(BaseModel):
     links: CallLinks
 
     @classmethod
-    def of(cls, linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> Self:
+    def of(cls, linked: stored.LinkedCall, reader: Actor, read_by: Case | None = None) -> Self:
         """Return a call as the reader may see it; `read_by` is the case by which it is read, if it is by one."""
         call, complaints = linked
         if read_by and reads_one_department(reader):
@@ -305,7 +305,7 @@ async def report_calls(
     given = [body] if isinstance(body, NewCall) else body.items
     calls = [each.call(lambda agent: people.get(agent) is not None) for each in given]
     area_code = catalogue.area_code
-    kept = await writer.write(lambda sql: keep(sql, calls, area_code, now))
+    kept = await writer.write(lambda sql: stored.save_calls(sql, calls, area_code, now))
     return KeptCalls(**kept._asdict())
 
 
@@ -320,9 +320,9 @@ async def list_calls(
     """List calls, the newest first. Filters narrow the list together."""
     period(("from", wanted.since), ("to", wanted.until))
     agent = person(finder, wanted.agent, actor)
-    filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
+    filters = stored.CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
     area_code = catalogue.area_code
-    page = await reader.ask(linked_calls, filters, wanted.cursor, wanted.limit, area_code)
+    page = await reader.ask(stored.linked_calls, filters, wanted.cursor, wanted.limit, area_code)
     return Page[CallItem](items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
 
 
@@ -336,7 +336,7 @@ async def list_calls_of_complaint(
 ) -> Page[CallItem]:
     """List the calls in which it was registered or that name it, the newest first, all on one page."""
     case = await cases.in_sql(number, actor, READ_CASES)
-    found = await reader.ask(calls_of_case, case, catalogue.area_code)
+    found = await reader.ask(stored.calls_of_case, case, catalogue.area_code)
     return Page[CallItem](items=[CallItem.of(call, actor, case) for call in found])
 
 
@@ -347,10 +347,10 @@ async def list_calls_of_complaint(
 )
 async def list_unconfirmed_withdrawals(
     paging: Annotated[LongPaging, Query()], reader: TheReader, catalogue: TheCatalogue, now: Now
-) -> Page[Unconfirmed]:
+) -> Page[stored.Unconfirmed]:
     """List withdrawals by agents who did not own the case and whose call does not confirm it, the newest first."""
-    page = await reader.ask(unconfirmed, now, catalogue.area_code, paging.cursor, paging.limit)
-    return Page[Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
+    page = await reader.ask(stored.unconfirmed, now, catalogue.area_code, paging.cursor, paging.limit)
+    return Page[stored.Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/call-backs", summary="List callers to be called back 回电名单", dependencies=[needs(CALL_BACK)])

@@ -179,7 +179,7 @@ MOST = 20
 _ROWS_OF_RECORD = 10 * MOST
 """Most rows that are read for them: one term may find cases of others as well."""
 _NUMBERS = 5000
-"""Most cases of one caller that are looked at, the newest: a building's caretaker may have hundreds."""
+"""Most cases of one caller that are read, the newest: a building's caretaker may have hundreds."""
 
 
 def caller_record(

@@ -51,7 +51,7 @@ class CallerIdentity:
         return case.caller_account_no in self._accounts or phone in self._phones
 
 
-def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
+def save_customers(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
     """Add or update customers, each account once. Unchanged ones are not written, which keeps SQLite's lock short."""
     added = changed = 0
     for start in range(0, len(given), GROUP):

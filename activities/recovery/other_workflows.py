@@ -32,14 +32,14 @@ LONGEST_HISTORY = 16_000_000
 MOST_LISTED = 5000
 """Workflows that one question to Temporal's list returns at most: somebody can start any number."""
 ASKED_AGAIN = 100
-"""Workflows that one look asks again: somebody can have thousands get stuck."""
+"""Workflows that one comparison asks again: somebody can have thousands get stuck."""
 _OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in names.OTHER_IDS)
 
 logger = logging.getLogger(__name__)
 
 
 class WatchList:
-    """Workflows, by id or number, of which each look asks some again, in turn."""
+    """Workflows, by id or number, of which each comparison asks some again, in turn."""
 
     def __init__(self) -> None:
         self._ids = dict[str, None]()
@@ -88,7 +88,7 @@ class OtherWorkflows:
         return sorted({*listed, *watched}, key=lambda each: ([each not in known for known in ranks], each))
 
     async def sweep(self, engine: Engine, at: datetime) -> None:
-        """Look for those that no list shows: they wait for nothing that comes, or SQL has them and Temporal has not.
+        """Watch those that no list shows: they wait for nothing that comes, or SQL has them and Temporal has not.
 
         An assessment counts that has not noticed what was due `at` this instant. One that cannot be read does not.
         Raises RPCError and ApplicationError.
@@ -108,7 +108,7 @@ class OtherWorkflows:
     async def _listed(self, query: str) -> list[str]:
         found = [each.id async for each in self._client.list_workflows(query, limit=MOST_LISTED)]
         if len(found) == MOST_LISTED:
-            logger.warning("%d workflows are looked at, and there may be more: %s", MOST_LISTED, query)
+            logger.warning("%d workflows are asked, and there may be more: %s", MOST_LISTED, query)
         return found
 
     async def _in_sql(self, engine: Engine, at: datetime) -> NotOver:

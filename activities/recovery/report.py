@@ -46,7 +46,7 @@ class ReconcilerReport(Immutable):
     unreadable: dict[str, str] = Field(
         {}, description="Cases, and assessments by id, that cannot be read, some; and why."
     )
-    fault: str | None = Field(None, description="Why the last look or sweep failed; null if neither did.")
+    fault: str | None = Field(None, description="Why the last comparison or sweep failed; null if neither did.")
     in_sql_until: AwareDatetime | None = Field(None, description="SQL once had every change until then.")
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
-from workflows.clients.service import INTERNAL_QUEUE, Singleton, deployments_in, describe_queue, is_limited
+from workflows.clients.upkeep import INTERNAL_QUEUE, Singleton, deployments_in, describe_queue, is_limited
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import STATE
 

@@ -190,7 +190,9 @@ class Incidents(Actions[IncidentOutcome]):
             shown = await self.backend.projection.write_incident(batch)
         else:
             with suppress(ProblemError):
-                found = (await self.backend.reader.ask(stored.standing, [incident.number])).get(incident.number)
+                found = (await self.backend.reader.ask(stored.incident_versions, [incident.number])).get(
+                    incident.number
+                )
                 shown = found is not None and found.version >= incident.version
         if shown:  # a repeated action has the incident as it was the first time
             there = await self._in_sql(incident.number)
@@ -279,7 +281,7 @@ async def get_incident_timeline(
 ) -> Response:
     """List the events of an incident, the oldest first; those of the system have the actor `system`."""
     after = after_seq(paging.cursor)
-    if not await reader.ask(stored.standing, [number]):
+    if not await reader.ask(stored.incident_versions, [number]):
         raise no_incident(number)
     page = await reader.ask(incident_timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)

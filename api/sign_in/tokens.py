@@ -31,7 +31,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Accepted algorithms. None has a secret that the service would share with those who sign."""
 FRESH_SECONDS = 300.0
 """Age from which the keys are read again: a key that the issuer has withdrawn is accepted no longer than that."""
-KEPT_SECONDS = 4 * 3600.0
+USABLE_SECONDS = 4 * 3600.0
 """Age up to which the keys are used while the issuer does not answer."""
 PAUSE_SECONDS = 10.0
 """Least time between two readings, whatever keys the tokens name."""
@@ -105,10 +105,10 @@ class Issuer:
         # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
         is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
         reading = None if is_known and self._age() <= FRESH_SECONDS else self._begin()
-        if reading and not (is_known and is_silent and self._age() <= KEPT_SECONDS):
+        if reading and not (is_known and is_silent and self._age() <= USABLE_SECONDS):
             # One client that hangs up must not end the reading of the others.
             await asyncio.shield(reading)
-        if self._age() > KEPT_SECONDS:
+        if self._age() > USABLE_SECONDS:
             raise _away()
 
     def _is_safe(self, url: str) -> bool:

@@ -236,7 +236,7 @@ class UiProxy:
     ) -> Response:
         """Return the answer to a request that has a rule. Raises ProblemError."""
         # There the UI goes after a refusal that it has no place to show.
-        if match.kind is RequestKind.LOGIN and self.dangerous.kept(request, session):
+        if match.kind is RequestKind.LOGIN and self.dangerous.confirmation(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
         query = await admit(self.cases, session.actor, match, request.scope["query_string"])
         if match.kind is RequestKind.UPDATE and match.workflow_id:

@@ -162,7 +162,7 @@ async def _put_in_force(
         if await cancel_rollout(client, other):
             typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
     # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
-    # day and for crowded workers; if its API dies, the reconciler's second look writes it.
+    # day and for crowded workers; if its API dies, the reconciler's second comparison writes it.
     within = 3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 2 * settings.reconcile_seconds + 10
     start = RolloutStart(edition=edition, closed_after=closed_after, settle_seconds=within, serial=len(store.entries()))
     handle = await start_rollout(client, settings.task_queue, start)
@@ -188,6 +188,6 @@ async def _await_round(
             # While no worker of the service answers, there is no progress to show.
             with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, UndecidedError):
                 at = await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
-                look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
-                progress.update(task, description=look, completed=sum(at.counts.values()))
+                stage = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
+                progress.update(task, description=stage, completed=sum(at.counts.values()))
     return await result

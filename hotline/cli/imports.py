@@ -27,10 +27,9 @@ from hotline.telephony.asterisk import Cdr, QueueLog, is_queue_log
 from hotline.telephony.call_lines import CallFile, CallFormat
 from hotline.telephony.people import Agents, load_extensions, load_roster
 from readmodel.base.database import Imported, reading, writing
-from readmodel.calls.calls import keep as keep_calls
-from readmodel.calls.report import keep_duties
-from readmodel.customers import get_customer
-from readmodel.customers import keep as keep_customers
+from readmodel.calls.calls import save_calls
+from readmodel.calls.report import replace_duties
+from readmodel.customers import get_customer, save_customers
 from readmodel.people.people import directory
 
 calls = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
@@ -88,7 +87,7 @@ def roster(
         # Before the transaction, for which others wait: a year's roster of a large company takes a minute.
         found = load_roster(file, encoding, zone, people)
         with writing(database) as connection:
-            done = keep_duties(connection, found.duties, found.start, found.end)
+            done = replace_duties(connection, found.duties, found.start, found.end)
     first, last = found.start.astimezone(zone), (found.end - timedelta(seconds=1)).astimezone(zone)
     typer.echo(
         f"{file}: {done.added} duties added, {done.removed} removed, {done.unchanged} as they were,"
@@ -113,7 +112,7 @@ def _import(source: CallFile, database: Engine | None, area_code: str, unknown: 
         unknown.update(mask_agent(call.agent) for call in group if call.agent and not call.agent_known)
         if database is not None:
             with writing(database) as connection:
-                done = Imported(*map(sum, zip(done, keep_calls(connection, group, area_code), strict=True)))
+                done = Imported(*map(sum, zip(done, save_calls(connection, group, area_code), strict=True)))
     if database is None:
         return f"{count} calls, every line can be used; nothing was written"
     return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
@@ -143,7 +142,7 @@ def import_customers(
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return
     with writing_sql() as connection:
-        done = keep_customers(connection, found, catalogue.area_code)
+        done = save_customers(connection, found, catalogue.area_code)
     typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
 
 

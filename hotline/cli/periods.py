@@ -93,7 +93,7 @@ def import_(
         known = months.get(connection, month)
         if known and known.is_settled(now):
             raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
-        months.keep_given(connection, month, {value.figure for value in found}, found)
+        months.replace_given_values(connection, month, {value.figure for value in found}, found)
     typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")
 
 

@@ -69,10 +69,10 @@ class CallFormat(ABC):
 class CallFile:
     """File of the telephone system, opened once: what is appended later is for the next import.
 
-    `file` was opened by its path in binary mode, and is seekable. `kept` is a temporary file for what the lines tell.
+    `file` was opened by its path in binary mode, and is seekable. `spool` is a temporary file for what the lines tell.
     """
 
-    def __init__(self, file: BinaryIO, kept: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
+    def __init__(self, file: BinaryIO, spool: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
         self.path = Path(file.name)
         self.format = format
         self.left_out: Counter[str] = Counter()
@@ -82,7 +82,7 @@ class CallFile:
         self.torn_line: int | None = None
         """Last line, if its end is missing."""
         self._file = file
-        self._kept = kept
+        self._spool = spool
         self._encoding = encoding
         self._size = os.fstat(file.fileno()).st_size
         self._whole = True
@@ -91,11 +91,11 @@ class CallFile:
 
     def check(self) -> None:
         """Read all lines, and note what is left out. Raises FileError with the first faults."""
-        self._kept.seek(0)
-        self._kept.truncate()
+        self._spool.seek(0)
+        self._spool.truncate()
         for group in windows(self._read()):
             if not self._faults:
-                pickle.dump(group, self._kept, pickle.HIGHEST_PROTOCOL)
+                pickle.dump(group, self._spool, pickle.HIGHEST_PROTOCOL)
         if self._further_faults:
             self._faults.append(f"{self.path}: {self._further_faults} further lines cannot be used")
         if self._faults:
@@ -103,10 +103,10 @@ class CallFile:
 
     def groups(self) -> Iterator[list[Call]]:
         """Yield the calls of a checked file in groups, each merged from what lines that lie close together tell."""
-        self._kept.seek(0)
+        self._spool.seek(0)
         with suppress(EOFError):
             while True:
-                yield pickle.load(self._kept)  # noqa: S301 - written by this process
+                yield pickle.load(self._spool)  # noqa: S301 - written by this process
 
     def _read(self) -> Iterator[Call]:
         self.left_out.clear()

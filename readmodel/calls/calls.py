@@ -47,7 +47,7 @@ CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
 """Columns of a call, in the order of its fields."""
 
 
-def keep(
+def save_calls(
     connection: WriteConnection, given: Iterable[Call], area_code: str = "", at: datetime | None = None
 ) -> Imported:
     """Add calls, or merge them with what is known of them, and put callers whom nobody answered on the call-back list.

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from api.complaints import cases as exported
 from api.complaints import routes
-from api.exports.files import LOOK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
+from api.exports.files import LOOP_CHECK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
 from api.sql import sql_unavailable
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
@@ -283,13 +283,13 @@ async def test_a_step_of_an_export_is_followed_by_a_pause_while_others_are_serve
     async def serve() -> None:
         nonlocal served
         while busy and not ends.is_set():
-            time.sleep(2 * LOOK_SECONDS)  # noqa: ASYNC251 - work that does not give way
+            time.sleep(2 * LOOP_CHECK_SECONDS)  # noqa: ASYNC251 - work that does not give way
             served += 1
             await asyncio.sleep(0)
 
     async def step() -> None:
         async with turn:
-            await asyncio.to_thread(time.sleep, 3 * LOOK_SECONDS)
+            await asyncio.to_thread(time.sleep, 3 * LOOP_CHECK_SECONDS)
 
     serving = asyncio.create_task(serve())
     first, second = asyncio.create_task(step()), asyncio.create_task(step())

@@ -16,11 +16,11 @@ from api.edge.problems import PREFIX, ProblemError
 from api.sign_in import tokens as keys
 from api.sign_in.tokens import (
     FRESH_SECONDS,
-    KEPT_SECONDS,
     LARGEST_BYTES,
     LEEWAY_SECONDS,
     LONGEST_TOKEN,
     PAUSE_SECONDS,
+    USABLE_SECONDS,
     ClaimMap,
     Tokens,
 )
@@ -226,9 +226,9 @@ async def test_keys_read_last_go_on_for_four_hours_without_the_issuer(
     token = issuer.sign(**AGENT)
     await tokens.verify(token)
     await issuer.stop()
-    for clock.seconds in (FRESH_SECONDS + 1, FRESH_SECONDS + 2 * PAUSE_SECONDS, KEPT_SECONDS):
+    for clock.seconds in (FRESH_SECONDS + 1, FRESH_SECONDS + 2 * PAUSE_SECONDS, USABLE_SECONDS):
         await tokens.verify(token)
-    clock.seconds = KEPT_SECONDS + PAUSE_SECONDS + 1
+    clock.seconds = USABLE_SECONDS + PAUSE_SECONDS + 1
     problem = await refused(tokens, token, 503, "issuer-unavailable")
     assert problem.headers["Retry-After"] == "10"
     await issuer.restart()

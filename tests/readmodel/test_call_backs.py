@@ -11,7 +11,7 @@ from domain.calls.call import OLDEST, Call, CallBack, CallBackState, Timing
 from domain.shared.errors import Refused
 from readmodel.base.database import reading, writing
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import save_calls
 from readmodel.calls.tables import call_backs, calls
 from tests.support.rows import clear, rows
 
@@ -32,7 +32,7 @@ def answered(call_id: str, begins: float, phone: str = "0760 88238777") -> Call:
 
 def kept(database: Engine, *given: Call, at: datetime = NOON) -> None:
     with writing(database) as connection:
-        keep(connection, given, "0760", at)
+        save_calls(connection, given, "0760", at)
 
 
 def listed(database: Engine, state: CallBackState | None = None, at: datetime = NOON) -> list[CallBackEntry]:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, select
 
 from domain.customers.customer import Customer
 from readmodel.base.database import Imported, reading, writing
-from readmodel.customers import GROUP, customers, get_customer, keep
+from readmodel.customers import GROUP, customers, get_customer, save_customers
 from tests.support.rows import rows
 
 GRANNY = Customer(
@@ -26,7 +26,7 @@ CHEN = Customer(account_no="0420014", name="陈先生")
 
 def imported(database: Engine, *given: Customer) -> Imported:
     with writing(database) as connection:
-        return keep(connection, given)
+        return save_customers(connection, given)
 
 
 def found(database: Engine, account_no: str) -> Customer | None:

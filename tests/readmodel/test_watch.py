@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from activities.incidents import SurgeWatch
+from activities.surge_watch import SurgeWatch
 from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.incident import Incident, IncidentBatch

@@ -91,10 +91,10 @@ async def test_what_sql_once_had_ends_before_the_first_change_that_it_lacks(
     looks._workflows = Mock(changed_since=lambda *_: listed(behind), chunks=lambda _: listed())
     looks._stuck_workflows, looks._foreign, looks._swept_at = Mock(look=no_list), Mock(numbers=no_list), NINE
     for tries.second in (600, 7200):
-        await looks._look(AsyncMock())
+        await looks._compare_recent(AsyncMock())
         assert looks._in_sql_until == NINE - timedelta(milliseconds=1)
     there[NUMBER] = CaseRow(NINE + timedelta(seconds=1), version=2, events=2, is_open=True)
     tries.second = 7300
-    await looks._look(AsyncMock())
+    await looks._compare_recent(AsyncMock())
     assert looks._in_sql_until
     assert looks._in_sql_until > NINE + timedelta(hours=1)

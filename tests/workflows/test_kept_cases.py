@@ -32,7 +32,7 @@ from tests.workflows.test_late_others import NOBODYS_QUEUE, at_work, keep_tasks,
 from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import asked, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
-from workflows.clients.service import last_report
+from workflows.clients.upkeep import last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]

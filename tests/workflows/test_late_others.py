@@ -53,11 +53,11 @@ from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.periods import report_workflow_id, start_report
-from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.clients.start import Request
+from workflows.clients.upkeep import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.service import ReportWorkflow
+from workflows.singletons import ReportWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 NOBODYS_QUEUE = "nobody-polls"

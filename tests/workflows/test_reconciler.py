@@ -41,8 +41,8 @@ from tests.support.rows import execute
 from tests.support.sealing import stranger
 from workflows.bulk import HandoverStart
 from workflows.clients.bulk import start_handover
-from workflows.clients.service import RECONCILER, last_report
 from workflows.clients.start import Request
+from workflows.clients.upkeep import RECONCILER, last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import CHANGED_AT, typed
 from workflows.kit.words import CatalogueNames

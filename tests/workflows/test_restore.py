@@ -20,7 +20,7 @@ from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
-from workflows.clients.service import RECONCILER
+from workflows.clients.upkeep import RECONCILER
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -290,8 +290,8 @@ class IncidentWorkflow(PublishingWorkflow):
         if absorbed.into != number or self._incident.over:
             raise self._refusal(Refused(OUT_OF_TURN, f"The incident {number} is over, or not {absorbed.into}."))
 
-    def _keep(self, *events: BaseEvent) -> None:
-        super()._keep(*events)
+    def _record(self, *events: BaseEvent) -> None:
+        super()._record(*events)
         for event in events:
             data, number = event.data, self._incident.number
             if isinstance(data, Confirmed) and data.cases:

@@ -10,13 +10,13 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import poller
-    from activities.incidents import SurgeWatch
     from activities.names import INSTALLATION, UNSEALED
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import ReconcilerReport
     from activities.reports import MadeReport, ReportActivities, ReportOrder
     from activities.sealing.stamps import UndecidedError
+    from activities.surge_watch import SurgeWatch
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY, execute
 
