@@ -37,16 +37,7 @@ from domain.calls.call import (
 )
 from domain.case.case import Case
 from domain.case.lifecycle import ENDED
-from domain.rights.rights import (
-    CALL_BACK,
-    CHECK_WITHDRAWALS,
-    READ_CALLS,
-    READ_CASES,
-    READ_RECORDINGS,
-    RECORD_CALLS,
-    mask_agent,
-    masks_for,
-)
+from domain.rights import rights
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.phones import Phone
@@ -199,12 +190,12 @@ class CallItem(BaseModel):
         first, shown, hidden = next(iter(complaints), None), call._asdict(), list[str]()
         shown["complaint"] = first
         if call.agent and not call.agent_known:  # a name of the telephone system, which may be a telephone
-            shown["agent"] = mask_agent(call.agent)
-        mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
+            shown["agent"] = rights.mask_agent(call.agent)
+        mask = rights.masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
         if mask and call.caller_phone:
             shown["caller_phone"] = mask(call.caller_phone)
             hidden.append("caller_phone")
-        if call.recording_url and reader.role not in READ_RECORDINGS.reach:
+        if call.recording_url and reader.role not in rights.READ_RECORDINGS.reach:
             shown["recording_url"] = None
             hidden.append("recording_url")
         return cls(
@@ -292,7 +283,7 @@ router = APIRouter(tags=["calls"], route_class=StrictRoute)
 @router.post(
     CALLS,
     summary="Report calls 上报通话",
-    dependencies=[needs(RECORD_CALLS)],
+    dependencies=[needs(rights.RECORD_CALLS)],
     responses=problems(INVALID_CALL, INVALID_NUMBER, UNKNOWN_PEOPLE["agent"]),
 )
 async def report_calls(
@@ -312,7 +303,7 @@ async def report_calls(
 @router.get(CALLS, summary="List calls 通话记录", responses=problems(INVALID_PERIOD))
 async def list_calls(
     wanted: Annotated[CallListing, Query()],
-    actor: Annotated[Actor, needs(READ_CALLS)],
+    actor: Annotated[Actor, needs(rights.READ_CALLS)],
     reader: TheReader,
     finder: TheFinder,
     catalogue: TheCatalogue,
@@ -329,13 +320,13 @@ async def list_calls(
 @router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
 async def list_calls_of_complaint(
     number: CaseParam,
-    actor: Annotated[Actor, needs(READ_CASES)],
+    actor: Annotated[Actor, needs(rights.READ_CASES)],
     reader: TheReader,
     catalogue: TheCatalogue,
     cases: TheCases,
 ) -> Page[CallItem]:
     """List the calls in which it was registered or that name it, the newest first, all on one page."""
-    case = await cases.in_sql(number, actor, READ_CASES)
+    case = await cases.in_sql(number, actor, rights.READ_CASES)
     found = await reader.ask(stored.calls_of_case, case, catalogue.area_code)
     return Page[CallItem](items=[CallItem.of(call, actor, case) for call in found])
 
@@ -343,7 +334,7 @@ async def list_calls_of_complaint(
 @router.get(
     "/v1/unconfirmed-withdrawals",
     summary="List unconfirmed withdrawals 撤销核对",
-    dependencies=[needs(CHECK_WITHDRAWALS)],
+    dependencies=[needs(rights.CHECK_WITHDRAWALS)],
 )
 async def list_unconfirmed_withdrawals(
     paging: Annotated[LongPaging, Query()], reader: TheReader, catalogue: TheCatalogue, now: Now
@@ -353,7 +344,7 @@ async def list_unconfirmed_withdrawals(
     return Page[stored.Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/v1/call-backs", summary="List callers to be called back 回电名单", dependencies=[needs(CALL_BACK)])
+@router.get("/v1/call-backs", summary="List callers to be called back 回电名单", dependencies=[needs(rights.CALL_BACK)])
 async def list_callers_to_call_back(
     wanted: Annotated[CallBackListing, Query()], reader: TheReader, now: Now
 ) -> Page[CallBackItem]:
@@ -372,7 +363,7 @@ async def list_callers_to_call_back(
 async def call_back(
     call_id: Annotated[CallId, Path(description="Any of its calls.", examples=["1785729600.118"])],
     body: CallBackReport,
-    actor: Annotated[Actor, needs(CALL_BACK)],
+    actor: Annotated[Actor, needs(rights.CALL_BACK)],
     writer: TheWriter,
     people: ThePeople,
     now: Now,

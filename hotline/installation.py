@@ -33,7 +33,7 @@ ANSWER_SECONDS = 2.0
 """Longest wait for the answer of Temporal."""
 AGAIN_SECONDS = 10.0
 """Pause before stores are compared again of which one did not answer."""
-LOCK = 7_238_877_701
+ID_LOCK = 7_238_877_701
 """Number of PostgreSQL's advisory lock for id and first key; any that nothing else uses."""
 _CHOOSE = (
     "Set TEMPORAL_ADDRESS or HOTLINE_TEMPORAL_PORT, and HOTLINE_DATABASE_URL or HOTLINE_DATA_DIR, to those of one"
@@ -195,7 +195,7 @@ def _ensure_id(settings: Settings, of_temporal: str | None) -> str | None:
         if not inspect(connection).has_table(installation.name):
             return None
         # Of two processes at once, the second finds id and key of the first.
-        lock(connection, LOCK)
+        lock(connection, ID_LOCK)
         if known := _id_in(connection) or of_temporal:
             insert_missing(connection, installation, [{"place": 1, "id": known}])
             return known

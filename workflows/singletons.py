@@ -30,7 +30,7 @@ class ReconcilerStart(ReconcilerReport, Start):
     """Start message of the reconciler: the report of its last run."""
 
 
-NOTHING = ReconcilerStart()
+FIRST_START = ReconcilerStart()
 MEMO = "installation"
 
 
@@ -72,7 +72,7 @@ class ReconcilerWorkflow:
     """Workflow that compares Temporal with SQL (核对)."""
 
     @workflow.run
-    async def run(self, before: ReconcilerStart = NOTHING) -> None:
+    async def run(self, before: ReconcilerStart = FIRST_START) -> None:
         await _run_poller(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
 
 

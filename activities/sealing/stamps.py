@@ -24,14 +24,14 @@ from activities.sealing.envelope import FOREIGN, Envelope, key_of
 
 log = logging.getLogger("hotline.worker")
 
-VALID = timedelta(minutes=5)
+STAMP_VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
-ACCEPTED_WITHIN = 3 * VALID
+ACCEPTED_WITHIN = 3 * STAMP_VALID
 """The same for an update by Temporal's clock, which alone a replay knows: that of the worker may be off."""
 START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
 QUERY, REFUSAL = "query", "refusal"
-ASKED = "asked"
+ASKED_HEADER = "asked"
 """Header of a query: drawn for each. It is stamped on the answer, so that nobody gives one to another query for it."""
 ENDED_FIRST = "AcceptedUpdateCompletedWorkflow"
 """Type of the failure by which Temporal itself, without a seal, answers an update whose workflow ended before it.
@@ -276,7 +276,7 @@ def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
     return None
 
 
-def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | None:
+def _age_fault(payload: Payload, now: float, lasts: timedelta = STAMP_VALID) -> str | None:
     age = now - int(Stamp.of(payload).at) / 1000
     if abs(age) <= lasts.total_seconds():
         return None

@@ -59,7 +59,7 @@ def defused(text: str) -> str:
 
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-LONGEST = 32_767
+LONGEST_CELL = 32_767
 """Characters that Excel takes in one cell."""
 _WAITING = "hotline-workbook-"
 """Beginning of the names of folders in which rows wait for their workbook."""
@@ -141,12 +141,12 @@ class Sheets:
         if isinstance(cell, bool):
             sheet.write_string(self._row, place, str(cell).lower())
         elif isinstance(cell, str) and kind is not ColumnKind.AMOUNT:
-            sheet.write_string(self._row, place, cell[:LONGEST])
+            sheet.write_string(self._row, place, cell[:LONGEST_CELL])
         else:
             sheet.write_number(self._row, place, float(cell), self._formats.get(kind))
 
 
-CHUNK = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 """Bytes of a file that are sent at once."""
 PAUSE = 3
 """Longest pause after a step of an export, as a multiple of the step's duration."""
@@ -238,7 +238,7 @@ class ExportTurn(asyncio.Lock):
 
 def _sent(file: BinaryIO) -> Iterator[bytes]:
     with file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 

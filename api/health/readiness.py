@@ -43,12 +43,12 @@ LONGEST_SWEEP = 2 * SWEEP_EVERY
 """Time without a whole comparison of Temporal and SQL from which on the service is degraded."""
 CALENDAR_DAYS = 14
 """Days before the end of the known holidays from which on the service is degraded; before that it gives notice."""
-REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
+NOT_PREPARED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
 """Errors of a Temporal that answers, and whose namespace or search attributes are missing."""
 
 UNABLE = "unavailable"
 """Status of a service that takes no calls."""
-NAMED = 5
+MOST_NAMED = 5
 """Cases that the detail names."""
 
 Checks = Mapping[str, Callable[[], Awaitable[Component]]]
@@ -123,7 +123,7 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Comp
     except SQLAlchemyError:
         return unknown("SQL", "sql")
     except (RPCError, RuntimeError) as error:  # RuntimeError: of a client that could not connect yet
-        if isinstance(error, RPCError) and error.status in REFUSED:
+        if isinstance(error, RPCError) and error.status in NOT_PREPARED:
             remedy = "Run `hotline temporal-setup`: a search attribute or the namespace is missing."
             return fault("not known: Temporal refuses the question", remedy)
         return unknown("Temporal", "temporal")
@@ -183,7 +183,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
         return fault(detail, f"Read the log of the worker; terminate `{upkeep.RECONCILER.id}`.")
     faults: dict[str, str] = {}
     if report.paused:
-        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}"] = UNPAUSE
+        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:MOST_NAMED])}"] = UNPAUSE
     if report.stuck:
         faults[f"{report.stuck_count} open workflows do not go on: {', '.join(report.stuck)}"] = (
             "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, or"
@@ -208,7 +208,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
 
 
 def _named(why: Mapping[str, str]) -> str:
-    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), NAMED))
+    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), MOST_NAMED))
 
 
 async def _clock(check: ClockCheck) -> Component:

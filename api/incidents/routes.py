@@ -207,7 +207,7 @@ def no_incident(number: str) -> ProblemError:
 TheIncidents = Annotated[Incidents, from_backend("incidents")]
 
 
-PREFIX = "/v1/incidents/{number}"
+PATH = "/v1/incidents/{number}"
 UNKNOWN_SCOPE = (UNKNOWN["service"], UNKNOWN["district"])
 IncidentParam = Annotated[
     str,
@@ -262,7 +262,7 @@ async def list_incidents(
     return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
 
-@router.get(PREFIX, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
+@router.get(PATH, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
 async def get_incident(
     number: IncidentParam, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents, response: Response
 ) -> IncidentItem:
@@ -272,7 +272,7 @@ async def get_incident(
     return item
 
 
-@router.get(f"{PREFIX}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
+@router.get(f"{PATH}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
 async def get_incident_timeline(
     number: IncidentParam,
     paging: Annotated[TimelinePaging, Query()],
@@ -288,7 +288,7 @@ async def get_incident_timeline(
 
 
 @router.get(
-    f"{PREFIX}/candidates",
+    f"{PATH}/candidates",
     summary="List cases that match the scope, and are linked by name only 待并工单",
     responses=problems(*TEMPORAL_ERRORS),
 )
@@ -311,7 +311,7 @@ async def list_candidates(
 
 add_actions(
     router,
-    f"{PREFIX}/actions",
+    f"{PATH}/actions",
     INCIDENT_COMMANDS,
     TheIncidents,
     number=IncidentParam,

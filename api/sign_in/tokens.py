@@ -35,7 +35,7 @@ USABLE_SECONDS = 4 * 3600.0
 """Age up to which the keys are used while the issuer does not answer."""
 PAUSE_SECONDS = 10.0
 """Least time between two readings, whatever keys the tokens name."""
-WITHIN_SECONDS = 5.0
+READING_SECONDS = 5.0
 """Longest reading."""
 LARGEST_BYTES = 262_144
 """Largest answer that is read."""
@@ -90,8 +90,8 @@ class Issuer:
         url = (await self.endpoints()).token_endpoint
         try:
             async with (
-                asyncio.timeout(WITHIN_SECONDS),
-                httpx.AsyncClient(verify=self._tls, auth=auth, timeout=WITHIN_SECONDS) as http,
+                asyncio.timeout(READING_SECONDS),
+                httpx.AsyncClient(verify=self._tls, auth=auth, timeout=READING_SECONDS) as http,
             ):
                 accepted = HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
                 asked = http.build_request("POST", url, data=form, headers={"Accept": "application/json"})
@@ -129,7 +129,7 @@ class Issuer:
     async def _read(self) -> None:
         begun_at = self._monotonic()
         try:
-            async with asyncio.timeout(WITHIN_SECONDS):
+            async with asyncio.timeout(READING_SECONDS):
                 (self._keys, self._described), self._read_at = await self._fetch(), begun_at
             self._failing = False
         except Exception as error:  # noqa: BLE001 - whatever the issuer answers, the keys read before are kept
@@ -144,7 +144,7 @@ class Issuer:
 
         Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
         """
-        async with httpx.AsyncClient(verify=self._tls, timeout=WITHIN_SECONDS) as http:
+        async with httpx.AsyncClient(verify=self._tls, timeout=READING_SECONDS) as http:
             found = Discovery.model_validate(await _json(http, http.build_request("GET", self.discovery_url)))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")

@@ -29,7 +29,7 @@ MEASURE_EVERY_SECONDS = 30.0
 """Age from which a measurement is renewed, beside the request that finds it so old."""
 FRESH_SECONDS = 1.0
 """Age up to which a measurement is believed if the clock seems off, or Temporal did not answer."""
-WITHIN_SECONDS = 1.0
+MEASUREMENT_SECONDS = 1.0
 """Longest measurement, and so its largest error."""
 CLOCK_RETRY_SECONDS = 10
 """Pause before a client tries again: another process may answer then."""
@@ -115,7 +115,7 @@ def describe_offset(offset: timedelta | None) -> str:
 
 
 async def temporal_time(client: Client) -> datetime | None:
-    """Return Temporal's time during the call; None if it does not answer within `WITHIN_SECONDS`.
+    """Return Temporal's time during the call; None if it does not answer within `MEASUREMENT_SECONDS`.
 
     The poll is for a queue of its own, so that it takes no task and needs no worker; it is given up at once.
     """
@@ -129,7 +129,7 @@ async def temporal_time(client: Client) -> datetime | None:
         service.poll_workflow_task_queue(asked, retry=False, timeout=timedelta(seconds=_POLL_SECONDS))
     )
     try:
-        async with asyncio.timeout(WITHIN_SECONDS):
+        async with asyncio.timeout(MEASUREMENT_SECONDS):
             while not poll.done():
                 for each in (await service.describe_task_queue(described)).pollers:
                     if each.identity == poller:

@@ -38,7 +38,7 @@ def with_priority(terms: Terms, priority: Priority) -> Terms:
     return terms.model_copy(update={"priority": priority, "priority_by_hand": True})
 
 
-def with_earlier_priority(old: Terms, new: Terms) -> Terms:
+def with_old_priority(old: Terms, new: Terms) -> Terms:
     """Return the new terms, with the priority of the old ones if it was given by hand."""
     return with_priority(new, old.priority) if old.priority_by_hand else new
 

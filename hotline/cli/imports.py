@@ -34,7 +34,7 @@ from readmodel.people.people import directory
 
 calls = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 customers = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
-NAMED = 20
+MOST_AGENTS = 20
 """Most unknown agents that are listed."""
 
 
@@ -121,8 +121,8 @@ def _import(source: CallFile, database: Engine | None, area_code: str, unknown: 
 def _tell_unknown(unknown: Counter[str]) -> None:
     if not unknown:
         return
-    named = ", ".join(f"{name} ({count} calls)" for name, count in unknown.most_common(NAMED))
-    more = f", and {len(unknown) - NAMED} others" if len(unknown) > NAMED else ""
+    named = ", ".join(f"{name} ({count} calls)" for name, count in unknown.most_common(MOST_AGENTS))
+    more = f", and {len(unknown) - MOST_AGENTS} others" if len(unknown) > MOST_AGENTS else ""
     typer.echo(
         f"unknown agents, whose calls are kept under the telephone system's names: {named}{more}. To give the calls to"
         " people, add these (`hotline person add`) or name them in a file for --agents, and import again"
@@ -154,10 +154,10 @@ def show(account_no: Annotated[str, typer.Argument(help="The account number (户
     if customer is None:
         raise FileError([f"the registry has no account {account_no}; accepted: a registered account number"])
     shown = {True: "yes 是", False: "no 否", None: ""}
-    show_table((), ((name, COLUMNS[name], shown.get(value, str(value))) for name, value in customer))
+    show_table((), ((name, CUSTOMER_COLUMNS[name], shown.get(value, str(value))) for name, value in customer))
 
 
-COLUMNS = {
+CUSTOMER_COLUMNS = {
     "account_no": "户号",
     "name": "姓名",
     "phone": "电话",
@@ -171,7 +171,7 @@ COLUMNS = {
     "notes": "备注",
 }
 """Columns by name, with the Chinese name. Optional ones may be left out."""
-REQUIRED = tuple(name for name in COLUMNS if Customer.model_fields[name].is_required())
+REQUIRED_COLUMNS = tuple(name for name in CUSTOMER_COLUMNS if Customer.model_fields[name].is_required())
 _IN_CHINESE = {
     "hardship": {"是": "yes", "否": "no"},
     "customer_class": {"居民": "household", "单位": "business"},
@@ -180,7 +180,7 @@ _IN_CHINESE = {
 
 def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
     """Return the customers of a file, with districts by code or name of the catalogue. Raises FileError, OSError."""
-    source = ColumnFile(path, COLUMNS, REQUIRED)
+    source = ColumnFile(path, CUSTOMER_COLUMNS, REQUIRED_COLUMNS)
     return source.read(encoding, partial(_customer, source, catalogue))
 
 

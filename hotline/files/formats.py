@@ -154,7 +154,7 @@ def read_json(path: Path, model: type[M], remedy: str) -> M:
 
 YEARS = range(2000, 3000)
 """Years of instants, as the interface takes them."""
-SHORTEST = len("2026-08-03 08:00")
+SHORTEST_TIME = len("2026-08-03 08:00")
 TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
@@ -168,7 +168,7 @@ def instant_in(zone: tzinfo, column: str, text: str, not_before: datetime | None
         local = datetime.fromisoformat(text)
     except ValueError:
         raise LineFault(column, TIME) from None
-    if len(text) < SHORTEST or local.year not in YEARS:
+    if len(text) < SHORTEST_TIME or local.year not in YEARS:
         raise LineFault(column, TIME)
     if local.tzinfo is None:
         local = datetime.combine(local, local.time(), zone)  # a fourth of the time of `replace`

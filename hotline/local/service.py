@@ -18,7 +18,7 @@ from domain.shared.errors import OperatorError
 from hotline.entry import make_private
 from hotline.files.data_folder import exclusive_lock
 from hotline.local.supervisor import Program, Say, Supervisor
-from hotline.settings import PREFIX, Settings, hosts_of, require_encryption, variable
+from hotline.settings import VARIABLE_PREFIX, Settings, hosts_of, require_encryption, variable
 
 CLI = "hotline.cli.main"
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,7 +184,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
     # Otherwise the server reads from SQLite at every task which search attributes there are.
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
     # Without the variables of the service, of which some are secret; their names count in upper and lower case.
-    others = {name: value for name, value in env.items() if not name.upper().startswith(PREFIX)}
+    others = {name: value for name, value in env.items() if not name.upper().startswith(VARIABLE_PREFIX)}
     return Program("temporal", tuple(argv), GO_RUNTIME | others, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
 
 

@@ -20,9 +20,9 @@ from domain.shared.errors import FileError
 from hotline.files.formats import LineFault, wrong_encoding
 from hotline.telephony.people import Agents
 
-GROUP = 2000
+CALLS_TOGETHER = 2000
 """Calls of one transaction: others wait for it."""
-SHOWN = 20
+MOST_FAULTS = 20
 """Most faults of a file that are listed; the others are counted."""
 _MARK = b"\xef\xbb\xbf"
 
@@ -40,11 +40,11 @@ def windows(calls: Iterable[Call]) -> Iterator[list[Call]]:
     for call in calls:
         before = held.get(call.call_id)
         held[call.call_id] = before.merged(call) if before else call
-        if len(held) == 2 * GROUP:
+        if len(held) == 2 * CALLS_TOGETHER:
             # The later half may still get further lines.
-            yield [held.pop(call_id) for call_id in [*islice(held, GROUP)]]
-    for start in range(0, len(held), GROUP):
-        yield [*islice(held.values(), start, start + GROUP)]
+            yield [held.pop(call_id) for call_id in [*islice(held, CALLS_TOGETHER)]]
+    for start in range(0, len(held), CALLS_TOGETHER):
+        yield [*islice(held.values(), start, start + CALLS_TOGETHER)]
 
 
 class CallFormat(ABC):
@@ -147,7 +147,7 @@ class CallFile:
             self.first_lines.setdefault(found.reason, line)
 
     def _note_fault(self, line: int, fault: Exception) -> None:
-        if len(self._faults) == SHOWN:
+        if len(self._faults) == MOST_FAULTS:
             self._further_faults += 1
             return
         said = str(fault)

@@ -8,11 +8,7 @@ from typing import TypeVar
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    RegisterNamespaceRequest,
-    UpdateNamespaceRequest,
-)
+from temporalio.api.workflowservice import v1 as temporal
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -49,14 +45,16 @@ async def prepare(client: Client, retention: timedelta, *, shorten: bool = False
 
 async def _add_namespace(client: Client, retention: timedelta) -> bool:
     """Register the namespace unless it exists, and wait until the cluster shows it. Return True if it was added."""
-    described = DescribeNamespaceRequest(namespace=client.namespace)
+    described = temporal.DescribeNamespaceRequest(namespace=client.namespace)
 
     async def described_or_none() -> object | None:
         return await if_found(client.workflow_service.describe_namespace(described, retry=True))
 
     if await described_or_none() is not None:
         return False
-    request = RegisterNamespaceRequest(namespace=client.namespace, description="Complaint hotline of a water company")
+    request = temporal.RegisterNamespaceRequest(
+        namespace=client.namespace, description="Complaint hotline of a water company"
+    )
     request.workflow_execution_retention_period.FromTimedelta(retention)
     await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
     await _wait_until_shown(described_or_none, f"the namespace {client.namespace}")
@@ -65,7 +63,7 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
 
 async def retention_of(client: Client) -> timedelta:
     """Return for how long the client's namespace keeps the history of an ended workflow. Raises RPCError."""
-    described = DescribeNamespaceRequest(namespace=client.namespace)
+    described = temporal.DescribeNamespaceRequest(namespace=client.namespace)
     found = await client.workflow_service.describe_namespace(described, retry=True)
     return found.config.workflow_execution_retention_ttl.ToTimedelta()
 
@@ -75,7 +73,7 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
     before = await retention_of(client)
     if before == wanted or (before > wanted and not shorten):
         return f"keeps ended histories for {before.days} days"
-    request = UpdateNamespaceRequest(namespace=client.namespace)
+    request = temporal.UpdateNamespaceRequest(namespace=client.namespace)
     request.config.workflow_execution_retention_ttl.FromTimedelta(wanted)
     await client.workflow_service.update_namespace(request, retry=True)
 
@@ -121,7 +119,7 @@ async def _restore_columns(client: Client) -> Iterable[str]:
     Temporal gives an attribute that is added any free column, so one that somebody has removed would be lost for all
     workflows that have it.
     """
-    described = DescribeNamespaceRequest(namespace=client.namespace)
+    described = temporal.DescribeNamespaceRequest(namespace=client.namespace)
     found = await client.workflow_service.describe_namespace(described, retry=True)
     names = found.config.custom_search_attribute_aliases
     theirs = {column for column, name in names.items() if name not in COLUMNS.values()}
@@ -129,7 +127,7 @@ async def _restore_columns(client: Client) -> Iterable[str]:
     left = dict.fromkeys((column for column, name in names.items() if name in wanted.values()), "")
     # A column that has a name takes no other one.
     for change in (left | dict.fromkeys(wanted, ""), wanted) if names and wanted else ():
-        request = UpdateNamespaceRequest(namespace=client.namespace)
+        request = temporal.UpdateNamespaceRequest(namespace=client.namespace)
         request.config.custom_search_attribute_aliases.update(change)
         await client.workflow_service.update_namespace(request, retry=True)
     return wanted.values() if names else ()

@@ -16,7 +16,7 @@ from readmodel.base.database import ReadConnection, WriteConnection, insert_miss
 from readmodel.calls.calls import EPOCH, SLOT
 from readmodel.calls.tables import calls, duties
 
-LOCK = 5_170_003
+DUTIES_LOCK = 5_170_003
 """Number of the lock of all imports of duties."""
 
 
@@ -38,7 +38,7 @@ def replace_duties(connection: WriteConnection, given: Sequence[Duty], start: da
     Raises OverlapError for a duty that overlaps one that starts before or after that time.
     """
     # Two imports at once must not check against what the other is about to replace.
-    lock(connection, LOCK)
+    lock(connection, DUTIES_LOCK)
     new = set(given)
     near = duties_between(connection, start - LONGEST_DUTY, end + LONGEST_DUTY)
     old = {duty for duty in near if start <= duty.starts_at < end}

@@ -23,7 +23,7 @@ from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, havin
 from readmodel.cases.search_terms import account_term
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, decisions, events, parts, search_words
 
-PAGE = 1000
+STATES_TOGETHER = 1000
 """Rows that are fetched at once of a query of all cases."""
 
 E = TypeVar("E", bound=BaseEvent)
@@ -82,7 +82,7 @@ def has_cases(connection: ReadConnection) -> bool:
 
 def states(connection: ReadConnection) -> Iterator[tuple[str, State]]:
     """Yield number and state of every case, without holding all of them in memory."""
-    statement = select(cases.c.number, cases.c.state).execution_options(yield_per=PAGE)
+    statement = select(cases.c.number, cases.c.state).execution_options(yield_per=STATES_TOGETHER)
     return ((row.number, State(row.state)) for row in connection.execute(statement))
 
 

@@ -43,13 +43,13 @@ async def export(api: Api, by: str = "chief", **params: Any) -> list[dict[str, s
 def cells(case: Json) -> dict[str, str]:
     """A complaint of JSON as a row of the export."""
     fields = {
-        **{name: case[name] for name in exported.COLUMNS if name in case},
+        **{name: case[name] for name in exported.EXPORTED if name in case},
         **{f"caller_{name}": value for name, value in case["caller"].items()},
         **case["location"],
         "flags": " ".join(case["flags"]),
         "overdue": str(case["overdue"]).lower(),
     }
-    return {name: "" if fields.get(name) is None else str(fields[name]) for name in exported.COLUMNS}
+    return {name: "" if fields.get(name) is None else str(fields[name]) for name in exported.EXPORTED}
 
 
 async def test_all_pages_of_a_list_are_one_file_in_its_order(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ async def test_a_workbook_has_the_rows_of_the_csv_and_no_formula(on_both: Api, m
     assert answer.headers["content-type"] == XLSX
     assert answer.headers["content-disposition"] == 'attachment; filename="complaints.xlsx"'
     head, *rows = workbook(answer.content)["complaints"]
-    assert head == [*exported.COLUMNS]
+    assert head == [*exported.EXPORTED]
     found = [dict(zip(head, row, strict=False)) for row in rows]
     assert [row["number"] for row in found] == [row["number"] for row in await export(on_both, owner=mine)]
     assert {(row["description"], row["caller_name"], row["caller_phone"]) for row in found} == {

@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.edge.problems import PREFIX, ProblemError
+from api.edge.problems import URN, ProblemError
 from api.sign_in import tokens as keys
 from api.sign_in.tokens import (
     FRESH_SECONDS,
@@ -71,7 +71,7 @@ async def refused(tokens: Tokens, token: str, status: int = 401, slug: str = "in
     with pytest.raises(ProblemError) as raised:
         await tokens.verify(token)
     found = raised.value.problem
-    assert (found.status, found.type) == (status, PREFIX + slug), found.detail
+    assert (found.status, found.type) == (status, URN + slug), found.detail
     assert not any(part in found.detail for part in token.split(".") if len(part) > 3)
     if status == 401:
         challenge = raised.value.headers["WWW-Authenticate"]
@@ -259,7 +259,7 @@ async def test_nobody_waits_for_a_silent_issuer_while_keys_are_kept(
     await tokens.verify(token)
     issuer.answer_keys = issuer.hang
     clock.seconds = FRESH_SECONDS + 1
-    monkeypatch.setattr(keys, "WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(keys, "READING_SECONDS", 0.2)
     await tokens.verify(token)
     monkeypatch.undo()
     clock.seconds += PAUSE_SECONDS
@@ -358,7 +358,7 @@ async def test_an_answer_that_is_not_keys_is_refused(
 async def test_an_answer_without_an_end_is_left(
     issuer: Issuer, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(keys, "READING_SECONDS", 0.2)
     issuer.answer_keys = issuer.hang
     await refused(tokens, issuer.sign(**AGENT), 503, "issuer-unavailable")
 

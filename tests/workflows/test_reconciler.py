@@ -236,8 +236,8 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
 async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(case_workflows, "SLICE", 2)
-    monkeypatch.setattr(case_workflows, "SHORTEST", timedelta(milliseconds=1))
+    monkeypatch.setattr(case_workflows, "RECENT_CHUNK", 2)
+    monkeypatch.setattr(case_workflows, "SHORTEST_PART", timedelta(milliseconds=1))
     asked: list[list[str]] = []
     chunks = CaseWorkflows.chunks
 

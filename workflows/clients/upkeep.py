@@ -189,7 +189,7 @@ SCHEDULE = names.PERIOD_END
 """Id of the Schedule, and the beginning of the ids of its workflows."""
 WORKFLOW = f"temporal-sys-scheduler:{SCHEDULE}"
 """Id of the workflow by which Temporal keeps it."""
-ANSWER = timedelta(seconds=1)
+ANSWER_TIMEOUT = timedelta(seconds=1)
 """Longest wait for what Temporal has of it: it answers in milliseconds, and readiness waits for two seconds."""
 HOUR, MINUTE = 0, 20
 """Local time of the start: the last promises of the day are due before."""
@@ -230,10 +230,10 @@ async def ensure_schedule(client: Client, task_queue: str, time_zone: str) -> bo
 async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse | None:
     """Return what Temporal has of the Schedule, if anything: its client cannot read all that somebody may set.
 
-    Raises RPCError, after `ANSWER` as well: Temporal waits for half a minute if a workflow of somebody else has the id.
+    Raises RPCError, after `ANSWER_TIMEOUT` as well: Temporal waits for half a minute if a foreign workflow has the id.
     """
     asked = temporal.DescribeScheduleRequest(namespace=client.namespace, schedule_id=SCHEDULE)
-    return await if_found(client.workflow_service.describe_schedule(asked, timeout=ANSWER))
+    return await if_found(client.workflow_service.describe_schedule(asked, timeout=ANSWER_TIMEOUT))
 
 
 def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:
