@@ -191,7 +191,7 @@ class DirectWriter:
             ) from None
 
 
-MOST_CASES = 1000
+CASES_IN_MEMORY = 1000
 """Cases that are kept in memory, some 60 KB each: those that somebody acted on last."""
 
 
@@ -283,7 +283,7 @@ class ProjectionWriter:
         if case.version >= self.acknowledged(case.number):
             self._committed[case.number] = case
         self._committed.move_to_end(case.number)
-        if len(self._committed) > MOST_CASES:
+        if len(self._committed) > CASES_IN_MEMORY:
             self._committed.popitem(last=False)
 
 

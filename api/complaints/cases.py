@@ -14,7 +14,7 @@ from api.responses import EventItem, body_like, masked_for, reads_one_department
 from api.routing import from_backend, require_reach
 from api.sql import ProjectionWriter, Reader, sql_unavailable
 from api.temporal.client import ComplaintClient
-from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENT_KINDS, document_of
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS, available_actions
 from domain.case.intake import Intake, IntakeChannel
@@ -207,7 +207,7 @@ class NoticeItem(Immutable):
             data,
             kind=event.action,
             title=DOCUMENT_EN[event.action],
-            title_zh=DOCUMENTS[event.action].zh,
+            title_zh=DOCUMENT_KINDS[event.action].zh,
             departments=[each.department for each in data.addressees],
             links={"self": f"{here}/notices/{event.seq}", "complaint": here},
         )

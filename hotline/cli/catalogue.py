@@ -37,7 +37,7 @@ ANSWERS = {
     "refused": "refused",
     "silent": "did not answer",
 }
-MOST_CASES = 20
+MOST_SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 
 
@@ -123,10 +123,10 @@ def _show(preview: RolloutPreview) -> None:
         rows.append((service, clock, str(effect.cases), reason, *widest, due, str(effect.past or "")))
     if rows:
         show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
-    for number, lacking in preview.kept[:MOST_CASES]:
+    for number, lacking in preview.kept[:MOST_SHOWN]:
         typer.echo(f"  {number} keeps its terms: the catalogue has no {lacking}")
-    if len(preview.kept) > MOST_CASES:
-        typer.echo(f"  and {len(preview.kept) - MOST_CASES} more")
+    if len(preview.kept) > MOST_SHOWN:
+        typer.echo(f"  and {len(preview.kept) - MOST_SHOWN} more")
 
 
 def _is_applied(store: CatalogueStore, edition: Edition) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, selec
 
 from domain.case.actions.register import Registered
 from domain.case.approvers import CREDIT_KIND
-from domain.case.automatic.lateness import DOCUMENTS
+from domain.case.automatic.lateness import DOCUMENT_KINDS
 from domain.case.case import Case
 from domain.case.lifecycle import Event, Part, PartState, State
 from domain.case.progress import Progress
@@ -162,7 +162,7 @@ def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit:
 
 def documents(connection: ReadConnection, number: str) -> tuple[Event, ...]:
     """Return the notices of urging (催办通知书) and public criticism (通报批评), oldest first: at most two a cycle."""
-    of_kind = events.c.number == number, events.c.action.in_(sorted(DOCUMENTS))
+    of_kind = events.c.number == number, events.c.action.in_(sorted(DOCUMENT_KINDS))
     return read_events(connection, Event, select(events).where(*of_kind)).items
 
 

@@ -76,7 +76,7 @@ def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
     )
 
 
-ENDED = ("ended", "已办结")
+ENDED_STAGE = ("ended", "已办结")
 OF_PART = ("part", "协办未完成")
 """Stage of the clocks of a further department."""
 STAGES: Mapping[State, tuple[str, str]] = exhaustive(
@@ -91,9 +91,9 @@ STAGES: Mapping[State, tuple[str, str]] = exhaustive(
         State.AWAITING_APPROVAL: ("approval", "待审批"),
         State.PENDING_REPLY: ("reply", "待回复"),
         State.PENDING_FOLLOW_UP: ("follow_up", "待回访"),
-        State.CLOSED: ENDED,
-        State.REFUSED: ENDED,
-        State.WITHDRAWN: ENDED,
+        State.CLOSED: ENDED_STAGE,
+        State.REFUSED: ENDED_STAGE,
+        State.WITHDRAWN: ENDED_STAGE,
     },
 )
 """Stage of the chain at which a case waits, by its state."""

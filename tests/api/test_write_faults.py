@@ -248,7 +248,7 @@ async def test_a_case_that_is_no_longer_in_memory_is_acted_on_all_the_same(
     on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process remembers the cases that somebody acted on last, and no more than that."""
-    monkeypatch.setattr("api.sql.MOST_CASES", 2)
+    monkeypatch.setattr("api.sql.CASES_IN_MEMORY", 2)
     backend = Backend(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
     async with process_with(backend, on_sqlite) as made:
         numbers = [await made.case_in("registered") for _ in range(3)]
