@@ -80,9 +80,9 @@ class IncidentActivities:
                 self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers)
             )
             unlinked = await self._updates.unlinked(doubtful, news.incident, last)
-            told = [number for number in numbers if number not in unlinked]
+            linked = [number for number in numbers if number not in unlinked]
             with cases.plain_errors():
-                await self._writer.run(partial(incidents.inform, news=news, numbers=told))
+                await self._writer.run(partial(incidents.inform, news=news, numbers=linked))
             last = numbers[-1]
             activity.heartbeat(last)
 
@@ -134,8 +134,8 @@ class IncidentActivities:
 
         async def ask(number: str) -> cases.CaseAnswer:
             chosen = sampled(incident, number, settling.follow_up_percent)
-            told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
-            settled: Settled = await self._updates.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
+            settlement = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
+            settled: Settled = await self._updates.send(number, SETTLE, settlement, Settled, f"{SETTLE}-{incident}")
             return cases.CaseAnswer(settled.outcome, settled.batch)
 
         counts, left = await self._updates.ask_all(settling.numbers, ask)

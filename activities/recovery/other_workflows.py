@@ -108,7 +108,7 @@ class OtherWorkflows:
     async def _listed(self, query: str) -> list[str]:
         found = [each.id async for each in self._client.list_workflows(query, limit=MOST_LISTED)]
         if len(found) == MOST_LISTED:
-            logger.warning("%d workflows are asked, and there may be more: %s", MOST_LISTED, query)
+            logger.warning("%d workflows are looked at, and there may be more: %s", MOST_LISTED, query)
         return found
 
     async def _in_sql(self, engine: Engine, at: datetime) -> NotOver:

@@ -134,18 +134,18 @@ def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:
     if update := workflow.current_update_info():
         if not failure.HasField("encoded_attributes"):
             failure.encoded_attributes.CopyFrom(converter.to_payloads([None])[0])
-        Stamp(REFUSAL, _said(failure), update.id).put_on(failure.encoded_attributes)
+        Stamp(REFUSAL, _type_and_message(failure), update.id).put_on(failure.encoded_attributes)
 
 
 def check_refusal(update_id: str, failure: Failure, envelope: Envelope) -> None:
     """Raise UndecidedError if the service has not refused the update of this id so."""
     payload = envelope.open(failure.encoded_attributes)
     check_sealed(payload)
-    if Stamp.of(payload)[:3] != (REFUSAL, _said(failure), update_id):
+    if Stamp.of(payload)[:3] != (REFUSAL, _type_and_message(failure), update_id):
         raise UndecidedError("the refusal of an update was sealed for another, or with other words")
 
 
-def _said(failure: Failure) -> str:
+def _type_and_message(failure: Failure) -> str:
     return f"{failure.application_failure_info.type} {failure.message}"
 
 
@@ -234,12 +234,12 @@ def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of 
     """
     failure = answer.result.failed.failure.cause
     if answer.result.HasField("completed"):
-        said: tuple[Any, ...] = answer.result.completed.result, RESULT, None
+        answered: tuple[Any, ...] = answer.result.completed.result, RESULT, None
     elif answer.result.HasField("failed"):
-        said = failure.encoded_attributes, FAILURE, failure.application_failure_info.type
+        answered = failure.encoded_attributes, FAILURE, failure.application_failure_info.type
     else:
         return
-    payload, kind, name = said
+    payload, kind, name = answered
     if fault := answer_fault(payload, kind, run.asked[answer.seq - 1], run.info.workflow_start_time, name):
         raise UndecidedError(f"the answer of an activity cannot be taken: {fault}")
 

@@ -83,8 +83,8 @@ def apply(
         with store.exclusive():
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(settings, store, put, preview, closed_after))
-    said = ", ".join(f"{answers[each]} {words}" for each, words in ANSWERS.items() if each in answers)
-    typer.echo(f"open cases: {said or 'none'}")
+    counts = ", ".join(f"{answers[each]} {words}" for each, words in ANSWERS.items() if each in answers)
+    typer.echo(f"open cases: {counts or 'none'}")
     if answers.get("silent"):
         raise RetryLaterError("some cases did not answer; run the command again")
 

@@ -126,12 +126,12 @@ def rebuild_workflows(
 
     with shared.reaching_both("not rebuilt"):
         found = asyncio.run(rebuilt())
-    said = {
+    labels = {
         recovery.STARTED: "were started",
         recovery.RUNS: "ran already and were left",
         recovery.OVER: "are over and need none",
     }
-    typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in said.items())}")
+    typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in labels.items())}")
     if found.failed:
         reasons = "".join(f"\n  {number}: {why}" for number, why in sorted(found.failed.items()))
         raise OperatorError(f"{len(found.failed)} workflows could not be rebuilt:{reasons}")

@@ -104,8 +104,8 @@ class ColumnFile:
         unknown = [name for name in columns if name not in self.columns]
         missing = [name for name in self.required if name not in columns]
         twice = sorted({name for name in columns if columns.count(name) > 1})
-        said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
-        if found := [f"{what}: {', '.join(map(repr, wrong))}" for what, wrong in said if wrong]:
+        lists = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
+        if found := [f"{what}: {', '.join(map(repr, wrong))}" for what, wrong in lists if wrong]:
             accepted = ", ".join(f"{name} ({zh})" for name, zh in self.columns.items())
             raise LineFault("", f"columns {'; '.join(found)}. Accepted, parted by commas: {accepted}")
         return columns

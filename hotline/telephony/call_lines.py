@@ -150,12 +150,12 @@ class CallFile:
         if len(self._faults) == MOST_FAULTS:
             self._further_faults += 1
             return
-        said = str(fault)
+        reason = str(fault)
         if isinstance(fault, UnicodeDecodeError):
-            said = wrong_encoding(self._encoding)
+            reason = wrong_encoding(self._encoding)
         elif isinstance(fault, csv.Error):
-            said = f": {fault}; from here on the file cannot be read. Is a quotation mark missing?"
-        self._faults.append(f"{self.path}, line {line}{said}")
+            reason = f": {fault}; from here on the file cannot be read. Is a quotation mark missing?"
+        self._faults.append(f"{self.path}, line {line}{reason}")
 
     def _lines(self) -> Iterator[str]:
         self._file.seek(0)

@@ -144,10 +144,10 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
             zh, en = "参数无法读取；内部操作只有本系统可以发送。", "the service alone sends internal updates."
             failure.message = f"{zh}{UNDECODED}; {en}"
         elif not failure.HasField("encoded_attributes"):
-            said: object = {"message": failure.message, "stack_trace": failure.stack_trace}
+            content: object = {"message": failure.message, "stack_trace": failure.stack_trace}
             if isinstance(exception, ApplicationError) and exception.non_retryable:
-                said = stamps.stamped_answer(payload_converter, said, stamps.FAILURE, exception.type or "")
-            failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([said])[0])
+                content = stamps.stamped_answer(payload_converter, content, stamps.FAILURE, exception.type or "")
+            failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([content])[0])
             failure.message, failure.stack_trace = "Encoded failure", ""
         stamps.stamp_refusal(failure, payload_converter)
 

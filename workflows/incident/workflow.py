@@ -280,8 +280,8 @@ class IncidentWorkflow(PublishingWorkflow):
         """Widen the scope by that of the other incident, once. The answer is for a rebuild: SQL may not have it yet."""
         self._note(*self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
         done = Done(action=ABSORPTION.name, digest="", version=self._incident.version, done_at=workflow.now())
-        told = {"events": tuple(self._outbox), "counts": dict(self._counts)}
-        return self._outcome(done, None).model_copy(update=told)
+        batch = {"events": tuple(self._outbox), "counts": dict(self._counts)}
+        return self._outcome(done, None).model_copy(update=batch)
 
     @absorb.validator
     def check_absorb(self, absorbed: Absorbed) -> None:
