@@ -19,7 +19,7 @@ from domain.kit.event import BaseEvent
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Position, RowPage, in_order, page_of
-from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, having_terms, stretches
+from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, having_terms, sections
 from readmodel.cases.search_terms import account_term
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, decisions, events, parts, search_words
 
@@ -109,7 +109,7 @@ def list_cases(
 def _page(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort
 ) -> RowPage[Position]:
-    after = Position.of(cursor, stretches(sort, filters))
+    after = Position.of(cursor, sections(sort, filters))
     return page_of(find(connection, filters, after, limit + 1, sort), limit, lambda position: position)
 
 

@@ -110,7 +110,7 @@ async def texts_to(gateway: Receiver) -> dict[str, list[str]]:
     return found
 
 
-async def test_a_colleague_or_a_call_makes_the_telephone_the_callers_and_never_one_of_the_staff(
+async def test_a_colleague_or_a_call_vouches_for_a_telephone_but_for_none_of_the_staff(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
     database = engine(sqlite_url)

@@ -88,7 +88,7 @@ async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
 
 
 @pytest.mark.slow
-async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoever_corrects(
+async def test_a_corrected_caller_is_recognised_though_a_process_ends(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API that took the first correction never comes to the look-up; the second one is sent past it."""

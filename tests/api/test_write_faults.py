@@ -102,7 +102,7 @@ async def test_a_version_from_the_future_is_refused_and_leaves_nothing_in_the_hi
     await run.terminate()
 
 
-async def test_events_after_a_reset_are_answered_409_and_do_not_mix_with_those_that_sql_has(on_both: Api) -> None:
+async def test_events_after_a_reset_are_answered_409_and_not_written(on_both: Api) -> None:
     """Another API process does not know which version SQL has: the workflow takes its action, and SQL does not."""
     number = await on_both.case_in("dispatched")
     run = await reset(on_both, number)

@@ -257,7 +257,7 @@ async def suspended(hotline: Hotline) -> Complaint:
     return complaint
 
 
-async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_until_it_is_back(
+async def test_a_lost_incident_or_assessment_is_listed_until_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were terminated, deleted, or go on elsewhere or in ten years; another one is sound.

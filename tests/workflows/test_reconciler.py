@@ -160,9 +160,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
-async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_not_sent_again(
-    hotline: Hotline, owner: Engine
-) -> None:
+async def test_a_change_that_sql_lost_is_written_and_not_notified_again(hotline: Hotline, owner: Engine) -> None:
     """No command has acknowledged it: the reconciler alone knows that SQL had it."""
     complaint, other = await hotline.start(), await hotline.start()
     changed_at = await complaint.changed_at()
