@@ -302,7 +302,7 @@ class Courier:
                 await current.wait(CLAIM_PAUSE_SECONDS)
             try:
                 async with asyncio.TaskGroup() as group:
-                    claiming = group.create_task(self._keep_claim(holder))
+                    claiming = group.create_task(self._renew_claim(holder))
                     await self._run_loops(current, claiming)
                     claiming.cancel()
             finally:
@@ -333,7 +333,7 @@ class Courier:
             logger.warning("the courier waits for SQL: %s", type(error).__name__)
             return None
 
-    async def _keep_claim(self, holder: str) -> None:
+    async def _renew_claim(self, holder: str) -> None:
         """Claim it again and again. Raises ApplicationError if another one has it, as this process stood still."""
         while True:
             await asyncio.sleep(CLAIM_PAUSE_SECONDS)

@@ -24,7 +24,7 @@ LONGEST_PAUSE_SECONDS = 900
 (`settle_seconds` of `hotline catalogue apply`, by the largest settings)."""
 LONGEST_RETRY_SECONDS = 60
 """Time that no activity waits for its next try: the service waits for ten seconds at most."""
-REFUSED = names.UNSEALED, "NotFoundError"
+REFUSAL_TYPES = names.UNSEALED, "NotFoundError"
 """Types of failures of an activity that the run has not asked for, or that no worker has (of the SDK)."""
 REFUSALS = 20
 """Tries after which an activity counts as refused, or out of time, for good: they take three minutes at least."""
@@ -33,7 +33,7 @@ LONGEST_HISTORY = 16_000_000
 MOST_LISTED = 5000
 """Workflows that one question to Temporal's list returns at most: somebody can start any number."""
 ASKED_AGAIN = 100
-"""Workflows that one look asks again: somebody can have thousands get stuck."""
+"""Workflows that one comparison asks again: somebody can have thousands get stuck."""
 _SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
 _OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in names.OTHER_IDS)
 
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class WatchList:
-    """Workflows, by id or number, of which each look asks some again, in turn."""
+    """Workflows, by id or number, of which each comparison asks some again, in turn."""
 
     def __init__(self) -> None:
         self._ids = dict[str, None]()
@@ -90,7 +90,7 @@ class OtherWorkflows:
         return sorted({*listed, *watched}, key=lambda each: ([each not in known for known in ranks], each))
 
     async def sweep(self, engine: Engine, at: datetime) -> None:
-        """Look for those that no list shows: they wait for nothing that comes, or SQL has them and Temporal has not.
+        """Watch those that no list shows: they wait for nothing that comes, or SQL has them and Temporal has not.
 
         An assessment counts that has not noticed what was due `at` this instant. One that cannot be read does not.
         Raises RPCError and ApplicationError.
@@ -167,7 +167,7 @@ def is_held_up(pending: PendingActivityInfo, task_queue: str) -> bool:
     """Return True if an activity waits as none of the service does, or was refused or out of time again and again."""
     is_far = _is_far(pending.next_attempt_schedule_time.seconds, LONGEST_RETRY_SECONDS)
     failure, options = pending.last_failure, pending.activity_options
-    is_refusal = failure.application_failure_info.type in REFUSED or names.UNDECODED in failure.message
+    is_refusal = failure.application_failure_info.type in REFUSAL_TYPES or names.UNDECODED in failure.message
     is_refused = (is_refusal or failure.HasField("timeout_failure_info")) and pending.attempt > REFUSALS
     is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
     is_slow = options.retry_policy.maximum_interval.seconds > LONGEST_RETRY_SECONDS

@@ -54,11 +54,11 @@ from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.periods import report_workflow_id, start_report
-from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.clients.start import Request
+from workflows.clients.upkeep import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.service import ReportWorkflow
+from workflows.singletons import ReportWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 NOBODYS_QUEUE = "nobody-polls"
@@ -272,7 +272,7 @@ async def suspended(hotline: Hotline) -> Complaint:
     return complaint
 
 
-async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_until_it_is_back(
+async def test_a_lost_incident_or_assessment_is_listed_until_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were terminated, deleted, or go on elsewhere or in ten years; another one is sound.

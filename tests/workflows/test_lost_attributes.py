@@ -14,13 +14,13 @@ from temporalio.service import RPCError
 from domain.case.actions.comment import Comment
 from domain.incident.actions.inform import Inform
 from domain.shared.errors import OperatorError
-from hotline.temporal.connection import prepare
+from hotline.temporal.cluster import prepare
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Complaint, running_hotline
 from tests.support.reconciler import has_swept, reconcile_at_once
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
-from workflows.clients.service import RECONCILER
+from workflows.clients.upkeep import RECONCILER
 from workflows.kit.search_attributes import COLUMNS
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]

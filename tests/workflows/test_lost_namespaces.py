@@ -20,13 +20,13 @@ from api.health.temporal import TemporalHealth
 from domain.case.lifecycle import State
 from hotline.installation import adopt
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
-from hotline.temporal.connection import prepare
+from hotline.temporal.cluster import prepare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.lost import terminate
 from tests.support.sealing import with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_task_queue import given_away
-from workflows.clients.service import INTERNAL_QUEUE, deployments_in, describe_queue, take_back
+from workflows.clients.upkeep import INTERNAL_QUEUE, deployments_in, describe_queue, take_back
 from workflows.kit.words import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]

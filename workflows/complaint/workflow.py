@@ -171,8 +171,8 @@ class ComplaintWorkflow(EntityWorkflow):
         self._sender_version = 0
         self._wake()
 
-    def _keep(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
-        super()._keep(*events)
+    def _record(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
+        super()._record(*events)
         self._changes[self._case.version] = self._changed_at
         self._recent.extend(events)
 

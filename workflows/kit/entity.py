@@ -34,7 +34,7 @@ LOWEST = Priority(priority_key=5)
 """Priority of work on many cases, for which no caller waits: all other work comes before it."""
 LONGEST_REASON = 2000
 """Characters of the reason of a cancellation that are kept."""
-KEYS_KEPT = timedelta(hours=48)
+KEYS_KNOWN_FOR = timedelta(hours=48)
 """Time for which the key of a command is known: a client that repeats a request does so within minutes."""
 MOST_KEYS = 2000
 """Keys that are known at the same time. They and their outcomes, 155 bytes each, travel in the next run's start
@@ -147,7 +147,7 @@ class EntityWorkflow:
         own = self._search_attributes()
         # No value is `...`: then the first change also unsets those that are to have none.
         self._shown = dict.fromkeys(own, ...) if _is_shown_otherwise(own) else own
-        self._keep(*events)
+        self._record(*events)
 
     @abstractmethod
     def _search_attributes(self) -> Values: ...
@@ -204,9 +204,9 @@ class EntityWorkflow:
         return self._answer(done, command)
 
     def _remember(self, key: str, done: Done) -> None:
-        """Keep the outcome of this key; forget those that are older than KEYS_KEPT, or more than MOST_KEYS."""
+        """Keep the outcome of this key; forget those that are older than KEYS_KNOWN_FOR, or more than MOST_KEYS."""
         self._seen[key] = done
-        while len(self._seen) > MOST_KEYS or done.done_at - next(iter(self._seen.values())).done_at > KEYS_KEPT:
+        while len(self._seen) > MOST_KEYS or done.done_at - next(iter(self._seen.values())).done_at > KEYS_KNOWN_FOR:
             del self._seen[next(iter(self._seen))]
 
     def _check_acknowledged(self, version: int) -> None:
@@ -234,14 +234,14 @@ class EntityWorkflow:
         return self._outcome(done, actor) if done else None
 
     def _note(self, *events: BaseEvent) -> None:
-        """Keep events that happen now, and wake the main coroutine."""
+        """Record events that happen now, and wake the main coroutine."""
         if events:
             # Later with every change, even if the clock of the machine is set back.
             self._changed_at = max(to_milliseconds(workflow.now()), self._changed_at + MILLISECOND)
-        self._keep(*events)
+        self._record(*events)
 
-    def _keep(self, *events: BaseEvent) -> None:
-        """Keep events until SQL is known to have them."""
+    def _record(self, *events: BaseEvent) -> None:
+        """Add events to the outbox, in which they stay until SQL is known to have them."""
         self._outbox.extend(events)
         self._wake()
 
