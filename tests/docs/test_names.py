@@ -77,7 +77,8 @@ def test_every_file_of_the_data_folder_is_documented_and_in_the_backup() -> None
     assert set(re.findall(r"data/([a-z.]+)", script)) == kept
     # SQL may be behind Temporal, never ahead of it.
     assert re.findall(r"sqlite3 data/(\S+)", script) == ["hotline.db", "temporal.db"]
-    (lost,) = [line for line in page("docs/when-something-is-wrong.md").splitlines() if line.startswith("| the disk")]
+    dies = section(page("docs/when-something-is-wrong.md"), "When something dies")
+    (lost,) = [line for line in dies.splitlines() if line.startswith("- **the disk**")]
     assert {name.rstrip("/") for name in names(lost)} == kept - {name for name in kept if name.endswith(".db")}
 
 
