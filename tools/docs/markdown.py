@@ -8,3 +8,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(head), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def items(rows: Iterable[tuple[str, str]]) -> str:
+    """Return a Markdown list of names with their meanings; takes less room than a table of two columns."""
+    return "".join(f"- `{name}`: {meaning}\n" for name, meaning in rows)
