@@ -10,6 +10,11 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
+def bullets(texts: Iterable[str]) -> str:
+    """Return a Markdown list."""
+    return "".join(f"- {text}\n" for text in texts)
+
+
 def items(rows: Iterable[tuple[str, str]]) -> str:
     """Return a Markdown list of names with their meanings; takes less room than a table of two columns."""
-    return "".join(f"- `{name}`: {meaning}\n" for name, meaning in rows)
+    return bullets(f"`{name}`: {meaning}" for name, meaning in rows)
