@@ -19,7 +19,7 @@ from temporalio.worker import Worker
 from activities.assessments import AssessmentActivities
 from activities.bulk import BulkActivities
 from activities.cases import BulkThrottle, CaseUpdates, Projection, read
-from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles, SurgeWatch
+from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
 from activities.notifications.texts import Templates
@@ -27,6 +27,7 @@ from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import ReportActivities
 from activities.sealing.links import CallerLinks
+from activities.surge_watch import SurgeWatch
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
 from hotline import entry, process
@@ -34,7 +35,7 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.data_folder import ServingLock
 from hotline.installation import require_own, until_compared
-from hotline.keys import keep_renewed, ring_of
+from hotline.keys import renew_repeatedly, ring_of
 from hotline.recovery.rebuild import repair_case, repair_others
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
@@ -44,12 +45,12 @@ from readmodel.base.database import engine
 from readmodel.notifications import Delivery
 from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
-from workflows import bulk, service
+from workflows import bulk, singletons
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.incidents import NoNumberError, start_incident, suspected_by
 from workflows.clients.periods import open_assessment, report_workflow_id, start_report
-from workflows.clients.service import SCHEDULE, keep_schedule, log_failures, start_ended, take_back
 from workflows.clients.start import Request
+from workflows.clients.upkeep import SCHEDULE, ensure_schedule, log_failures, start_ended, take_back
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.interceptor import EntityInterceptor
@@ -68,22 +69,22 @@ WRITE_SECONDS = 5.0
 POLLS = 10
 """Requests for workflow tasks at the same time, half of them for cases that are not in memory. By the SDK's default one
 of five is: at 20 calls at a time the first action on a new case then waited for seconds behind those on others."""
-KEEP_SECONDS = 20.0
-"""Pause before it is looked again if somebody has ended a workflow that runs for ever."""
+MAINTENANCE_SECONDS = 20.0
+"""Pause before the worker checks again that nobody has ended a workflow that runs for ever."""
 PROGRAM = "worker"
 """Name under which SQL has the keys of this process."""
 WORKFLOWS = (
     AssessmentWorkflow,
     ComplaintWorkflow,
-    service.CourierWorkflow,
+    singletons.CourierWorkflow,
     bulk.CatalogueRolloutWorkflow,
     bulk.HandoverWorkflow,
     IncidentWorkflow,
-    service.InstallationWorkflow,
-    service.PeriodEndWorkflow,
-    service.ReconcilerWorkflow,
-    service.ReportWorkflow,
-    service.SurgeWatchWorkflow,
+    singletons.InstallationWorkflow,
+    singletons.PeriodEndWorkflow,
+    singletons.ReconcilerWorkflow,
+    singletons.ReportWorkflow,
+    singletons.SurgeWatchWorkflow,
 )
 
 
@@ -117,7 +118,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[*WORKFLOWS, service.UnknownWorkflow],
+            workflows=[*WORKFLOWS, singletons.UnknownWorkflow],
             activities=[sender.deliver_notifications, *activities(client, settings, in_force, throttle, sql)],
             interceptors=[EntityInterceptor(names, throttle.note_action)],
             workflow_runner=runner(sandbox=settings.sandbox),
@@ -127,7 +128,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             graceful_shutdown_timeout=GRACE,
         )
-        async with with_all_decoded(worker), titles.kept_fresh():
+        async with with_all_decoded(worker), titles.refreshing():
             yield database
     database.dispose()
     sql.reader.dispose()
@@ -202,7 +203,7 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
 async def suspect(
     client: Client, task_queue: str, in_force: CatalogueInForce, opening: Opening, ended_at: datetime | None
 ) -> None:
-    """Start a suspected incident; see `activities.incidents.Suspect`."""
+    """Start a suspected incident; see `activities.surge_watch.Suspect`."""
     service, district = opening.scope.services[0], opening.scope.districts[0]
     request = Request(key=suspected_by(service, district, ended_at))
     try:
@@ -227,17 +228,17 @@ async def serve(settings: Settings) -> None:
     # Tasks that it cannot open are left to others.
     (ring := ring_of(settings)).require_shared()
     async with running(client, settings) as database:
-        keeping: asyncio.Future[Any] = asyncio.gather(
-            keep_running(client, settings), keep_renewed(database, ring, PROGRAM)
+        maintenance: asyncio.Future[Any] = asyncio.gather(
+            maintain_singletons(client, settings), renew_repeatedly(database, ring, PROGRAM)
         )
         log.info("worker is polling task queue %s", settings.task_queue)
-        await asyncio.wait({stopping, keeping}, return_when=asyncio.FIRST_COMPLETED)
-        keeping.cancel()
+        await asyncio.wait({stopping, maintenance}, return_when=asyncio.FIRST_COMPLETED)
+        maintenance.cancel()
         with suppress(asyncio.CancelledError):
-            await keeping
+            await maintenance
 
 
-async def keep_running(client: Client, settings: Settings) -> None:
+async def maintain_singletons(client: Client, settings: Settings) -> None:
     """Start the workflows of which one runs for ever, and the Schedule, and again those that somebody has ended.
 
     Tasks that somebody has given to a version of other workers, or limited, come to this one again.
@@ -250,12 +251,12 @@ async def keep_running(client: Client, settings: Settings) -> None:
     while True:
         await start_ended(client, settings.task_queue)
         with log_failures("the Schedule"):
-            if await keep_schedule(client, settings.task_queue, in_force.catalogue.calendar.timezone):
+            if await ensure_schedule(client, settings.task_queue, in_force.catalogue.calendar.timezone):
                 log.log(level, "the Schedule %s was not there, and is made", SCHEDULE)
             level = logging.WARNING
         with log_failures("the task queue"):
             await take_back(client, settings.task_queue)
-        await asyncio.sleep(KEEP_SECONDS)
+        await asyncio.sleep(MAINTENANCE_SECONDS)
 
 
 def main() -> None:

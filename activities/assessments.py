@@ -59,7 +59,7 @@ class AssessmentActivities:
             message = f"SQL has computation {shown.computed.serial} of {month.number}: it was reset, or started again."
             raise ApplicationError(message, type=BEHIND_SQL.error_type, non_retryable=True)
         with plain_errors():
-            await keep_calls(self._engine, self._writer, month)
+            await save_call_figures(self._engine, self._writer, month)
             await self._writer.run(partial(computation.forget, month=month.number, keep=kept.serial if kept else None))
             return await compute(
                 self._engine, self._writer, month, computing.as_of, computing.serial, activity.heartbeat
@@ -120,7 +120,7 @@ async def _items(engine: Engine, month: Assessment, serial: int) -> list[Item]:
     return [item for of_kind in counted for item in of_kind]
 
 
-async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> None:
+async def save_call_figures(engine: Engine, writer: GroupWriter, month: Assessment) -> None:
     """Keep the figures of calls as they are now: no event of a case tells them, and calls may be reported later."""
     zone = ZoneInfo(month.standard.calendar.timezone)
     report = await read_in_thread(engine, lambda sql: call_report(sql, Grouping.AGENT, month.since, month.until, zone))
@@ -137,7 +137,7 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
         if value is not None:
             values.append(months.GivenValue(figure.name, company, company.value, value, part, whole))
     figures = [figure.name for figure in CALL_FIGURES]
-    await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
+    await writer.run(partial(months.replace_given_values, month=month.number, figures=figures, values=values))
 
 
 _OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, int, int | None]]] = exhaustive(

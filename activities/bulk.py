@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.cases import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal, plain_errors, read
+from activities.cases import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, LeftCase, is_refusal, plain_errors, read
 from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
 from activities.run_status import if_found
@@ -117,7 +117,7 @@ class BulkActivities:
         info = activity.info()
         update_id = f"{CATALOGUE_CHANGE}-{info.workflow_run_id}"
 
-        async def ask(number: str) -> CaseAnswer | Left:
+        async def ask(number: str) -> CaseAnswer | LeftCase:
             if not (case := cases.get(number)):
                 return NO_ANSWER  # SQL has lost its first event, and will have it again
             try:
@@ -157,20 +157,20 @@ class BulkActivities:
             return HandoverPage(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
         known = await read(self.engine, lambda sql: owners(sql, page.numbers))
 
-        async def ask(number: str) -> CaseAnswer | Left:
+        async def ask(number: str) -> CaseAnswer | LeftCase:
             if number not in known:
-                return Left("SQL does not have it any more.")
+                return LeftCase("SQL does not have it any more.")
             owner, version = known[number]
             if owner == handover.owner:  # by an attempt whose answer was lost
                 return CaseAnswer(HANDED_OVER)
             if owner != handover.previous_owner or number in given:
-                return Left(f"It belongs to {owner} now.")
+                return LeftCase(f"It belongs to {owner} now.")
             return await self._hand_over(handover, number, version)
 
         counts, left = await self.cases.ask_all(page.numbers, ask, BRISK)
         return HandoverPage(handed_over=counts[HANDED_OVER], refused=left)
 
-    async def _hand_over(self, handover: Handover, number: str, version: int) -> CaseAnswer | Left:
+    async def _hand_over(self, handover: Handover, number: str, version: int) -> CaseAnswer | LeftCase:
         """Have the workflow of a case hand it over; `version` is the one that SQL has."""
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
@@ -190,8 +190,8 @@ class BulkActivities:
                 raise
             if failed.cause.type == SAME_OWNER.error_type:  # moved by another handover since
                 return CaseAnswer(HANDED_OVER)
-            return Left(failed.cause.message)
-        return CaseAnswer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
+            return LeftCase(failed.cause.message)
+        return CaseAnswer(HANDED_OVER, outcome.batch) if outcome else LeftCase("Its workflow has ended.")
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> CaseAnswer:
         try:

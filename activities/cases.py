@@ -149,7 +149,7 @@ class CaseAnswer(NamedTuple):
     batch: ProjectionBatch | None = None
 
 
-class Left(NamedTuple):
+class LeftCase(NamedTuple):
     """Result for a case that was left as it is: the reason, instead of an answer."""
 
     reason: str
@@ -164,9 +164,9 @@ class Answers(NamedTuple):
 
 _PROGRESS = TypeAdapter(tuple[str, dict[str, int], dict[str, str]])
 """Heartbeat: the last case that is done, the answers, and the reasons why some were left."""
-NO_ANSWER = Left("It did not answer.")
+NO_ANSWER = LeftCase("It did not answer.")
 """Result for a case that does not answer: the others must not wait for it."""
-Ask = Callable[[str], Awaitable[CaseAnswer | Left]]
+Ask = Callable[[str], Awaitable[CaseAnswer | LeftCase]]
 """Updates the case of this number. Asked again, it returns the same."""
 
 
@@ -266,7 +266,7 @@ class CaseUpdates:
         def beat() -> None:
             activity.heartbeat(last, dict(counts), dict(left))
 
-        async def ask_one(number: str) -> CaseAnswer | Left:
+        async def ask_one(number: str) -> CaseAnswer | LeftCase:
             await self._throttle.wait()
             result = await _answer(ask, number)
             beat()
@@ -278,7 +278,9 @@ class CaseUpdates:
             answers = [each for each in results if isinstance(each, CaseAnswer)]
             await self._projection.write_all([batch for _, batch in answers if batch])
             counts.update(word for word, _ in answers)
-            left |= {number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, Left)}
+            left |= {
+                number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, LeftCase)
+            }
             done, last = done + len(group), group[-1]
             beat()
         return Answers(counts, left)
@@ -302,7 +304,7 @@ async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], 
     return [results[place] for place in sorted(results)]
 
 
-async def _answer(ask: Ask, number: str) -> CaseAnswer | Left:
+async def _answer(ask: Ask, number: str) -> CaseAnswer | LeftCase:
     try:
         return await ask(number)
     except (WorkflowUpdateFailedError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:

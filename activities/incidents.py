@@ -1,12 +1,8 @@
-"""Activities of incidents: rows in SQL, news to callers, updates of the linked cases, messages; and the surge watch.
-
-The watch suspects an incident if more calls come about one service from one district than chance explains.
-"""
+"""Activities of incidents: rows in SQL, news to callers, updates of the linked cases, messages."""
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,11 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 
 from activities import cases
 from activities.names import ABSORB, SETTLE, incident_id
-from activities.poller import now, poller_run
 from activities.run_status import is_not_found
 from domain.case.actions.link_incident import OVER, LinkIncident, Settled, Settlement
 from domain.case.views import Outcome
@@ -37,18 +31,17 @@ from domain.incident.incident import (
     Relinking,
     Settling,
 )
-from domain.incident.state import Opening, Scope, SurgeRule, sampled
+from domain.incident.state import sampled
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.value import Immutable
 from readmodel import incidents
-from readmodel.base.database import reading
 from readmodel.cases.queries import versions
 from readmodel.incidents import unclaimed
 from readmodel.writer import GroupWriter
 
 REFRESH_SECONDS = 2.0
-"""Time between two looks: a new incident's cases show its title this late at the latest."""
+"""Time between two readings: a new incident's cases show its title this late at the latest."""
 SHOWN_FOR = timedelta(days=90)
 """Time after its end for which the title of an incident is known; its cases are closed by then."""
 BATCH = 200
@@ -87,9 +80,9 @@ class IncidentActivities:
                 self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers)
             )
             unlinked = await self._updates.unlinked(doubtful, news.incident, last)
-            told = [number for number in numbers if number not in unlinked]
+            linked = [number for number in numbers if number not in unlinked]
             with cases.plain_errors():
-                await self._writer.run(partial(incidents.inform, news=news, numbers=told))
+                await self._writer.run(partial(incidents.inform, news=news, numbers=linked))
             last = numbers[-1]
             activity.heartbeat(last)
 
@@ -141,8 +134,8 @@ class IncidentActivities:
 
         async def ask(number: str) -> cases.CaseAnswer:
             chosen = sampled(incident, number, settling.follow_up_percent)
-            told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
-            settled: Settled = await self._updates.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
+            settlement = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
+            settled: Settled = await self._updates.send(number, SETTLE, settlement, Settled, f"{SETTLE}-{incident}")
             return cases.CaseAnswer(settled.outcome, settled.batch)
 
         counts, left = await self._updates.ask_all(settling.numbers, ask)
@@ -157,7 +150,7 @@ class IncidentActivities:
         """
         ended, to = relinking.incident, relinking.to
 
-        async def leave(number: str) -> cases.CaseAnswer | cases.Left | None:
+        async def leave(number: str) -> cases.CaseAnswer | cases.LeftCase | None:
             linked = await self._updates.is_linked(number, ended, to)
             return None if linked else cases.NO_ANSWER if linked is None else cases.CaseAnswer(OVER)
 
@@ -182,7 +175,7 @@ class IncidentActivities:
         incident: str | None,
         why: str,
         by: Actor = SYSTEM,
-        leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.Left | None]] | None = None,
+        leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.LeftCase | None]] | None = None,
     ) -> cases.Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
@@ -190,7 +183,7 @@ class IncidentActivities:
         """
         there = await self._versions(numbers)
 
-        async def ask(number: str) -> cases.CaseAnswer | cases.Left:
+        async def ask(number: str) -> cases.CaseAnswer | cases.LeftCase:
             if leave and (answer := await leave(number)):
                 return answer
             key, body = f"{why}-{incident}-{number}", LinkIncident(incident=incident)
@@ -201,8 +194,8 @@ class IncidentActivities:
         return await self._updates.ask_all(numbers, ask)
 
     async def _is_over(self, incident: str) -> bool:
-        found = await cases.read(self._engine, partial(incidents.standing, numbers=[incident]))
-        return incident in found and found[incident].closed
+        found = await cases.read(self._engine, partial(incidents.incident_versions, numbers=[incident]))
+        return incident in found and found[incident].is_over
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
         """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""
@@ -220,7 +213,7 @@ class IncidentTitles:
         self.titles: Mapping[str, str] = {}
 
     @asynccontextmanager
-    async def kept_fresh(self) -> AsyncIterator[None]:
+    async def refreshing(self) -> AsyncIterator[None]:
         reading = asyncio.create_task(self._read_on())
         try:
             yield
@@ -303,74 +296,3 @@ class IncidentMessages:
         finally:
             pause = SECONDS_BETWEEN_SIGNALS if len(numbers) > 1 else 0
             asyncio.get_running_loop().call_later(pause, lock.release)
-
-
-logger = logging.getLogger(__name__)
-
-REMEMBERED = timedelta(days=2)
-"""Age of ended incidents that a suspicion is compared with: more than the day that numbers are drawn for."""
-Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
-"""Starts an incident; the instant is the end of the last one with the same cause, or the time when one was suspected
-that was narrowed since. Started again, it is the same one."""
-Rules = Callable[[], Sequence[SurgeRule]]
-
-
-class SurgeWatch:
-    """The activity `watch_surges`, with so many seconds between two looks; its workflow runs one at a time."""
-
-    def __init__(self, engine: Engine, rules: Rules, suspect: Suspect, every_seconds: float) -> None:
-        self._engine = engine
-        self._rules = rules
-        self._suspect = suspect
-        self._every = every_seconds
-
-    @activity.defn(name="watch_surges")
-    async def watch_surges(self) -> int:
-        """Look until the run ends or the worker stops, also after an outage; return how many were suspected."""
-        suspected = 0
-        async with poller_run() as current:
-            while not current.is_over:
-                suspected += await self._look()
-                await current.wait(self._every)
-        return suspected
-
-    async def _look(self) -> int:
-        try:
-            found = await asyncio.to_thread(self._openings, now())
-            for opening, ended_at in found:
-                await self._suspect(opening, ended_at)
-        except (SQLAlchemyError, RPCError, TimeoutError) as error:
-            logger.warning("the calls cannot be watched: %s", type(error).__name__)
-            return 0
-        return len(found)
-
-    def _openings(self, at: datetime) -> list[tuple[Opening, datetime | None]]:
-        return [found for rule in self._rules() for found in self._exceeding(rule, at)]
-
-    def _exceeding(self, rule: SurgeRule, at: datetime) -> Iterable[tuple[Opening, datetime | None]]:
-        since = at - timedelta(seconds=rule.window_seconds)
-        with reading(self._engine) as connection:
-            found = incidents.surges(connection, since, rule.services, rule.more_than)
-            known = incidents.recent(connection, at - REMEMBERED) if found else []
-            for surge in found:
-                cause = (surge.service, surge.district)
-                of_it = [each for each in known if each.scope.names(*cause)]
-                if any(each.closed_at is None and each.scope.names_all_of(*cause) for each in of_it):
-                    continue
-                # Calls before the end of the last incident were calls of that one, and those before a suspicion raised
-                # it, though it was narrowed since. A narrow one that was declared explains only what is linked to it.
-                of_it = [each for each in of_it if each.closed_at or each.opened_by == SYSTEM.id]
-                ended_at = max((each.closed_at or each.opened_at for each in of_it), default=None)
-                begins = max(since, ended_at or since)
-                later = incidents.surges(connection, begins, [surge.service], rule.more_than)
-                if any(each.district == surge.district for each in later):
-                    suspicion = Opening(
-                        at=at,
-                        title=f"{surge.service} · {surge.district}",
-                        scope=Scope(services=(surge.service,), districts=(surge.district,)),
-                        since=begins,
-                        follow_up_percent=rule.follow_up_percent,
-                        timezone=rule.timezone,
-                        calls=surge.calls,
-                    )
-                    yield suspicion, ended_at

@@ -77,9 +77,9 @@ def example(action: AnyAction, find: FindCode | None = None) -> str:
     `find` returns a code of the catalogue in force for one of the example; None leaves those as they are.
     """
     body = action.example
-    said = {name for name in body.model_fields_set if not isinstance(getattr(body, name), datetime)} - {"note"}
+    given = {name for name in body.model_fields_set if not isinstance(getattr(body, name), datetime)} - {"note"}
     with suppress(ValidationError):
-        sent = body.model_dump(include=said, exclude_unset=True)
+        sent = body.model_dump(include=given, exclude_unset=True)
         body = action.body.model_validate(sent, context={"codes": find})
-    ids = {name: COLLEAGUE for name in ("owner", "assignee") if name in said}
+    ids = {name: COLLEAGUE for name in ("owner", "assignee") if name in given}
     return json.dumps(body.model_dump(mode="json", exclude_unset=True) | ids, ensure_ascii=False)

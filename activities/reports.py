@@ -16,9 +16,9 @@ from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
 from domain.shared.value import Immutable, Start
 from readmodel.base.database import ReadConnection, write_in_thread
-from readmodel.reports.reports import first_case_at, get_report, keep_report, make
+from readmodel.reports.reports import first_case_at, get_report, make, save_report
 
-LONGEST = 12_000
+LONGEST_REPORT_DETAILS = 12_000
 """Characters of the details, which are in the history, and of which nobody reads more there."""
 ROWS = 10
 """Rows of a table in the details."""
@@ -61,7 +61,7 @@ class ReportActivities:
         except (PeriodError, NoReportError) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
         with plain_errors():
-            kept = await write_in_thread(self.database, partial(keep_report, report=report))
+            kept = await write_in_thread(self.database, partial(save_report, report=report))
         return MadeReport(path=kept.path, made_at=kept.made_at, details=details(kept))
 
     def _made(self, connection: ReadConnection, period: Period) -> Report:
@@ -85,7 +85,7 @@ def details(report: Report) -> str:
     """Return the headline numbers and the first rows of each table in both languages, and the path of the rest."""
     head = f"**{report.kind.zh} {report.kind.value.capitalize()} report {report.period}**, `{report.path}`"
     blocks = [head, *("\n".join(_table(table, report)) for table in report.tables)]
-    while len(text := "\n\n".join(blocks)) > LONGEST:
+    while len(text := "\n\n".join(blocks)) > LONGEST_REPORT_DETAILS:
         blocks = [*blocks[:-2], "…"] if blocks[-1] == "…" else [*blocks[:-1], "…"]
     return text
 

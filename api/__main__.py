@@ -18,7 +18,7 @@ from api.exports.files import remove_left_rows
 from api.temporal_ui.proxy import redirect_former_port
 from hotline import entry, process
 from hotline.installation import require_own, until_compared
-from hotline.keys import keep_renewed, ring_of
+from hotline.keys import renew_repeatedly, ring_of
 from hotline.settings import Settings, require_encryption
 from hotline.temporal.connection import connect
 
@@ -45,20 +45,20 @@ async def serve(settings: Settings, address: str | None = None) -> None:
         app.user_middleware.append(Middleware(redirect_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
 
-    async def keep() -> None:
+    async def watch_stores() -> None:
         try:
             # A store that does not answer yet is compared when it does.
             await asyncio.gather(
-                until_compared(client, settings), keep_renewed(backend.direct.engine, ring_of(settings), PROGRAM)
+                until_compared(client, settings), renew_repeatedly(backend.direct.engine, ring_of(settings), PROGRAM)
             )
         finally:
             server.should_exit = True
 
-    keeping = asyncio.create_task(keep())
+    watching = asyncio.create_task(watch_stores())
     await server.serve()
-    keeping.cancel()
+    watching.cancel()
     with suppress(asyncio.CancelledError):
-        await keeping
+        await watching
 
 
 class _Server(uvicorn.Server):

@@ -37,22 +37,13 @@ from domain.calls.call import (
 )
 from domain.case.case import Case
 from domain.case.lifecycle import ENDED
-from domain.rights.rights import (
-    CALL_BACK,
-    CHECK_WITHDRAWALS,
-    READ_CALLS,
-    READ_CASES,
-    READ_RECORDINGS,
-    RECORD_CALLS,
-    mask_agent,
-    masks_for,
-)
+from domain.rights import rights
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.phones import Phone
 from domain.shared.value import CallId, Instant, Name, RecordingUrl, Text, Value
+from readmodel.calls import calls as stored
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
-from readmodel.calls.calls import CallFilters, LinkedCall, Unconfirmed, calls_of_case, keep, linked_calls, unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
 CALLS = "/v1/calls"
@@ -191,7 +182,7 @@ class CallItem(BaseModel):
     links: CallLinks
 
     @classmethod
-    def of(cls, linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> Self:
+    def of(cls, linked: stored.LinkedCall, reader: Actor, read_by: Case | None = None) -> Self:
         """Return a call as the reader may see it; `read_by` is the case by which it is read, if it is by one."""
         call, complaints = linked
         if read_by and reads_one_department(reader):
@@ -199,12 +190,12 @@ class CallItem(BaseModel):
         first, shown, hidden = next(iter(complaints), None), call._asdict(), list[str]()
         shown["complaint"] = first
         if call.agent and not call.agent_known:  # a name of the telephone system, which may be a telephone
-            shown["agent"] = mask_agent(call.agent)
-        mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
+            shown["agent"] = rights.mask_agent(call.agent)
+        mask = rights.masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
         if mask and call.caller_phone:
             shown["caller_phone"] = mask(call.caller_phone)
             hidden.append("caller_phone")
-        if call.recording_url and reader.role not in READ_RECORDINGS.reach:
+        if call.recording_url and reader.role not in rights.READ_RECORDINGS.reach:
             shown["recording_url"] = None
             hidden.append("recording_url")
         return cls(
@@ -292,7 +283,7 @@ router = APIRouter(tags=["calls"], route_class=StrictRoute)
 @router.post(
     CALLS,
     summary="Report calls 上报通话",
-    dependencies=[needs(RECORD_CALLS)],
+    dependencies=[needs(rights.RECORD_CALLS)],
     responses=problems(INVALID_CALL, INVALID_NUMBER, UNKNOWN_PEOPLE["agent"]),
 )
 async def report_calls(
@@ -305,14 +296,14 @@ async def report_calls(
     given = [body] if isinstance(body, NewCall) else body.items
     calls = [each.call(lambda agent: people.get(agent) is not None) for each in given]
     area_code = catalogue.area_code
-    kept = await writer.write(lambda sql: keep(sql, calls, area_code, now))
+    kept = await writer.write(lambda sql: stored.save_calls(sql, calls, area_code, now))
     return KeptCalls(**kept._asdict())
 
 
 @router.get(CALLS, summary="List calls 通话记录", responses=problems(INVALID_PERIOD))
 async def list_calls(
     wanted: Annotated[CallListing, Query()],
-    actor: Annotated[Actor, needs(READ_CALLS)],
+    actor: Annotated[Actor, needs(rights.READ_CALLS)],
     reader: TheReader,
     finder: TheFinder,
     catalogue: TheCatalogue,
@@ -320,40 +311,40 @@ async def list_calls(
     """List calls, the newest first. Filters narrow the list together."""
     period(("from", wanted.since), ("to", wanted.until))
     agent = person(finder, wanted.agent, actor)
-    filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
+    filters = stored.CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
     area_code = catalogue.area_code
-    page = await reader.ask(linked_calls, filters, wanted.cursor, wanted.limit, area_code)
+    page = await reader.ask(stored.linked_calls, filters, wanted.cursor, wanted.limit, area_code)
     return Page[CallItem](items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
 async def list_calls_of_complaint(
     number: CaseParam,
-    actor: Annotated[Actor, needs(READ_CASES)],
+    actor: Annotated[Actor, needs(rights.READ_CASES)],
     reader: TheReader,
     catalogue: TheCatalogue,
     cases: TheCases,
 ) -> Page[CallItem]:
     """List the calls in which it was registered or that name it, the newest first, all on one page."""
-    case = await cases.in_sql(number, actor, READ_CASES)
-    found = await reader.ask(calls_of_case, case, catalogue.area_code)
+    case = await cases.in_sql(number, actor, rights.READ_CASES)
+    found = await reader.ask(stored.calls_of_case, case, catalogue.area_code)
     return Page[CallItem](items=[CallItem.of(call, actor, case) for call in found])
 
 
 @router.get(
     "/v1/unconfirmed-withdrawals",
     summary="List unconfirmed withdrawals 撤销核对",
-    dependencies=[needs(CHECK_WITHDRAWALS)],
+    dependencies=[needs(rights.CHECK_WITHDRAWALS)],
 )
 async def list_unconfirmed_withdrawals(
     paging: Annotated[LongPaging, Query()], reader: TheReader, catalogue: TheCatalogue, now: Now
-) -> Page[Unconfirmed]:
+) -> Page[stored.Unconfirmed]:
     """List withdrawals by agents who did not own the case and whose call does not confirm it, the newest first."""
-    page = await reader.ask(unconfirmed, now, catalogue.area_code, paging.cursor, paging.limit)
-    return Page[Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
+    page = await reader.ask(stored.unconfirmed, now, catalogue.area_code, paging.cursor, paging.limit)
+    return Page[stored.Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/v1/call-backs", summary="List callers to be called back 回电名单", dependencies=[needs(CALL_BACK)])
+@router.get("/v1/call-backs", summary="List callers to be called back 回电名单", dependencies=[needs(rights.CALL_BACK)])
 async def list_callers_to_call_back(
     wanted: Annotated[CallBackListing, Query()], reader: TheReader, now: Now
 ) -> Page[CallBackItem]:
@@ -372,7 +363,7 @@ async def list_callers_to_call_back(
 async def call_back(
     call_id: Annotated[CallId, Path(description="Any of its calls.", examples=["1785729600.118"])],
     body: CallBackReport,
-    actor: Annotated[Actor, needs(CALL_BACK)],
+    actor: Annotated[Actor, needs(rights.CALL_BACK)],
     writer: TheWriter,
     people: ThePeople,
     now: Now,

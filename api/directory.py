@@ -51,7 +51,7 @@ class People:
     copy: Path
     write: Callable[[Path, str], None]
     _directory: Directory | None = None
-    _unkept: bool = False
+    _copy_is_old: bool = False
     _keys: dict[str, tuple[ApiKey, Actor]] = field(default_factory=dict)
     _people: dict[str, Member] = field(default_factory=dict)
     _read_at: float = -math.inf
@@ -142,11 +142,11 @@ class People:
         is_lost = not found.people and not await self.reader.ask(stored.has_people)
         if found != self._directory and not is_lost:
             self._take(found)
-            self._unkept = bool(found.people)
-        if self._unkept and self._directory:
+            self._copy_is_old = bool(found.people)
+        if self._copy_is_old and self._directory:
             try:
                 await asyncio.to_thread(self.write, self.copy, self._directory.model_dump_json(indent=1) + "\n")
-                self._unkept = False
+                self._copy_is_old = False
             except OSError as error:
                 log.error("the copy of people and keys cannot be written: %s", error.strerror)  # noqa: TRY400 - one line will do
         return True

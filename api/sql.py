@@ -85,18 +85,18 @@ class Reader:
         """Return the answer of a function of `readmodel`. Raises ProblemError: SQL is down, or a bad cursor."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self.look(query, *args, **kwargs)
+                return await self.read(query, *args, **kwargs)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise sql_unavailable() from None
 
-    async def look(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
-        return await self._look(self._threads, lambda connection: query(connection, *args, **kwargs))
+        return await self._read_in(self._threads, lambda connection: query(connection, *args, **kwargs))
 
-    async def _look(self, threads: Executor, query: Callable[[ReadConnection], T]) -> T:
+    async def _read_in(self, threads: Executor, query: Callable[[ReadConnection], T]) -> T:
         def ask() -> T:
             with reading(self._engine) as connection:
                 return query(connection)
@@ -110,7 +110,7 @@ class Reader:
             return UNKNOWN_CALLER
         try:
             async with asyncio.timeout(self._intake_seconds):
-                return await self._look(self._intakes, lambda sql: recognise(sql, intake, at, self._area_code()))
+                return await self._read_in(self._intakes, lambda sql: recognise(sql, intake, at, self._area_code()))
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
             return None
@@ -139,13 +139,13 @@ class Reader:
     def _read_incidents(self) -> asyncio.Task[None]:
         """Return the read of the open incidents that is under way, or else begin one."""
         if self._incidents_reading is None or self._incidents_reading.done():
-            self._incidents_reading = asyncio.create_task(self._keep_incidents())
+            self._incidents_reading = asyncio.create_task(self._refresh_incidents())
         return self._incidents_reading
 
-    async def _keep_incidents(self) -> None:
+    async def _refresh_incidents(self) -> None:
         asked_at = time.monotonic()
         try:
-            self._open_incidents = await self._look(self._intakes, incidents.taking)
+            self._open_incidents = await self._read_in(self._intakes, incidents.open_scopes)
             self._incidents_read_at = asked_at
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell the open incidents: %s", type(error).__name__)
@@ -191,7 +191,7 @@ class DirectWriter:
             ) from None
 
 
-MOST_CASES = 1000
+CASES_IN_MEMORY = 1000
 """Cases that are kept in memory, some 60 KB each: those that somebody acted on last."""
 
 
@@ -217,7 +217,7 @@ class ProjectionWriter:
         """Write the first batch of a case; return True once it is committed. Raises ProblemError as `write` does."""
         committed = await self._commit(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
         if committed:
-            self._keep(case)
+            self._remember(case)
         return committed
 
     async def write(self, batch: ProjectionBatch) -> tuple[Case | None, bool]:
@@ -231,7 +231,7 @@ class ProjectionWriter:
             with suppress(ProblemError):
                 case = await self.reader.ask(get_case, batch.number)
         if committed and case:
-            self._keep(case)
+            self._remember(case)
         return case, committed
 
     async def has(self, number: str, version: int) -> bool:
@@ -279,11 +279,11 @@ class ProjectionWriter:
             return None
         return case.with_progress(batch.case)
 
-    def _keep(self, case: Case) -> None:
+    def _remember(self, case: Case) -> None:
         if case.version >= self.acknowledged(case.number):
             self._committed[case.number] = case
         self._committed.move_to_end(case.number)
-        if len(self._committed) > MOST_CASES:
+        if len(self._committed) > CASES_IN_MEMORY:
             self._committed.popitem(last=False)
 
 

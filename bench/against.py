@@ -1,8 +1,8 @@
-"""The service of another commit beside the present one: the same load, in turns, each turn on a service started anew.
+"""The service of another commit beside the present one: the same load, in turns, while both run.
 
-A round is a turn of this checkout and a turn of the other, so that a drift of the machine meets both. Of the other
-checkout nothing is used but its `hotline` command and its HTTP; load and Temporal are the same for both. Each side
-has its mode of SQLite, for Temporal and the read model alike.
+A round is a turn of this checkout and a turn of the other, a few seconds apart, as the machine is a tenth faster or
+slower each minute. Of the other checkout nothing is used but its `hotline` command and its HTTP; load and Temporal are
+the same for both. Each side has its mode of SQLite, for Temporal and the read model alike.
 """
 
 import statistics
@@ -34,7 +34,7 @@ from bench.server import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS = 4
+ROUNDS = 10
 BEFORE = "db90d0a"
 """Commit that has an activity write each action to SQL: the bars are of a comparison with it."""
 LEAST_CASES = {(FULL, FULL): 1.45, (FULL, NORMAL): 1.1}
@@ -61,7 +61,7 @@ Pair = tuple[Figures, Figures]
 
 @dataclass(frozen=True)
 class Plan:
-    """Size of a comparison; `warm` cases before each turn are not counted."""
+    """Size of a comparison; `warm` cases of each side before the first turn are not counted."""
 
     rounds: int
     cases: int
@@ -169,23 +169,26 @@ def ratios(pairs: Sequence[Pair], commit: str, modes: tuple[str, str]) -> list[F
 async def in_turns(this: Subject, that: Subject, plan: Plan) -> list[Pair]:
     """Measure two subjects in turns, each first as often as the other: the second turn of a round may be faster."""
     pairs: list[Pair] = []
-    for place in range(plan.rounds):
-        if place % 2:
-            other, one = await _turn(that, plan), await _turn(this, plan)
-        else:
-            one, other = await _turn(this, plan), await _turn(that, plan)
-        pairs.append((one, other))
-        rates = f"{one['cases/s']:.2f} and {other['cases/s']:.2f} cases per second"
-        tell(f"round {len(pairs)} of {plan.rounds}: {rates}")
+    async with running(this.synchronous, this.programs) as one, running(that.synchronous, that.programs) as other:
+        for service in (one, other):
+            await _play(service, Side(), plan.warm)
+        for place in range(plan.rounds):
+            order = (other, one) if place % 2 else (one, other)
+            turns = {service: await _turn(service, plan.cases) for service in order}
+            pairs.append((turns[one], turns[other]))
+            rates = " and ".join(f"{figures['cases/s']:.2f}" for figures in pairs[-1])
+            tell(f"round {len(pairs)} of {plan.rounds}: {rates} cases per second")
     return pairs
 
 
-async def _turn(subject: Subject, plan: Plan) -> Figures:
-    async with running(subject.synchronous, subject.programs) as service:
-        play, side = over_http(service.key, service.url), Side()
-        await play(cases=plan.warm, concurrent=CONCURRENT)
-        await take_turn(side, play, plan.cases, service.processes())
-        events = await _events_of_a_case(service)
+async def _play(service: Service, side: Side, cases: int) -> None:
+    await take_turn(side, over_http(service.key, service.url), cases, service.processes())
+
+
+async def _turn(service: Service, cases: int) -> Figures:
+    side = Side()
+    await _play(service, side, cases)
+    events = await _events_of_a_case(service)
     used = {name: side.processor_milliseconds()[name] for name in PROCESSES}
     return {
         "cases/s": side.rate,

@@ -38,10 +38,10 @@ from domain.shared.value import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.files.formats import read_toml
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.assessments.months import GivenValue, keep_given
+from readmodel.assessments.months import GivenValue, replace_given_values
 from readmodel.base.database import opened, writing
 from readmodel.calls import calls
-from readmodel.calls.report import keep_duties
+from readmodel.calls.report import replace_duties
 from readmodel.projection import write
 
 MONTH = read_toml(Path(__file__).with_name("month.toml"))
@@ -75,12 +75,12 @@ def fill_last_month(settings: Settings, seed: int, part: float = 1.0) -> str:
         reported = [_call(place, rng, since, until) for place in range(int(part * CALLS))]
         for first in range(0, len(reported), 10 * SLICE):
             with writing(database) as connection:
-                calls.keep(connection, reported[first : first + 10 * SLICE], catalogue.area_code, now)
+                calls.save_calls(connection, reported[first : first + 10 * SLICE], catalogue.area_code, now)
         points = [(agent, round(60 + 40 * skill[agent] * rng.random() ** 0.3, 1)) for agent in AGENTS]
         given = [GivenValue("training", Subject.AGENT, agent, value) for agent, value in points]
         with writing(database) as connection:
-            keep_duties(connection, [*_duties(since, until)], since, until)
-            keep_given(connection, month, ["training"], given)
+            replace_duties(connection, [*_duties(since, until)], since, until)
+            replace_given_values(connection, month, ["training"], given)
     return month
 
 

@@ -26,14 +26,14 @@ from readmodel.base.database import ReadConnection, exists, insert_missing, lock
 from readmodel.cases.queries import has_cases
 from readmodel.migrate import require_tables
 from readmodel.processes import installation, last_sealed
-from workflows.clients.service import claim, installation_of
+from workflows.clients.upkeep import claim, installation_of
 
 ID_BYTES = 8
 ANSWER_SECONDS = 2.0
 """Longest wait for the answer of Temporal."""
 AGAIN_SECONDS = 10.0
 """Pause before stores are compared again of which one did not answer."""
-LOCK = 7_238_877_701
+ID_LOCK = 7_238_877_701
 """Number of PostgreSQL's advisory lock for id and first key; any that nothing else uses."""
 _CHOOSE = (
     "Set TEMPORAL_ADDRESS or HOTLINE_TEMPORAL_PORT, and HOTLINE_DATABASE_URL or HOTLINE_DATA_DIR, to those of one"
@@ -80,7 +80,7 @@ class Stores(NamedTuple):
             raise ForeignStoreError(f"{self.sql}, and {self.temporal}. Nothing was changed. {adopt} {_CHOOSE}")
 
 
-async def look(client: Client, settings: Settings) -> Stores:
+async def compare_stores(client: Client, settings: Settings) -> Stores:
     """Return both stores as they are; nothing is made or changed. Raises ForeignStoreError if they have two ids."""
     sql, temporal = await asyncio.gather(asyncio.to_thread(_sql, settings.database_url), _temporal(client))
     if sql.id and temporal.id and sql.id != temporal.id:
@@ -101,7 +101,7 @@ async def require_own(client: Client, settings: Settings, program: str = "") -> 
     A program that runs on does not start either if a store that answers has no id or other tables. Its keys are told
     to SQL also if they are lost, so that others say what is missing.
     """
-    stores = await look(client, settings)
+    stores = await compare_stores(client, settings)
     if program:
         stores.require_ids()
         if stores.sql.answers:
@@ -141,7 +141,7 @@ def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
                 client = await connect(settings, wait_seconds=wait_seconds)
         except (RuntimeError, TimeoutError):
             return
-        await look(client, settings)
+        await compare_stores(client, settings)
 
     if known_address(settings):
         asyncio.run(compare())
@@ -149,17 +149,17 @@ def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
 
 async def adopt(client: Client, settings: Settings) -> str | None:
     """Give both stores one id; None if one is silent or has no tables. Raises OperatorError, RPCError, DBAPIError."""
-    stores = await look(client, settings)
-    if not stores.answer or (found := await asyncio.to_thread(_kept, settings, stores.temporal.id)) is None:
+    stores = await compare_stores(client, settings)
+    if not stores.answer or (found := await asyncio.to_thread(_ensure_id, settings, stores.temporal.id)) is None:
         return None
     await if_found(claim(client, settings.task_queue, found))
-    return (await look(client, settings)).temporal.id
+    return (await compare_stores(client, settings)).temporal.id
 
 
 async def until_compared(client: Client, settings: Settings) -> None:
     """Return when both stores answer and have one id. Raises ForeignStoreError, and KeysError if the keys are lost."""
     for tries in count():
-        stores = await look(client, settings)
+        stores = await compare_stores(client, settings)
         if stores.are_of_one_installation:
             require_keys(settings, *stores)
             return
@@ -186,7 +186,7 @@ def _id_in(connection: ReadConnection) -> str | None:
     return connection.scalar(select(installation.c.id)) if has_table else None
 
 
-def _kept(settings: Settings, of_temporal: str | None) -> str | None:
+def _ensure_id(settings: Settings, of_temporal: str | None) -> str | None:
     """Return the id of SQL, which is that of Temporal or a new one if it had none; None if it has no tables yet.
 
     A new installation gets its first key.
@@ -195,7 +195,7 @@ def _kept(settings: Settings, of_temporal: str | None) -> str | None:
         if not inspect(connection).has_table(installation.name):
             return None
         # Of two processes at once, the second finds id and key of the first.
-        lock(connection, LOCK)
+        lock(connection, ID_LOCK)
         if known := _id_in(connection) or of_temporal:
             insert_missing(connection, installation, [{"place": 1, "id": known}])
             return known

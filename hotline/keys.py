@@ -202,7 +202,7 @@ class Ring:
         write_private(self._path, _File(keys=tuple(keys)).model_dump_json(indent=1) + "\n")
 
     def _read(self) -> dict[bytes, KeyEntry]:
-        """Return the keys of the ring, read again if the file has changed. A look at each seal would cost as much."""
+        """Return the keys of the ring, read again if the file has changed. A check at each seal would cost as much."""
         stamp = _NO_FILE if self._given else file_stamp(self._path)
         known_stamp, keys = self._known
         # A process that has read the file goes on without it.
@@ -243,7 +243,7 @@ def renew(connection: WriteConnection, ring: Ring, program: str = "") -> None:
             state_sealing(connection, ring.newest().id.hex(), at)
 
 
-async def keep_renewed(database: Engine, ring: Ring, program: str) -> None:
+async def renew_repeatedly(database: Engine, ring: Ring, program: str) -> None:
     """State the keys of this process again and again, and learn those of others; what was known stays meanwhile."""
     failing = False
     while True:

@@ -19,7 +19,7 @@ from domain.shared.actors import STAFF_ROLES, Role
 from domain.shared.errors import OperatorError, message
 from domain.shared.value import exhaustive
 
-PREFIX = "HOTLINE_"
+VARIABLE_PREFIX = "HOTLINE_"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
 """Every interface of the machine: no name that a client could ask for."""
 DEFAULT_CATALOGUE = Path(__file__).resolve().parent / "catalogues" / "zhongshan.toml"
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     """Settings of the service; keyword arguments come before the environment. Raises SettingsError."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
+        env_prefix=VARIABLE_PREFIX,
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
@@ -294,7 +294,7 @@ exhaustive("default of oidc_roles", TOKEN_ROLES, {*_BY_DEFAULT, Role.TELEPHONY})
 
 
 def variable(field: str) -> str:
-    return PREFIX + field.upper()
+    return VARIABLE_PREFIX + field.upper()
 
 
 def require_encryption(settings: Settings) -> None:

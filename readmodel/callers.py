@@ -23,7 +23,7 @@ from domain.shared.phones import PHONE
 from readmodel.base.database import ReadConnection, WriteConnection, is_one_of
 from readmodel.base.paging import Position, in_order
 from readmodel.base.schema import UtcDateTime
-from readmodel.cases.search_terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
+from readmodel.cases.search_terms import PHONE_FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.cases.tables import IS_OPEN, cases, events, search_words
 from readmodel.customers import CallerIdentity, customer_of, customers, shares_phone
 from readmodel.incidents import open_in
@@ -56,7 +56,7 @@ class CallerLookup(NamedTuple):
 
 UNKNOWN_CALLER = CallerLookup()
 
-_PHONE = [f"phone_{place}" for place in range(FORMS)]
+_PHONE = [f"phone_{place}" for place in range(PHONE_FORMS)]
 """Parameters for the telephone given, in each form that cases and customers may have."""
 _by_account = customers.c.account_no == sa.bindparam("account_no")
 _matched = (
@@ -174,12 +174,12 @@ def recognise(
     )
 
 
-MOST = 20
+MOST_IN_RECORD = 20
 """Most cases, and most thanks, in a record."""
-_ROWS_OF_RECORD = 10 * MOST
+_ROWS_OF_RECORD = 10 * MOST_IN_RECORD
 """Most rows that are read for them: one term may find cases of others as well."""
-_NUMBERS = 5000
-"""Most cases of one caller that are looked at, the newest: a building's caretaker may have hundreds."""
+_MOST_CASES = 5000
+"""Most cases of one caller that are read, the newest: a building's caretaker may have hundreds."""
 
 
 def caller_record(
@@ -268,7 +268,7 @@ class _Cases:
     """Cases of one caller. Their numbers are read first: PostgreSQL would join the terms with all open cases."""
 
     def __init__(self, connection: ReadConnection, identity: CallerIdentity) -> None:
-        found = sa.select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_NUMBERS)
+        found = sa.select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_MOST_CASES)
         ordered = in_order(found, search_words.c.registered_at, search_words.c.number, None)
         self._numbers = dict.fromkeys(connection.scalars(ordered))
         self._connection = connection
@@ -280,7 +280,7 @@ class _Cases:
         theirs = is_one_of(self._connection, cases.c.number, self._numbers)
         statement = _registered_cases().where(theirs, *conditions).limit(_ROWS_OF_RECORD)
         rows = self._connection.execute(in_order(statement, cases.c.registered_at, cases.c.number, None))
-        return [row for row in rows if self._identity.has(row)][:MOST]
+        return [row for row in rows if self._identity.has(row)][:MOST_IN_RECORD]
 
 
 def _registered_cases() -> sa.Select[Any]:

@@ -29,7 +29,7 @@ customers = Table(
 )
 """Registry of customers (客户档案), as it was imported last: one row an account."""
 
-GROUP = 500
+CUSTOMERS_TOGETHER = 500
 """Customers in one statement; databases limit the number of parameters."""
 
 
@@ -51,13 +51,13 @@ class CallerIdentity:
         return case.caller_account_no in self._accounts or phone in self._phones
 
 
-def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
+def save_customers(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
     """Add or update customers, each account once. Unchanged ones are not written, which keeps SQLite's lock short."""
     added = changed = 0
-    for start in range(0, len(given), GROUP):
+    for start in range(0, len(given), CUSTOMERS_TOGETHER):
         group = [
             row(customers, each, phone_term=each.phone and phone_term(each.phone, area_code))
-            for each in given[start : start + GROUP]
+            for each in given[start : start + CUSTOMERS_TOGETHER]
         ]
         found = connection.execute(_of([values["account_no"] for values in group]))
         known = {there.account_no: tuple(there) for there in found}

@@ -142,7 +142,7 @@ def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
     return {number: each for number, each in connection.execute(statement)}  # noqa: C416 - a row is no pair to mypy
 
 
-def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
+def open_scopes(connection: ReadConnection) -> list[tuple[str, Scope]]:
     return [(incident.number, incident.scope) for incident in _open(connection, LINKS_NEW_CASES)]
 
 
@@ -168,18 +168,18 @@ def incident_timeline(
     return read_events(connection, IncidentEvent, statement, after_seq, limit)
 
 
-class Standing(NamedTuple):
-    """Version of an incident, and if it is closed."""
+class IncidentVersion(NamedTuple):
+    """Version of an incident in SQL, and if it is over there."""
 
     version: int
-    closed: bool
+    is_over: bool
 
 
-def standing(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, Standing]:
-    """Return how SQL shows these incidents; one without a row is left out."""
+def incident_versions(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, IncidentVersion]:
+    """Return the versions that SQL has of these incidents; one without a row is left out."""
     statement = select(_row.number, _row.version, _row.closed_at).where(_row.number.in_([*numbers]))
     rows = connection.execute(statement)
-    return {row.number: Standing(row.version, row.closed_at is not None) for row in rows}
+    return {row.number: IncidentVersion(row.version, row.closed_at is not None) for row in rows}
 
 
 class IncidentCounts(NamedTuple):

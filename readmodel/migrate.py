@@ -33,7 +33,7 @@ from domain.shared.errors import OperatorError
 from readmodel.base.database import exists, lock, opened, reading, writing
 from readmodel.base.schema import metadata as metadata  # noqa: PLC0414 - exported
 
-LOCK = 7_238_877_700
+MIGRATION_LOCK = 7_238_877_700
 """Number of PostgreSQL's advisory lock for migrations; any that nothing else uses."""
 
 
@@ -145,7 +145,7 @@ def _alone(database: Engine) -> Iterator[Connection]:
             # Migrating a large table takes long, and so does waiting for another process to do it.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
-        lock(connection, LOCK)
+        lock(connection, MIGRATION_LOCK)
         yield connection
 
 

@@ -149,7 +149,7 @@ _CAUSE = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (even
 _CYCLE = sa.func.coalesce(events.c.cycle, cases.c.cycle, 1)
 _STATE = sa.func.coalesce(events.c.to_state, cases.c.state, "")
 _IS_FORMER = _note.recipient.startswith(f"{FORMER_CALLER}:", autoescape=True)
-_SAID = sa.case((sa.or_(events.c.action == "reply", _IS_FORMER), events.c.data), else_=None)
+_REPLY = sa.case((sa.or_(events.c.action == "reply", _IS_FORMER), events.c.data), else_=None)
 
 LATE_TRIES = 8
 """Tries, over two to four minutes, after which a delivery is late: its case is told, and it holds back no later one."""
@@ -331,7 +331,7 @@ def _tried_soon(at: datetime) -> sa.ColumnElement[bool]:
 _DELIVERIES = (
     sa.select(
         *(_note[name] for name in NotificationRow._fields),
-        *(_row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _SAID),
+        *(_row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _REPLY),
     )
     .join(notifications, _note.key == _row.key)
     .outerjoin(cases, cases.c.number == _note.number)

@@ -23,7 +23,7 @@ from domain.shared.value import to_milliseconds
 from readmodel.assessments.months import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.schema import JsonText
-from readmodel.cases.queries import PAGE, get_cases, timeline
+from readmodel.cases.queries import STATES_TOGETHER, get_cases, timeline
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, is_not_over, parts
 from readmodel.incidents import get as get_incident
 from readmodel.incidents import incident_events, incident_timeline, incidents
@@ -269,7 +269,7 @@ def all_facts(
     named = [cases.c[name] for name in CaseFacts._fields if name in cases.c]
     others = cases.c.service_code.label("service"), _EVENTS, is_not_over(at).label("not_over")
     statement = select(cases.c.number, *named, *others).where(*conditions).order_by(cases.c.number)
-    for row in connection.execute(statement.execution_options(yield_per=PAGE)).mappings():
+    for row in connection.execute(statement.execution_options(yield_per=STATES_TOGETHER)).mappings():
         number, facts = row["number"], {name: row[name] for name in CaseFacts._fields if name in row}
         yield number, CaseFacts(**facts, involved=tuple(involved.get(number, ())), over=not row["not_over"])
 

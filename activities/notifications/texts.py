@@ -158,7 +158,7 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
 
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
-DOCUMENTS = "documents/"
+DOCUMENT_TEMPLATES = "documents/"
 """Folder of the templates of documents, which `api.documents` checks and renders."""
 KIND_ZH = CASE_NOTIFICATION_ZH | INCIDENT_NOTIFICATION_ZH | ASSESSMENT_NOTIFICATION_ZH
 """Chinese name of every kind of notification."""
@@ -205,7 +205,7 @@ class Templates:
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
         sample = self._fields(_SAMPLE, "")
-        for name in self._environment.list_templates(filter_func=lambda name: not name.startswith(DOCUMENTS)):
+        for name in self._environment.list_templates(filter_func=lambda name: not name.startswith(DOCUMENT_TEMPLATES)):
             accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
             problems += template_problems(self._environment, name, sample, accepted)
         if problems:

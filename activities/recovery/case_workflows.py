@@ -20,11 +20,11 @@ from domain.shared.numbers import is_number
 
 CHUNK = 500
 """Cases that are listed and compared together."""
-SLICE = 50
+RECENT_CHUNK = 50
 """The same of what changed lately: to find and sort them takes Temporal less than ten milliseconds."""
 IS_OVER = 'ExecutionStatus IN ("Completed", "Terminated")'
 """Condition for cases that are over: a run that failed was refused at its start, and SQL has nothing of it."""
-SHORTEST = timedelta(seconds=0.5)
+SHORTEST_PART = timedelta(seconds=0.5)
 """Shortest part, and the first."""
 
 
@@ -65,19 +65,19 @@ class CaseWorkflows:
         It goes back from `until` in parts in which few cases changed, and lists what changed after `until` last. For
         every page Temporal's SQLite sorts all that a query finds, and everybody waits; a count reads as many rows.
         """
-        end, length = until, SHORTEST
+        end, length = until, SHORTEST_PART
         while end > since:
             begin = max(since, end - length)
             condition = f'{names.CHANGED_AT} BETWEEN "{begin.isoformat()}" AND "{end.isoformat()}"'
             found = (await self._client.count_workflows(f"{self._condition} AND {condition}")).count
-            if found > SLICE and length > SHORTEST:
+            if found > RECENT_CHUNK and length > SHORTEST_PART:
                 length /= 2
                 continue
             if found:
                 async for chunk in self.chunks(condition):
                     yield chunk
             end = begin
-            if found < SLICE / 2:
+            if found < RECENT_CHUNK / 2:
                 length *= 2
         # A start that was refused may have given itself any date.
         async for chunk in self.chunks(f'{names.CHANGED_AT} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):

@@ -30,7 +30,7 @@ from temporalio.service import RPCError
 from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWorkflows
-from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
+from activities.recovery.report import MOST_NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
 from activities.run_status import IS_PAUSED, NOT_OVER, UnreadableError, is_lost
 from readmodel import recovery
@@ -40,25 +40,25 @@ from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
 
-LOOK_BACK = timedelta(seconds=90)
-"""Time by which a look goes back behind the latest change that was listed. Changes appear in Temporal's list in any
-order, and a registration is dated by an API process, whose clock may be off by a minute. A look every 30 s lists each
+OVERLAP = timedelta(seconds=90)
+"""Time by which a comparison goes back behind the latest change that was listed. Changes appear in Temporal's list in
+any order, and a registration is dated by an API process, whose clock may be off by a minute. One every 30 s lists each
 change three times."""
 LONGEST_LAG = timedelta(minutes=5)
 """Time by which the list lags behind at most, while it answers and shows nothing new; Temporal retries in seconds."""
 STUCK_AFTER = timedelta(minutes=5)
 """Time after which a case counts as stuck that does not notice a due time or its incident's end, or publish."""
-FIRST_LOOK_BACK = timedelta(hours=48)
-"""The same for the first look of a worker: what happened while none looked."""
+FIRST_OVERLAP = timedelta(hours=48)
+"""The same for the first comparison of a worker: what happened while none ran."""
 GRACE = timedelta(seconds=5)
 """Time after a change, or after the signal `publish`, before the reconciler acts."""
 SWEEP_EVERY = timedelta(hours=1)
 SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
-"""Pause of a sweep after each chunk, for other work; that of a look is half as long."""
+"""Pause of a sweep after each chunk, for other work; that of a comparison is half as long."""
 RETRY_SECONDS = 5.0
-"""Pause after a look or sweep that failed."""
+"""Pause after a comparison or sweep that failed."""
 FAILURES_REPORTED = 4
 """Failures in a row after which they are reported."""
 
@@ -86,7 +86,7 @@ class _Signalled(NamedTuple):
 
 
 class Reconciler:
-    """The activity `reconcile`, with so many seconds between two looks; its workflow runs one at a time.
+    """The activity `reconcile`, with so many seconds between two comparisons; its workflow runs one at a time.
 
     `engine` reads, `writer` marks lost cases, and `projection` tells cases to publish.
     """
@@ -125,16 +125,16 @@ class Reconciler:
         self._unreadable: dict[str, str] = {}  # by their histories
         self._unreadable_rows: dict[str, str] = {}
         self._done = Counter[str]()
-        # Of looks and of sweeps: the types of the last errors in a row.
+        # Of comparisons and of sweeps: the types of the last errors in a row.
         self._failures = defaultdict[str, deque[str]](lambda: deque(maxlen=FAILURES_REPORTED))
         self._sweeping = False
 
     @activity.defn(name="reconcile")
     async def reconcile(self, before: ReconcilerReport) -> ReconcilerReport:
-        """Look until the run ends, the worker stops or the lost cases change, and sweep beside; return the report.
+        """Compare until the run ends, the worker stops or the lost cases change, and sweep beside; return the report.
 
-        While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile. `before` is the
-        report of the last run.
+        While SQL or Temporal does not answer, it waits; the next comparison sees what was missed meanwhile. `before` is
+        the report of the last run.
         """
         # The heartbeat is that of the attempt before, whose worker died.
         beats = activity.info().heartbeat_details[1:]
@@ -151,11 +151,11 @@ class Reconciler:
             current.details = (self._report(),)
 
             def goes_on() -> bool:
-                # What a look finds lost during a sweep is reported with what the sweep finds.
+                # What a comparison finds lost during a sweep is reported with what the sweep finds.
                 return not current.is_over and (self._sweeping or self._lost == lost)
 
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._repeat("look", self._look, current, goes_on))
+                tasks.create_task(self._repeat("comparison", self._compare_recent, current, goes_on))
                 tasks.create_task(self._repeat("sweep", self._sweep_if_due, current, goes_on))
         return self._report()
 
@@ -186,12 +186,12 @@ class Reconciler:
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self._loss_seen_at is not None or abs(now() - last) >= every
 
-    async def _look(self, current: PollerRun) -> None:
-        """Compare what has changed since the last look, and what was signalled to publish. Raises RunOverError."""
+    async def _compare_recent(self, current: PollerRun) -> None:
+        """Compare what has changed since the last time, and what was signalled to publish. Raises RunOverError."""
         began_at = now()
-        await self._look_for_loss()
+        await self._notice_loss()
         # Earlier than now, even if the clock was set back.
-        since = min(self._latest, began_at) - LOOK_BACK if self._latest else began_at - FIRST_LOOK_BACK
+        since = min(self._latest, began_at) - OVERLAP if self._latest else began_at - FIRST_OVERLAP
         latest = since
         async for chunk in self._workflows.changed_since(since, began_at):
             await self._compare(chunk)
@@ -204,18 +204,18 @@ class Reconciler:
         silent = {number for number, signalled in self._signalled.items() if signalled.pause > STUCK_AFTER}
         silent |= {*await self._foreign.numbers()}
         reported = self._lost.keys() | self._paused
-        self._stuck = await self._stuck_workflows.look(began_at - STUCK_AFTER, silent, reported)
+        self._stuck = await self._stuck_workflows.find(began_at - STUCK_AFTER, silent, reported)
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
-        # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
+        # Only the first sweep sees what changed before the first one. What changed just now may be listed later, and a
         # case that is behind lacks its first missing change.
         if self._swept_at:
             missing = (first_missing - timedelta(milliseconds=1) for first_missing in self._behind.values())
-            listed = max(self._latest - LOOK_BACK, began_at - LONGEST_LAG)
-            until = min([listed, began_at - LOOK_BACK, *missing])
+            listed = max(self._latest - OVERLAP, began_at - LONGEST_LAG)
+            until = min([listed, began_at - OVERLAP, *missing])
             self._in_sql_until = max(until, self._in_sql_until or until)
 
-    async def _look_for_loss(self) -> None:
+    async def _notice_loss(self) -> None:
         """Have one sweep begin if SQL has lost the newest change, as after a restore under a live worker."""
         if self._newest is None:
             return
@@ -229,14 +229,14 @@ class Reconciler:
         return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,
-            lost=dict(islice(self._lost.items(), NAMED)),
+            lost=dict(islice(self._lost.items(), MOST_NAMED)),
             lost_count=len(self._lost),
-            paused=sorted(self._paused)[:NAMED],
+            paused=sorted(self._paused)[:MOST_NAMED],
             paused_count=len(self._paused),
-            stuck=self._stuck[:NAMED],
+            stuck=self._stuck[:MOST_NAMED],
             stuck_count=len(self._stuck),
-            not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
-            unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), NAMED)),
+            not_begun=dict(islice((self._not_begun | self._ended).items(), MOST_NAMED)),
+            unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), MOST_NAMED)),
             fault=next((errors[-1] for errors in self._failures.values() if len(errors) == FAILURES_REPORTED), None),
             in_sql_until=self._in_sql_until,
         )
@@ -264,9 +264,9 @@ class Reconciler:
                     self._ended[number] = await self._workflows.terminate(number, live.run_id)
                 self._incomplete.pop(number, None)
                 if not seen.is_over and seen.is_put_off:
-                    await self._foreign.look(number, seen.run_id, self._in_sql_until)
+                    await self._foreign.check(number, seen.run_id, self._in_sql_until)
             else:
-                self._behind.setdefault(number, found.changed_at if found else seen.started_at - LOOK_BACK)
+                self._behind.setdefault(number, found.changed_at if found else seen.started_at - OVERLAP)
                 if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
                     await self._catch_up(number, seen, found)
         # The run before a reset may have changes that SQL never had, and that the present one does not publish.

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 from domain.shared.value import Immutable
 from readmodel.recovery import Lost
 
-NAMED = 20
+MOST_NAMED = 20
 """Lost cases that the report names."""
 REMEDY = (
     " · 修复 to bring them back: `hotline rebuild workflows`, one of them: `hotline rebuild workflows --case NUMBER`"
@@ -46,7 +46,7 @@ class ReconcilerReport(Immutable):
     unreadable: dict[str, str] = Field(
         {}, description="Cases, and assessments by id, that cannot be read, some; and why."
     )
-    fault: str | None = Field(None, description="Why the last look or sweep failed; null if neither did.")
+    fault: str | None = Field(None, description="Why the last comparison or sweep failed; null if neither did.")
     in_sql_until: AwareDatetime | None = Field(None, description="SQL once had every change until then.")
 
     def __str__(self) -> str:

@@ -32,7 +32,7 @@ class StuckWorkflows:
     def unreadable(self) -> dict[str, str]:
         return self._workflows.others.unreadable
 
-    async def look(self, due_before: datetime, silent: AbstractSet[str], reported: AbstractSet[str]) -> list[str]:
+    async def find(self, due_before: datetime, silent: AbstractSet[str], reported: AbstractSet[str]) -> list[str]:
         """Return the numbers of cases, those that SQL has first, and then the ids of others.
 
         Args:
@@ -53,7 +53,7 @@ class StuckWorkflows:
     async def sweep(
         self, due_before: datetime, ended_at: datetime | None, pause: Callable[[], Awaitable[None]]
     ) -> None:
-        """Look for those that no list shows, with pauses after each page.
+        """Watch those that no list shows, with pauses after each page.
 
         With an instant, ended cases count to which something can happen then.
         """
@@ -89,7 +89,7 @@ class ForeignRuns:
         self._own = dict[str, str]()  # runs, by case
         self._watched = WatchList()
 
-    async def look(self, number: str, run_id: str, until: datetime | None) -> None:
+    async def check(self, number: str, run_id: str, until: datetime | None) -> None:
         """Read who has started a run that was put off. `until` is that of `repair`. Raises as `repair`."""
         if self._own.get(number) == run_id:
             return

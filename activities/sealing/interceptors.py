@@ -137,7 +137,7 @@ class _ClientOutbound(client.OutboundInterceptor):
             fault = "Temporal did not name the latest run in time"
             raise RPCError(fault, RPCStatusCode.DEADLINE_EXCEEDED, b"") from None
         own = stamps.QUERY, input.query, stamps.asked_for(asked, arguments, input.run_id)
-        input.headers = {**input.headers, stamps.ASKED: Payload(data=asked)}
+        input.headers = {**input.headers, stamps.ASKED_HEADER: Payload(data=asked)}
         input.args, input.ret_type = [*map(RawValue, arguments)], RawValue
         answer = await super().query_workflow(input)
         payload = answer.payload if answer else NOT_SEALED
@@ -177,7 +177,7 @@ class _WorkflowInbound(worker.WorkflowInboundInterceptor):
 
     async def handle_query(self, input: worker.HandleQueryInput) -> Any:
         answer = await super().handle_query(input)
-        if (asked := input.headers.get(stamps.ASKED)) is None:
+        if (asked := input.headers.get(stamps.ASKED_HEADER)) is None:
             return answer
         stamp = Stamp(stamps.QUERY, input.query, asked.data.decode(errors="replace"))
         return stamp.stamped(workflow.payload_converter(), [answer])[0]

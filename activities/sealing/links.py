@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from activities.sealing.keys import Keys, Seal
 
-VALID = timedelta(days=14)
+LINK_VALID = timedelta(days=14)
 _CONTENT = struct.Struct(">QIHH")
 """Number, second and millisecond of the link, cycle. With the key's id and the code (MAC) before it, 36 bytes."""
 
@@ -22,7 +22,7 @@ class Link(NamedTuple):
     made_at: datetime
 
     def has_expired(self, at: datetime) -> bool:
-        return at >= self.made_at + VALID
+        return at >= self.made_at + LINK_VALID
 
 
 class CallerLinks:

@@ -24,14 +24,14 @@ from activities.sealing.envelope import FOREIGN, Envelope, key_of
 
 log = logging.getLogger("hotline.worker")
 
-VALID = timedelta(minutes=5)
+STAMP_VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
-ACCEPTED_WITHIN = 3 * VALID
+ACCEPTED_WITHIN = 3 * STAMP_VALID
 """The same for an update by Temporal's clock, which alone a replay knows: that of the worker may be off."""
 START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
 QUERY, REFUSAL = "query", "refusal"
-ASKED = "asked"
+ASKED_HEADER = "asked"
 """Header of a query: drawn for each. It is stamped on the answer, so that nobody gives one to another query for it."""
 ENDED_FIRST = "AcceptedUpdateCompletedWorkflow"
 """Type of the failure by which Temporal itself, without a seal, answers an update whose workflow ended before it.
@@ -134,18 +134,18 @@ def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:
     if update := workflow.current_update_info():
         if not failure.HasField("encoded_attributes"):
             failure.encoded_attributes.CopyFrom(converter.to_payloads([None])[0])
-        Stamp(REFUSAL, _said(failure), update.id).put_on(failure.encoded_attributes)
+        Stamp(REFUSAL, _type_and_message(failure), update.id).put_on(failure.encoded_attributes)
 
 
 def check_refusal(update_id: str, failure: Failure, envelope: Envelope) -> None:
     """Raise UndecidedError if the service has not refused the update of this id so."""
     payload = envelope.open(failure.encoded_attributes)
     check_sealed(payload)
-    if Stamp.of(payload)[:3] != (REFUSAL, _said(failure), update_id):
+    if Stamp.of(payload)[:3] != (REFUSAL, _type_and_message(failure), update_id):
         raise UndecidedError("the refusal of an update was sealed for another, or with other words")
 
 
-def _said(failure: Failure) -> str:
+def _type_and_message(failure: Failure) -> str:
     return f"{failure.application_failure_info.type} {failure.message}"
 
 
@@ -234,12 +234,12 @@ def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of 
     """
     failure = answer.result.failed.failure.cause
     if answer.result.HasField("completed"):
-        said: tuple[Any, ...] = answer.result.completed.result, RESULT, None
+        answered: tuple[Any, ...] = answer.result.completed.result, RESULT, None
     elif answer.result.HasField("failed"):
-        said = failure.encoded_attributes, FAILURE, failure.application_failure_info.type
+        answered = failure.encoded_attributes, FAILURE, failure.application_failure_info.type
     else:
         return
-    payload, kind, name = said
+    payload, kind, name = answered
     if fault := answer_fault(payload, kind, run.asked[answer.seq - 1], run.info.workflow_start_time, name):
         raise UndecidedError(f"the answer of an activity cannot be taken: {fault}")
 
@@ -276,7 +276,7 @@ def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
     return None
 
 
-def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | None:
+def _age_fault(payload: Payload, now: float, lasts: timedelta = STAMP_VALID) -> str | None:
     age = now - int(Stamp.of(payload).at) / 1000
     if abs(age) <= lasts.total_seconds():
         return None

@@ -164,17 +164,8 @@ class Assessments:
             check_not_final(number, period.months(now, zone), months.settled_months(sql, now))
 
     def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
-        if by in (Subject.AGENT, Subject.CREW):
+        if (names := self.backend.catalogue.subjects(by)) is None:
             return lambda subject: (person.name if (person := self.backend.people.get(subject)) else None, None)
-        catalogue = self.backend.catalogue
-        coded = {
-            Subject.DEPARTMENT: catalogue.departments,
-            Subject.SERVICE: catalogue.services,
-            Subject.DISTRICT: catalogue.districts,
-        }.get(by, ())
-        names = {each.code: (each.name, each.name_zh) for each in coded}
-        if by is Subject.COMPANY:
-            names = {by.value: (catalogue.name, catalogue.name_zh)}
         return lambda subject: names.get(subject, (None, None))
 
 

@@ -22,17 +22,8 @@ from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
 from api.routing import StrictRoute, TheExportTurn, TheReader, needs
+from domain.assessment import state
 from domain.assessment.actions import decide_objection, inspect, object_
-from domain.assessment.state import (
-    ASSESSMENT_FINAL,
-    EVIDENCE_NEEDED,
-    EXCLUSION_DECIDED,
-    OWN_EXCLUSION,
-    UNKNOWN_EXCLUSION_GROUND,
-    AssessmentAction,
-    AssessmentFields,
-    Objection,
-)
 from domain.catalogue.figures import Subject
 from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
@@ -76,7 +67,7 @@ _ACTED = (*POST_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, TOO_MANY_ACTIONS
 _CHECKED = (UNKNOWN_SUBJECT, UNKNOWN_FIGURE, CASE_NOT_COUNTED, INVALID_NUMBER)
 
 
-def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
+def _problems(action: state.AssessmentAction) -> tuple[ProblemKind, ...]:
     return (*_ACTED, *map(kind_of, action.problems))
 
 
@@ -242,7 +233,9 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
     return answers.ObjectionItem.of(month, found)
 
 
-def _objection_like(month: AssessmentFields, body: answers.NewObjection, complaint: str | None) -> Objection:
+def _objection_like(
+    month: state.AssessmentFields, body: answers.NewObjection, complaint: str | None
+) -> state.Objection:
     """Return the objection that this request has raised, now or before: no other is to the same figure and case."""
     wanted = (body.subject, body.figure, complaint)
     return next(
@@ -253,8 +246,8 @@ def _objection_like(month: AssessmentFields, body: answers.NewObjection, complai
 
 
 _OF_CASE = "/v1/complaints/{number}/exclusions"
-_REFUSED = tuple(map(kind_of, (UNKNOWN_EXCLUSION_GROUND, EVIDENCE_NEEDED, ASSESSMENT_FINAL)))
-_UNDECIDED = tuple(map(kind_of, (EXCLUSION_DECIDED, OWN_EXCLUSION, ASSESSMENT_FINAL)))
+_REFUSED = tuple(map(kind_of, (state.UNKNOWN_EXCLUSION_GROUND, state.EVIDENCE_NEEDED, state.ASSESSMENT_FINAL)))
+_UNDECIDED = tuple(map(kind_of, (state.EXCLUSION_DECIDED, state.OWN_EXCLUSION, state.ASSESSMENT_FINAL)))
 
 
 class ExclusionListing(Paging):

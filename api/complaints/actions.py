@@ -55,7 +55,7 @@ from readmodel.calls.contacts import link_goes_nowhere
 from readmodel.cases.queries import PastCredit, credited, get_case
 from readmodel.cases.search_terms import phone_term
 
-PREFIX = "/v1/complaints/{number}/actions"
+ACTIONS_PATH = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
 CREDIT_LIMIT_REACHED = declare("credit-limit-reached", HTTPStatus.CONFLICT, "Credit limit of the account reached")
 NO_TEXT_MESSAGES = declare("no-text-messages", HTTPStatus.CONFLICT, "No channel to callers' telephones")
@@ -313,7 +313,7 @@ def _names_another(caller: Caller, given: Caller | None, area_code: str) -> bool
 router = APIRouter(tags=["actions"], route_class=StrictRoute)
 add_actions(
     router,
-    PREFIX,
+    ACTIONS_PATH,
     COMMANDS,
     Annotated[ComplaintActions, from_backend("complaint_actions")],
     number=NumberText,
@@ -326,7 +326,7 @@ add_actions(
 )
 
 
-@router.post(PREFIX + "/{action}", include_in_schema=False, dependencies=[Depends(KEY)])
+@router.post(ACTIONS_PATH + "/{action}", include_in_schema=False, dependencies=[Depends(KEY)])
 async def unknown(number: NumberText, action: str) -> Response:  # noqa: ARG001 - part of the path
     """Answer 404; a stranger learns nothing."""
     hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""

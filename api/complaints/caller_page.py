@@ -29,7 +29,7 @@ from domain.kit.event import ActionBody, Command
 from domain.shared.actors import CALLER
 from domain.shared.value import exhaustive
 
-HEADERS = {"X-Robots-Tag": "noindex"}
+PAGE_HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
 """Problems of forms that the caller has to complete."""
 QUESTIONS = ("contacted", "solved", "satisfaction")
@@ -206,7 +206,7 @@ def _html(
     more: Mapping[str, str] | None = None,
     **values: Any,  # noqa: ANN401 - fields of the page
 ) -> Response:
-    headers = {**HEADERS, **(more or {})}
+    headers = {**PAGE_HEADERS, **(more or {})}
     return page("caller_page.html", status, headers, zh=zh, problem=problem, steps=Satisfaction, **values)
 
 

@@ -14,7 +14,7 @@ from api.responses import EventItem, body_like, masked_for, reads_one_department
 from api.routing import from_backend, require_reach
 from api.sql import ProjectionWriter, Reader, sql_unavailable
 from api.temporal.client import ComplaintClient
-from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENT_KINDS, document_of
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS, available_actions
 from domain.case.intake import Intake, IntakeChannel
@@ -207,7 +207,7 @@ class NoticeItem(Immutable):
             data,
             kind=event.action,
             title=DOCUMENT_EN[event.action],
-            title_zh=DOCUMENTS[event.action].zh,
+            title_zh=DOCUMENT_KINDS[event.action].zh,
             departments=[each.department for each in data.addressees],
             links={"self": f"{here}/notices/{event.seq}", "complaint": here},
         )
@@ -229,22 +229,22 @@ MASKED_AS: Mapping[str, str | None] = {
     "reply": None,
 }
 """Columns, each with the field of `PERSONAL_DATA` as which it is masked; None: it holds no personal data."""
-COLUMNS = tuple(MASKED_AS)
+EXPORTED = tuple(MASKED_AS)
 _PERSONAL = {name: field.split(".") for name, field in MASKED_AS.items() if field}
 _FIELDS = {field for kind in PERSONAL_DATA for field in kind.fields}
 exhaustive("PERSONAL_DATA", filter(None, MASKED_AS.values()), _FIELDS)
 _NAMES = {*(field.replace(".", "_") for field in _FIELDS), *(field.rpartition(".")[2] for field in _FIELDS)}
-exhaustive("MASKED_AS", _NAMES.intersection(COLUMNS), _PERSONAL)  # A personal column is never in clear by oversight.
+exhaustive("MASKED_AS", _NAMES.intersection(EXPORTED), _PERSONAL)  # A personal column is never in clear by oversight.
 
 
 def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
     """Return the cells of rows of `list_rows`, as this reader may see them."""
     found = list[list[Cell]]()
     for row in rows:
-        values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in COLUMNS}
+        values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in EXPORTED}
         values["flags"] = " ".join(row["flags"])
         nested = {name: {of: {field: values[name]}} for name, (of, field) in _PERSONAL.items()}
         shown = masked_for(reader, values | nested, row["state"])
         shown |= {name: shown[name][of][field] for name, (of, field) in _PERSONAL.items()}
-        found.append([shown[name] for name in COLUMNS])
+        found.append([shown[name] for name in EXPORTED])
     return found

@@ -39,7 +39,7 @@ from workflows.clients.start import Request
 log = logging.getLogger("hotline.api")
 
 PAUSES = (1.0, 5.0, 25.0, 125.0, 600.0)
-"""Seconds before each look: most of what is slow is over by then, and an outage of ten minutes."""
+"""Seconds before each try: most of what is slow is over by then, and an outage of ten minutes."""
 EVERY_SECONDS = 15.0
 """Time between two rounds of corrected callers. A correction over HTTP begins one at once."""
 AGAIN_SECONDS = 0.1

@@ -15,7 +15,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from api.complaints.cases import (
-    COLUMNS,
+    EXPORTED,
     EXPORTED_PAGE,
     Complaint,
     NewComplaint,
@@ -107,7 +107,7 @@ class PartListing(Paging):
 
 
 NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not found")
-HEADERS = {"Vary": "Accept"}
+NOTICE_HEADERS = {"Vary": "Accept"}
 
 
 router = APIRouter(tags=["complaints"], route_class=StrictRoute)
@@ -179,7 +179,7 @@ async def list_complaints(
 
         shown = partial(cells, reader=actor)
         pages = await turn.pages(read, shown, wanted.cursor, only_first=limit is not None)
-        return await turn.answer(wanted.format, "complaints", COLUMNS, pages)
+        return await turn.answer(wanted.format, "complaints", EXPORTED, pages)
     page = await cases.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
     return Page[Complaint](items=items, next_cursor=page.next_cursor)
@@ -300,9 +300,9 @@ async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the doc
         raise ProblemError(NOTICE_NOT_FOUND, detail, accepted=accepted)
     html = documents.html(number, there[seq])
     if not prefers_pdf(accept) or (printer is None and quality(accept, HTML)):
-        return HTMLResponse(html, headers=HEADERS | CONTENT_SECURITY)
+        return HTMLResponse(html, headers=NOTICE_HEADERS | CONTENT_SECURITY)
     printed = await printed_with(printer, html, there[seq].at, accepted=[HTML])
-    return Response(printed, media_type=PDF, headers=HEADERS)
+    return Response(printed, media_type=PDF, headers=NOTICE_HEADERS)
 
 
 def prefers_pdf(accept: str) -> bool:

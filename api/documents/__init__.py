@@ -15,11 +15,10 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
-from activities.notifications.texts import DOCUMENTS, LimitedEnvironment, template_problems
+from activities.notifications.texts import DOCUMENT_TEMPLATES, LimitedEnvironment, template_problems
 from api.edge.problems import ProblemError, declare
 from domain.calendar.work_calendar import on_the_wall
-from domain.case.automatic.lateness import DOCUMENT_EN, Addressee, Criticised, Noticed, document_of
-from domain.case.automatic.lateness import DOCUMENTS as KINDS
+from domain.case.automatic.lateness import DOCUMENT_EN, DOCUMENT_KINDS, Addressee, Criticised, Noticed, document_of
 from domain.case.clocks import CLOCK_ZH
 from domain.case.lifecycle import Event, Names, State
 from domain.catalogue.terms import URGED
@@ -71,7 +70,7 @@ def printer() -> Printer | None:
 
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
-NAMES = frozenset(f"{DOCUMENTS}{name}.html" for name in (*KINDS, "layout", "facts"))
+NAMES = frozenset(f"{DOCUMENT_TEMPLATES}{name}.html" for name in (*DOCUMENT_KINDS, "layout", "facts"))
 _AT = datetime(2026, 8, 5, 4, tzinfo=UTC)
 SAMPLE = Event(
     seq=9,
@@ -116,7 +115,7 @@ class Documents:
         self._environment = LimitedEnvironment(
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, autoescape=True, auto_reload=False
         )
-        names = [name for name in self._environment.list_templates() if name.startswith(DOCUMENTS)]
+        names = [name for name in self._environment.list_templates() if name.startswith(DOCUMENT_TEMPLATES)]
         sample, accepted = fields("2608034711004", SAMPLE), ", ".join(sorted(NAMES))
         problems = [
             problem
@@ -127,7 +126,7 @@ class Documents:
             raise FileError(problems)
 
     def html(self, number: str, event: Event) -> str:
-        return self._environment.get_template(f"{DOCUMENTS}{event.action}.html").render(fields(number, event))
+        return self._environment.get_template(f"{DOCUMENT_TEMPLATES}{event.action}.html").render(fields(number, event))
 
 
 def fields(number: str, event: Event) -> Mapping[str, Any]:
@@ -143,7 +142,7 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "document_number": f"{number}-{event.seq}",
         "number": number,
         "cycle": event.cycle,
-        "title_zh": KINDS[event.action].zh,
+        "title_zh": DOCUMENT_KINDS[event.action].zh,
         "title_en": DOCUMENT_EN[event.action].capitalize(),
         "issuer_zh": issuer.name_zh,
         "issuer_en": issuer.name,

@@ -18,7 +18,7 @@ TARGET_BYTES = 1_000_000
 """Longest such URL: 80,000 characters of details, with 9 bytes for each Chinese character and 12 for some."""
 LONG_HEADS, LONG_HEADS_OF_ADDRESS = 32, 8
 """Connections at the same time that may have sent a longer head, in all and of one address: 32 MB."""
-FIELDS = 100
+MOST_FIELDS = 100
 """Most fields of a request, with its trailers: each takes some twenty times the bytes of a tiny one."""
 PIECE_BYTES = 8 * 1024
 """Bytes that are parsed at once, so that the parser keeps no more than this beyond a limit."""
@@ -105,7 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not getattr(self.cycle, "response_complete", True):
             self.transport.abort()
             return
-        bytes_at_most, fields_at_most = f"{HEAD_BYTES} bytes at most", f"{FIELDS} header fields at most"
+        bytes_at_most, fields_at_most = f"{HEAD_BYTES} bytes at most", f"{MOST_FIELDS} header fields at most"
         detail = f"The request line and the header fields may have {bytes_at_most} together, and {fields_at_most}."
         answer = ProblemError(HEAD_TOO_LARGE, detail, accepted=[bytes_at_most, fields_at_most]).response()
         fields = [*self.server_state.default_headers, *answer.raw_headers, (b"connection", b"close")]
@@ -119,7 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field, unless there are too many. The parser goes on to the end of its piece after a refusal."""
         self._fields += 1
-        if self._fields <= FIELDS:
+        if self._fields <= MOST_FIELDS:
             super().on_header(name, value)
         elif not self._is_refused:
             self._refuse()

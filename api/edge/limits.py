@@ -136,7 +136,7 @@ def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, time
 
 
 class Turns:
-    """Locks by what is counted, for as long as somebody holds them or waits."""
+    """Locks of the telephones and people whose requests are counted, kept while somebody holds them or waits."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()

@@ -75,7 +75,7 @@ Serving = Callable[[], AbstractContextManager[None]]
 _HOST = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(:(?P<port>[0-9]{1,5}))?")
 _LAST_PORT = 65535
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-HEADERS = (
+SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
@@ -101,7 +101,7 @@ def watch(app: ASGIApp, metrics: Metrics) -> ASGIApp:
                 status = message["status"]
                 given = message.get("headers", ())
                 own = {name.lower() for name, _ in given}
-                message["headers"] = [*given, *(field for field in HEADERS if field[0] not in own)]
+                message["headers"] = [*given, *(field for field in SECURITY_HEADERS if field[0] not in own)]
             await send(message)
 
         try:

@@ -25,7 +25,7 @@ from domain.shared.errors import OperatorError, ProblemType, Refused, causes, fo
 from domain.shared.value import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
-PREFIX = "urn:hotline:problem:"
+URN = "urn:hotline:problem:"
 
 
 class ProblemKind(NamedTuple):
@@ -93,7 +93,7 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """Answer of every error (RFC 9457)."""
 
-    type: str = Field(description="Stable; meant for programs.", examples=[f"{PREFIX}out-of-turn"])
+    type: str = Field(description="Stable; meant for programs.", examples=[f"{URN}out-of-turn"])
     title: str
     status: int
     detail: str = Field(description="Meant for people: what is wrong, and what would be accepted.")
@@ -118,7 +118,7 @@ class ProblemError(Exception):
     ) -> None:
         super().__init__(detail)
         self.headers = dict(headers or {})
-        self.problem = Problem(type=PREFIX + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
+        self.problem = Problem(type=URN + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
 
     def response(self) -> Response:
         content = self.problem.model_dump_json(exclude_none=True).encode()

@@ -59,7 +59,7 @@ def defused(text: str) -> str:
 
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-LONGEST = 32_767
+LONGEST_CELL = 32_767
 """Characters that Excel takes in one cell."""
 _WAITING = "hotline-workbook-"
 """Beginning of the names of folders in which rows wait for their workbook."""
@@ -141,21 +141,21 @@ class Sheets:
         if isinstance(cell, bool):
             sheet.write_string(self._row, place, str(cell).lower())
         elif isinstance(cell, str) and kind is not ColumnKind.AMOUNT:
-            sheet.write_string(self._row, place, cell[:LONGEST])
+            sheet.write_string(self._row, place, cell[:LONGEST_CELL])
         else:
             sheet.write_number(self._row, place, float(cell), self._formats.get(kind))
 
 
-CHUNK = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 """Bytes of a file that are sent at once."""
 PAUSE = 3
 """Longest pause after a step of an export, as a multiple of the step's duration."""
-LOOK_SECONDS = 0.02
-"""Time between two looks if the event loop is busy: it is if it looks later by half."""
+LOOP_CHECK_SECONDS = 0.02
+"""Time between two checks of the event loop: it is busy if one comes later by half."""
 
 
 class ExportTurn(asyncio.Lock):
-    """Lock of the one step of an export that runs, kept after it for a look at the loop, longer if that is busy."""
+    """Lock of the one step of an export that runs, kept after it for a check of the loop, longer if that is busy."""
 
     async def __aenter__(self) -> None:
         await super().__aenter__()
@@ -166,9 +166,9 @@ class ExportTurn(asyncio.Lock):
         now = asyncio.get_running_loop().time
         try:
             ends_at = now() + PAUSE * (now() - self._began)
-            while (looked_at := now()) < ends_at:
-                await asyncio.sleep(min(LOOK_SECONDS, ends_at - looked_at))
-                if now() - looked_at < 1.5 * LOOK_SECONDS:
+            while (checked_at := now()) < ends_at:
+                await asyncio.sleep(min(LOOP_CHECK_SECONDS, ends_at - checked_at))
+                if now() - checked_at < 1.5 * LOOP_CHECK_SECONDS:
                     break
         finally:
             self.release()
@@ -238,7 +238,7 @@ class ExportTurn(asyncio.Lock):
 
 def _sent(file: BinaryIO) -> Iterator[bytes]:
     with file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 

@@ -38,7 +38,7 @@ MOST_HOURS = 8
 """Labels of a line chart that have room side by side."""
 MOST_STEPS = 4
 """Steps of the axis of values."""
-SHORT = 10_000
+THOUSANDS_FROM = 10_000
 """Values from which the axis shows thousands."""
 Series = Counter[str]
 """Values by label; floats, which its type does not say."""
@@ -120,7 +120,7 @@ def _config(chart: Chart, labels: Sequence[str], legend: int) -> Config:
 
 def _figure(value: float) -> str:
     """Return a figure of the axis in little room, as 5,000 or 10k."""
-    return f"{value / 1000:,.10g}k" if value >= SHORT else f"{value:,.10g}"
+    return f"{value / 1000:,.10g}k" if value >= THOUSANDS_FROM else f"{value:,.10g}"
 
 
 def _ticks(top: float) -> range:

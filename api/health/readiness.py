@@ -31,7 +31,7 @@ from api.routing import CurrentCatalogue, StrictRoute, from_backend
 from api.temporal.server import ClockCheck, describe_offset, is_off
 from readmodel.notifications import oldest_due
 from readmodel.recovery import lost_cases
-from workflows.clients import service
+from workflows.clients import upkeep
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""
@@ -43,12 +43,12 @@ LONGEST_SWEEP = 2 * SWEEP_EVERY
 """Time without a whole comparison of Temporal and SQL from which on the service is degraded."""
 CALENDAR_DAYS = 14
 """Days before the end of the known holidays from which on the service is degraded; before that it gives notice."""
-REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
+NOT_PREPARED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
 """Errors of a Temporal that answers, and whose namespace or search attributes are missing."""
 
 UNABLE = "unavailable"
 """Status of a service that takes no calls."""
-NAMED = 5
+MOST_NAMED = 5
 """Cases that the detail names."""
 
 Checks = Mapping[str, Callable[[], Awaitable[Component]]]
@@ -64,14 +64,14 @@ class ReadinessCheck:
     _task: asyncio.Task[Readiness] | None = None
     _found_at: float = 0.0
 
-    async def look(self) -> Readiness:
+    async def result(self) -> Readiness:
         """Return the readiness, found within the last second or now."""
         if self._task is None or (self._task.done() and monotonic() - self._found_at >= FRESH_SECONDS):
-            self._task = asyncio.create_task(self._look())
+            self._task = asyncio.create_task(self._check())
         # One client that hangs up must not end the check of the others.
         return await asyncio.shield(self._task)
 
-    async def _look(self) -> Readiness:
+    async def _check(self) -> Readiness:
         found = await asyncio.gather(*(_guarded(name, check) for name, check in self.checks.items()))
         parts = dict(zip(self.checks, found, strict=True))
         result = readiness(parts)
@@ -99,7 +99,7 @@ def checks(
         "read_model": sql.read_model,
         "courier": partial(_courier, temporal, sql, clock),
         "reconciler": partial(_reconciler, temporal, sql, clock),
-        "surge_watch": partial(temporal.poller, service.SURGE_WATCH),
+        "surge_watch": partial(temporal.poller, upkeep.SURGE_WATCH),
         "keys": lambda: sql.keys(clock()),
         "calendar": partial(_calendar, in_force, clock),
         "catalogue": partial(_catalogue, in_force),
@@ -123,7 +123,7 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Comp
     except SQLAlchemyError:
         return unknown("SQL", "sql")
     except (RPCError, RuntimeError) as error:  # RuntimeError: of a client that could not connect yet
-        if isinstance(error, RPCError) and error.status in REFUSED:
+        if isinstance(error, RPCError) and error.status in NOT_PREPARED:
             remedy = "Run `hotline temporal-setup`: a search attribute or the namespace is missing."
             return fault("not known: Temporal refuses the question", remedy)
         return unknown("Temporal", "temporal")
@@ -141,14 +141,14 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
 
     Nor is it if it runs on a worker that does not use this database: it sends what is due in another one.
     """
-    found, oldest = await temporal.described(service.COURIER), None
-    poller = await temporal.poller_by(found, service.COURIER)
+    found, oldest = await temporal.described(upkeep.COURIER), None
+    poller = await temporal.poller_by(found, upkeep.COURIER)
     if not poller.ok:
         return poller
     # SQL that is down is told by a part of its own.
     with suppress(TimeoutError, SQLAlchemyError):
         async with asyncio.timeout(CHECK_SECONDS / 2):
-            oldest = await sql.reader.look(oldest_due, clock())
+            oldest = await sql.reader.read(oldest_due, clock())
             if (on := worker_of(found)) and await sql.misses(on, clock()):
                 remedy = "Stop that worker, and compare its HOTLINE_DATABASE_URL with that of the others."
                 return fault(f"runs on the worker {on} (process and host), which does not use this database", remedy)
@@ -163,34 +163,34 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
 
 
 _NO_SCHEDULE = (
-    f"End the workflow `{service.WORKFLOW}` if this lasts with Temporal up and the part `worker` names no other remedy;"
+    f"End the workflow `{upkeep.WORKFLOW}` if this lasts with Temporal up and the part `worker` names no other remedy;"
     " a worker makes the Schedule again."
 )
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
-    poller = await temporal.poller(service.RECONCILER)
+    poller = await temporal.poller(upkeep.RECONCILER)
     if not poller.ok:
         return poller
-    report = await service.last_report(temporal.client) or ReconcilerReport()
+    report = await upkeep.last_report(temporal.client) or ReconcilerReport()
     if report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return fault(detail, "Read the log of the worker. It tries again by itself.")
     if report.unswept_since and clock() - report.unswept_since > LONGEST_SWEEP:
         # Somebody else may also have repeated an old report.
         detail = f"it has made no whole comparison since {report.unswept_since:%Y-%m-%d %H:%M} UTC"
-        return fault(detail, f"Read the log of the worker; terminate `{service.RECONCILER.id}`.")
+        return fault(detail, f"Read the log of the worker; terminate `{upkeep.RECONCILER.id}`.")
     faults: dict[str, str] = {}
     if report.paused:
-        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}"] = UNPAUSE
+        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:MOST_NAMED])}"] = UNPAUSE
     if report.stuck:
         faults[f"{report.stuck_count} open workflows do not go on: {', '.join(report.stuck)}"] = (
             "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, or"
             " has paused or pinned it, end the workflow and run `hotline rebuild workflows --case NUMBER`. For what is"
             " no case, docs/reconciler.md says how to go on."
         )
-    if lost := await sql.reader.look(lost_cases):
+    if lost := await sql.reader.read(lost_cases):
         lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
         faults[f"{len(lost)} open cases have lost their workflow: {_named(lost)}"] = (
             f"Run `hotline rebuild workflows`, or `--case NUMBER` with it for one; they are listed by {lists}."
@@ -199,16 +199,16 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
         remedy = "Run the release that wrote them; if it is this one, report it: a rule broke their state."
         faults[f"cases cannot be read: {_named(report.unreadable)}"] = remedy
     try:
-        if (found := await service.describe_schedule(temporal.client)) and found.schedule.state.paused:
+        if (found := await upkeep.describe_schedule(temporal.client)) and found.schedule.state.paused:
             remedy = "Unpause the Schedule in the Temporal UI."
-            faults[f"the Schedule `{service.SCHEDULE}` is paused: no report or assessment begins"] = remedy
+            faults[f"the Schedule `{upkeep.SCHEDULE}` is paused: no report or assessment begins"] = remedy
     except RPCError:
-        faults[f"the Schedule `{service.SCHEDULE}` does not answer"] = _NO_SCHEDULE
+        faults[f"the Schedule `{upkeep.SCHEDULE}` does not answer"] = _NO_SCHEDULE
     return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else poller
 
 
 def _named(why: Mapping[str, str]) -> str:
-    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), NAMED))
+    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), MOST_NAMED))
 
 
 async def _clock(check: ClockCheck) -> Component:
@@ -255,7 +255,7 @@ async def healthz() -> Health:
 )
 async def readyz(checked: TheReadiness, response: Response) -> Readiness:
     """Report the parts of the service. Calls need Temporal and a right clock; other faults make it `degraded`."""
-    found = await checked.look()
+    found = await checked.result()
     if found.status == UNABLE:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return found
@@ -269,5 +269,5 @@ async def readyz(checked: TheReadiness, response: Response) -> Readiness:
 )
 async def metrics(checked: TheReadiness, counted: Annotated[Metrics, from_backend("metrics")]) -> Response:
     """Report requests, durations, answers of 202, batches written, readiness, and days of known holidays."""
-    await checked.look()
+    await checked.result()
     return Response(counted.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

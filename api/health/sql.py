@@ -50,7 +50,7 @@ class SqlHealth:
     async def sql(self) -> Component:
         """Report if SQL answers, has its tables, and lets a transaction begin that writes."""
         try:
-            await self.reader.look(versions, ["0"])
+            await self.reader.read(versions, ["0"])
         except SQLAlchemyError:
             remedy = "Start the database; if tables are missing, `hotline migrate`, then `hotline rebuild readmodel`."
             return fault("does not answer, or its tables are missing", remedy)
@@ -65,7 +65,7 @@ class SqlHealth:
         return fine("answers")
 
     async def keys(self, at: datetime) -> Component:
-        found = await self.reader.look(keys_by_process, at)
+        found = await self.reader.read(keys_by_process, at)
         # After a rotation each process has yet to state the new key.
         older = [key_id for key_id, made_at in self.key_ids().items() if made_at <= at - LIVE]
         rotated = self.key_ids().keys() - older if older else ()
@@ -83,7 +83,7 @@ class SqlHealth:
     async def misses(self, worker: str, at: datetime) -> bool:
         """Return True if other workers work on this database, and not the one with this identity in Temporal."""
         process, _, host = worker.partition("@")
-        workers = [each for each in await self.reader.look(keys_by_process, at) if each.startswith("worker ")]
+        workers = [each for each in await self.reader.read(keys_by_process, at) if each.startswith("worker ")]
         return bool(workers) and not any(each.startswith(process_name("worker", host, process)) for each in workers)
 
     async def read_model(self) -> Component:
@@ -108,7 +108,7 @@ class SqlHealth:
 
     async def _counts(self) -> tuple[int, int]:
         # Temporal first: a case is in its list before it is in SQL.
-        return await self.count_running(), await self.reader.look(count_open)
+        return await self.count_running(), await self.reader.read(count_open)
 
     def _writable(self) -> bool:
         """Return True if a transaction begins that may write. Raises SQLAlchemyError; on SQLite that is the answer."""

@@ -21,7 +21,7 @@ from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
-from workflows.clients.service import INTERNAL_QUEUE, Singleton, deployments_in, describe_queue, is_limited
+from workflows.clients.upkeep import INTERNAL_QUEUE, Singleton, deployments_in, describe_queue, is_limited
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import STATE
 
@@ -130,8 +130,8 @@ class TemporalHealth:
             return fault(detail, _RESTART.format(singleton.id))
         if found.pending_activities:
             pending = found.pending_activities[0]
-            is_told = await self._is_sealed_lately(pending, singleton)
-            return _poller(pending, singleton) if is_told else fault(FOREIGN_BEAT, _RESTART.format(singleton.id))
+            is_sealed = await self._is_sealed_lately(pending, singleton)
+            return _poller(pending, singleton) if is_sealed else fault(FOREIGN_BEAT, _RESTART.format(singleton.id))
         waits = _age(found.pending_workflow_task.scheduled_time)
         if waits >= SILENT_SECONDS or found.pending_workflow_task.attempt > 1:
             detail = f"its workflow has waited for a worker for {waits:.0f} s"

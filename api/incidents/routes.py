@@ -190,7 +190,9 @@ class Incidents(Actions[IncidentOutcome]):
             shown = await self.backend.projection.write_incident(batch)
         else:
             with suppress(ProblemError):
-                found = (await self.backend.reader.ask(stored.standing, [incident.number])).get(incident.number)
+                found = (await self.backend.reader.ask(stored.incident_versions, [incident.number])).get(
+                    incident.number
+                )
                 shown = found is not None and found.version >= incident.version
         if shown:  # a repeated action has the incident as it was the first time
             there = await self._in_sql(incident.number)
@@ -205,7 +207,7 @@ def no_incident(number: str) -> ProblemError:
 TheIncidents = Annotated[Incidents, from_backend("incidents")]
 
 
-PREFIX = "/v1/incidents/{number}"
+PATH = "/v1/incidents/{number}"
 UNKNOWN_SCOPE = (UNKNOWN["service"], UNKNOWN["district"])
 IncidentParam = Annotated[
     str,
@@ -260,7 +262,7 @@ async def list_incidents(
     return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
 
-@router.get(PREFIX, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
+@router.get(PATH, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
 async def get_incident(
     number: IncidentParam, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents, response: Response
 ) -> IncidentItem:
@@ -270,7 +272,7 @@ async def get_incident(
     return item
 
 
-@router.get(f"{PREFIX}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
+@router.get(f"{PATH}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
 async def get_incident_timeline(
     number: IncidentParam,
     paging: Annotated[TimelinePaging, Query()],
@@ -279,14 +281,14 @@ async def get_incident_timeline(
 ) -> Response:
     """List the events of an incident, the oldest first; those of the system have the actor `system`."""
     after = after_seq(paging.cursor)
-    if not await reader.ask(stored.standing, [number]):
+    if not await reader.ask(stored.incident_versions, [number]):
         raise no_incident(number)
     page = await reader.ask(incident_timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)
 
 
 @router.get(
-    f"{PREFIX}/candidates",
+    f"{PATH}/candidates",
     summary="List cases that match the scope, and are linked by name only 待并工单",
     responses=problems(*TEMPORAL_ERRORS),
 )
@@ -309,7 +311,7 @@ async def list_candidates(
 
 add_actions(
     router,
-    f"{PREFIX}/actions",
+    f"{PATH}/actions",
     INCIDENT_COMMANDS,
     TheIncidents,
     number=IncidentParam,

@@ -116,7 +116,7 @@ def _refused(why: str) -> ProblemError:
 
 
 NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
-LONGEST = timedelta(hours=12)
+LONGEST_SESSION = timedelta(hours=12)
 """Longest session."""
 HOME = "/temporal/"
 """Page to which a sign-in leads that names none."""
@@ -169,7 +169,7 @@ class Sessions:
             actor=actor,
             scope=scope,
             began_at=now,
-            ends_at=min(now + LONGEST, until or now + LONGEST),
+            ends_at=min(now + LONGEST_SESSION, until or now + LONGEST_SESSION),
             session_number=person.session_number if person else -1,
         )
         self.cookie.set(response, session)

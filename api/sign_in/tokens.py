@@ -31,11 +31,11 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Accepted algorithms. None has a secret that the service would share with those who sign."""
 FRESH_SECONDS = 300.0
 """Age from which the keys are read again: a key that the issuer has withdrawn is accepted no longer than that."""
-KEPT_SECONDS = 4 * 3600.0
+USABLE_SECONDS = 4 * 3600.0
 """Age up to which the keys are used while the issuer does not answer."""
 PAUSE_SECONDS = 10.0
 """Least time between two readings, whatever keys the tokens name."""
-WITHIN_SECONDS = 5.0
+READING_SECONDS = 5.0
 """Longest reading."""
 LARGEST_BYTES = 262_144
 """Largest answer that is read."""
@@ -90,8 +90,8 @@ class Issuer:
         url = (await self.endpoints()).token_endpoint
         try:
             async with (
-                asyncio.timeout(WITHIN_SECONDS),
-                httpx.AsyncClient(verify=self._tls, auth=auth, timeout=WITHIN_SECONDS) as http,
+                asyncio.timeout(READING_SECONDS),
+                httpx.AsyncClient(verify=self._tls, auth=auth, timeout=READING_SECONDS) as http,
             ):
                 accepted = HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
                 asked = http.build_request("POST", url, data=form, headers={"Accept": "application/json"})
@@ -105,10 +105,10 @@ class Issuer:
         # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
         is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
         reading = None if is_known and self._age() <= FRESH_SECONDS else self._begin()
-        if reading and not (is_known and is_silent and self._age() <= KEPT_SECONDS):
+        if reading and not (is_known and is_silent and self._age() <= USABLE_SECONDS):
             # One client that hangs up must not end the reading of the others.
             await asyncio.shield(reading)
-        if self._age() > KEPT_SECONDS:
+        if self._age() > USABLE_SECONDS:
             raise _away()
 
     def _is_safe(self, url: str) -> bool:
@@ -129,7 +129,7 @@ class Issuer:
     async def _read(self) -> None:
         begun_at = self._monotonic()
         try:
-            async with asyncio.timeout(WITHIN_SECONDS):
+            async with asyncio.timeout(READING_SECONDS):
                 (self._keys, self._described), self._read_at = await self._fetch(), begun_at
             self._failing = False
         except Exception as error:  # noqa: BLE001 - whatever the issuer answers, the keys read before are kept
@@ -144,7 +144,7 @@ class Issuer:
 
         Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
         """
-        async with httpx.AsyncClient(verify=self._tls, timeout=WITHIN_SECONDS) as http:
+        async with httpx.AsyncClient(verify=self._tls, timeout=READING_SECONDS) as http:
             found = Discovery.model_validate(await _json(http, http.build_request("GET", self.discovery_url)))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")

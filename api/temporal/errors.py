@@ -10,12 +10,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from temporalio.client import (
-    RPCTimeoutOrCancelledError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-    WorkflowUpdateFailedError,
-)
+from temporalio import client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -68,12 +63,12 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
-    except (TimeoutError, RPCTimeoutOrCancelledError):
+    except (TimeoutError, client.RPCTimeoutOrCancelledError):
         raise _no_answer(what, seconds) from None
-    except WorkflowQueryFailedError as error:
+    except client.WorkflowQueryFailedError as error:
         log.warning("a query failed: %s", error)
         raise unavailable(TEMPORAL_UNAVAILABLE, f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
-    except WorkflowQueryRejectedError:
+    except client.WorkflowQueryRejectedError:
         raise _paused(what) from None
     except KeyReusedError:
         raise _reused(
@@ -131,7 +126,7 @@ def other_release(why: str) -> ProblemError:
     return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
 
 
-def refused_update(error: WorkflowUpdateFailedError) -> BaseException:
+def refused_update(error: client.WorkflowUpdateFailedError) -> BaseException:
     """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
     cause = error.cause
     if isinstance(cause, ApplicationError) and cause.type == UNSEALED:

@@ -29,14 +29,14 @@ MEASURE_EVERY_SECONDS = 30.0
 """Age from which a measurement is renewed, beside the request that finds it so old."""
 FRESH_SECONDS = 1.0
 """Age up to which a measurement is believed if the clock seems off, or Temporal did not answer."""
-WITHIN_SECONDS = 1.0
+MEASUREMENT_SECONDS = 1.0
 """Longest measurement, and so its largest error."""
 CLOCK_RETRY_SECONDS = 10
 """Pause before a client tries again: another process may answer then."""
 QUEUE = "hotline-clock"
 """Task queue without tasks. It is sticky, which on a cluster means that it has one partition."""
 _POLL_SECONDS = 3.0
-_LOOK_EVERY_SECONDS = 0.005
+_POLLER_CHECK_SECONDS = 0.005
 
 TemporalTime = Callable[[], Awaitable[datetime | None]]
 
@@ -115,13 +115,13 @@ def describe_offset(offset: timedelta | None) -> str:
 
 
 async def temporal_time(client: Client) -> datetime | None:
-    """Return Temporal's time during the call; None if it does not answer within `WITHIN_SECONDS`.
+    """Return Temporal's time during the call; None if it does not answer within `MEASUREMENT_SECONDS`.
 
     The poll is for a queue of its own, so that it takes no task and needs no worker; it is given up at once.
     """
     queue, poller = TaskQueue(name=QUEUE, kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY), uuid.uuid4().hex
     asked = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=poller)
-    look = DescribeTaskQueueRequest(
+    described = DescribeTaskQueueRequest(
         namespace=client.namespace, task_queue=queue, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     )
     service = client.workflow_service
@@ -129,12 +129,12 @@ async def temporal_time(client: Client) -> datetime | None:
         service.poll_workflow_task_queue(asked, retry=False, timeout=timedelta(seconds=_POLL_SECONDS))
     )
     try:
-        async with asyncio.timeout(WITHIN_SECONDS):
+        async with asyncio.timeout(MEASUREMENT_SECONDS):
             while not poll.done():
-                for each in (await service.describe_task_queue(look)).pollers:
+                for each in (await service.describe_task_queue(described)).pollers:
                     if each.identity == poller:
                         return each.last_access_time.ToDatetime(UTC)
-                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                await asyncio.sleep(_POLLER_CHECK_SECONDS)
     except (TimeoutError, RPCError, RuntimeError):
         pass
     finally:
@@ -147,7 +147,7 @@ MANY_TASKS = 50
 """Cases whose first task waits: a worker needs about a second for them."""
 LONGEST_WAIT_SECONDS = 1.0
 """Time after which a registration waits no longer. Without a worker, each waits so long and is taken all the same."""
-LOOK_EVERY_SECONDS = 0.25
+BACKLOG_CHECK_SECONDS = 0.25
 
 
 @dataclass
@@ -157,17 +157,17 @@ class Backlog:
     client: Client
     task_queue: str
     _count: int = 0
-    _looked_at: float = -LOOK_EVERY_SECONDS
+    _counted_at: float = -BACKLOG_CHECK_SECONDS
 
     async def ease(self) -> None:
-        """Wait while many tasks wait, for `LONGEST_WAIT_SECONDS` and a last look. Raises nothing."""
+        """Wait while many tasks wait, for `LONGEST_WAIT_SECONDS` and a last question. Raises nothing."""
         ends = time.monotonic() + LONGEST_WAIT_SECONDS
         while await self._waiting() > MANY_TASKS and time.monotonic() < ends:  # noqa: ASYNC110 - Temporal tells nobody of it
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(BACKLOG_CHECK_SECONDS)
 
     async def _waiting(self) -> int:
-        if time.monotonic() - self._looked_at >= LOOK_EVERY_SECONDS:
-            self._looked_at = time.monotonic()
+        if time.monotonic() - self._counted_at >= BACKLOG_CHECK_SECONDS:
+            self._counted_at = time.monotonic()
             request = DescribeTaskQueueRequest(
                 namespace=self.client.namespace,
                 task_queue=TaskQueue(name=self.task_queue),

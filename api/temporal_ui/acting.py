@@ -29,7 +29,7 @@ from activities.names import ACTIONS, example
 from api.assessments.answers import NewObjection
 from api.complaints.actions import UNKNOWN_ACTION
 from api.edge.middleware import REQUEST_ID
-from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, PREFIX, Problem, ProblemError, ProblemKind
+from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, URN, Problem, ProblemError, ProblemKind
 from api.responses import JSON
 from api.routing import json_of
 from api.sign_in.security import ACTOR, IDEMPOTENCY_KEY, request_key
@@ -150,7 +150,7 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
     if faults:
         zh = f"填写有误：{'；'.join(faults)}"
     else:
-        zh = _ZH.get(problem.type.removeprefix(PREFIX)) or _ZH_BY_STATUS.get(status, "未办理")
+        zh = _ZH.get(problem.type.removeprefix(URN)) or _ZH_BY_STATUS.get(status, "未办理")
         # What is accepted may be a description in English, which the English sentence needs alone.
         listed = [
             f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word

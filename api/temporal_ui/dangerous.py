@@ -119,7 +119,7 @@ class DangerousRequests:
             does, subject = _read(match, body)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return shown(ProblemError(DANGEROUS, _AS_SENT))
-        given = self.kept(request, session)
+        given = self.confirmation(request, session)
         if given and given.reason and given.digest == digest:
             what = f"{request.method} {request.scope['raw_path'].decode()} by {session.actor.id}: {does} {subject}"
             log.warning("%s, count %s: %s", what, given.count, given.reason)
@@ -147,7 +147,7 @@ class DangerousRequests:
         )
         return refusal
 
-    def kept(self, request: Request, session: Session) -> Confirmation | None:
+    def confirmation(self, request: Request, session: Session) -> Confirmation | None:
         """Return what the browser keeps of this session; None if that is nothing."""
         return self._open(self._cookie.text(request), session)
 

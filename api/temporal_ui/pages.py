@@ -23,7 +23,7 @@ from api.parameters import INVALID_NUMBER, not_found
 from api.routing import CurrentCatalogue, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session, Sessions
 from api.temporal_ui.dangerous import GRANT, DangerousRequests
-from api.temporal_ui.rules import PREFIX
+from api.temporal_ui.rules import UI_PATH
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, ENDED, TO_DISPATCH, State
 from domain.rights.rights import READ_CASES
@@ -32,7 +32,7 @@ from domain.shared.numbers import NumberError, parse_number
 
 MOST_VIEWS = 50
 """Saved views that the UI keeps for a namespace."""
-COLUMNS = (
+VIEW_COLUMNS = (
     "Workflow ID",
     "State",
     "Sla",
@@ -199,7 +199,7 @@ class TemporalPages:
         return RedirectResponse(details, HTTPStatus.SEE_OTHER)
 
     def _address(self) -> str:
-        return f"{PREFIX}/namespaces/{quote(self.cases.client.namespace, safe='')}/workflows"
+        return f"{UI_PATH}/namespaces/{quote(self.cases.client.namespace, safe='')}/workflows"
 
     async def views(self, actor: Actor) -> Response:
         """Return the page that installs the views of this person, with the dates of today, in the browser."""
@@ -210,7 +210,7 @@ class TemporalPages:
         stored = [
             {"id": f"hotline-{view.name}", "name": view.title, "query": view.query, "type": "user"} for view in views
         ]
-        columns = [{"label": label} for label in COLUMNS]
+        columns = [{"label": label} for label in VIEW_COLUMNS]
         content = {"namespace": self.cases.client.namespace, "views": stored, "columns": columns}
         # Readable by the script, and with nothing that ends its element.
         installed = json.dumps(content).replace("<", "\\u003c")

@@ -26,14 +26,14 @@ from api.temporal_ui.acting import act
 from api.temporal_ui.dangerous import GRANT, DangerousRequests, flags
 from api.temporal_ui.pages import not_shown
 from api.temporal_ui.reading import SETTINGS, admit, answer_codec
-from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Match, RequestKind, refused, rule_of, shown
+from api.temporal_ui.rules import NOT_ALLOWED, UI_PATH, Match, RequestKind, refused, rule_of, shown
 
-RENDER = f"{PREFIX}/render"
+RENDER = f"{UI_PATH}/render"
 """Page of a text, which the UI shows in a frame: `?content=` holds the details of a case."""
 UI_AWAY = declare("temporal-ui-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal UI unavailable")
-ASKED = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "if-modified-since", "x-csrf-token"})
+TO_UI = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "if-modified-since", "x-csrf-token"})
 """Headers that the UI's server gets. Others could hold a key of the API, or become metadata for Temporal."""
-ANSWERED = frozenset({"content-type", "content-length", "content-encoding", "last-modified", "vary"})
+FROM_UI = frozenset({"content-type", "content-length", "content-encoding", "last-modified", "vary"})
 """Headers that are taken of its answers."""
 CONNECTIONS = 100
 """Most connections to it. A process keeps 200 files beside those of its own clients."""
@@ -61,13 +61,13 @@ class UiServer:
         Raises ProblemError if the server does not answer, or sends the browser to another site.
         """
         # As bytes: httpx encodes text as ASCII, and a browser may send more.
-        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") in ASKED]
+        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") in TO_UI]
         if token := token_in(request.headers.get("cookie", "")):
             headers.append((b"cookie", f"_csrf={token}".encode()))
         path: bytes = request.scope["raw_path"]
         if path == RENDER.encode():
             # Where the server has it: its route has the public path, which is cut off of what is asked.
-            path = PREFIX.encode() + path
+            path = UI_PATH.encode() + path
         sent = httpx.Request(
             request.method,
             self.address,
@@ -81,8 +81,8 @@ class UiServer:
         except httpx.TransportError as error:
             raise ProblemError(UI_AWAY, f"The Temporal UI does not answer ({type(error).__name__}).") from error
         try:
-            leads_to = answer.headers.get("location", PREFIX)
-            if not leads_to.startswith(f"{PREFIX}/") and leads_to != PREFIX:
+            leads_to = answer.headers.get("location", UI_PATH)
+            if not leads_to.startswith(f"{UI_PATH}/") and leads_to != UI_PATH:
                 detail = "The Temporal UI leads elsewhere: its own sign-in must be off, and its public path /temporal."
                 raise ProblemError(UI_AWAY, detail)
             yield answer
@@ -145,7 +145,7 @@ async def _while_connected(request: Request) -> AsyncIterator[None]:
 FORMER_PAGES = b"/ui/"
 """Path below which the pages beside the UI were, at a port of their own: they stand at the root now."""
 NO_UI = declare("no-temporal-ui", HTTPStatus.NOT_FOUND, "No Temporal UI")
-SCRIPTS = f"{PREFIX}/_app/immutable/"
+SCRIPTS = f"{UI_PATH}/_app/immutable/"
 FOR_EVER = "private, max-age=31536000, immutable"
 """Of scripts and styles, whose names change with their content."""
 FRAME = (
@@ -170,7 +170,7 @@ def redirect_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
         answer = app
         if scope["type"] == "http" and scope["server"][1] == port:
             path, query = scope["raw_path"], scope["query_string"]
-            target = path[len(FORMER_PAGES) - 1 :] if path.startswith(FORMER_PAGES) else PREFIX.encode() + path
+            target = path[len(FORMER_PAGES) - 1 :] if path.startswith(FORMER_PAGES) else UI_PATH.encode() + path
             # As it was sent: decoded, an id with a slash in it would be another path.
             answer = response = Response(status_code=HTTPStatus.TEMPORARY_REDIRECT)
             response.raw_headers.append((b"location", api.encode() + target + (b"?" + query if query else b"")))
@@ -183,7 +183,7 @@ def redirect_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
 class UiProxy:
     """Application under `/temporal`, before the UI's server."""
 
-    path: ClassVar[str] = PREFIX
+    path: ClassVar[str] = UI_PATH
 
     ui: UiServer
     cases: Cases
@@ -236,7 +236,7 @@ class UiProxy:
     ) -> Response:
         """Return the answer to a request that has a rule. Raises ProblemError."""
         # There the UI goes after a refusal that it has no place to show.
-        if match.kind is RequestKind.LOGIN and self.dangerous.kept(request, session):
+        if match.kind is RequestKind.LOGIN and self.dangerous.confirmation(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
         query = await admit(self.cases, session.actor, match, request.scope["query_string"])
         if match.kind is RequestKind.UPDATE and match.workflow_id:
@@ -272,7 +272,7 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
     else:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code)
         named = [(name.lower(), value) for name, value in answer.headers.raw]  # as ASGI wants them
-        response.raw_headers = [field for field in named if field[0].decode() in ANSWERED]
+        response.raw_headers = [field for field in named if field[0].decode() in FROM_UI]
     response.headers["Content-Security-Policy"] = policy
     if "location" in answer.headers:
         response.headers["Location"] = answer.headers["location"]
@@ -283,5 +283,5 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
             response.headers["Cache-Control"] = FOR_EVER
     elif token := token_in(answer.headers.get("set-cookie", "")):
         ending = "; Secure" if secure else ""
-        response.headers["Set-Cookie"] = f"_csrf={token}; Path={PREFIX}; SameSite=Strict{ending}"
+        response.headers["Set-Cookie"] = f"_csrf={token}; Path={UI_PATH}; SameSite=Strict{ending}"
     return response

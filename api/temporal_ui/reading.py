@@ -58,7 +58,7 @@ from domain.shared.numbers import is_number
 from workflows.clients.start import Request
 from workflows.kit import search_attributes as keys
 
-LONGEST: Final = 15_000
+LONGEST_QUERY: Final = 15_000
 """Characters of the longest query; the UI itself sends no longer one."""
 DEEPEST: Final = 40
 """Brackets within each other; Temporal takes some hundreds."""
@@ -97,8 +97,8 @@ def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
 
     `counted`: it may end as the UI's counts do.
     """
-    if len(query) > LONGEST or not all(char.isprintable() or char in _BLANK for char in query):
-        raise _unreadable(f"it has more than {LONGEST:,} characters, or some that cannot be printed")
+    if len(query) > LONGEST_QUERY or not all(char.isprintable() or char in _BLANK for char in query):
+        raise _unreadable(f"it has more than {LONGEST_QUERY:,} characters, or some that cannot be printed")
     form, ends = _form_of(query)
     ending = ""
     if counted and form.endswith("GBn") and query[ends[-2] :].strip() == "ExecutionStatus":

@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 from api.edge.problems import MEDIA_TYPE, ProblemError, declare
 from workflows.kit.words import LONGEST_DETAILS
 
-PREFIX: Final = "/temporal"
-API: Final = f"{PREFIX}/api/v1"
-CODEC: Final = f"{PREFIX}/codec"
+UI_PATH: Final = "/temporal"
+API: Final = f"{UI_PATH}/api/v1"
+CODEC: Final = f"{UI_PATH}/codec"
 NOT_ALLOWED = declare("temporal-ui-not-allowed", HTTPStatus.FORBIDDEN, "Request not allowed in the Temporal UI")
 _SEGMENT = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
 _FORBIDDEN = frozenset("/\\%?#")
@@ -111,14 +111,14 @@ def _dangerous(does: str, path: str, method: str = "POST") -> Rule:
 
 
 RULES: Final = (
-    _get(RequestKind.PAGE, PREFIX),
-    *(_get(RequestKind.PAGE, f"{PREFIX}/{page}") for page in ("namespaces", "namespaces/**", "select-namespace")),
-    _get(RequestKind.LOGIN, f"{PREFIX}/login"),
-    *(_get(RequestKind.ASSET, f"{PREFIX}/{asset}") for asset in ("_app/**", "css/**", "i18n/**", "codemirror/**")),
-    *(_get(RequestKind.ASSET, f"{PREFIX}/{start}*") for start in ("android", "apple", "banner", "favicon", "logo")),
-    _get(RequestKind.ASSET, f"{PREFIX}/site.webmanifest"),
-    _get(RequestKind.ASSET, f"{PREFIX}/Temporal_Logo_Animation.gif"),
-    _get(RequestKind.RENDER, f"{PREFIX}/render", "content", "theme", "overrideTheme", "compact"),
+    _get(RequestKind.PAGE, UI_PATH),
+    *(_get(RequestKind.PAGE, f"{UI_PATH}/{page}") for page in ("namespaces", "namespaces/**", "select-namespace")),
+    _get(RequestKind.LOGIN, f"{UI_PATH}/login"),
+    *(_get(RequestKind.ASSET, f"{UI_PATH}/{asset}") for asset in ("_app/**", "css/**", "i18n/**", "codemirror/**")),
+    *(_get(RequestKind.ASSET, f"{UI_PATH}/{start}*") for start in ("android", "apple", "banner", "favicon", "logo")),
+    _get(RequestKind.ASSET, f"{UI_PATH}/site.webmanifest"),
+    _get(RequestKind.ASSET, f"{UI_PATH}/Temporal_Logo_Animation.gif"),
+    _get(RequestKind.RENDER, f"{UI_PATH}/render", "content", "theme", "overrideTheme", "compact"),
     *(Rule("POST", f"{CODEC}/{does}", RequestKind.CODEC, frozenset({"preserveStorageRefs"}), does) for does in _CODEC),
     _get(RequestKind.SETTINGS, f"{API}/settings"),
     _get(RequestKind.FACTS, f"{API}/system-info"),
@@ -164,7 +164,7 @@ _PATTERNS = tuple((rule, rule.pattern) for rule in RULES)
 
 def rule_of(method: str, path: bytes) -> Match | None:
     """Return the rule of a request by its path as it was sent, `/temporal` and all; None if the proxy refuses it."""
-    if path == f"{PREFIX}/".encode():  # the one path that may end with a slash
+    if path == f"{UI_PATH}/".encode():  # the one path that may end with a slash
         path = path[:-1]
     try:
         decoded = {raw.decode(): _decoded(raw) for raw in path.split(b"/")[1:]}

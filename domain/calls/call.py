@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import NamedCode, exhaustive, rate
 
-SHORT = timedelta(seconds=5)
+SHORT_WAIT = timedelta(seconds=5)
 """An abandoned call that waited for less is counted apart: many are wrong numbers. An assumption of the field."""
 CLOCKS_DIFFER = timedelta(seconds=60)
 """Time by which the clock of the telephone system may be ahead."""
@@ -121,7 +121,7 @@ class Call(NamedTuple):
             return CallOutcome.UNTIMED if self.hung_up else CallOutcome.UNDER_WAY
         if self.asked_at:
             return CallOutcome.CALL_BACK_ASKED
-        return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT else CallOutcome.ABANDONED
+        return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT_WAIT else CallOutcome.ABANDONED
 
     def merged(self, other: "Call") -> "Call":
         """Return the one call that two reports of it tell of. Repetitions do not matter, and order not for times.
@@ -301,7 +301,7 @@ class Duty(NamedTuple):
         return self.person == other.person and self.starts_at < other.ends_at and other.starts_at < self.ends_at
 
 
-OLDEST = timedelta(days=7)
+CALL_BACK_AGE = timedelta(days=7)
 """Age of a call at its report beyond which its caller is not called back: nobody waits that long. An assumption."""
 HELD = timedelta(minutes=30)
 """Time in which whoever takes a call-back has it; then others may take it. An assumption."""

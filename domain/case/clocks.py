@@ -127,7 +127,7 @@ class Clock(Immutable):
         self, ladder: tuple[EscalationStep, ...], calendar: WorkCalendar
     ) -> tuple[datetime, int] | None:
         """Return the next step as its instant and percentage; None without one, and while the clock does not run."""
-        if self.running_since is None:  # as most clocks of an old case, all of which are asked at each look ahead
+        if self.running_since is None:  # as most clocks of an old case, which looks ahead often
             return None
         steps = (*(step.percent for step in ladder), MISS)
         percent = min((step for step in steps if step > self.rung), default=None)

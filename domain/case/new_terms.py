@@ -38,8 +38,8 @@ def with_priority(terms: Terms, priority: Priority) -> Terms:
     return terms.model_copy(update={"priority": priority, "priority_by_hand": True})
 
 
-def keep_priority(old: Terms, new: Terms) -> Terms:
-    """Return the new terms as a case takes them: a priority that was given by hand stays."""
+def with_old_priority(old: Terms, new: Terms) -> Terms:
+    """Return the new terms, with the priority of the old ones if it was given by hand."""
     return with_priority(new, old.priority) if old.priority_by_hand else new
 
 
@@ -98,9 +98,9 @@ class _Recount(NamedTuple):
     since: datetime | None
 
     def clocks(self, at: datetime) -> tuple[Clock, ...]:
-        kept = tuple(self._kept(clock, at) for clock in self.case.clocks)
-        live = {(clock.name, clock.part) for clock in kept if clock.live}
-        return kept + self.new([each for each in _ahead(self.case) if each not in live], len(kept))
+        old = tuple(self._under_terms(clock, at) for clock in self.case.clocks)
+        live = {(clock.name, clock.part) for clock in old if clock.live}
+        return old + self.new([each for each in _ahead(self.case) if each not in live], len(old))
 
     def new(self, promised: Iterable[tuple[ClockName, int]], serial: int) -> tuple[Clock, ...]:
         """Return clocks for those of the promises, by name and part, that the terms make; their serials follow."""
@@ -123,7 +123,7 @@ class _Recount(NamedTuple):
             going_on = self._measured(going_on, promise)
         return self._run(going_on, stopped_at)
 
-    def _kept(self, clock: Clock, at: datetime) -> Clock:
+    def _under_terms(self, clock: Clock, at: datetime) -> Clock:
         calendar = self.case.calendar
         same_calendar = self.terms.calendar == calendar
         if not clock.live:

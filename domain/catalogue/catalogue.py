@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue import norms
-from domain.catalogue.figures import AssessmentNorms, Criterion, GivenPoints, Grade, Ground, Standard, Weight
+from domain.catalogue.figures import AssessmentNorms, Criterion, GivenPoints, Grade, Ground, Standard, Subject, Weight
 from domain.catalogue.norms import ClockNorm, Count, Duration, Share, WorkingDays
 from domain.catalogue.terms import (
     CLOCKS,
@@ -185,6 +185,15 @@ class Catalogue(Value):
 
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
+
+    def subjects(self, by: Subject) -> Mapping[str, tuple[str, str]] | None:
+        """Return the English and Chinese names of the subjects of a kind, by code; None if they are people."""
+        if by in {Subject.AGENT, Subject.CREW}:
+            return None
+        if by is Subject.COMPANY:
+            return {by.value: (self.name, self.name_zh)}
+        coded = {Subject.DEPARTMENT: self.departments, Subject.SERVICE: self.services, Subject.DISTRICT: self.districts}
+        return {each.code: (each.name, each.name_zh) for each in coded[by]}
 
     def standard(self, at: datetime) -> Standard | None:
         """Return the standard of an assessment that begins at `at` (UTC); None if the catalogue has no [assessment]."""

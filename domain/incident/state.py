@@ -187,14 +187,14 @@ def _covers(scope: Scope, service: str, place: CasePlace) -> bool:
     return not scope.streets or any(street.lower() in words for street in scope.streets)
 
 
-EVERYBODY = 100
+ALL_CALLERS = 100
 """Percent of the callers whose cases are followed up, unless the catalogue says otherwise."""
 
 
 def sampled(incident: str, number: str, percent: int) -> bool:
     """Return True if this case is among so many percent of the incident's; always the same for one case."""
     draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])
-    return draw % EVERYBODY < percent
+    return draw % ALL_CALLERS < percent
 
 
 class SurgeRule(Immutable):
@@ -203,7 +203,7 @@ class SurgeRule(Immutable):
     services: tuple[str, ...]
     more_than: int
     window_seconds: int
-    follow_up_percent: int = EVERYBODY
+    follow_up_percent: int = ALL_CALLERS
     timezone: str = omit_default(USUAL_ZONE)
 
 
@@ -222,7 +222,7 @@ class Opening(Opened):
     number: str = ""
     at: Instant
     actor: Actor = SYSTEM
-    follow_up_percent: int = Field(EVERYBODY, ge=0, le=100, description="How many of its cases are followed up.")
+    follow_up_percent: int = Field(ALL_CALLERS, ge=0, le=100, description="How many of its cases are followed up.")
     timezone: str = omit_default(USUAL_ZONE, "That callers are told times in.")
 
 
@@ -262,7 +262,7 @@ class IncidentFields(BaseModel):
     since: datetime = Field(description="Cases registered from then on belong to it.")
     opened_at: datetime = Field(description="Time of the suspicion or declaration.")
     opened_by: str = Field(description="`system` if the number of calls raised the suspicion.")
-    follow_up_percent: int = Field(EVERYBODY, description="Percentage of the callers who are followed up (回访).")
+    follow_up_percent: int = Field(ALL_CALLERS, description="Percentage of the callers who are followed up (回访).")
     version: int = Field(1, description="Number of its last event.")
     department: str | None = Field(None, description="Department that all of its cases were dispatched to.")
     assignee: str | None = Field(None, description="Person of that department who has it.")

@@ -355,7 +355,9 @@ def _masked(value: Any, masks: Mapping[str, Mask], found: dict[str, None], field
             name = field.rpartition(".")[2]
             return {key: _masked(each, masks, found, f"{name}.{key}") for key, each in value.items()}
         case BaseModel():
-            return value.model_copy(update=_masked(vars(value), masks, found, field))
+            parts = _masked(vars(value), masks, found, field)
+            # A field that was not given stays one: some models write those alone that were.
+            return value.model_copy(update={name: each for name, each in parts.items() if each != getattr(value, name)})
         case list() | tuple() | set() | frozenset():
             make: Callable[[Iterable[Any]], Any] = getattr(value, "_make", type(value))  # that of a named tuple
             return make(_masked(each, masks, found, field) for each in value)

@@ -37,7 +37,7 @@ ANSWERS = {
     "refused": "refused",
     "silent": "did not answer",
 }
-SHOWN = 20
+MOST_SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 
 
@@ -83,8 +83,8 @@ def apply(
         with store.exclusive():
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(settings, store, put, preview, closed_after))
-    said = ", ".join(f"{answers[each]} {words}" for each, words in ANSWERS.items() if each in answers)
-    typer.echo(f"open cases: {said or 'none'}")
+    counts = ", ".join(f"{answers[each]} {words}" for each, words in ANSWERS.items() if each in answers)
+    typer.echo(f"open cases: {counts or 'none'}")
     if answers.get("silent"):
         raise RetryLaterError("some cases did not answer; run the command again")
 
@@ -123,10 +123,10 @@ def _show(preview: RolloutPreview) -> None:
         rows.append((service, clock, str(effect.cases), reason, *widest, due, str(effect.past or "")))
     if rows:
         show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
-    for number, lacking in preview.kept[:SHOWN]:
+    for number, lacking in preview.kept[:MOST_SHOWN]:
         typer.echo(f"  {number} keeps its terms: the catalogue has no {lacking}")
-    if len(preview.kept) > SHOWN:
-        typer.echo(f"  and {len(preview.kept) - SHOWN} more")
+    if len(preview.kept) > MOST_SHOWN:
+        typer.echo(f"  and {len(preview.kept) - MOST_SHOWN} more")
 
 
 def _is_applied(store: CatalogueStore, edition: Edition) -> bool:
@@ -162,7 +162,7 @@ async def _put_in_force(
         if await cancel_rollout(client, other):
             typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
     # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
-    # day and for crowded workers; if its API dies, the reconciler's second look writes it.
+    # day and for crowded workers; if its API dies, the reconciler's second comparison writes it.
     within = 3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 2 * settings.reconcile_seconds + 10
     start = RolloutStart(edition=edition, closed_after=closed_after, settle_seconds=within, serial=len(store.entries()))
     handle = await start_rollout(client, settings.task_queue, start)
@@ -188,6 +188,6 @@ async def _await_round(
             # While no worker of the service answers, there is no progress to show.
             with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, UndecidedError):
                 at = await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
-                look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
-                progress.update(task, description=look, completed=sum(at.counts.values()))
+                stage = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
+                progress.update(task, description=stage, completed=sum(at.counts.values()))
     return await result

@@ -27,15 +27,14 @@ from hotline.telephony.asterisk import Cdr, QueueLog, is_queue_log
 from hotline.telephony.call_lines import CallFile, CallFormat
 from hotline.telephony.people import Agents, load_extensions, load_roster
 from readmodel.base.database import Imported, reading, writing
-from readmodel.calls.calls import keep as keep_calls
-from readmodel.calls.report import keep_duties
-from readmodel.customers import get_customer
-from readmodel.customers import keep as keep_customers
+from readmodel.calls.calls import save_calls
+from readmodel.calls.report import replace_duties
+from readmodel.customers import get_customer, save_customers
 from readmodel.people.people import directory
 
 calls = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 customers = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
-NAMED = 20
+MOST_AGENTS = 20
 """Most unknown agents that are listed."""
 
 
@@ -88,7 +87,7 @@ def roster(
         # Before the transaction, for which others wait: a year's roster of a large company takes a minute.
         found = load_roster(file, encoding, zone, people)
         with writing(database) as connection:
-            done = keep_duties(connection, found.duties, found.start, found.end)
+            done = replace_duties(connection, found.duties, found.start, found.end)
     first, last = found.start.astimezone(zone), (found.end - timedelta(seconds=1)).astimezone(zone)
     typer.echo(
         f"{file}: {done.added} duties added, {done.removed} removed, {done.unchanged} as they were,"
@@ -113,7 +112,7 @@ def _import(source: CallFile, database: Engine | None, area_code: str, unknown: 
         unknown.update(mask_agent(call.agent) for call in group if call.agent and not call.agent_known)
         if database is not None:
             with writing(database) as connection:
-                done = Imported(*map(sum, zip(done, keep_calls(connection, group, area_code), strict=True)))
+                done = Imported(*map(sum, zip(done, save_calls(connection, group, area_code), strict=True)))
     if database is None:
         return f"{count} calls, every line can be used; nothing was written"
     return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
@@ -122,8 +121,8 @@ def _import(source: CallFile, database: Engine | None, area_code: str, unknown: 
 def _tell_unknown(unknown: Counter[str]) -> None:
     if not unknown:
         return
-    named = ", ".join(f"{name} ({count} calls)" for name, count in unknown.most_common(NAMED))
-    more = f", and {len(unknown) - NAMED} others" if len(unknown) > NAMED else ""
+    named = ", ".join(f"{name} ({count} calls)" for name, count in unknown.most_common(MOST_AGENTS))
+    more = f", and {len(unknown) - MOST_AGENTS} others" if len(unknown) > MOST_AGENTS else ""
     typer.echo(
         f"unknown agents, whose calls are kept under the telephone system's names: {named}{more}. To give the calls to"
         " people, add these (`hotline person add`) or name them in a file for --agents, and import again"
@@ -143,7 +142,7 @@ def import_customers(
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return
     with writing_sql() as connection:
-        done = keep_customers(connection, found, catalogue.area_code)
+        done = save_customers(connection, found, catalogue.area_code)
     typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
 
 
@@ -155,10 +154,10 @@ def show(account_no: Annotated[str, typer.Argument(help="The account number (户
     if customer is None:
         raise FileError([f"the registry has no account {account_no}; accepted: a registered account number"])
     shown = {True: "yes 是", False: "no 否", None: ""}
-    show_table((), ((name, COLUMNS[name], shown.get(value, str(value))) for name, value in customer))
+    show_table((), ((name, CUSTOMER_COLUMNS[name], shown.get(value, str(value))) for name, value in customer))
 
 
-COLUMNS = {
+CUSTOMER_COLUMNS = {
     "account_no": "户号",
     "name": "姓名",
     "phone": "电话",
@@ -172,7 +171,7 @@ COLUMNS = {
     "notes": "备注",
 }
 """Columns by name, with the Chinese name. Optional ones may be left out."""
-REQUIRED = tuple(name for name in COLUMNS if Customer.model_fields[name].is_required())
+REQUIRED_COLUMNS = tuple(name for name in CUSTOMER_COLUMNS if Customer.model_fields[name].is_required())
 _IN_CHINESE = {
     "hardship": {"是": "yes", "否": "no"},
     "customer_class": {"居民": "household", "单位": "business"},
@@ -181,7 +180,7 @@ _IN_CHINESE = {
 
 def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
     """Return the customers of a file, with districts by code or name of the catalogue. Raises FileError, OSError."""
-    source = ColumnFile(path, COLUMNS, REQUIRED)
+    source = ColumnFile(path, CUSTOMER_COLUMNS, REQUIRED_COLUMNS)
     return source.read(encoding, partial(_customer, source, catalogue))
 
 

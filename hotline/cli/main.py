@@ -112,8 +112,8 @@ def main(command: typer.Typer = app) -> None:
         command()
     # An OSError names the file that cannot be read or written, which the operator can correct as well.
     except (OperatorError, OSError, PeriodError, NoReportError, DBAPIError) as error:
-        said = f"the database does not answer as it should: {error.orig}" if isinstance(error, DBAPIError) else error
-        typer.echo(f"hotline: {said}", err=True)
+        message = f"the database does not answer as it should: {error.orig}" if isinstance(error, DBAPIError) else error
+        typer.echo(f"hotline: {message}", err=True)
         sys.exit(RETRY_LATER if isinstance(error, RetryLaterError) else 2)
 
 

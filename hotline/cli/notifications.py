@@ -73,8 +73,8 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
     ]
     if problems:
         raise FileError(problems)
-    said = f"{len(found.channels)} channels, {len(found.routes)} routes; all templates can be used"
-    typer.echo(f"{file}: {said}")
+    summary = f"{len(found.channels)} channels, {len(found.routes)} routes; all templates can be used"
+    typer.echo(f"{file}: {summary}")
 
 
 def check_notifications(settings: Settings) -> "ChannelFile":

@@ -31,10 +31,10 @@ from readmodel.writer import GroupWriter
 
 BESIDE = 3
 """Subjects beside each other in a table, which is not wider than 80 columns."""
-COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "对象类别"}
+POINTS_COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "对象类别"}
 """Columns of a file of points, with the Chinese name; `by` is needed if the figure has several kinds of subjects."""
-REQUIRED = ("figure", "subject", "value")
-MOST = 1_000_000
+REQUIRED_COLUMNS = ("figure", "subject", "value")
+MOST_POINTS = 1_000_000
 FindSubject = Callable[[Subject, str], str | None]
 reports = typer.Typer()
 assessment = typer.Typer(
@@ -93,7 +93,7 @@ def import_(
         known = months.get(connection, month)
         if known and known.is_settled(now):
             raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
-        months.keep_given(connection, month, {value.figure for value in found}, found)
+        months.replace_given_values(connection, month, {value.figure for value in found}, found)
     typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")
 
 
@@ -103,7 +103,7 @@ def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subje
     `subject_id` returns the id or code of a subject by its kind and what a line has; None for one that is not known.
     Raises FileError if a line cannot be used, and OSError if the file cannot be read.
     """
-    source = ColumnFile(path, COLUMNS, REQUIRED, "a figure, a subject and a number")
+    source = ColumnFile(path, POINTS_COLUMNS, REQUIRED_COLUMNS, "a figure, a subject and a number")
     figures = {each.code: each for each in given}
 
     def points(row: Row) -> GivenValue:
@@ -127,24 +127,19 @@ def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subje
 
 def _number(text: str) -> float:
     with suppress(ValueError):
-        if 0 <= (value := float(text)) <= MOST:
+        if 0 <= (value := float(text)) <= MOST_POINTS:
             return value
-    raise LineFault("value", f"accepted: a number from 0 to {MOST}")
+    raise LineFault("value", f"accepted: a number from 0 to {MOST_POINTS}")
 
 
 def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
     """Return what finds the id of a person, also of one who has left, or the code of another subject."""
     takes_anybody = Settings().unknown_people == "allow"
-    codes = {
-        Subject.DEPARTMENT: {each.code for each in catalogue.departments},
-        Subject.SERVICE: {each.code for each in catalogue.services},
-        Subject.DISTRICT: {each.code for each in catalogue.districts},
-        Subject.COMPANY: {Subject.COMPANY.value},
-    }
+    codes = {by: catalogue.subjects(by) for by in Subject}
 
     def find(by: Subject, text: str) -> str | None:
-        if by in codes:
-            return text if text in codes[by] else None
+        if (known := codes[by]) is not None:
+            return text if text in known else None
         return person_id(people, text) or (text if takes_anybody and NAME.fullmatch(text) else None)
 
     return find

@@ -64,7 +64,7 @@ def rebuild_readmodel() -> None:
     from activities.run_status import ForeignError, UnopenedError, UnreadableError
     from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
-    from hotline.temporal.connection import retention_of
+    from hotline.temporal.cluster import retention_of
 
     async def rebuilt() -> tuple[RebuiltRows, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
@@ -77,7 +77,7 @@ def rebuild_readmodel() -> None:
         found, missing = asyncio.run(rebuilt())
     typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
-    typer.echo(f"kept: {found.kept} cases that Temporal no longer has, {found.kept_open} of them open")
+    typer.echo(f"kept: {found.in_sql_alone} cases that Temporal no longer has, {found.open_in_sql_alone} of them open")
     if missing:
         typer.echo(f"the read model was empty: cases that ended over {missing.days} days ago are in backups alone")
     reasons = {
@@ -126,12 +126,12 @@ def rebuild_workflows(
 
     with shared.reaching_both("not rebuilt"):
         found = asyncio.run(rebuilt())
-    said = {
+    labels = {
         recovery.STARTED: "were started",
         recovery.RUNS: "ran already and were left",
         recovery.OVER: "are over and need none",
     }
-    typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in said.items())}")
+    typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in labels.items())}")
     if found.failed:
         reasons = "".join(f"\n  {number}: {why}" for number, why in sorted(found.failed.items()))
         raise OperatorError(f"{len(found.failed)} workflows could not be rebuilt:{reasons}")
@@ -141,7 +141,7 @@ def rebuild_workflows(
 def verify() -> None:
     """Compare SQL with Temporal, case by case, and print every difference; exit code 1 if there is any."""
     from activities.run_status import UNPAUSE
-    from hotline.installation import look
+    from hotline.installation import compare_stores
     from hotline.recovery.verify import Verified
     from hotline.recovery.verify import verify as compare
     from hotline.temporal.connection import connect
@@ -152,7 +152,7 @@ def verify() -> None:
         if not exists(settings.database_url):
             raise OperatorError(f"not compared: there is no database {settings.database_url.partition(':///')[2]}")
         client = await connect(settings)
-        (await look(client, settings)).require_ids()
+        (await compare_stores(client, settings)).require_ids()
         require_tables(settings.database_url)
         with opened(settings.database_url, read_only=True) as database, shared.shown_progress("workflows") as progress:
             return await compare(client, database, settings.task_queue, progress)
@@ -194,13 +194,14 @@ def temporal_setup(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
-    from hotline.installation import adopt, look
-    from hotline.temporal.connection import connect, prepare
+    from hotline.installation import adopt, compare_stores
+    from hotline.temporal.cluster import prepare
+    from hotline.temporal.connection import connect
 
     async def prepared() -> str:
         settings = Settings()
         client = await connect(settings, wait_seconds=wait)
-        await look(client, settings)
+        await compare_stores(client, settings)
         days = timedelta(days=retention_days or RETENTION_DAYS)
         done = await prepare(client, days, shorten=retention_days is not None)
         installation = await adopt(client, settings)
@@ -255,7 +256,7 @@ async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datet
     from activities.cases import for_each
     from activities.run_status import NOT_OVER, first_event_at
     from hotline.installation import connect_to_own
-    from workflows.service import InstallationWorkflow
+    from workflows.singletons import InstallationWorkflow
 
     # That of the installation has nothing that is sealed.
     of_runs = f'{NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'

@@ -104,8 +104,8 @@ class ColumnFile:
         unknown = [name for name in columns if name not in self.columns]
         missing = [name for name in self.required if name not in columns]
         twice = sorted({name for name in columns if columns.count(name) > 1})
-        said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
-        if found := [f"{what}: {', '.join(map(repr, wrong))}" for what, wrong in said if wrong]:
+        lists = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
+        if found := [f"{what}: {', '.join(map(repr, wrong))}" for what, wrong in lists if wrong]:
             accepted = ", ".join(f"{name} ({zh})" for name, zh in self.columns.items())
             raise LineFault("", f"columns {'; '.join(found)}. Accepted, parted by commas: {accepted}")
         return columns
@@ -154,7 +154,7 @@ def read_json(path: Path, model: type[M], remedy: str) -> M:
 
 YEARS = range(2000, 3000)
 """Years of instants, as the interface takes them."""
-SHORTEST = len("2026-08-03 08:00")
+SHORTEST_TIME = len("2026-08-03 08:00")
 TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
@@ -168,7 +168,7 @@ def instant_in(zone: tzinfo, column: str, text: str, not_before: datetime | None
         local = datetime.fromisoformat(text)
     except ValueError:
         raise LineFault(column, TIME) from None
-    if len(text) < SHORTEST or local.year not in YEARS:
+    if len(text) < SHORTEST_TIME or local.year not in YEARS:
         raise LineFault(column, TIME)
     if local.tzinfo is None:
         local = datetime.combine(local, local.time(), zone)  # a fourth of the time of `replace`

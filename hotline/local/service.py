@@ -18,14 +18,14 @@ from domain.shared.errors import OperatorError
 from hotline.entry import make_private
 from hotline.files.data_folder import exclusive_lock
 from hotline.local.supervisor import Program, Say, Supervisor
-from hotline.settings import PREFIX, Settings, hosts_of, require_encryption, variable
+from hotline.settings import VARIABLE_PREFIX, Settings, hosts_of, require_encryption, variable
 
 CLI = "hotline.cli.main"
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 WAIT_FOR_TEMPORAL_SECONDS = 60
 WAIT_FOR_DATABASE_SECONDS = 10.0
-LOOK_EVERY_SECONDS = 0.2
+PAUSE_SECONDS = 0.2
 TELL_EVERY_SECONDS = 15.0
 # A port of an earlier run may become free only after this time.
 PORT_FREE_WITHIN_SECONDS = 3.0
@@ -141,7 +141,7 @@ async def _until_ready(api: str, say: Say) -> None:
             if time.monotonic() > tell_at:
                 say(f"waiting for the API to be ready; it answers: {answer}")
                 tell_at += TELL_EVERY_SECONDS
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _addresses(settings: Settings, api: str, seconds: float) -> str:
@@ -184,7 +184,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
     # Otherwise the server reads from SQLite at every task which search attributes there are.
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
     # Without the variables of the service, of which some are secret; their names count in upper and lower case.
-    others = {name: value for name, value in env.items() if not name.upper().startswith(PREFIX)}
+    others = {name: value for name, value in env.items() if not name.upper().startswith(VARIABLE_PREFIX)}
     return Program("temporal", tuple(argv), GO_RUNTIME | others, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
 
 
@@ -237,7 +237,7 @@ async def _require_free_ports(settings: Settings) -> None:
     give_up_at = time.monotonic() + PORT_FREE_WITHIN_SECONDS
     for option, host, port in ports:
         while (reason := _bind_error(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
         if reason:
             raise OperatorError(f"port {port} on {host} cannot be used ({reason}); choose another with {option}")
 

@@ -31,7 +31,7 @@ DEATHS_BEFORE_GIVING_UP = 5
 STALE_GRACE_SECONDS = 5.0
 LOG_BYTES = 10_000_000
 LOG_GENERATIONS = 3
-LOG_LOOK_SECONDS = 60.0
+LOG_CHECK_SECONDS = 60.0
 TAIL_LINES = 6
 TAIL_BYTES = 8192
 PR_SET_PDEATHSIG = 1
@@ -64,14 +64,16 @@ class Supervisor:
         self._steady = False
         self._stopping = False
         self._running: dict[str, tuple[Program, Process]] = {}
-        self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._keep_logs_small())]
+        self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._rotate_logs())]
 
     def start(self, program: Program, *, until_success: bool = False, patient: bool = False) -> "asyncio.Task[None]":
         """Start a program and restart it whenever it ends, or until it ends with success, which ends the task.
 
         A patient start never gives up. Cancelling the task ends the program.
         """
-        task = asyncio.create_task(self._keep(program, until_success=until_success, patient=patient), name=program.name)
+        task = asyncio.create_task(
+            self._run_again(program, until_success=until_success, patient=patient), name=program.name
+        )
         task.add_done_callback(self._notice)
         self._tasks.append(task)
         return task
@@ -107,7 +109,7 @@ class Supervisor:
             if process.returncode is None:
                 process.kill()
 
-    async def _keep(self, program: Program, *, until_success: bool, patient: bool) -> None:
+    async def _run_again(self, program: Program, *, until_success: bool, patient: bool) -> None:
         """Run it again and again, with growing pauses. Raises OperatorError if it ends often before `steady`."""
         log = self._logs / f"{program.name}.log"
         pause, deaths = FIRST_PAUSE_SECONDS, 0
@@ -176,11 +178,11 @@ class Supervisor:
         if error is not None and not self.broken.done():
             self.broken.set_exception(error)
 
-    async def _keep_logs_small(self) -> None:
+    async def _rotate_logs(self) -> None:
         while True:
             for log in self._logs.glob("*.log"):
                 rotate(log)
-            await asyncio.sleep(LOG_LOOK_SECONDS)
+            await asyncio.sleep(LOG_CHECK_SECONDS)
 
 
 def _tail(name: str, log: Path) -> str:

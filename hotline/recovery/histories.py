@@ -27,7 +27,7 @@ from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
 from domain.shared.value import to_milliseconds
-from hotline.recovery.payloads import ANSWER, Origin, WriteRequest, read_message, write_requested
+from hotline.recovery.payloads import ANSWER_KIND, Origin, WriteRequest, read_message, write_requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome, IncidentStart
@@ -345,7 +345,7 @@ async def _sent(origin: Origin, event: HistoryEvent) -> _Sent | None:
 async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
     """Return the answer to the update that this event ends; None if the service has not answered so."""
     ended = event.workflow_execution_update_completed_event_attributes
-    return await read_message(origin, ended.outcome.success.payloads, ANSWER, kind, ended.meta.update_id)
+    return await read_message(origin, ended.outcome.success.payloads, ANSWER_KIND, kind, ended.meta.update_id)
 
 
 async def _first_start(origin: Origin, event: HistoryEvent, workflow: type, kind: type[T]) -> T | None:

@@ -24,7 +24,7 @@ WRITTEN: dict[str, tuple[type[Any], str]] = {
     "inform_callers": (News, "IncidentWorkflow"),
 }
 """Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
-ANSWER = ""
+ANSWER_KIND = ""
 """Kind of the answers of updates: their stamp has the id of the update alone."""
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ def _value(origin: Origin, payload: Payload, message: str, kind: type[T], update
         check_sealed(payload)
         stamp = Stamp.of(payload)
         # Some updates answer nothing, or a text.
-        is_other = message == ANSWER and not payload.data.startswith(b"{")
+        is_other = message == ANSWER_KIND and not payload.data.startswith(b"{")
         if is_other or stamp.kind != message or (update and stamp.id != update):
             return None
         [value] = origin.converter.payload_converter.from_payloads([payload], [kind])

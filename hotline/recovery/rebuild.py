@@ -43,10 +43,10 @@ from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatch
 from readmodel.recovery import CaseRow, held
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id
-from workflows.clients.service import last_report
+from workflows.clients.upkeep import last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.entity import KEYS_KEPT
+from workflows.kit.entity import KEYS_KNOWN_FOR
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +67,16 @@ class RebuiltRows(NamedTuple):
     written the history; ForeignError if the service has not started it; UnopenedError if SQL may lack what a key that
     is not in the ring has sealed.
 
-    `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
+    `in_sql_alone` is the number of cases that SQL has and Temporal no longer has, `open_in_sql_alone` that of the open
+    ones among them.
     """
 
     cases: int
     batches: int
     incidents: int
     failed: Mapping[str, Exception]
-    kept: int
-    kept_open: int
+    in_sql_alone: int
+    open_in_sql_alone: int
 
     def left_by(self, kind: type[Exception]) -> tuple[str, ...]:
         """Return the workflows with an error of exactly this kind."""
@@ -90,7 +91,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     Raises RPCError if Temporal does not answer, DBAPIError if SQL does not; written rows stay.
     """
     runs = await chains(client)
-    kept, kept_open = await _count_kept(client, engine, runs)
+    in_sql_alone, open_in_sql_alone = await _count_in_sql_alone(client, engine, runs)
     until = await in_sql_until(client)
     if until is None and not await read_in_thread(engine, has_cases) and await _was_filled(client, runs):
         until = datetime.max.replace(tzinfo=UTC)
@@ -109,7 +110,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
             incidents_found += 1
         except (UnreadableError, DivergedError) as error:
             failed[one] = error
-    return RebuiltRows(cases, batches, incidents_found, failed, kept, kept_open)
+    return RebuiltRows(cases, batches, incidents_found, failed, in_sql_alone, open_in_sql_alone)
 
 
 def _groups(runs: _Runs) -> Iterator[_Runs]:
@@ -127,7 +128,7 @@ async def _was_filled(client: Client, runs: _Runs) -> bool:
     return False
 
 
-async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -> tuple[int, int]:
+async def _count_in_sql_alone(client: Client, engine: Engine, listed: Collection[str]) -> tuple[int, int]:
     """Return the number of cases that Temporal no longer has, and of the open ones among them.
 
     The list may lag behind SQL: an open case that it lacks is asked for. Raises RPCError.
@@ -138,8 +139,8 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
         return [(one, is_open) for one, is_open in found if one not in listed]
 
     unlisted = await read_in_thread(engine, missing)
-    kept_open = [one for one, is_open in unlisted if is_open and await _is_gone(client, one)]
-    return sum(not is_open for _, is_open in unlisted) + len(kept_open), len(kept_open)
+    open_in_sql_alone = [one for one, is_open in unlisted if is_open and await _is_gone(client, one)]
+    return sum(not is_open for _, is_open in unlisted) + len(open_in_sql_alone), len(open_in_sql_alone)
 
 
 async def _is_gone(client: Client, one: str) -> bool:
@@ -198,14 +199,14 @@ async def repair_incidents(client: Client, engine: Engine, latest: WorkflowExecu
     found: _Runs = await chains(client, IncidentWorkflow, f'AND WorkflowId = "{latest.id}"' if latest else "")
     if latest:
         found = {latest.id: with_latest(found.get(latest.id, ()), latest)}
-    there = dict[str, incidents.Standing]()
+    there = dict[str, incidents.IncidentVersion]()
     for group in _groups(found):  # somebody may have started more than one statement of SQL takes
-        there |= await read_in_thread(engine, partial(incidents.standing, numbers=[*map(_number, group)]))
+        there |= await read_in_thread(engine, partial(incidents.incident_versions, numbers=[*map(_number, group)]))
     written = 0
     for one, runs in found.items():
         shown = there.get(_number(one))
         try:
-            if shown and shown.closed:
+            if shown and shown.is_over:
                 await _end_if_behind(client, runs, shown.version)
                 continue
             history = await read_incident(client, runs)
@@ -237,7 +238,7 @@ async def _ended(client: Client, handover: str, ordered_at: datetime, task_queue
     except UndecodableError:  # it is listed
         return False
     if found is None:
-        return now() - ordered_at > KEYS_KEPT
+        return now() - ordered_at > KEYS_KNOWN_FOR
     run = found.workflow_execution_info
     is_ours = (run.type.name, run.task_queue) == (HandoverWorkflow.__name__, task_queue)
     return is_over(WorkflowExecutionStatus(run.status)) or not is_ours
@@ -368,8 +369,8 @@ async def _restore_incident(engine: Engine, one: str, history: IncidentHistory) 
             await asyncio.to_thread(_write_incident, engine, history._replace(lost=()))
         raise
     if history.unopened:
-        there = await read_in_thread(engine, partial(incidents.standing, numbers=[_number(one)]))
-        if not any(shown.closed for shown in there.values()):
+        there = await read_in_thread(engine, partial(incidents.incident_versions, numbers=[_number(one)]))
+        if not any(shown.is_over for shown in there.values()):
             raise history.unopened
 
 

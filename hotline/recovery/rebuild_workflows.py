@@ -53,7 +53,7 @@ from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.entity import KEYS_KEPT, MOST_KEYS, Done
+from workflows.kit.entity import KEYS_KNOWN_FOR, MOST_KEYS, Done
 from workflows.kit.search_attributes import CHANGED_AT
 from workflows.kit.words import CatalogueNames
 
@@ -111,7 +111,7 @@ class WorkflowRebuild:
     async def all(self, progress: Progress = lambda _done, _of: None) -> RebuiltWorkflows:
         """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
 
-        A case that runs is looked at only if SQL has another last change, or has marked it as reset: a reset run to
+        A case that runs is read only if SQL has another last change, or has marked it as reset: a reset run to
         which its updates were applied again has a later one. Raises RPCError and DBAPIError; what was started stays,
         and a further call goes on from there.
         """
@@ -283,7 +283,7 @@ class WorkflowRebuild:
             seen = await keys_seen(self._client, runs, events)
         except UnreadableError:
             return {}
-        fresh = [(key, done) for key, done in seen.items() if now() - done.done_at <= KEYS_KEPT]
+        fresh = [(key, done) for key, done in seen.items() if now() - done.done_at <= KEYS_KNOWN_FOR]
         return dict(sorted(fresh, key=lambda each: each[1].done_at)[-MOST_KEYS:])
 
     async def _start(self, latest: WorkflowExecution | None, run: Any, start: Start, **options: Any) -> str:  # noqa: ANN401 - those of the SDK

@@ -19,7 +19,7 @@ _CALL_ID = re.compile(CALL_ID)
 _PHONE = re.compile(PHONE)
 _SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 
-COLUMNS = (
+CDR_COLUMNS = (
     "accountcode",
     "src",
     "dst",
@@ -59,7 +59,7 @@ class Cdr(CallFormat):
     of calls to the hotline; none: every row is one. `menu`: a menu answers calls before anybody's telephone rings.
     """
 
-    width: ClassVar = len(COLUMNS)
+    width: ClassVar = len(CDR_COLUMNS)
 
     def __init__(
         self, zone: tzinfo, contexts: Collection[str], agents: Agents, latest: datetime, *, menu: bool = False
@@ -73,8 +73,8 @@ class Cdr(CallFormat):
     def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
         """Return the call of a row; None for a line of column names. Raises LineFault."""
         count = len(cells)
-        if not ALWAYS <= count <= len(COLUMNS) + FURTHER:
-            columns = f"{', '.join(COLUMNS[:ALWAYS])}, then uniqueid and userfield if cdr.conf has them"
+        if not ALWAYS <= count <= len(CDR_COLUMNS) + FURTHER:
+            columns = f"{', '.join(CDR_COLUMNS[:ALWAYS])}, then uniqueid and userfield if cdr.conf has them"
             raise LineFault("", f"{count} columns; accepted: 16 to 18: {columns}", torn=count < ALWAYS)
         if not cells[9][:1].isdigit():
             _check_header(cells)
@@ -130,13 +130,13 @@ def _check_header(cells: Sequence[str]) -> None:
     named = [cell.strip().lower() for cell in cells]
     if {"src", "dst", "disposition"}.isdisjoint(named):
         raise LineFault("start", TIME)
-    if tuple(named[:ALWAYS]) != COLUMNS[:ALWAYS]:
-        raise LineFault("", f"the columns have another order; accepted: {', '.join(COLUMNS)}")
+    if tuple(named[:ALWAYS]) != CDR_COLUMNS[:ALWAYS]:
+        raise LineFault("", f"the columns have another order; accepted: {', '.join(CDR_COLUMNS)}")
 
 
 def _options(cells: Sequence[str]) -> tuple[str, str]:
     """Return `uniqueid` and `userfield`, each empty if the row does not have it. Raises LineFault."""
-    own = cells[ALWAYS:] if len(cells) <= len(COLUMNS) else cells[ALWAYS:-FURTHER]
+    own = cells[ALWAYS:] if len(cells) <= len(CDR_COLUMNS) else cells[ALWAYS:-FURTHER]
     if len(own) == 2:  # noqa: PLR2004 - both
         unique_id, userfield = own
         if unique_id and not _CALL_ID.fullmatch(unique_id):
@@ -153,7 +153,7 @@ def _digest(start: str, src: str, channel: str) -> str:
     return f"cdr-{hashlib.sha256(f'{start}|{src}|{channel}'.encode()).hexdigest()[:32]}"
 
 
-FIELDS = 5
+EVENT_FIELDS = 5
 """Fields before the parameters of an event."""
 SILENT = frozenset(
     {
@@ -196,7 +196,7 @@ class _Line(NamedTuple):
 
     def seconds(self, name: str, place: int = 0) -> timedelta:
         """Return the parameter of this name; `place` counts from the end, for what follows text with bars."""
-        text = self.cells[FIELDS + self.parameters.index(name)] if place == 0 else self.cells[place]
+        text = self.cells[EVENT_FIELDS + self.parameters.index(name)] if place == 0 else self.cells[place]
         if not _SECONDS.fullmatch(text):
             raise LineFault(name, "accepted: whole seconds from 0")
         return timedelta(seconds=int(text))
@@ -211,7 +211,7 @@ class _Event(NamedTuple):
 
 
 def _entered(line: _Line) -> Call:
-    caller = line.cells[FIELDS + 1]
+    caller = line.cells[EVENT_FIELDS + 1]
     return Call(
         line.call_id,
         line.at,
@@ -293,17 +293,17 @@ class QueueLog(CallFormat):
 
     def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
         """Return the part of a call that a line tells; None if it is not about a call. Raises LineFault."""
-        if len(cells) < FIELDS:
+        if len(cells) < EVENT_FIELDS:
             raise LineFault("", "fields are missing; accepted: epoch|callid|queue|agent|event|parameters", torn=True)
-        epoch, call_id, queue, agent, name = cells[:FIELDS]
+        epoch, call_id, queue, agent, name = cells[:EVENT_FIELDS]
         at = self._instant(epoch)
         if name in SILENT:
             return None
         event = EVENTS.get(name)
         if event is None:
-            cut = len(cells) == FIELDS and any(known.startswith(name) for known in (*EVENTS, *SILENT))
+            cut = len(cells) == EVENT_FIELDS and any(known.startswith(name) for known in (*EVENTS, *SILENT))
             return LeftOutLine(f"lines of the unknown event {name[:40]!r}", torn=cut)
-        if len(cells) < FIELDS + event.least:
+        if len(cells) < EVENT_FIELDS + event.least:
             raise LineFault(name, f"parameters are missing; accepted: {'|'.join(event.parameters)}", torn=True)
         if call_id == "NONE" or not _CALL_ID.fullmatch(call_id):
             raise LineFault("callid", "accepted: the unique id of a call, at most 80 characters")

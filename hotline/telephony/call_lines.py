@@ -20,9 +20,9 @@ from domain.shared.errors import FileError
 from hotline.files.formats import LineFault, wrong_encoding
 from hotline.telephony.people import Agents
 
-GROUP = 2000
+CALLS_TOGETHER = 2000
 """Calls of one transaction: others wait for it."""
-SHOWN = 20
+MOST_FAULTS = 20
 """Most faults of a file that are listed; the others are counted."""
 _MARK = b"\xef\xbb\xbf"
 
@@ -40,11 +40,11 @@ def windows(calls: Iterable[Call]) -> Iterator[list[Call]]:
     for call in calls:
         before = held.get(call.call_id)
         held[call.call_id] = before.merged(call) if before else call
-        if len(held) == 2 * GROUP:
+        if len(held) == 2 * CALLS_TOGETHER:
             # The later half may still get further lines.
-            yield [held.pop(call_id) for call_id in [*islice(held, GROUP)]]
-    for start in range(0, len(held), GROUP):
-        yield [*islice(held.values(), start, start + GROUP)]
+            yield [held.pop(call_id) for call_id in [*islice(held, CALLS_TOGETHER)]]
+    for start in range(0, len(held), CALLS_TOGETHER):
+        yield [*islice(held.values(), start, start + CALLS_TOGETHER)]
 
 
 class CallFormat(ABC):
@@ -69,10 +69,10 @@ class CallFormat(ABC):
 class CallFile:
     """File of the telephone system, opened once: what is appended later is for the next import.
 
-    `file` was opened by its path in binary mode, and is seekable. `kept` is a temporary file for what the lines tell.
+    `file` was opened by its path in binary mode, and is seekable. `spool` is a temporary file for what the lines tell.
     """
 
-    def __init__(self, file: BinaryIO, kept: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
+    def __init__(self, file: BinaryIO, spool: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
         self.path = Path(file.name)
         self.format = format
         self.left_out: Counter[str] = Counter()
@@ -82,7 +82,7 @@ class CallFile:
         self.torn_line: int | None = None
         """Last line, if its end is missing."""
         self._file = file
-        self._kept = kept
+        self._spool = spool
         self._encoding = encoding
         self._size = os.fstat(file.fileno()).st_size
         self._whole = True
@@ -91,11 +91,11 @@ class CallFile:
 
     def check(self) -> None:
         """Read all lines, and note what is left out. Raises FileError with the first faults."""
-        self._kept.seek(0)
-        self._kept.truncate()
+        self._spool.seek(0)
+        self._spool.truncate()
         for group in windows(self._read()):
             if not self._faults:
-                pickle.dump(group, self._kept, pickle.HIGHEST_PROTOCOL)
+                pickle.dump(group, self._spool, pickle.HIGHEST_PROTOCOL)
         if self._further_faults:
             self._faults.append(f"{self.path}: {self._further_faults} further lines cannot be used")
         if self._faults:
@@ -103,10 +103,10 @@ class CallFile:
 
     def groups(self) -> Iterator[list[Call]]:
         """Yield the calls of a checked file in groups, each merged from what lines that lie close together tell."""
-        self._kept.seek(0)
+        self._spool.seek(0)
         with suppress(EOFError):
             while True:
-                yield pickle.load(self._kept)  # noqa: S301 - written by this process
+                yield pickle.load(self._spool)  # noqa: S301 - written by this process
 
     def _read(self) -> Iterator[Call]:
         self.left_out.clear()
@@ -147,15 +147,15 @@ class CallFile:
             self.first_lines.setdefault(found.reason, line)
 
     def _note_fault(self, line: int, fault: Exception) -> None:
-        if len(self._faults) == SHOWN:
+        if len(self._faults) == MOST_FAULTS:
             self._further_faults += 1
             return
-        said = str(fault)
+        reason = str(fault)
         if isinstance(fault, UnicodeDecodeError):
-            said = wrong_encoding(self._encoding)
+            reason = wrong_encoding(self._encoding)
         elif isinstance(fault, csv.Error):
-            said = f": {fault}; from here on the file cannot be read. Is a quotation mark missing?"
-        self._faults.append(f"{self.path}, line {line}{said}")
+            reason = f": {fault}; from here on the file cannot be read. Is a quotation mark missing?"
+        self._faults.append(f"{self.path}, line {line}{reason}")
 
     def _lines(self) -> Iterator[str]:
         self._file.seek(0)

@@ -15,7 +15,7 @@ from readmodel.people.people import Directory, folded
 EXTENSION_COLUMNS = {"extension": "分机", "person": "人员"}
 ROSTER_COLUMNS = {"person": "人员", "from": "上班", "to": "下班"}
 """Columns of the files by name, with the Chinese names; all are required."""
-NOBODY = "there is no such person; accepted: an id that `hotline person list` shows, or a name that one person has"
+NO_PERSON = "there is no such person; accepted: an id that `hotline person list` shows, or a name that one person has"
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
 """Name that can be kept, of an agent or a queue."""
 _CHANNEL = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*/)?([^@/;]+?)(?:@[^;]*)?(?:-[0-9a-f]{8})?(?:;[12])?")
@@ -59,7 +59,7 @@ def person_id(directory: Directory, text: str) -> str | None:
 def known_id(directory: Directory, text: str) -> str:
     """Return the id as `person_id` does. Raises LineFault if there is no such person."""
     if (found := person_id(directory, text)) is None:
-        raise LineFault("person", NOBODY)
+        raise LineFault("person", NO_PERSON)
     return found
 
 

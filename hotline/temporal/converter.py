@@ -39,7 +39,7 @@ from activities.sealing import stamps
 from activities.sealing.envelope import NOT_SEALED, Envelope, as_sent_in_clear
 from activities.sealing.interceptors import Stamps
 from activities.sealing.keys import Keys
-from activities.sealing.stamps import ASKED, Run, UndecidedError, asked_for, check_answer, present_run
+from activities.sealing.stamps import ASKED_HEADER, Run, UndecidedError, asked_for, check_answer, present_run
 from domain.shared.value import InClear, Start
 
 # The service stores no payload elsewhere. For one that says so, the SDK raises an error before the codec, so a signal
@@ -144,10 +144,10 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
             zh, en = "参数无法读取；内部操作只有本系统可以发送。", "the service alone sends internal updates."
             failure.message = f"{zh}{UNDECODED}; {en}"
         elif not failure.HasField("encoded_attributes"):
-            said: object = {"message": failure.message, "stack_trace": failure.stack_trace}
+            content: object = {"message": failure.message, "stack_trace": failure.stack_trace}
             if isinstance(exception, ApplicationError) and exception.non_retryable:
-                said = stamps.stamped_answer(payload_converter, said, stamps.FAILURE, exception.type or "")
-            failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([said])[0])
+                content = stamps.stamped_answer(payload_converter, content, stamps.FAILURE, exception.type or "")
+            failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([content])[0])
             failure.message, failure.stack_trace = "Encoded failure", ""
         stamps.stamp_refusal(failure, payload_converter)
 
@@ -196,8 +196,8 @@ class _Runner(UnsandboxedWorkflowRunner):
                 _have_checked(job, takes_message=takes_message)
                 if job.HasField("resolve_activity"):
                     check_answer(job.resolve_activity, run)
-                if ASKED in (query := job.query_workflow).headers:
-                    header = query.headers[ASKED]
+                if ASKED_HEADER in (query := job.query_workflow).headers:
+                    header = query.headers[ASKED_HEADER]
                     header.data = asked_for(header.data, query.arguments, det.info.run_id).encode()
             if signals := [job.signal_workflow for job in act.jobs if job.HasField("signal_workflow")]:
                 # The SDK drops a signal that it cannot decode, and then looks at no condition. It takes this one.

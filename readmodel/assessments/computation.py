@@ -85,7 +85,7 @@ given_points = sa.Table(
 _NO_DATA: Mapping[str, Any] = {}
 _CASE = tuple(cases.c[name] for name in ("number", "owner", "service_code", "district"))
 _EVENT = tuple(events.c[name] for name in ("number", "seq", "at", "actor", "action", "to_state", "cycle"))
-_KEPT = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "stopped_at"))
+_PROMISE = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "stopped_at"))
 
 
 def candidates(connection: ReadConnection, since: datetime, until: datetime) -> Sequence[sa.Row[Any]]:
@@ -99,7 +99,7 @@ def candidates(connection: ReadConnection, since: datetime, until: datetime) -> 
 
 def records(connection: ReadConnection, found: Sequence[sa.Row[Any]]) -> list[CaseRecord]:
     numbers = [row.number for row in found]
-    facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers)
+    facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept_promises(connection, numbers)
     read = [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()), ())) for row in found]
     of_intake = _facts(connection, [each.number for each in read if each.is_thanks], TELL_INTAKE, TELL_INTAKE)
     return [each._replace(intake_facts=of_intake.get(each.number, ())) for each in read]
@@ -121,10 +121,10 @@ def _facts(
     return facts
 
 
-def _kept(connection: ReadConnection, numbers: Sequence[str]) -> Mapping[str, Sequence[KeptPromise]]:
+def _kept_promises(connection: ReadConnection, numbers: Sequence[str]) -> Mapping[str, Sequence[KeptPromise]]:
     """Return the promises that were kept, by case; an approver's time is no promise."""
     query = (
-        sa.select(*_KEPT)
+        sa.select(*_PROMISE)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)
         .where(clocks.c.name != APPROVE)
         .order_by(clocks.c.number, clocks.c.serial)

@@ -170,7 +170,9 @@ def registered(connection: ReadConnection, month: str, computation: int) -> list
     return [(found.number, found.agent) for found in connection.execute(query)]
 
 
-def keep_given(connection: WriteConnection, month: str, figures: Collection[str], values: Iterable[GivenValue]) -> None:
+def replace_given_values(
+    connection: WriteConnection, month: str, figures: Collection[str], values: Iterable[GivenValue]
+) -> None:
     table = given_points.c
     connection.execute(delete(given_points).where(table.month == month, table.figure.in_(figures)))
     insert_missing(connection, given_points, [{"month": month, **value._asdict()} for value in values])

@@ -35,28 +35,28 @@ class Position(NamedTuple):
 
     at: datetime
     key: str
-    stretch: str = ""
+    section: str = ""
 
     def cursor(self) -> str:
         instant = (self.at - _EPOCH) // _MICROSECOND
-        text = f"{self.stretch}/{instant} {self.key}" if self.stretch else f"{instant} {self.key}"
+        text = f"{self.section}/{instant} {self.key}" if self.section else f"{instant} {self.key}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
     def of(
-        cls, cursor: str | None, stretches: Collection[str] = ("",), keys: re.Pattern[str] = _KEY
+        cls, cursor: str | None, sections: Collection[str] = ("",), keys: re.Pattern[str] = _KEY
     ) -> "Position | None":
-        """Return the position of a cursor, in one of these stretches, with such a key. Raises BadCursorError."""
+        """Return the position of a cursor, in one of these sections, with such a key. Raises BadCursorError."""
         if cursor is None:
             return None
         try:
             text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
             begin, key = text.split(" ", 1)
-            stretch, _, instant = begin.rpartition("/")
-            position = cls(_EPOCH + int(instant) * _MICROSECOND, key, stretch)
+            section, _, instant = begin.rpartition("/")
+            position = cls(_EPOCH + int(instant) * _MICROSECOND, key, section)
         except (binascii.Error, ValueError, OverflowError):
             raise BadCursorError from None
-        if stretch not in stretches or not keys.fullmatch(key) or position.cursor() != cursor:
+        if section not in sections or not keys.fullmatch(key) or position.cursor() != cursor:
             raise BadCursorError
         return position
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, select, tuple_, update
 
-from domain.calls.call import HELD, MISSED_OUTCOMES, OLDEST, CallBack, CallBackResult, CallBackState, CallOutcome
+from domain.calls.call import CALL_BACK_AGE, HELD, MISSED_OUTCOMES, CallBack, CallBackResult, CallBackState, CallOutcome
 from readmodel.base.database import ReadConnection, RowValues, WriteConnection, insert_missing
 from readmodel.base.paging import CALL_ID, RowPage, read_page
 from readmodel.calls.tables import call_backs, calls
@@ -39,7 +39,7 @@ def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: date
     missed = {
         row["call_id"]: row
         for row in given
-        if row["outcome"] in MISSED_OUTCOMES and row["phone_term"] and row["ended_at"] >= at - OLDEST
+        if row["outcome"] in MISSED_OUTCOMES and row["phone_term"] and row["ended_at"] >= at - CALL_BACK_AGE
     }
     oldest = connection.scalar(select(func.min(_row.since)).where(_IS_MADE))
     if oldest is None and not missed:

@@ -39,7 +39,7 @@ from readmodel.cases.tables import cases, search_words, withdrawals
 
 SLOT = timedelta(minutes=15)
 """Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""
-LOCK = 5_170_002
+CALLS_LOCK = 5_170_002
 """Number of the lock of all writers of calls."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -47,7 +47,7 @@ CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
 """Columns of a call, in the order of its fields."""
 
 
-def keep(
+def save_calls(
     connection: WriteConnection, given: Iterable[Call], area_code: str = "", at: datetime | None = None
 ) -> Imported:
     """Add calls, or merge them with what is known of them, and put callers whom nobody answered on the call-back list.
@@ -60,7 +60,7 @@ def keep(
         before = reported.get(call.call_id)
         reported[call.call_id] = before.merged(call) if before else call
     # Two imports at once must not read what the other is about to write.
-    lock(connection, LOCK)
+    lock(connection, CALLS_LOCK)
     found = connection.execute(select(*CALL_COLUMNS).where(is_one_of(connection, calls.c.call_id, reported)))
     known = {row.call_id: Call._make(row) for row in found}
     after = [known[key].merged(call) if key in known else call for key, call in reported.items()]
@@ -189,7 +189,7 @@ def _registered_in(
     yield from {number: call_of(at, by_term[term]) for number, at, term in registered}.items()
 
 
-CHUNK = 500
+WITHDRAWALS_TOGETHER = 500
 """Withdrawals that are fetched at once: those that their call confirms are left out of the list."""
 
 
@@ -234,7 +234,7 @@ def unconfirmed(
         select(*named, cases.c.state, cases.c.registered_at, *CALL_COLUMNS)
         .join_from(withdrawals, cases, cases.c.number == withdrawals.c.number)
         .outerjoin(calls, calls.c.call_id == withdrawals.c.named_call)
-        .execution_options(yield_per=CHUNK)
+        .execution_options(yield_per=WITHDRAWALS_TOGETHER)
     )
     with connection.execute(
         in_order(statement, withdrawals.c.withdrawn_at, withdrawals.c.number, Position.of(cursor))

@@ -16,11 +16,11 @@ from readmodel.base.database import ReadConnection, WriteConnection, insert_miss
 from readmodel.calls.calls import EPOCH, SLOT
 from readmodel.calls.tables import calls, duties
 
-LOCK = 5_170_003
+DUTIES_LOCK = 5_170_003
 """Number of the lock of all imports of duties."""
 
 
-class KeptDuties(NamedTuple):
+class DutyChanges(NamedTuple):
     """Numbers of duties that were added, removed, and found unchanged."""
 
     added: int = 0
@@ -32,13 +32,13 @@ class OverlapError(OperatorError):
     """Error of a duty that overlaps another one of the same person."""
 
 
-def keep_duties(connection: WriteConnection, given: Sequence[Duty], start: datetime, end: datetime) -> KeptDuties:
+def replace_duties(connection: WriteConnection, given: Sequence[Duty], start: datetime, end: datetime) -> DutyChanges:
     """Replace the duties that start from `start` until before `end`; the same again changes nothing.
 
     Raises OverlapError for a duty that overlaps one that starts before or after that time.
     """
     # Two imports at once must not check against what the other is about to replace.
-    lock(connection, LOCK)
+    lock(connection, DUTIES_LOCK)
     new = set(given)
     near = duties_between(connection, start - LONGEST_DUTY, end + LONGEST_DUTY)
     old = {duty for duty in near if start <= duty.starts_at < end}
@@ -53,7 +53,7 @@ def keep_duties(connection: WriteConnection, given: Sequence[Duty], start: datet
     for person, starts_at in sorted(gone):
         connection.execute(delete(duties).where(duties.c.person == person, duties.c.starts_at == starts_at))
     insert_missing(connection, duties, [duty._asdict() for duty in sorted(new - old)])
-    return KeptDuties(len(new - old), len(gone), len(new & old))
+    return DutyChanges(len(new - old), len(gone), len(new & old))
 
 
 def duties_between(connection: ReadConnection, start: datetime, end: datetime) -> list[Duty]:

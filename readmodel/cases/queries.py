@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, selec
 
 from domain.case.actions.register import Registered
 from domain.case.approvers import CREDIT_KIND
-from domain.case.automatic.lateness import DOCUMENTS
+from domain.case.automatic.lateness import DOCUMENT_KINDS
 from domain.case.case import Case
 from domain.case.lifecycle import Event, Part, PartState, State
 from domain.case.progress import Progress
@@ -19,11 +19,11 @@ from domain.kit.event import BaseEvent
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Position, RowPage, in_order, page_of
-from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, having_terms, stretches
+from readmodel.cases.search import CaseFilters, Sort, conditions_of, find, having_terms, sections
 from readmodel.cases.search_terms import account_term
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, decisions, events, parts, search_words
 
-PAGE = 1000
+STATES_TOGETHER = 1000
 """Rows that are fetched at once of a query of all cases."""
 
 E = TypeVar("E", bound=BaseEvent)
@@ -82,7 +82,7 @@ def has_cases(connection: ReadConnection) -> bool:
 
 def states(connection: ReadConnection) -> Iterator[tuple[str, State]]:
     """Yield number and state of every case, without holding all of them in memory."""
-    statement = select(cases.c.number, cases.c.state).execution_options(yield_per=PAGE)
+    statement = select(cases.c.number, cases.c.state).execution_options(yield_per=STATES_TOGETHER)
     return ((row.number, State(row.state)) for row in connection.execute(statement))
 
 
@@ -109,7 +109,7 @@ def list_cases(
 def _page(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort
 ) -> RowPage[Position]:
-    after = Position.of(cursor, stretches(sort, filters))
+    after = Position.of(cursor, sections(sort, filters))
     return page_of(find(connection, filters, after, limit + 1, sort), limit, lambda position: position)
 
 
@@ -162,7 +162,7 @@ def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit:
 
 def documents(connection: ReadConnection, number: str) -> tuple[Event, ...]:
     """Return the notices of urging (催办通知书) and public criticism (通报批评), oldest first: at most two a cycle."""
-    of_kind = events.c.number == number, events.c.action.in_(sorted(DOCUMENTS))
+    of_kind = events.c.number == number, events.c.action.in_(sorted(DOCUMENT_KINDS))
     return read_events(connection, Event, select(events).where(*of_kind)).items
 
 

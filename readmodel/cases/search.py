@@ -1,6 +1,6 @@
 """Lists of cases: filters, order and search by terms, as statements that an index answers.
 
-An order is a sequence of stretches, and an index has the order of each stretch. Desks ask about open cases, of which
+An order is a sequence of sections, and an index has the order of each section. Desks ask about open cases, of which
 there are few: indexes of these, one for each order, hold all columns of filters. So does the index of all cases.
 Values that few cases have are found by indexes of their own.
 
@@ -71,7 +71,7 @@ class Sort(StrEnum):
     PRIORITY = "priority"
 
 
-class Stretch(NamedTuple):
+class Section(NamedTuple):
     """Part of a list in the order of one instant of its cases, and of their numbers."""
 
     at: str
@@ -85,11 +85,11 @@ class Stretch(NamedTuple):
         return in_order(sa.select(at, number).where(*conditions), at, number, after, newest_first=self.newest_first)
 
 
-_NEWEST_FIRST = Stretch("registered_at", newest_first=True)
+_NEWEST_FIRST = Section("registered_at", newest_first=True)
 
 
-def stretches(sort: Sort, filters: CaseFilters) -> Mapping[str, Stretch]:
-    """Return the stretches of a list by name, in their order. Names begin cursors, so that another order refuses them.
+def sections(sort: Sort, filters: CaseFilters) -> Mapping[str, Section]:
+    """Return the sections of a list by name, in their order. Names begin cursors, so that another order refuses them.
 
     - `registered`: the newest registration first.
     - `due`: the earliest due instant first, so that late cases come before all others; then cases with nothing due,
@@ -98,13 +98,13 @@ def stretches(sort: Sort, filters: CaseFilters) -> Mapping[str, Stretch]:
     """
     if sort is Sort.DUE:
         due_at = cases.c.next_due_at
-        due = {"due": Stretch("next_due_at", newest_first=False, where=(due_at.is_not(None),))}
+        due = {"due": Section("next_due_at", newest_first=False, where=(due_at.is_not(None),))}
         nothing_due = {"nothing_due": _NEWEST_FIRST._replace(where=(due_at.is_(None),))}
         return due if filters.due_before else due | nothing_due
     if sort is Sort.PRIORITY:
         wanted = [filters.priority] if filters.priority else PRIORITIES
         return {
-            priority: Stretch("registered_at", newest_first=False, where=(cases.c.priority == priority,))
+            priority: Section("registered_at", newest_first=False, where=(cases.c.priority == priority,))
             for priority in wanted
         }
     return {"": _NEWEST_FIRST}
@@ -123,30 +123,30 @@ def find(
 ) -> list[Position]:
     """Return the positions of the first `limit` cases after `after`, which is of the same sort."""
     found: list[Position] = []
-    names = [*(by_name := stretches(sort, filters))]
-    for name in names[names.index(after.stretch) if after else 0 :]:
-        begin = after if after and after.stretch == name else None
+    names = [*(by_name := sections(sort, filters))]
+    for name in names[names.index(after.section) if after else 0 :]:
+        begin = after if after and after.section == name else None
         wanted = limit - len(found)
-        there = _in_stretch(connection, filters, by_name[name], begin, wanted)
-        found += [position._replace(stretch=name) for position in there]
+        there = _in_section(connection, filters, by_name[name], begin, wanted)
+        found += [position._replace(section=name) for position in there]
         if len(found) == limit:
             break
     return found
 
 
-def _in_stretch(
-    connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Position | None, limit: int
+def _in_section(
+    connection: ReadConnection, filters: CaseFilters, section: Section, after: Position | None, limit: int
 ) -> list[Position]:
     found: set[Position] = set()
     for each in filters.by_state():
-        search = _Search(each, stretch, after)
+        search = _Search(each, section, after)
         if each.q is None:
-            listed = stretch.positions(cases.c, after, *search.conditions())
+            listed = section.positions(cases.c, after, *search.conditions())
             found.update(_positions(connection, listed, limit))
         else:
             for terms in alternatives(each.q, each.area_code):
                 found.update(search.with_terms(connection, sorted(terms), limit) if terms else ())
-    return sorted(found, reverse=stretch.newest_first)[:limit]
+    return sorted(found, reverse=section.newest_first)[:limit]
 
 
 def _positions(connection: ReadConnection, statement: sa.Select[Any], limit: int) -> list[Position]:
@@ -212,17 +212,17 @@ def having_terms(filters: CaseFilters) -> list[sa.ColumnElement[bool]]:
 
 
 class _Search(NamedTuple):
-    """Search of the cases of one stretch by terms and filters, after a position if one is given."""
+    """Search of the cases of one section by terms and filters, after a position if one is given."""
 
     filters: CaseFilters
-    stretch: Stretch
+    section: Section
     after: Position | None
 
     def conditions(self, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
-        return [*self.stretch.where, *conditions_of(self.filters, narrow=narrow)]
+        return [*self.section.where, *conditions_of(self.filters, narrow=narrow)]
 
     def with_terms(self, connection: ReadConnection, terms: Sequence[str], limit: int) -> list[Position]:
-        if self.stretch.at not in search_words.c:
+        if self.section.at not in search_words.c:
             # Few cases have something due, and terms are not in the order of that.
             return _positions(connection, self._looked_up(None, terms), limit)
         lists = self._lists(terms)
@@ -235,7 +235,7 @@ class _Search(NamedTuple):
             return _positions(connection, self._looked_up(terms[0], terms), limit)
         firsts = [position for listed in lists.values() for position in _positions(connection, listed, 1)]
         # The position at which the last list begins: an agent who left years ago has only old cases.
-        begin = min(firsts) if self.stretch.newest_first else max(firsts)
+        begin = min(firsts) if self.section.newest_first else max(firsts)
         connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
         found = _positions(connection, self._merged(terms, begin), limit)
         connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
@@ -245,10 +245,10 @@ class _Search(NamedTuple):
         """Return the statement of each term, and under None that of the filters if there are any."""
         words = search_words.alias().c
         lists: dict[str | None, sa.Select[Any]] = {
-            term: self.stretch.positions(words, self.after, *_is_term(words, term, self.filters)) for term in terms
+            term: self.section.positions(words, self.after, *_is_term(words, term, self.filters)) for term in terms
         }
         if narrow := self.conditions(narrow=True):
-            lists[None] = self.stretch.positions(cases.c, self.after, *narrow)
+            lists[None] = self.section.positions(cases.c, self.after, *narrow)
         return lists
 
     def _looked_up(self, first: str | None, terms: Sequence[str]) -> sa.Select[Any]:
@@ -256,9 +256,9 @@ class _Search(NamedTuple):
         columns: Columns = cases.c if first is None else search_words.c
         conditions = self.conditions()
         if first is None:
-            statement = self.stretch.positions(columns, self.after, *conditions)
+            statement = self.section.positions(columns, self.after, *conditions)
         else:
-            statement = self.stretch.positions(columns, self.after, *_is_term(columns, first, self.filters))
+            statement = self.section.positions(columns, self.after, *_is_term(columns, first, self.filters))
             if conditions:
                 statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
         for term in terms:
@@ -269,7 +269,7 @@ class _Search(NamedTuple):
 
     def _merged(self, terms: Sequence[str], begin: Position) -> sa.Select[Any]:
         """Return a statement that merges terms and filters, each from the position at which the last of them begins."""
-        newest_first = self.stretch.newest_first
+        newest_first = self.section.newest_first
 
         def from_begin(columns: Columns) -> sa.ColumnElement[bool]:
             position = sa.tuple_(columns.registered_at, columns.number)

@@ -20,16 +20,16 @@ from domain.shared.phones import MOBILE, dialled, digits_of, without_mobiles
 from readmodel.base.database import RowValues, WriteConnection, insert_missing
 from readmodel.cases.tables import cases, search_words
 
-LONGEST = 40
+LONGEST_TERM = 40
 """Most characters of a term; a longer one is cut, and found by its beginning."""
-MOST = 12
+MOST_TERMS = 12
 """Most terms of a query; further ones are ignored."""
 _WORD = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"([\u3400-\u9fff\U00020000-\U0003ffff]+)")
 _TELEPHONE = re.compile(r"\+?[(]?[0-9][0-9 ()-]+")
 _LOCAL = re.compile("[2-9][0-9]{6,7}")
 """Number of a landline in China, without its area code."""
-FORMS = 3
+PHONE_FORMS = 3
 """Most terms of one telephone."""
 
 
@@ -80,7 +80,7 @@ def phone_terms(phone: str, area_code: str) -> list[str]:
 def address_term(address: str | None) -> str | None:
     """Return the term of a whole address, without spaces and signs. It starts with `=`, which no query can."""
     plain = _plain_address(address)
-    return f"={plain}"[:LONGEST] if plain else None
+    return f"={plain}"[:LONGEST_TERM] if plain else None
 
 
 def same_address(one: str | None, other: str | None) -> bool:
@@ -91,7 +91,7 @@ def same_address(one: str | None, other: str | None) -> bool:
 def query_terms(q: str) -> frozenset[str]:
     """Return the terms that a case must all have to match `q`; none if it has no term."""
     text = _plain(q)
-    return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, (2,))[:MOST])
+    return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, (2,))[:MOST_TERMS])
 
 
 def alternatives(q: str, area_code: str) -> list[frozenset[str]]:
@@ -110,7 +110,7 @@ def _plain_address(address: str | None) -> str:
 
 
 def _joined(text: str) -> str:
-    return "".join(_WORD.findall(text)).lower()[:LONGEST]
+    return "".join(_WORD.findall(text)).lower()[:LONGEST_TERM]
 
 
 def _cut(text: str, sizes: tuple[int, ...]) -> list[str]:
@@ -122,7 +122,7 @@ def _cut(text: str, sizes: tuple[int, ...]) -> list[str]:
 
 def _terms(part: str, sizes: tuple[int, ...]) -> list[str]:
     if not _HAN.fullmatch(part):
-        return [part[:LONGEST]]
+        return [part[:LONGEST_TERM]]
     wanted = {min(size, len(part)) for size in sizes}
     return [part[place : place + size] for size in sorted(wanted) for place in range(len(part) - size + 1)]
 

@@ -92,9 +92,9 @@ def quality(connection: ReadConnection, scope: ReportScope) -> Table:
     )
 
 
-MOST = 100
+MOST_CALLERS = 100
 """Callers that are listed."""
-GROUP = 500
+TERMS_TOGETHER = 500
 """Terms in one statement; databases limit the number of parameters."""
 _CASE = (cases.c.number, cases.c.caller_account_no, cases.c.caller_phone)
 
@@ -114,21 +114,21 @@ def repeat_callers(connection: ReadConnection, scope: ReportScope) -> Table:
         title="Callers with several cases",
         title_zh="重复来电",
         columns=(CASES, Column(name="numbers", title="Cases", title_zh="工单号")),
-        rows=tuple((len(numbers), " ".join(sorted(numbers))) for _, _, numbers in repeated[:MOST]),
+        rows=tuple((len(numbers), " ".join(sorted(numbers))) for _, _, numbers in repeated[:MOST_CALLERS]),
         note=f"Cases of the {REPEATS.days} days before the period as well. A caller is an account, or a telephone if no"
-        f" account was given. The first {MOST}.",
-        note_zh=f"含统计期前 {REPEATS.days} 天的工单；来电人按户号区分，无户号的按电话。最多列 {MOST} 人。",
+        f" account was given. The first {MOST_CALLERS}.",
+        note_zh=f"含统计期前 {REPEATS.days} 天的工单；来电人按户号区分，无户号的按电话。最多列 {MOST_CALLERS} 人。",
     )
 
 
 def _cases_of(connection: ReadConnection, scope: ReportScope, terms: dict[str, set[str]]) -> dict[str, set[str]]:
     words = sorted(set().union(*terms.values())) if terms else []
     found: dict[str, set[str]] = defaultdict(set)
-    for start in range(0, len(words), GROUP):
+    for start in range(0, len(words), TERMS_TOGETHER):
         statement = (
             select(*_CASE)
             .join_from(search_words, cases, cases.c.number == search_words.c.number)
-            .where(search_words.c.word.in_(words[start : start + GROUP]))
+            .where(search_words.c.word.in_(words[start : start + TERMS_TOGETHER]))
             .where(search_words.c.registered_at >= scope.start - REPEATS, search_words.c.registered_at < scope.end)
         )
         for row in connection.execute(statement):

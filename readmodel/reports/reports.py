@@ -37,7 +37,7 @@ def first_case_at(connection: ReadConnection) -> datetime | None:
     return connection.scalars(select(func.min(cases.c.registered_at))).one_or_none()
 
 
-def keep_report(connection: WriteConnection, report: Report) -> Report:
+def save_report(connection: WriteConnection, report: Report) -> Report:
     """Write the report unless its period has one, which another run may have made meanwhile; return the one of SQL."""
     insert_missing(connection, reports, [row(reports, report, document=report)])
     return get_report(connection, Period.parse(report.kind, report.period)) or report

@@ -21,7 +21,7 @@ AGES = (1, 3, 7, 15, 30)
 """Days at which one age ends and the next begins."""
 _OLDEST_FIRST = [*enumerate(AGES, 1)][::-1]
 _NAMES = tuple(f"{low}-{high}" if high else f"> {low}" for low, high in zip((0, *AGES), (*AGES, 0), strict=True))
-OLDEST = 50
+MOST_OLDEST = 50
 
 
 def open_at_end(scope: ReportScope) -> ColumnElement[bool]:
@@ -49,11 +49,11 @@ def backlog(connection: ReadConnection, scope: ReportScope) -> Table:
 def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
     wanted = (cases.c.number, cases.c.service_code, cases.c.department, cases.c.registered_at)
     by_age = cases.c.registered_at, cases.c.number
-    statement = select(*wanted).where(open_at_end(scope)).order_by(*by_age).limit(OLDEST)
+    statement = select(*wanted).where(open_at_end(scope)).order_by(*by_age).limit(MOST_OLDEST)
     return Table(
         name="oldest",
-        title=f"The {OLDEST} oldest open cases",
-        title_zh=f"积压最久的 {OLDEST} 件工单",
+        title=f"The {MOST_OLDEST} oldest open cases",
+        title_zh=f"积压最久的 {MOST_OLDEST} 件工单",
         columns=(
             Column(name="number", title="Case", title_zh="工单号"),
             *SERVICE,
@@ -76,7 +76,7 @@ def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
     )
 
 
-ENDED = ("ended", "已办结")
+ENDED_STAGE = ("ended", "已办结")
 OF_PART = ("part", "协办未完成")
 """Stage of the clocks of a further department."""
 STAGES: Mapping[State, tuple[str, str]] = exhaustive(
@@ -91,9 +91,9 @@ STAGES: Mapping[State, tuple[str, str]] = exhaustive(
         State.AWAITING_APPROVAL: ("approval", "待审批"),
         State.PENDING_REPLY: ("reply", "待回复"),
         State.PENDING_FOLLOW_UP: ("follow_up", "待回访"),
-        State.CLOSED: ENDED,
-        State.REFUSED: ENDED,
-        State.WITHDRAWN: ENDED,
+        State.CLOSED: ENDED_STAGE,
+        State.REFUSED: ENDED_STAGE,
+        State.WITHDRAWN: ENDED_STAGE,
     },
 )
 """Stage of the chain at which a case waits, by its state."""

@@ -20,7 +20,7 @@ CASES = 8
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MANY_TASKS", 2)
-    monkeypatch.setattr(server, "LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(server, "BACKLOG_CHECK_SECONDS", 0.05)
 
 
 @pytest.mark.slow

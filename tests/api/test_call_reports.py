@@ -11,8 +11,8 @@ from temporalio.client import Client
 from domain.calls.call import Call, Duty
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing
-from readmodel.calls.calls import keep
-from readmodel.calls.report import keep_duties
+from readmodel.calls.calls import save_calls
+from readmodel.calls.report import replace_duties
 from readmodel.calls.tables import call_backs, calls, duties
 from tests.support.api import Api, Json, problem, running_api
 
@@ -74,8 +74,8 @@ def filled(on_both: Api) -> Api:
         # Other files of tests have calls of the same day.
         for table in (call_backs, calls, duties):
             connection.execute(delete(table))
-        keep(connection, CALLS)
-        keep_duties(connection, [DUTY], NINE, NINE + timedelta(days=1))
+        save_calls(connection, CALLS)
+        replace_duties(connection, [DUTY], NINE, NINE + timedelta(days=1))
     database.dispose()
     return on_both
 
@@ -123,7 +123,7 @@ async def test_by_agent_has_names_and_those_on_duty_and_what_nobody_answered(fil
 async def test_an_agent_who_is_a_telephone_is_shown_masked(filled: Api) -> None:
     database = engine(filled.settings.database_url)
     with writing(database) as connection:
-        keep(connection, [Call("r3", NINE, second(5), second(9), agent="13812345678", agent_known=False)])
+        save_calls(connection, [Call("r3", NINE, second(5), second(9), agent="13812345678", agent_known=False)])
     database.dispose()
     items = (await report(filled, "2026-08-03", "2026-08-03", "agent"))["items"]
     assert [item["key"] for item in items] == ["138****5678", "chen", "li", None]

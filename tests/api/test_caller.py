@@ -16,7 +16,7 @@ from hotline.cli.imports import load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing
-from readmodel.customers import keep
+from readmodel.customers import save_customers
 from tests.support.api import CALL, Api, Json, problem, running_api
 from tests.support.hotline import until
 from tests.support.outage import down
@@ -32,7 +32,7 @@ def registry(database: Engine) -> None:
     """The customers of the documentation's example."""
     example = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", load_catalogue(DEFAULT_CATALOGUE))
     with writing(database) as connection:
-        keep(connection, example, "0760")
+        save_customers(connection, example, "0760")
 
 
 @asynccontextmanager
@@ -181,7 +181,7 @@ async def test_with_sql_slow_a_business_is_owed_what_it_is_owed(
     changes = {"caller_lookup_seconds": 0.05, "catalogue": DEFAULT_CATALOGUE.with_name("england.toml")}
     async with api_with_customers(temporal, postgresql_url, tmp_path, **changes) as (made, database):
         with writing(database) as connection:
-            keep(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])
+            save_customers(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])
         with locked(database):
             number = (await call(made, {"account_no": "B-1"}, {}, service_code="complaint"))["number"]
         await until(partial(made.actions, number), lambda actions: "recognise" in actions)
@@ -271,7 +271,7 @@ async def test_a_telephone_that_two_accounts_share_names_no_customer(
 ) -> None:
     async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
         with writing(database) as connection:
-            keep(connection, [Customer(account_no="9", name="Wong", phone="0760 8823 7777")])
+            save_customers(connection, [Customer(account_no="9", name="Wong", phone="0760 8823 7777")])
         number = (await call(made, {"phone": "0760 8823 7777"}))["number"]
         assert (await record(made, f"/v1/complaints/{number}/caller"))["customer"] is None
         # Nor does it lead from one account to what was said on it by another.

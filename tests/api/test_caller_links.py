@@ -110,7 +110,7 @@ async def texts_to(gateway: Receiver) -> dict[str, list[str]]:
     return found
 
 
-async def test_a_colleague_or_a_call_makes_the_telephone_the_callers_and_never_one_of_the_staff(
+async def test_a_colleague_or_a_call_vouches_for_a_telephone_but_for_none_of_the_staff(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
     database = engine(sqlite_url)
@@ -126,7 +126,7 @@ async def test_a_colleague_or_a_call_makes_the_telephone_the_callers_and_never_o
             with writing(database) as connection:
                 people.change(connection, "wu", phone="139 5555 0000")
                 seen = Call("c1", datetime.now(UTC), caller_phone=OWN, complaint=by_call)
-                calls.keep(connection, [seen])
+                calls.save_calls(connection, [seen])
             codes = [(await made.act(each, "send_link", {}, "chen")).status_code for each in (by_colleague, by_call)]
             assert codes == [HTTPStatus.OK, HTTPStatus.OK]
             problem(await made.act(of_staff, "send_link", {}, "xu"), 409, "contact-without-witness")

@@ -13,7 +13,7 @@ from api.edge.limits import LOOKUP
 from domain.customers.customer import Customer, KnownCaller
 from domain.shared.actors import Role
 from readmodel.base.database import engine, writing
-from readmodel.customers import keep
+from readmodel.customers import save_customers
 from tests.api.test_caller import GRANNY, api_with_customers, call
 from tests.support.api import CALL, Api, Json, further_api, problem
 from tests.support.hotline import until
@@ -102,7 +102,7 @@ async def test_a_stranger_is_no_error(known: Api) -> None:
 async def test_a_telephone_of_two_accounts_names_neither(known: Api) -> None:
     database = engine(known.settings.database_url)
     with writing(database) as connection:
-        keep(connection, [Customer(account_no="9", name="Wong", phone=PHONE)], "0760")
+        save_customers(connection, [Customer(account_no="9", name="Wong", phone=PHONE)], "0760")
     database.dispose()
     number = (await call(known, {"phone": PHONE}))["number"]
     found = await look_up(known, phone=PHONE)

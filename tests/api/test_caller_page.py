@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from activities.sealing.links import VALID
+from activities.sealing.links import LINK_VALID
 from api.complaints.caller_page import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
@@ -210,7 +210,7 @@ async def test_a_caller_whom_nobody_contacted_waits_for_the_company(on_sqlite: A
 
 async def test_an_expired_link_takes_no_answer(on_sqlite: Api) -> None:
     path = on_sqlite.link(await replied(on_sqlite))
-    on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
+    on_sqlite.clock.fixed = datetime.now(UTC) + LINK_VALID + timedelta(seconds=1)
     try:
         late = await say(on_sqlite, path, **SATISFIED)
     finally:
@@ -384,7 +384,7 @@ async def test_a_telephones_browser_shows_that_a_link_is_invalid(on_sqlite: Api,
     async with telephone(locale) as page:
         await page.goto(f"{on_sqlite.http.base_url}{path}x")
         await expect(page.get_by_text(str(WORDS[locale]["unknown"]))).to_be_visible()
-        on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
+        on_sqlite.clock.fixed = datetime.now(UTC) + LINK_VALID + timedelta(seconds=1)
         try:
             await page.goto(f"{on_sqlite.http.base_url}{path}")
         finally:

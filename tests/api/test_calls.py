@@ -16,7 +16,7 @@ from api.calls import CALLS, MOST_CALLS, NEW_CALL, CallItem
 from api.responses import Page
 from domain.shared.actors import Role
 from readmodel.base.database import Imported, engine
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import save_calls
 from readmodel.calls.tables import calls
 from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.outage import down
@@ -257,9 +257,9 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
         with taken:
             # Work of some length, as that of 1,000 calls.
             threading.Event().wait(0.3)
-        return keep(*args)
+        return save_calls(*args)
 
-    monkeypatch.setattr("api.calls.keep", slow)
+    monkeypatch.setattr("api.calls.stored.save_calls", slow)
     given = [a_call() for _ in range(6)]
     before = count(on_both)
     answers = await asyncio.gather(*(on_both.post(CALLS, call, "pbx") for call in given))
@@ -275,9 +275,9 @@ async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
 
     def hung(*args: Any) -> Imported:
         answers.wait()
-        return keep(*args)
+        return save_calls(*args)
 
-    monkeypatch.setattr("api.calls.keep", hung)
+    monkeypatch.setattr("api.calls.stored.save_calls", hung)
     refused = await asyncio.gather(*(on_both.post(CALLS, a_call(), "pbx") for _ in range(3)))
     answers.set()
     for answer in refused:

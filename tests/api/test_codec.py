@@ -20,7 +20,7 @@ from activities.names import complaint_id
 from activities.sealing.envelope import SEALED, Envelope
 from activities.sealing.keys import Key
 from activities.sealing.stamps import COMMAND, Stamp
-from api.sign_in.sessions import LONGEST
+from api.sign_in.sessions import LONGEST_SESSION
 from api.temporal_ui import reading
 from api.temporal_ui.reading import _models, case_read
 from tests.support.api import Api, Clock, further_api, problem
@@ -168,7 +168,7 @@ class TestWhoReads:
         async with ui_proxy(on_sqlite, clock) as behind:
             kept = behind.api.session("chief")
             body = json.dumps(MessageToDict(Payloads(payloads=await history(on_sqlite, number))))
-            for hours, status in ((timedelta(0), 200), (LONGEST + timedelta(seconds=1), 401)):
+            for hours, status in ((timedelta(0), 200), (LONGEST_SESSION + timedelta(seconds=1), 401)):
                 clock.fixed = on_sqlite.clock() + hours
                 answer = await behind.api.http.post(DECODE, content=body, headers=kept)
                 assert answer.status_code == status

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.edge.connections import FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES, PIPELINED, TARGET_BYTES
+from api.edge.connections import HEAD_BYTES, LONG_HEADS_OF_ADDRESS, MOST_FIELDS, PIECE_BYTES, PIPELINED, TARGET_BYTES
 from tests.support.api import CALL, Api, further_api
 from tests.support.hotline import until
 
@@ -81,7 +81,7 @@ async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(on_sqlite: Api, 
 LINE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 BEGINNINGS = {
     "field": LINE + b"X-Long: %s\r\n\r\n",
-    "fields": LINE + b"X: %s" + b"\r\nX: a" * (FIELDS - 2) + b"\r\n\r\n",
+    "fields": LINE + b"X: %s" + b"\r\nX: a" * (MOST_FIELDS - 2) + b"\r\n\r\n",
     "address": b"GET /healthz?q=%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "name": LINE + b"%s: x\r\n\r\n",
 }

@@ -15,7 +15,7 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.customers.customer import Customer
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing
-from readmodel.customers import keep
+from readmodel.customers import save_customers
 from tests.support.api import Api, api_on_its_day, problem, running_api
 from tests.support.hotline import until
 
@@ -112,7 +112,7 @@ async def test_what_is_found_is_credited_by_the_class_of_the_customer_in_the_reg
 def register(url: str, *customers: Customer) -> None:
     database = engine(url)
     with writing(database) as connection:
-        keep(connection, customers)
+        save_customers(connection, customers)
     database.dispose()
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from api.complaints import cases as exported
 from api.complaints import routes
-from api.exports.files import LOOK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
+from api.exports.files import LOOP_CHECK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
 from api.sql import sql_unavailable
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
@@ -43,13 +43,13 @@ async def export(api: Api, by: str = "chief", **params: Any) -> list[dict[str, s
 def cells(case: Json) -> dict[str, str]:
     """A complaint of JSON as a row of the export."""
     fields = {
-        **{name: case[name] for name in exported.COLUMNS if name in case},
+        **{name: case[name] for name in exported.EXPORTED if name in case},
         **{f"caller_{name}": value for name, value in case["caller"].items()},
         **case["location"],
         "flags": " ".join(case["flags"]),
         "overdue": str(case["overdue"]).lower(),
     }
-    return {name: "" if fields.get(name) is None else str(fields[name]) for name in exported.COLUMNS}
+    return {name: "" if fields.get(name) is None else str(fields[name]) for name in exported.EXPORTED}
 
 
 async def test_all_pages_of_a_list_are_one_file_in_its_order(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ async def test_a_workbook_has_the_rows_of_the_csv_and_no_formula(on_both: Api, m
     assert answer.headers["content-type"] == XLSX
     assert answer.headers["content-disposition"] == 'attachment; filename="complaints.xlsx"'
     head, *rows = workbook(answer.content)["complaints"]
-    assert head == [*exported.COLUMNS]
+    assert head == [*exported.EXPORTED]
     found = [dict(zip(head, row, strict=False)) for row in rows]
     assert [row["number"] for row in found] == [row["number"] for row in await export(on_both, owner=mine)]
     assert {(row["description"], row["caller_name"], row["caller_phone"]) for row in found} == {
@@ -283,13 +283,13 @@ async def test_a_step_of_an_export_is_followed_by_a_pause_while_others_are_serve
     async def serve() -> None:
         nonlocal served
         while busy and not ends.is_set():
-            time.sleep(2 * LOOK_SECONDS)  # noqa: ASYNC251 - work that does not give way
+            time.sleep(2 * LOOP_CHECK_SECONDS)  # noqa: ASYNC251 - work that does not give way
             served += 1
             await asyncio.sleep(0)
 
     async def step() -> None:
         async with turn:
-            await asyncio.to_thread(time.sleep, 3 * LOOK_SECONDS)
+            await asyncio.to_thread(time.sleep, 3 * LOOP_CHECK_SECONDS)
 
     serving = asyncio.create_task(serve())
     first, second = asyncio.create_task(step()), asyncio.create_task(step())

@@ -37,7 +37,7 @@ async def test_with_sql_down_a_case_is_refused_and_read_as_its_workflow_has_it(
     database.dispose()
 
 
-async def test_with_the_worker_down_a_repeated_registration_is_the_same_and_an_unknown_code_is_refused(
+async def test_without_a_worker_a_repeated_registration_is_the_same_case(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
     mine = str(uuid.uuid4())
@@ -72,7 +72,7 @@ async def test_the_api_starts_and_says_so_while_temporal_is_not_there_yet(tmp_pa
         assert (await made.http.get("/readyz")).status_code == 503
 
 
-async def test_an_action_on_a_case_that_no_worker_computes_is_not_taken_and_the_answer_says_so() -> None:
+async def test_an_action_that_no_worker_computes_is_answered_as_not_taken() -> None:
     """Temporal refuses updates after it has waited for a worker that hangs."""
     failed = RPCError("Workflow Task in failed state", RPCStatusCode.FAILED_PRECONDITION, b"")
     with pytest.raises(ProblemError) as raised:

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from domain.customers.customer import Customer
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import writing
-from readmodel.customers import keep
+from readmodel.customers import save_customers
 from tests.api.test_caller import api_with_customers, call, locked
 from tests.support.api import Json
 from tests.support.hotline import until
@@ -75,7 +75,7 @@ async def test_what_was_filled_in_is_that_of_the_corrected_customer(
     async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
         other = OTHER | ({missing: None} if missing else {})
         with writing(database) as connection:
-            keep(connection, [Customer(account_no="7300001", **other)], "0760")
+            save_customers(connection, [Customer(account_no="7300001", **other)], "0760")
         number = (await call(made, {"account_no": ACCOUNT}, {}))["number"]
 
         async def after(**correction: Json) -> tuple[Any, ...]:
@@ -105,7 +105,7 @@ async def test_a_customer_who_is_corrected_by_telephone_brings_name_and_place(
     """The name that the agent typed at the intake stays."""
     async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
         with writing(database) as connection:
-            keep(connection, [Customer(account_no="7300001", **OTHER)], "0760")
+            save_customers(connection, [Customer(account_no="7300001", **OTHER)], "0760")
         number = (await call(made, {"phone": PHONE, "name": "邻居"}, {}))["number"]
         correction = {"reason": "电话报错", "caller": {"phone": OTHER["phone"]}}
         case = (await made.act(number, "correct", correction)).json()
@@ -134,7 +134,9 @@ async def test_telephones_of_files_get_the_form_of_cases_and_shared_ones_are_lef
     async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
         given = {"1": "(0760)88237000转8", "2": "+852 2345 6789", "3": "88231000", "4": "0760 8823 1000"}
         with writing(database) as connection:
-            keep(connection, [Customer(account_no=no, name="店", phone=phone) for no, phone in given.items()], "0760")
+            save_customers(
+                connection, [Customer(account_no=no, name="店", phone=phone) for no, phone in given.items()], "0760"
+            )
         found = [(await call(made, {"account_no": account}, {}))["caller"]["phone"] for account in given]
         assert found == ["076088237000", "+852 2345 6789", None, None]
 
@@ -148,7 +150,7 @@ async def test_the_promises_are_those_of_the_district_that_is_filled_in(
             Customer(account_no="2", name="村", district="given_up", address="旧路 1 号"),
         ]
         with writing(database) as connection:
-            keep(connection, customers)
+            save_customers(connection, customers)
         burst: Json = {"service_code": "burst_main"}
         said = await call(made, {}, {"district": "minzhong"}, **burst)
         filled = await call(made, {"account_no": "1"}, {}, **burst)

@@ -9,7 +9,7 @@ import pytest
 from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem
 from tests.support.hotline import until
-from workflows.clients.service import SURGE_WATCH
+from workflows.clients.upkeep import SURGE_WATCH
 
 DIRECTIONS = {"services": ["no_water"], "districts": ["west"], "title": "爆管停水 burst main"}
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from activities.sealing.keys import Seal
-from api.sign_in.sessions import LONGEST
+from api.sign_in.sessions import LONGEST_SESSION
 from domain.shared.actors import Role
 from hotline.keys import Ring
 from tests.support.api import Api, further_api, problem
@@ -85,7 +85,7 @@ async def test_the_issuer_signs_in_a_person_of_the_directory(api: Api, issuer: I
         actor = opened.actor
         assert (actor.id, actor.name, actor.role) == (PEOPLE[name]["sub"], shown, role)
         assert (actor.department, opened.scope) == (department, "all")
-        assert opened.ends_at - opened.began_at == LONGEST
+        assert opened.ends_at - opened.began_at == LONGEST_SESSION
     issuer.here = "mei"
 
 

@@ -11,7 +11,7 @@ from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 
 from api.complaints.cases import Complaint, NewComplaint, Timeline
-from api.edge.problems import MEDIA_TYPE, PREFIX, PROBLEM_KINDS, Problem
+from api.edge.problems import MEDIA_TYPE, PROBLEM_KINDS, URN, Problem
 from domain.case.actions import COMMANDS
 from domain.case.decide import CASE_KINDS as KINDS_OF_CASES
 from domain.case.intake import Location
@@ -196,7 +196,7 @@ async def test_errors_are_documented_as_the_problems_they_are(document: Json) ->
             assert content[MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
             for slug, link in content[MEDIA_TYPE]["examples"].items():
                 example = resolved(document, link)
-                assert example["value"]["type"] == PREFIX + slug
+                assert example["value"]["type"] == URN + slug
                 assert Problem.model_validate(example["value"]).status == int(status) == PROBLEM_KINDS[slug].status
 
 
@@ -231,7 +231,7 @@ async def test_clients_can_be_generated(document: Json) -> None:
         assert "enum" in resolved(document, complaint[field]), field
     assert "enum" in resolved(document, complaint["flags"]["items"])
     problem = document["components"]["schemas"]["Problem"]["properties"]["type"]
-    assert resolved(document, problem)["enum"] == sorted(PREFIX + slug for slug in PROBLEM_KINDS)
+    assert resolved(document, problem)["enum"] == sorted(URN + slug for slug in PROBLEM_KINDS)
 
 
 def schemas_in(value: Any, place: str) -> Iterator[tuple[str, Json]]:

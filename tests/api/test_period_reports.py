@@ -16,7 +16,7 @@ from domain.case.actions.complete import Complete
 from domain.reports.report import Period, ReportKind
 from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
-from readmodel.reports.reports import get_report, keep_report
+from readmodel.reports.reports import get_report, save_report
 from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.batches import call, project, published
 from tests.support.build import days
@@ -131,7 +131,7 @@ async def with_formula(made: Api) -> None:
         assert report is not None
         named = report.tables[1].model_copy(update={"rows": ((FORMULA, "+1", "-1", "@A1", "x", "x", -1),)})
         changes = {"period": OTHER_DAY, "tables": (report.tables[0], named)}
-        keep_report(connection, report.model_copy(update=changes))
+        save_report(connection, report.model_copy(update=changes))
     database.dispose()
 
 

@@ -36,7 +36,7 @@ from tests.support.lost import pause, unpause
 from tests.support.reconciler import has_swept, reconcile_at_once, refuse_lists
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
-from workflows.clients.service import COURIER, POLLERS, SCHEDULE, WORKFLOW, keep_schedule
+from workflows.clients.upkeep import COURIER, POLLERS, SCHEDULE, WORKFLOW, ensure_schedule
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -225,7 +225,7 @@ async def test_a_paused_case_and_a_paused_courier_are_named_and_an_action_says_s
 
 async def test_a_schedule_that_somebody_has_paused_is_told(own_temporal: Client, tmp_path: Path) -> None:
     async with whole(own_temporal, tmp_path) as made:
-        await keep_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
+        await ensure_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
         schedule = own_temporal.get_schedule_handle(SCHEDULE)
         await becomes(made, "reconciler", ok=True)
         await schedule.pause()
@@ -248,9 +248,9 @@ async def test_a_workflow_in_place_of_the_schedule_is_told_and_holds_up_nothing(
         assert f"End the workflow `{WORKFLOW}`" in found["remedy"]
         async with asyncio.timeout(MARGIN_SECONDS):
             with pytest.raises(RPCError):
-                await keep_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
+                await ensure_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
         await theirs.terminate()
-        assert await keep_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
+        assert await ensure_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
         await becomes(made, "reconciler", ok=True)
         await own_temporal.get_schedule_handle(SCHEDULE).delete()
 
@@ -265,7 +265,7 @@ async def test_a_sweep_that_never_ends_is_told(
 
     async with whole(own_temporal, tmp_path) as made:
         await becomes(made, "reconciler", ok=True)
-        monkeypatch.setattr("workflows.clients.service.last_report", report)
+        monkeypatch.setattr("workflows.clients.upkeep.last_report", report)
         found = await becomes(made, "reconciler", ok=False)
         assert found["detail"].startswith("it has made no whole comparison since ")
         assert "terminate `reconciler`" in found["remedy"]
@@ -284,7 +284,7 @@ async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
         with database.begin() as connection:
             connection.execute(cases.update().values(lost="reset"))
         database.dispose()
-        monkeypatch.setattr("workflows.clients.service.last_report", report)
+        monkeypatch.setattr("workflows.clients.upkeep.last_report", report)
         found = await becomes(made, "reconciler", ok=False)
         lost = f"1 open cases have lost their workflow: {number} (reset)"
         assert found["detail"] == f"{lost}; cases cannot be read: 2609010000027 (Progress.state: enum)"

@@ -21,7 +21,7 @@ from domain.customers.customer import Customer
 from domain.kit.event import Command, EventData
 from readmodel.base.database import reading, writing
 from readmodel.callers import unrecognised
-from readmodel.customers import keep
+from readmodel.customers import save_customers
 from tests.api.test_caller import GRANNY, api_with_customers, call, locked
 from tests.support.api import further_api
 from tests.support.hotline import ADMIN, until
@@ -73,7 +73,7 @@ async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
     monkeypatch.setattr("api.complaints.intake.PAUSES", (0.1,) * 50)
     async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
         with writing(database) as connection:
-            keep(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])
+            save_customers(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])
         number = (await call(made, {"account_no": "B-1"}))["number"]
 
         async def flags() -> list[str]:
@@ -88,7 +88,7 @@ async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
 
 
 @pytest.mark.slow
-async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoever_corrects(
+async def test_a_corrected_caller_is_recognised_though_a_process_ends(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API that took the first correction never comes to the look-up; the second one is sent past it."""

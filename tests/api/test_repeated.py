@@ -244,7 +244,7 @@ async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite:
     problem(await on_sqlite.post("/v1/incidents", other, "zhou", mine), 422, "idempotency-key-reused")
 
 
-async def test_an_action_on_an_incident_repeated_after_a_later_one_shows_the_incident_as_it_stands(
+async def test_a_repeated_action_shows_the_incident_as_it_is_now(
     on_sqlite: Api,
 ) -> None:
     number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
@@ -305,7 +305,7 @@ async def test_an_action_without_a_key_is_not_done_again_by_a_later_run(on_sqlit
     assert view.version == 2
 
 
-async def test_a_request_makes_no_second_case_though_somebody_has_taken_the_id_of_the_first(on_sqlite: Api) -> None:
+async def test_a_request_makes_no_second_case_if_a_foreign_workflow_has_its_id(on_sqlite: Api) -> None:
     mine = key()
     number = (await on_sqlite.post("/v1/complaints", CALL, "chen", mine)).json()["number"]
     await stranger(on_sqlite.temporal).start_workflow(

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from starlette.requests import Request
 
 from activities.sealing.keys import Seal
-from api.sign_in.sessions import LONGEST, Session
+from api.sign_in.sessions import LONGEST_SESSION, Session
 from domain.shared.actors import Role
 from hotline.keys import Ring, ring_of
 from tests.support.api import CALL, Api, further_api, problem
@@ -50,12 +50,12 @@ async def test_a_key_begins_a_session_of_its_person(on_both: Api) -> None:
     given = cookie(answer)
     assert (given.key, given["path"], given["samesite"]) == ("hotline", "/", "lax")
     assert (given["httponly"], given["secure"]) == (True, "")
-    assert 0 < int(given["max-age"]) <= LONGEST.total_seconds() == 12 * 3600
+    assert 0 < int(given["max-age"]) <= LONGEST_SESSION.total_seconds() == 12 * 3600
     opened = session(on_both, given.value)
     assert opened is not None
     assert (opened.actor.id, opened.actor.role, opened.scope) == ("chen", Role.AGENT, "all")
     assert began_at <= opened.began_at
-    assert opened.ends_at == opened.began_at + LONGEST
+    assert opened.ends_at == opened.began_at + LONGEST_SESSION
     assert "chen" not in str(urlsafe_b64decode(f"{given.value}=="))
 
 
@@ -68,7 +68,7 @@ async def test_over_tls_the_cookie_is_of_this_host_alone(on_sqlite: Api) -> None
         assert session(api, given.value) is None
 
 
-@pytest.mark.parametrize(("hours", "lasts"), [(1, timedelta(hours=1)), (48, LONGEST)])
+@pytest.mark.parametrize(("hours", "lasts"), [(1, timedelta(hours=1)), (48, LONGEST_SESSION)])
 async def test_a_session_is_never_longer_than_twelve_hours_or_its_key(
     on_sqlite: Api, hours: int, lasts: timedelta
 ) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from api.temporal_ui.pages import COLUMNS, MOST_VIEWS, VIEWS
+from api.temporal_ui.pages import MOST_VIEWS, VIEW_COLUMNS, VIEWS
 from domain.calendar.work_calendar import on_the_wall
 from domain.shared.actors import Role
 from tests.support.api import Api
@@ -51,7 +51,7 @@ class TestViews:
         today = ["今日到期 Due today", "今日到期回访 Follow-ups due today"]
         assert [view["name"] for view in data["views"]] == ["我的工单 My cases", *today, *(v.title for v in VIEWS)]
         assert 'Owner = "chen"' in data["views"][0]["query"]
-        assert [column["label"] for column in data["columns"]] == [*COLUMNS]
+        assert [column["label"] for column in data["columns"]] == [*VIEW_COLUMNS]
         assert data["namespace"] == on_sqlite.temporal.namespace
 
     async def test_a_crew_gets_the_view_of_its_department_instead(self, on_sqlite: Api) -> None:

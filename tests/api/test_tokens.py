@@ -12,15 +12,15 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.edge.problems import PREFIX, ProblemError
+from api.edge.problems import URN, ProblemError
 from api.sign_in import tokens as keys
 from api.sign_in.tokens import (
     FRESH_SECONDS,
-    KEPT_SECONDS,
     LARGEST_BYTES,
     LEEWAY_SECONDS,
     LONGEST_TOKEN,
     PAUSE_SECONDS,
+    USABLE_SECONDS,
     ClaimMap,
     Tokens,
 )
@@ -71,7 +71,7 @@ async def refused(tokens: Tokens, token: str, status: int = 401, slug: str = "in
     with pytest.raises(ProblemError) as raised:
         await tokens.verify(token)
     found = raised.value.problem
-    assert (found.status, found.type) == (status, PREFIX + slug), found.detail
+    assert (found.status, found.type) == (status, URN + slug), found.detail
     assert not any(part in found.detail for part in token.split(".") if len(part) > 3)
     if status == 401:
         challenge = raised.value.headers["WWW-Authenticate"]
@@ -226,9 +226,9 @@ async def test_keys_read_last_go_on_for_four_hours_without_the_issuer(
     token = issuer.sign(**AGENT)
     await tokens.verify(token)
     await issuer.stop()
-    for clock.seconds in (FRESH_SECONDS + 1, FRESH_SECONDS + 2 * PAUSE_SECONDS, KEPT_SECONDS):
+    for clock.seconds in (FRESH_SECONDS + 1, FRESH_SECONDS + 2 * PAUSE_SECONDS, USABLE_SECONDS):
         await tokens.verify(token)
-    clock.seconds = KEPT_SECONDS + PAUSE_SECONDS + 1
+    clock.seconds = USABLE_SECONDS + PAUSE_SECONDS + 1
     problem = await refused(tokens, token, 503, "issuer-unavailable")
     assert problem.headers["Retry-After"] == "10"
     await issuer.restart()
@@ -259,7 +259,7 @@ async def test_nobody_waits_for_a_silent_issuer_while_keys_are_kept(
     await tokens.verify(token)
     issuer.answer_keys = issuer.hang
     clock.seconds = FRESH_SECONDS + 1
-    monkeypatch.setattr(keys, "WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(keys, "READING_SECONDS", 0.2)
     await tokens.verify(token)
     monkeypatch.undo()
     clock.seconds += PAUSE_SECONDS
@@ -358,7 +358,7 @@ async def test_an_answer_that_is_not_keys_is_refused(
 async def test_an_answer_without_an_end_is_left(
     issuer: Issuer, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(keys, "READING_SECONDS", 0.2)
     issuer.answer_keys = issuer.hang
     await refused(tokens, issuer.sign(**AGENT), 503, "issuer-unavailable")
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.responses import HTMLResponse, Response
 
-from api.sign_in.sessions import LONGEST
+from api.sign_in.sessions import LONGEST_SESSION
 from api.temporal_ui.dangerous import GRANT
 from api.temporal_ui.proxy import WAITING
 from domain.shared.actors import Role
@@ -259,7 +259,7 @@ async def test_news_that_come_after_the_end_of_a_session_are_not_told(on_sqlite:
                 left = await behind.api.http.post("/sign-out", headers=behind.api.session(by) | OWN)
                 assert left.status_code == 303
             else:
-                clock.fixed = datetime.now(UTC) + LONGEST
+                clock.fixed = datetime.now(UTC) + LONGEST_SESSION
             behind.ui.answers.set()
             answer = await page
             problem(answer, 401, "no-session")

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.responses import Response
 
-from api.temporal_ui.rules import API, CODEC, PREFIX, RULES, RequestKind, Rule
+from api.temporal_ui.rules import API, CODEC, RULES, UI_PATH, RequestKind, Rule
 from tests.support.api import Api, Json, further_api, problem
 from tests.support.hotline import until
 
@@ -115,7 +115,7 @@ def target(rule: Rule, workflow_id: str) -> str:
     """Return a path of the rule."""
     ids = {"namespace": "default", "workflow_id": workflow_id, "queue": "none", "worker": "none", "name": "case"}
     ids |= {"schedule_id": "period-end", "job_id": "none", "run_id": "01a22a4b-13a5-7890-b630-cf5bff77ef7c"}
-    path = f"{PREFIX}/" if rule.path == PREFIX else rule.path
+    path = f"{UI_PATH}/" if rule.path == UI_PATH else rule.path
     return path.replace("**", "x").replace("*", "").format_map(ids)
 
 

@@ -102,7 +102,7 @@ async def test_a_version_from_the_future_is_refused_and_leaves_nothing_in_the_hi
     await run.terminate()
 
 
-async def test_events_after_a_reset_are_answered_409_and_do_not_mix_with_those_that_sql_has(on_both: Api) -> None:
+async def test_events_after_a_reset_are_answered_409_and_not_written(on_both: Api) -> None:
     """Another API process does not know which version SQL has: the workflow takes its action, and SQL does not."""
     number = await on_both.case_in("dispatched")
     run = await reset(on_both, number)
@@ -248,7 +248,7 @@ async def test_a_case_that_is_no_longer_in_memory_is_acted_on_all_the_same(
     on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process remembers the cases that somebody acted on last, and no more than that."""
-    monkeypatch.setattr("api.sql.MOST_CASES", 2)
+    monkeypatch.setattr("api.sql.CASES_IN_MEMORY", 2)
     backend = Backend(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
     async with process_with(backend, on_sqlite) as made:
         numbers = [await made.case_in("registered") for _ in range(3)]

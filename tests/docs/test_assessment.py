@@ -34,7 +34,7 @@ from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments.exclusions import request
-from readmodel.assessments.months import GivenValue, keep_given
+from readmodel.assessments.months import GivenValue, replace_given_values
 from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from tests.support.assessment import MONTH, UNTIL, at, computed, month, play, results
@@ -218,7 +218,7 @@ def test_a_month_has_the_digest_that_it_always_had(month_by_hand: tuple[Engine, 
     database, numbers = month_by_hand
     exclude(database, numbers["B"])
     with writing(database) as connection:
-        keep_given(connection, MONTH, ["training"], [GivenValue("training", Subject.AGENT, "10023", 92.5)])
+        replace_given_values(connection, MONTH, ["training"], [GivenValue("training", Subject.AGENT, "10023", 92.5)])
     inspection = Inspection(
         complaint=numbers["A"], agent="10023", scores={}, points=87, inspected_by="40001", inspected_at=UNTIL
     )

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from api.reports.calls import CallNumbers
 from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
-from readmodel.calls.calls import keep
-from readmodel.calls.report import Grouping, ReportItem, call_report, keep_duties
+from readmodel.calls.calls import save_calls
+from readmodel.calls.report import Grouping, ReportItem, call_report, replace_duties
 from tests.support.pages import names, page, section
 
 PAGE = page("docs/calls.md")
@@ -60,8 +60,8 @@ def test_outcome_and_times_of_each_call_are_those_of_the_program() -> None:
 def test_the_day_by_hand_is_the_report_of_the_program(database: Engine) -> None:
     duties = re.findall(r"(\w+) (?:was on duty )?from (\d\d:\d\d) to (\d\d:\d\d)", BY_HAND)
     with writing(database) as connection:
-        keep(connection, map(reported, CALLS))
-        keep_duties(connection, [Duty(who.lower(), at(start), at(end)) for who, start, end in duties], DAY, END)
+        save_calls(connection, map(reported, CALLS))
+        replace_duties(connection, [Duty(who.lower(), at(start), at(end)) for who, start, end in duties], DAY, END)
     items: dict[str, ReportItem] = {}
     for by in (Grouping.HOUR, Grouping.AGENT):
         with reading(database) as connection:

@@ -155,7 +155,7 @@ def test_no_module_is_too_long(code: dict[str, str]) -> None:
     assert [module for module, text in code.items() if len(text.splitlines()) > MODULE_LINES] == []
 
 
-def test_one_function_builds_workers_with_the_runner_that_has_starts_and_results_checked(code: dict[str, str]) -> None:
+def test_one_function_builds_workers_with_the_checking_runner(code: dict[str, str]) -> None:
     product = ("worker.py", "activities/", "api/", "domain/", "hotline/", "readmodel/", "workflows/")
     makers = {"Worker", "Replayer"}
     built = [

@@ -18,7 +18,7 @@ from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.complaints.cases import NewComplaint
 from api.documents import Documents
 from api.edge.middleware import Metrics
-from api.edge.problems import PREFIX, PROBLEM_KINDS
+from api.edge.problems import PROBLEM_KINDS, URN
 from api.parameters import Flag, Listing
 from api.temporal_ui.pages import VIEWS
 from domain.case.actions import ACTIONS, TABLE
@@ -36,7 +36,7 @@ from domain.kit.event import CANCELLATION
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
 from hotline.cli import main as cli
-from hotline.settings import PREFIX as SETTING
+from hotline.settings import VARIABLE_PREFIX as SETTING
 from hotline.settings import Settings, variable
 from readmodel.migrate import metadata
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
@@ -189,7 +189,7 @@ def test_every_kind_of_channel_is_documented_with_its_keys_and_no_other() -> Non
 
 
 def test_every_problem_type_is_documented_and_no_other() -> None:
-    known = {PREFIX + slug for slug in PROBLEM_KINDS}
+    known = {URN + slug for slug in PROBLEM_KINDS}
     assert set(column(section(page("docs/api.md"), "Problems"), 0)) == known
     assert set(re.findall(r"urn:hotline:problem:[a-z-]+", ALL)) <= known
 

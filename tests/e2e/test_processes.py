@@ -17,7 +17,7 @@ import pytest
 from temporalio.client import Client
 
 from hotline.settings import DEFAULT_CATALOGUE
-from hotline.temporal.connection import retention_of
+from hotline.temporal.cluster import retention_of
 from tests.support.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
 from tests.support.ports import free_ports
 from tests.support.service import Service, environment, wait_until

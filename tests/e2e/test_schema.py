@@ -16,7 +16,7 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.engine import events, from_schema
 from schemathesis.generation.meta import TestPhase
 
-from api.edge.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, PREFIX
+from api.edge.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, URN
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
 from domain.shared.actors import Role
 from domain.shared.value import BEYOND
@@ -229,7 +229,7 @@ def slug_of(response: Response) -> str | None:
     """Return the last part of a problem's type; None if the answer is no problem."""
     if MEDIA_TYPE not in response.headers.get("content-type", [""]):
         return None
-    slug: str = response.json()["type"].removeprefix(PREFIX)
+    slug: str = response.json()["type"].removeprefix(URN)
     return slug
 
 

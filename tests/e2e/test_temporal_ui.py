@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from api.temporal_ui.pages import COLUMNS, VIEWS, of_today, personal
+from api.temporal_ui.pages import VIEW_COLUMNS, VIEWS, of_today, personal
 from domain.calendar.work_calendar import on_the_wall
 from domain.shared.actors import Role
 from tests.support.browser import needs_chromium
@@ -91,6 +91,7 @@ def test_without_a_session_there_is_the_sign_in_alone(browser: Browser, service:
         page.goto(f"{service.api}/views")
         page.get_by_role("link", name="退出 Sign out").click()
         page.get_by_role("button", name="退出 Sign out").click()
+        expect(page.get_by_label("密钥 Key")).to_be_visible()
         answer = page.goto(wanted)
         assert answer
         assert answer.status == 401
@@ -138,7 +139,7 @@ def test_the_sign_in_leads_to_a_page_that_installs_all_views_and_the_columns(
     with closing(pictures.new_page(browser, service, stage.agent.key, height=1080, width=1920)) as page:
         expect(page.get_by_role("status")).to_contain_text(f" {COUNT} ")
         page.get_by_role("link", name="打开工单列表 Open the list of cases").click()
-        for column in COLUMNS:
+        for column in VIEW_COLUMNS:
             expect(page.get_by_role("columnheader", name=column, exact=True)).to_be_visible()
         page.get_by_test_id("saved-views-button").click()
         page.get_by_text("我的工单 My cases").first.click()
@@ -172,7 +173,7 @@ def test_the_page_of_views_keeps_what_the_person_has_made(page: Page, service: S
     assert {"Mine", BREACHED.title} <= {*page.evaluate(SAVED)}
     assert page.evaluate(CHOSEN) == ["State"]
     page.get_by_role("button", name="恢复列 Restore the columns").click()
-    assert page.evaluate(CHOSEN) == [*COLUMNS]
+    assert page.evaluate(CHOSEN) == [*VIEW_COLUMNS]
 
 
 def test_the_link_of_a_case_leads_to_its_details(page: Page, service: Service, stage: Stage) -> None:

@@ -18,8 +18,8 @@ from domain.calls.call import Call, CallOutcome, Duty, Timing
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
 from domain.shared.value import rate
 from readmodel.base.database import writing
-from readmodel.calls.calls import keep
-from readmodel.calls.report import keep_duties
+from readmodel.calls.calls import save_calls
+from readmodel.calls.report import replace_duties
 from readmodel.writer import GroupWriter
 from tests.support.assessment import SINCE, UNTIL, month, play, results
 from tests.support.batches import PLAIN, call
@@ -99,7 +99,7 @@ class Recount:
 
 def reported(database: Engine, calls: Sequence[Call]) -> None:
     with writing(database) as connection:
-        keep(connection, calls)
+        save_calls(connection, calls)
 
 
 def run(database: Engine, of: Assessment) -> Computation:
@@ -186,7 +186,7 @@ def test_without_an_offered_call_there_are_no_data(database: Engine) -> None:
     before = Call("2", SINCE - ms(1), SINCE, SINCE + FIFTEEN, agent="chen")
     reported(database, [under_way, before])
     with writing(database) as connection:
-        keep_duties(connection, [Duty("li", SINCE, SINCE + timedelta(hours=8))], SINCE, UNTIL)
+        replace_duties(connection, [Duty("li", SINCE, SINCE + timedelta(hours=8))], SINCE, UNTIL)
     run(database, month())
     assert [of_calls(database, by) for by in Subject] == [{}] * len(Subject)
 

@@ -6,7 +6,7 @@ from sqlalchemy import create_engine
 from bench.calls import END, START, fill
 from domain.calls.call import Call, CallOutcome
 from readmodel.base.database import Imported, writing
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import save_calls
 from readmodel.calls.tables import calls
 from tests.support.rows import clear, rows
 
@@ -18,7 +18,7 @@ def test_the_calls_of_the_benchmark_are_as_the_service_writes_them(postgresql_ur
     made = rows(database, calls)
     clear(database)
     with writing(database) as connection:
-        kept = keep(connection, [Call._make(row[name] for name in Call._fields) for row in made])
+        kept = save_calls(connection, [Call._make(row[name] for name in Call._fields) for row in made])
     assert kept == Imported(added=500)
     assert rows(database, calls) == made
     assert {row["outcome"] for row in made} == {"answered", "abandoned", "short_abandoned"} < {*CallOutcome}

@@ -7,11 +7,11 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import Engine
 
-from domain.calls.call import OLDEST, Call, CallBack, CallBackState, Timing
+from domain.calls.call import CALL_BACK_AGE, Call, CallBack, CallBackState, Timing
 from domain.shared.errors import Refused
 from readmodel.base.database import reading, writing
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import save_calls
 from readmodel.calls.tables import call_backs, calls
 from tests.support.rows import clear, rows
 
@@ -32,7 +32,7 @@ def answered(call_id: str, begins: float, phone: str = "0760 88238777") -> Call:
 
 def kept(database: Engine, *given: Call, at: datetime = NOON) -> None:
     with writing(database) as connection:
-        keep(connection, given, "0760", at)
+        save_calls(connection, given, "0760", at)
 
 
 def listed(database: Engine, state: CallBackState | None = None, at: datetime = NOON) -> list[CallBackEntry]:
@@ -164,9 +164,9 @@ def test_a_corrected_telephone_has_no_part_in_what_was_done_for_the_other(databa
 
 
 def test_nobody_is_called_back_for_an_old_call(database: Engine) -> None:
-    kept(database, missed("1"), at=minutes(1) + OLDEST + timedelta(seconds=1))
+    kept(database, missed("1"), at=minutes(1) + CALL_BACK_AGE + timedelta(seconds=1))
     assert found(database) == []
-    kept(database, missed("2"), at=minutes(1) + OLDEST)
+    kept(database, missed("2"), at=minutes(1) + CALL_BACK_AGE)
     assert found(database) == [("2", 1)]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, text
 from domain.calls.call import Call, CallOutcome
 from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import Position
-from readmodel.calls.calls import CallFilters, keep, page_of_calls
+from readmodel.calls.calls import CallFilters, page_of_calls, save_calls
 from tests.support.build import MONDAY
 
 VALUES: dict[str, Any] = {
@@ -33,7 +33,7 @@ def filled(postgresql_module_url: str) -> Iterator[Engine]:
         for place, at in enumerate(times)
     ]
     with writing(database) as connection:
-        keep(connection, given)
+        save_calls(connection, given)
     with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     yield database

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 
 from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
-from readmodel.calls.calls import keep
-from readmodel.calls.report import CallSummary, Grouping, ReportItem, call_report, keep_duties
+from readmodel.calls.calls import save_calls
+from readmodel.calls.report import CallSummary, Grouping, ReportItem, call_report, replace_duties
 
 Figures = dict[str, Any]
 CALLS = 5_000
@@ -203,7 +203,7 @@ def minutes_of(period: Period) -> Iterator[datetime]:
 def test_every_figure_agrees_with_a_count_by_brute_force(database: Engine, reader: Engine, period: Period) -> None:
     given = calls_of(period)
     with writing(database) as connection:
-        keep(connection, given)
+        save_calls(connection, given)
     for by in Grouping:
         with reading(reader) as connection:
             report = call_report(connection, by, period.start, period.end, ZoneInfo(period.zone))
@@ -235,7 +235,7 @@ def test_people_on_duty_agree_with_a_count_minute_by_minute(database: Engine, re
     period = PERIODS[name]
     duties = duties_of(period)
     with writing(database) as connection:
-        keep_duties(connection, duties, period.start - timedelta(days=9), period.end + timedelta(days=9))
+        replace_duties(connection, duties, period.start - timedelta(days=9), period.end + timedelta(days=9))
     for by in Grouping:
         with reading(reader) as connection:
             report = call_report(connection, by, period.start, period.end, ZoneInfo(period.zone))
@@ -247,7 +247,7 @@ def test_a_duty_over_a_short_day_is_data_of_all_its_days(database: Engine, reade
     zone, start = ZoneInfo("Europe/London"), datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
     with writing(database) as connection:
         duty = Duty("chen", start, start + timedelta(hours=24))
-        keep_duties(connection, [duty], start - timedelta(days=9), start + timedelta(days=9))
+        replace_duties(connection, [duty], start - timedelta(days=9), start + timedelta(days=9))
     with reading(reader) as connection:
         report = call_report(connection, Grouping.DAY, start, start + timedelta(hours=25), zone)
     assert [item.duty and item.duty.time for item in report.items] == [

@@ -23,7 +23,7 @@ from readmodel.callers import (
     links_sent,
     recognise,
 )
-from readmodel.customers import customer_of, keep, shares_phone
+from readmodel.customers import customer_of, save_customers, shares_phone
 from readmodel.projection import write
 from tests.support.batches import call, number, published
 from tests.support.build import MONDAY, days, hours
@@ -41,7 +41,7 @@ HOME = "0760"
 
 def customers(database: Engine, *given: Customer, area_code: str = HOME) -> None:
     with writing(database) as connection:
-        keep(connection, given, area_code)
+        save_customers(connection, given, area_code)
 
 
 def cases(database: Engine, *calls: Any) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from domain.calls.call import Call, Timing
 from readmodel.base.database import Imported, writing
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import save_calls
 from readmodel.calls.tables import calls
 from tests.support.rows import rows
 
@@ -25,7 +25,7 @@ ABANDONED = Call("2", later(900), None, later(960), queue="hotline")
 
 def kept(database: Engine, *given: Call) -> Imported:
     with writing(database) as connection:
-        return keep(connection, given, "0760")
+        return save_calls(connection, given, "0760")
 
 
 def test_what_reports_add_up_stands_beside_the_call(database: Engine) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, select
 
 from domain.customers.customer import Customer
 from readmodel.base.database import Imported, reading, writing
-from readmodel.customers import GROUP, customers, get_customer, keep
+from readmodel.customers import CUSTOMERS_TOGETHER, customers, get_customer, save_customers
 from tests.support.rows import rows
 
 GRANNY = Customer(
@@ -26,7 +26,7 @@ CHEN = Customer(account_no="0420014", name="陈先生")
 
 def imported(database: Engine, *given: Customer) -> Imported:
     with writing(database) as connection:
-        return keep(connection, given)
+        return save_customers(connection, given)
 
 
 def found(database: Engine, account_no: str) -> Customer | None:
@@ -70,6 +70,6 @@ def test_what_a_later_file_leaves_empty_becomes_empty(database: Engine) -> None:
 
 
 def test_more_customers_than_one_statement_takes(database: Engine) -> None:
-    many = [Customer(account_no=f"{place:07}", name="Wong") for place in range(2 * GROUP + 1)]
+    many = [Customer(account_no=f"{place:07}", name="Wong") for place in range(2 * CUSTOMERS_TOGETHER + 1)]
     assert imported(database, *many) == Imported(added=len(many))
     assert imported(database, *many, GRANNY) == Imported(added=1, unchanged=len(many))

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from domain.calls.call import LONGEST_DUTY, Duty
 from readmodel.base.database import reading, writing
-from readmodel.calls.report import KeptDuties, OverlapError, duties_between, keep_duties
+from readmodel.calls.report import DutyChanges, OverlapError, duties_between, replace_duties
 
 DAY = datetime(2026, 8, 2, 16, 0, tzinfo=UTC)
 """Midnight in Zhongshan."""
@@ -23,9 +23,9 @@ def duty(person: str, start: float, end: float) -> Duty:
 EARLY, LATE, NIGHT = duty("chen", 8, 16), duty("he", 16, 24), duty("chen", 24, 32)
 
 
-def kept(database: Engine, *given: Duty, start: datetime = DAY, end: datetime = NEXT_DAY) -> KeptDuties:
+def kept(database: Engine, *given: Duty, start: datetime = DAY, end: datetime = NEXT_DAY) -> DutyChanges:
     with writing(database) as connection:
-        return keep_duties(connection, given, start, end)
+        return replace_duties(connection, given, start, end)
 
 
 def between(database: Engine, start: float, end: float) -> list[Duty]:
@@ -34,15 +34,15 @@ def between(database: Engine, start: float, end: float) -> list[Duty]:
 
 
 def test_the_same_roster_again_changes_nothing(database: Engine) -> None:
-    assert kept(database, EARLY, LATE) == KeptDuties(added=2)
-    assert kept(database, LATE, EARLY) == KeptDuties(unchanged=2)
+    assert kept(database, EARLY, LATE) == DutyChanges(added=2)
+    assert kept(database, LATE, EARLY) == DutyChanges(unchanged=2)
 
 
 def test_a_roster_replaces_the_days_that_it_covers_alone(database: Engine) -> None:
     kept(database, NIGHT, start=NEXT_DAY, end=NEXT_DAY + timedelta(days=1))
     kept(database, EARLY, LATE)
     longer = duty("chen", 8, 17)
-    assert kept(database, longer) == KeptDuties(added=1, removed=2)
+    assert kept(database, longer) == DutyChanges(added=1, removed=2)
     assert between(database, 0, 48) == [longer, NIGHT]
 
 
@@ -61,7 +61,7 @@ def test_an_overlap_with_a_day_that_is_not_covered_is_refused(database: Engine) 
     with pytest.raises(OverlapError, match=r"the duty of chen from 2026-08-03T00:00:00\+00:00 overlaps the one from"):
         kept(database, EARLY)
     assert between(database, 9, 24) == []
-    assert kept(database, LATE) == KeptDuties(added=1)
+    assert kept(database, LATE) == DutyChanges(added=1)
 
 
 def test_two_imports_of_one_roster_at_once_double_nothing(database: Engine) -> None:
@@ -72,4 +72,4 @@ def test_two_imports_of_one_roster_at_once_double_nothing(database: Engine) -> N
     for thread in threads:
         thread.join()
     assert len(between(database, 0, 24)) == 300
-    assert kept(database, *many) == KeptDuties(unchanged=300)
+    assert kept(database, *many) == DutyChanges(unchanged=300)

@@ -68,7 +68,7 @@ class TestWriting:
             assert incidents.get(connection, INCIDENT) == batches[-1].incident
             assert incidents.get(connection, OTHER_INCIDENT) is None
             found = incident_timeline(connection, INCIDENT, 0, 100)
-            assert incidents.standing(connection, [INCIDENT, OTHER_INCIDENT]) == {INCIDENT: (7, True)}
+            assert incidents.incident_versions(connection, [INCIDENT, OTHER_INCIDENT]) == {INCIDENT: (7, True)}
         assert found.items == tuple(each.events[0] for each in batches)
         assert found.next_seq is None
         [row] = rows(database, incidents_table)
@@ -268,7 +268,7 @@ class TestReading:
             *story("i26090700043", ("confirm", "dispatch")),
         )
         with reading(database) as connection:
-            assert incidents.taking(connection) == [("i26090700043", WEST), ("i26090700019", south)]
+            assert incidents.open_scopes(connection) == [("i26090700043", WEST), ("i26090700019", south)]
 
     def test_recent_are_those_that_are_open_or_ended_since(self, database: Engine) -> None:
         put(database, *story("i26090700019"), *story("i26090700027", ()))
@@ -332,7 +332,7 @@ def filled(request: pytest.FixtureRequest) -> Iterator[Engine]:
 QUESTIONS: dict[str, Callable[[ReadConnection], Any]] = {
     "unclaimed": lambda connection: unclaimed(connection, TestUnclaimed.GATHERING, 200),
     "surges": lambda connection: incidents.surges(connection, MONDAY, ["no_water", "leak"], 10),
-    "taking": incidents.taking,
+    "taking": incidents.open_scopes,
     "page": lambda connection: incidents.page(connection, (), None, 20),
     "case_counts": lambda connection: incidents.case_counts(connection, INCIDENT),
 }

@@ -21,7 +21,7 @@ from readmodel.base.database import ReadConnection, WriteConnection, engine, rea
 from readmodel.base.paging import Position
 from readmodel.calls.tables import calls
 from readmodel.cases.queries import count_cases
-from readmodel.cases.search import CaseFilters, Sort, find, stretches
+from readmodel.cases.search import CaseFilters, Sort, find, sections
 from readmodel.cases.tables import SELECTIVE_COLUMNS, cases
 from readmodel.migrate import migrate
 from readmodel.projection import write
@@ -137,10 +137,10 @@ def explain(connection: Connection, filters: CaseFilters, sort: Sort = Sort.REGI
     ways = ("seqscan", "bitmapscan", "sort", "incremental_sort") if on_postgresql else ()
     for way in ways:
         connection.execute(text(f"SET LOCAL enable_{way} = off"))
-    # A page that ends within the first stretch, so that the plan of each stretch is one with a place to begin at.
+    # A page that ends within the first section, so that the plan of each section is one with a place to begin at.
     event.listen(connection, "before_cursor_execute", note)
-    for stretch in stretches(sort, filters):
-        find(connection, filters, Position(MONDAY + minutes(COUNT - 5), "2", stretch), 51, sort=sort)  # type: ignore[arg-type]  # not read only, which EXPLAIN need not be
+    for section in sections(sort, filters):
+        find(connection, filters, Position(MONDAY + minutes(COUNT - 5), "2", section), 51, sort=sort)  # type: ignore[arg-type]  # not read only, which EXPLAIN need not be
     event.remove(connection, "before_cursor_execute", note)
     return plans(connection, sent)
 

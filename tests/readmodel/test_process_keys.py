@@ -12,7 +12,7 @@ from temporalio.client import Client
 from api.__main__ import serve
 from hotline import installation, keys
 from hotline.installation import require_own
-from hotline.keys import KeysError, keep_renewed, ring_of
+from hotline.keys import KeysError, renew_repeatedly, ring_of
 from hotline.settings import Settings
 from readmodel.base.database import BUSY_SECONDS, opened, reading, writing
 from readmodel.migrate import migrate
@@ -108,7 +108,7 @@ async def test_what_was_known_counts_while_sql_is_silent_which_is_logged_once(
     monkeypatch.setattr(keys, "write_in_thread", silent)
     monkeypatch.setattr(keys, "STATE_SECONDS", 0)
     with opened(first.database_url) as database:
-        keeping = asyncio.create_task(keep_renewed(database, ring, "api"))
+        keeping = asyncio.create_task(renew_repeatedly(database, ring, "api"))
         await until(lambda: asyncio.sleep(0, tries), lambda found: found > 3)
         keeping.cancel()
     assert ring.newest() == old

@@ -28,10 +28,10 @@ from domain.reports.report import Cell, Period, Report, ReportKind, Table
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import reading, writing
-from readmodel.calls.calls import keep
-from readmodel.calls.report import keep_duties
+from readmodel.calls.calls import save_calls
+from readmodel.calls.report import replace_duties
 from readmodel.projection import write
-from readmodel.reports.reports import first_case_at, get_report, keep_report, make
+from readmodel.reports.reports import first_case_at, get_report, make, save_report
 from readmodel.reports.work import STAGES
 from tests.support.batches import batch, call, number, published
 from tests.support.build import BODIES, MONDAY, OTHER_CREW, days, do, hours, minutes
@@ -307,9 +307,11 @@ def test_calls_are_counted_by_hour_of_the_day_with_agents_on_duty(database: Engi
         return Call(f"{place}", at, taken, ended, agent="chen", asked_at=None, timing=Timing.QUEUE)
 
     with writing(database) as connection:
-        keep(connection, [one(1, MONDAY), one(2, MONDAY + minutes(5)), one(3, MONDAY + days(1)), one(4, MONDAY, False)])
+        save_calls(
+            connection, [one(1, MONDAY), one(2, MONDAY + minutes(5)), one(3, MONDAY + days(1)), one(4, MONDAY, False)]
+        )
         duties = [Duty("chen", MONDAY, MONDAY + hours(2)), Duty("li", MONDAY, MONDAY + minutes(30))]
-        keep_duties(connection, duties, MONDAY - hours(9), MONDAY + hours(15))
+        replace_duties(connection, duties, MONDAY - hours(9), MONDAY + hours(15))
     rows = table(database, "calls").rows
     assert len(rows) == 24
     assert rows[9] == ("09:00", 3, 2, 0.6667, 1.5)
@@ -338,7 +340,7 @@ def test_a_report_is_kept_as_it_was_made_first(database: Engine) -> None:
         assert get_report(connection, DAY) is None
         assert first_case_at(connection) == MONDAY
         for made in (first, later):
-            keep_report(connection, made)
+            save_report(connection, made)
         assert get_report(connection, DAY) == first
         assert get_report(connection, MONTH) is None
 

@@ -4,8 +4,8 @@ import pytest
 
 from domain.case.intake import Caller, Intake, Location
 from readmodel.cases.search_terms import (
-    FORMS,
-    MOST,
+    MOST_TERMS,
+    PHONE_FORMS,
     address_term,
     alternatives,
     impersonal_terms,
@@ -80,7 +80,7 @@ def test_nothing_to_seek(q: str) -> None:
 
 def test_a_long_question_counts_by_its_beginning() -> None:
     words = [f"word{place}" for place in range(50)]
-    assert query_terms(" ".join(words)) == frozenset(words[:MOST])
+    assert query_terms(" ".join(words)) == frozenset(words[:MOST_TERMS])
 
 
 def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
@@ -152,7 +152,7 @@ def test_what_was_kept_as_it_was_said_is_among_the_terms(said: str) -> None:
     again = phone_terms(said, "0760")
     assert again[0] == phone_term(said, "0760")
     assert {"".join(filter(str.isdigit, said)), phone_term(said)} <= set(again)
-    assert len(again) <= FORMS
+    assert len(again) <= PHONE_FORMS
 
 
 @pytest.mark.parametrize("q", ["88237777", "0760 8823 7777", "(0760)88237777", "+86 760-88237777"])

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from activities.incidents import SurgeWatch
+from activities.surge_watch import SurgeWatch
 from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.incident import Incident, IncidentBatch
@@ -69,7 +69,7 @@ def test_a_second_wave_of_the_day_is_another_suspicion(database: Engine) -> None
     assert ended_at == ended
 
 
-def test_who_called_before_the_last_one_ended_called_for_that_one(database: Engine) -> None:
+def test_calls_before_the_end_of_the_last_incident_count_for_that_one(database: Engine) -> None:
     take_calls(database, MONDAY, range(1, 4))
     dismissed(database, MONDAY + timedelta(seconds=1))
     assert seen(database, MONDAY + timedelta(seconds=2)) == []

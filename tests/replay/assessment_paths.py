@@ -9,7 +9,7 @@ from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
 from tests.support.hotline import OWNER, Hotline
 from tests.support.months import RunningMonth
-from workflows.service import PeriodEndWorkflow
+from workflows.singletons import PeriodEndWorkflow
 
 SUPERVISOR, MANAGER = Actor(id="40001", role=Role.SUPERVISOR), Actor(id="50001", role=Role.MANAGER)
 FULL = {"greeting": 20, "understanding": 25, "record": 25, "handling": 30}

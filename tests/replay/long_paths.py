@@ -26,8 +26,8 @@ from tests.support.hotline import Hotline, until
 from tests.support.months import RunningMonth
 from workflows.bulk import RolloutStart
 from workflows.clients.bulk import cancel_rollout, rollout_id, start_handover, start_rollout
-from workflows.clients.service import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
+from workflows.clients.upkeep import COURIER, RECONCILER, SURGE_WATCH
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 FIGURES_OBJECTED_TO = ("cases", "thanks", "signed_in_time", "replied_in_time")

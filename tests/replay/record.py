@@ -35,8 +35,8 @@ from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.periods import report_handle, start_report
-from workflows.clients.service import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
 from workflows.clients.start import Request
+from workflows.clients.upkeep import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import DeadlineTimer
 from workflows.kit.search_attributes import Values
-from workflows.service import CourierWorkflow, SurgeWatchWorkflow
+from workflows.singletons import CourierWorkflow, SurgeWatchWorkflow
 
 
 class NeverSet(DeadlineTimer):

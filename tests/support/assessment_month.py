@@ -12,7 +12,7 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.state import Exclusion, Inspection, Objection
 from domain.catalogue.figures import CALLS_ANSWERED, CONNECTED_RATE, FIGURES, EntryKind, Subject
 from readmodel.assessments.exclusions import request
-from readmodel.assessments.months import GivenValue, keep_given
+from readmodel.assessments.months import GivenValue, replace_given_values
 from readmodel.base.database import writing
 from readmodel.projection import write
 from tests.support.assessment import MONTH, UNTIL, month
@@ -48,7 +48,7 @@ class RandomMonth(NamedTuple):
             with writing(database) as connection:
                 for exclusion in self.exclusions:
                     request(connection, exclusion)
-                keep_given(connection, MONTH, sorted({each.figure for each in self.given}), self.given)
+                replace_given_values(connection, MONTH, sorted({each.figure for each in self.given}), self.given)
 
 
 @cache

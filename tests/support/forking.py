@@ -28,7 +28,7 @@ MODULES = (
     "demo.__main__",
     "hotline.cli.main",
     "hotline.recovery.rebuild_workflows",
-    "hotline.temporal.connection",
+    "hotline.temporal.cluster",
     "hotline.recovery.verify",
     "worker",
 )

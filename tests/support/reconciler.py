@@ -18,7 +18,7 @@ from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.report import ReconcilerReport
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.clients.service import RECONCILER, last_report
+from workflows.clients.upkeep import RECONCILER, last_report
 
 
 def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +35,7 @@ def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a reconciler act half a second after a change, and sweep as often."""
     monkeypatch.setattr(reconcile, "GRACE", timedelta(seconds=0.5))
-    monkeypatch.setattr(reconcile, "LOOK_BACK", timedelta(seconds=1))
+    monkeypatch.setattr(reconcile, "OVERLAP", timedelta(seconds=1))
     monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(seconds=0.5))
     monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(seconds=0.5))
     monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)

@@ -22,9 +22,9 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, event_row, insert_missing, writing
 from readmodel.cases.tables import events
-from readmodel.customers import keep
+from readmodel.customers import save_customers
 from readmodel.notifications import DEAD, notifications
-from readmodel.reports.reports import keep_report
+from readmodel.reports.reports import save_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months
 from tests.support.service import Service, wait_until
@@ -235,7 +235,7 @@ def _write(service: Service, noticed: str, letter: str) -> None:
     with writing(database) as connection:
         insert_missing(connection, events, [event_row(events, noticed, SAMPLE)])
         connection.execute(update(notifications).where(notifications.c.key == letter).values(died))
-        keep(connection, load_customers(CUSTOMERS, "utf-8", load_catalogue(DEFAULT_CATALOGUE)), "0760")
+        save_customers(connection, load_customers(CUSTOMERS, "utf-8", load_catalogue(DEFAULT_CATALOGUE)), "0760")
         for kind in ReportKind:
-            keep_report(connection, example_report(kind))
+            save_report(connection, example_report(kind))
     database.dispose()

@@ -233,7 +233,7 @@ def test_points_are_replaced_figure_by_figure(
 ) -> None:
     kept = months.GivenValue("calls_answered", "agent", "10023", 700.0)
     with writing(database) as connection:
-        months.keep_given(connection, MONTH, ["calls_answered"], [kept])
+        months.replace_given_values(connection, MONTH, ["calls_answered"], [kept])
     file = points(tmp_path, "training,10023,90", "training,10024,80")
     assert run("import", MONTH, file, monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out == f"{file}: 2 points of {MONTH}; they count from its next computation\n"

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.shared.errors import FileError
-from hotline.telephony.asterisk import COLUMNS, Cdr, QueueLog
-from hotline.telephony.call_lines import SHOWN, CallFile, CallFormat
+from hotline.telephony.asterisk import CDR_COLUMNS, Cdr, QueueLog
+from hotline.telephony.call_lines import MOST_FAULTS, CallFile, CallFormat
 from hotline.telephony.people import Agents
 from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG, cdr
@@ -49,7 +49,7 @@ def test_each_line_is_read_whatever_ends_it(tmp_path: Path, end: str) -> None:
 
 
 def test_a_line_of_names_and_a_byte_order_mark_are_skipped(tmp_path: Path) -> None:
-    named = ",".join(COLUMNS) + "\n"
+    named = ",".join(CDR_COLUMNS) + "\n"
     with opened(tmp_path, (named + FIRST).encode("utf-8-sig")) as source:
         assert ids(source) == ["1"]
     with opened(tmp_path, QUEUE_LOG.encode("utf-8-sig"), QUEUES) as source:
@@ -119,8 +119,8 @@ def test_every_faulty_line_is_named_by_its_number(tmp_path: Path) -> None:
 
 
 def test_of_many_faults_the_first_are_listed_and_the_others_counted(tmp_path: Path) -> None:
-    said = problems(tmp_path, BAD * (SHOWN + 37))
-    assert len(said) == SHOWN + 1
+    said = problems(tmp_path, BAD * (MOST_FAULTS + 37))
+    assert len(said) == MOST_FAULTS + 1
     assert said[-1] == ": 37 further lines cannot be used"
 
 

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from activities.sealing.links import VALID, CallerLinks, Link
+from activities.sealing.links import LINK_VALID, CallerLinks, Link
 from tests.support.rings import ring_at
 
 NUMBER, NOON = "2608034711004", datetime(2026, 8, 3, 4, tzinfo=UTC)
@@ -48,4 +48,7 @@ def test_processes_with_one_file_of_keys_read_each_others_links(tmp_path: Path) 
     link = same.read(text)
     assert link == Link(NUMBER, 2, NOON)
     assert other.read(text) is None
-    assert [link.has_expired(NOON + VALID - left) for left in (timedelta(seconds=1), timedelta(0))] == [False, True]
+    assert [link.has_expired(NOON + LINK_VALID - left) for left in (timedelta(seconds=1), timedelta(0))] == [
+        False,
+        True,
+    ]

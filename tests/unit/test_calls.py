@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.calls.call import SHORT, Call, CallOutcome, Timing
+from domain.calls.call import SHORT_WAIT, Call, CallOutcome, Timing
 
 START = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ def later(seconds: float) -> datetime:
         (Call("1", START, later(7)), CallOutcome.ANSWERED, 7),
         (Call("1", START, later(7), later(90)), CallOutcome.ANSWERED, 7),
         (Call("1", START, None, later(4.999)), CallOutcome.SHORT_ABANDONED, 4.999),
-        (Call("1", START, None, START + SHORT), CallOutcome.ABANDONED, 5),
+        (Call("1", START, None, START + SHORT_WAIT), CallOutcome.ABANDONED, 5),
         (Call("1", START, None, later(60), asked_at=later(60)), CallOutcome.CALL_BACK_ASKED, 60),
         (Call("1", START, None, later(60), timing=Timing.UNTIMED), CallOutcome.UNTIMED, None),
         (Call("1", START, None, later(60), timing=Timing.CHANNEL), CallOutcome.ABANDONED, 60),

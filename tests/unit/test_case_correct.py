@@ -143,13 +143,13 @@ class TestFacts:
         assert case.flags == ("contact_changed",)
         assert case.contact_changed == ContactChange(by=OWNER.id, at=THEN, by_owner=True)
 
-    def test_a_colleague_who_enters_a_telephone_that_the_owner_has_cleared_vouches_for_it(self) -> None:
+    def test_a_colleague_who_enters_a_cleared_telephone_vouches_for_it(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, Correct(reason="x", caller=Caller(phone=None)), THEN, OWNER)
         do(case, CONTACT, THEN, SUPERVISOR)
         assert not case.flags
 
-    def test_the_owner_who_writes_the_same_telephone_otherwise_changes_none_and_tells_nobody(self) -> None:
+    def test_the_same_telephone_in_another_form_is_no_change(self) -> None:
         case = case_in(State.IN_PROGRESS)
         event = after(case, Correct(reason="x", caller=Caller(phone="0760-88237777")), OWNER)
         assert (case.flags, case.contact_changed) == ((), None)

@@ -344,7 +344,7 @@ class TestAnew:
         assert used(case, "reply", MONDAY + days(1)) == 7 * 3600
 
 
-def test_a_department_s_clock_runs_on_when_a_case_leaves_an_incident_before_its_dispatch() -> None:
+def test_a_departments_clock_runs_on_if_a_case_leaves_an_undispatched_incident() -> None:
     case = case_in(State.REGISTERED, promises=promised("acknowledge", starts="registration"))
     do(case, LinkIncident(incident=INCIDENT), MONDAY + minutes(1))
     do(case, LinkIncident(incident=None), MONDAY + minutes(2))

@@ -8,7 +8,7 @@ import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
 from hotline.files.formats import TIME, LineFault
-from hotline.telephony.asterisk import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
+from hotline.telephony.asterisk import ALWAYS, CDR_COLUMNS, OTHER_CONTEXT, Cdr
 from hotline.telephony.people import Agents
 from readmodel.people.people import Directory
 from tests.support.telephone import NOBODY, QUEUED, ROW
@@ -106,12 +106,12 @@ def test_a_row_with_other_columns_is_refused(count: int) -> None:
 
 
 def test_a_line_of_column_names_is_skipped() -> None:
-    assert FORMAT.call(list(COLUMNS)) is None
-    assert FORMAT.call([name.upper() for name in COLUMNS[:16]]) is None
+    assert FORMAT.call(list(CDR_COLUMNS)) is None
+    assert FORMAT.call([name.upper() for name in CDR_COLUMNS[:16]]) is None
 
 
 def test_columns_in_another_order_are_refused() -> None:
-    assert said(list(reversed(COLUMNS))).startswith(": the columns have another order; accepted: accountcode, src")
+    assert said(list(reversed(CDR_COLUMNS))).startswith(": the columns have another order; accepted: accountcode, src")
 
 
 @pytest.mark.parametrize("column", ["start", "answer", "end"])

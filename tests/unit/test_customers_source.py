@@ -7,7 +7,7 @@ import pytest
 
 from domain.customers.customer import Customer
 from domain.shared.errors import FileError
-from hotline.cli.imports import COLUMNS, load_customers
+from hotline.cli.imports import CUSTOMER_COLUMNS, load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.pages import ROOT
@@ -43,7 +43,7 @@ def test_the_example_of_the_documentation_can_be_imported() -> None:
 def test_columns_may_stand_in_any_order_be_left_out_or_be_named_in_chinese(tmp_path: Path) -> None:
     (found,) = load(tmp_path, "姓名,户号,困难户\n李婆婆,17,是\n")
     assert found == Customer(account_no="17", name="李婆婆", hardship=True)
-    assert COLUMNS.keys() == Customer.model_fields.keys()
+    assert CUSTOMER_COLUMNS.keys() == Customer.model_fields.keys()
 
 
 @pytest.mark.parametrize("written", ["yes", "是", "true", "1", "Y"])

@@ -299,7 +299,7 @@ class TestFollowUps:
             ([(ONE, "+86 138-0013-8000")], [True]),
         ],
     )
-    def test_a_satisfied_answer_does_not_count_after_the_owner_then_or_later_has_changed_the_telephone(
+    def test_a_satisfied_answer_does_not_count_if_an_owner_changed_the_telephone(
         self, steps: list[tuple[str, str | None]], satisfied: list[bool]
     ) -> None:
         """Each step is a correction to a telephone, or a hand-over."""

@@ -22,7 +22,7 @@ from activities.cases import (
     CaseAnswer,
     CaseUpdates,
     FanOut,
-    Left,
+    LeftCase,
     for_each,
 )
 from domain.case.state import ProjectionBatch
@@ -36,17 +36,17 @@ NUMBERS = [f"{number:013}" for number in range(10)]
 class Cases:
     """Notes who is asked, and how many at the same time; `answers` says what some of them do instead."""
 
-    def __init__(self, **answers: Exception | Left) -> None:
+    def __init__(self, **answers: Exception | LeftCase) -> None:
         self.asked: list[str] = []
         self.written: list[int] = []
         self.answers = {number: answers.get(f"no{int(number)}") for number in NUMBERS}
 
-    async def ask(self, number: str) -> CaseAnswer | Left:
+    async def ask(self, number: str) -> CaseAnswer | LeftCase:
         self.asked.append(number)
         match self.answers[number]:
             case Exception() as error:
                 raise error
-            case Left() as left:
+            case LeftCase() as left:
                 return left
         return CaseAnswer("settled", BATCH)
 
@@ -150,7 +150,7 @@ async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> N
 
 
 async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_what_it_counted() -> None:
-    cases = Cases(no9=Left("It is closed."))
+    cases = Cases(no9=LeftCase("It is closed."))
     answers, told = await attempt(cases, NUMBERS[7], {"settled": 6, "kept": 1}, {NUMBERS[3]: "It is refused."})
     assert cases.asked == NUMBERS[8:]
     left = {NUMBERS[3]: "It is refused.", NUMBERS[9]: "It is closed."}

@@ -19,8 +19,8 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.incident import INCIDENT_KINDS, Finished, Incident, MergeFailed
 from domain.incident.state import (
+    ALL_CALLERS,
     ENDS,
-    EVERYBODY,
     LINKABLE,
     LINKS_NEW_CASES,
     Around,
@@ -172,7 +172,7 @@ class TestLife:
         assert (declared.state, told.action, told.actor) == ("confirmed", "declare", DISPATCHER.id)
         assert warned.data.model_dump()["calls"] == 11
         assert (suspected.version, warned.seq, warned.from_state) == (1, 1, None)
-        assert suspected.follow_up_percent == EVERYBODY
+        assert suspected.follow_up_percent == ALL_CALLERS
 
     def test_confirming_names_it_and_widens_it_but_never_narrows(self) -> None:
         incident = incident_in(IncidentState.SUSPECTED)
@@ -344,7 +344,7 @@ class TestSample:
         assert abs(drawn / len(self.NUMBERS) - percent / 100) < 0.03
 
     def test_is_everybody_or_nobody_at_the_ends(self) -> None:
-        assert all(sampled(INCIDENT, number, EVERYBODY) for number in self.NUMBERS)
+        assert all(sampled(INCIDENT, number, ALL_CALLERS) for number in self.NUMBERS)
         assert not any(sampled(INCIDENT, number, 0) for number in self.NUMBERS)
 
     def test_is_the_same_whenever_it_is_drawn_and_another_for_another_incident(self) -> None:

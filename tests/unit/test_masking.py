@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
+from domain.case.actions.comment import Commented
 from domain.rights.rights import (
     PERSONAL_DATA,
     Sight,
@@ -70,6 +71,12 @@ def test_fields_are_masked_wherever_they_stand_and_named_once() -> None:
     assert shown == {"items": [{"data": {"intake": {"caller": left}}}, {"caller": left}], "name": "陈先生"}
     assert names == ["caller.name", "caller.phone"]
     assert caller["name"] == "陈先生"
+
+
+def test_a_masked_model_has_no_field_that_was_not_given() -> None:
+    data = Commented(note="call 13800138000")
+    shown, _ = masked(data, masks_for(Role.MANAGER, ended=False))
+    assert (data.model_dump(), shown.model_dump()) == ({"note": data.note}, {"note": "call 138****8000"})
 
 
 def test_an_instant_is_no_telephone_number() -> None:

@@ -151,7 +151,7 @@ def test_no_report_before_the_first_case_or_before_its_end_is_due() -> None:
 
 
 @pytest.mark.parametrize("day", ["2026-09-29", "2026-09-30", "2026-10-01"])
-def test_before_the_first_period_has_ended_it_is_named_as_the_one_that_will_be_accepted(day: str) -> None:
+def test_before_its_end_the_first_period_is_named_as_accepted_later(day: str) -> None:
     first_case_at, now = utc(2026, 9, 30, 9), utc(2026, 9, 30, 12)
     accepted = "accepted: 2026-09-30, once it has ended"
     with pytest.raises((NotEndedError, BeforeFirstCaseError), match=accepted):

@@ -6,7 +6,7 @@ import pytest
 
 from domain.catalogue.figures import GivenPoints, Subject
 from domain.shared.errors import FileError
-from hotline.cli.periods import MOST, load_points
+from hotline.cli.periods import MOST_POINTS, load_points
 from readmodel.assessments.months import GivenValue
 
 TRAINING = GivenPoints(code="training", name="Training", name_zh="培训", by=(Subject.AGENT,))
@@ -65,7 +65,7 @@ def test_the_wrong_encoding_is_named_with_the_one_to_try(tmp_path: Path) -> None
 @pytest.mark.parametrize("value", ["-1", "-0.01", "nan", "inf", "-inf", "1e309", "many", "9,5", "1000000.1"])
 def test_a_value_that_is_no_number_of_the_range_is_a_broken_line(tmp_path: Path, value: str) -> None:
     assert problems(tmp_path, f'{HEAD}training,10023,"{value}"\n') == [
-        f"line 2, value: accepted: a number from 0 to {MOST}"
+        f"line 2, value: accepted: a number from 0 to {MOST_POINTS}"
     ]
 
 

@@ -160,7 +160,7 @@ def test_who_enters_another_queue_in_the_same_second_still_waits() -> None:
 
 
 @pytest.mark.parametrize("event", ["EXITEMPTY|1|1|0", "EXITWITHTIMEOUT|1|1|0", "EXITWITHKEY|1|1|1|0"])
-def test_who_leaves_a_queue_and_enters_the_next_in_the_second_of_the_call_still_waits(event: str) -> None:
+def test_a_caller_who_changes_queues_within_a_second_still_waits(event: str) -> None:
     lines = (ENTERED, f"{NOON}|1.1|hotline|NONE|{event}", f"{NOON}|1.1|leaks|NONE|ENTERQUEUE||13800138000|1")
     at_once, later_on = (f"{NOON + wait}|1.1|leaks|NONE|ABANDON|1|1|{wait}" for wait in (0, 39))
     for order in permutations(lines):

@@ -37,9 +37,9 @@ async def test_many_probes_cost_no_more_than_one() -> None:
         return FINE
 
     check = checking(sql=counted)
-    found = await asyncio.gather(*(check.look() for _ in range(50)))
+    found = await asyncio.gather(*(check.result() for _ in range(50)))
     assert {each.status for each in found} == {"ready"}
-    assert (await check.look()).status == "ready"
+    assert (await check.result()).status == "ready"
     assert len(asked) == 1
 
 
@@ -51,7 +51,7 @@ async def test_a_probe_that_hangs_up_leaves_the_check_to_the_others() -> None:
         return FINE
 
     check = checking(sql=slow)
-    first, second = asyncio.ensure_future(check.look()), asyncio.ensure_future(check.look())
+    first, second = asyncio.ensure_future(check.result()), asyncio.ensure_future(check.result())
     await asyncio.sleep(0)
     first.cancel()
     goes_on.set()
@@ -60,7 +60,7 @@ async def test_a_probe_that_hangs_up_leaves_the_check_to_the_others() -> None:
 
 async def test_a_part_that_does_not_answer_in_time_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
-    found = await checking(disk=asyncio.Event().wait).look()
+    found = await checking(disk=asyncio.Event().wait).result()
     assert (found.status, found.disk.ok) == ("degraded", False)
     assert "no answer within" in found.disk.detail
     assert found.disk.remedy
@@ -79,7 +79,7 @@ async def test_a_part_that_cannot_be_checked_is_not_ok_and_says_why(error: Excep
     async def failing() -> Component:
         raise error
 
-    found = await checking(courier=failing).look()
+    found = await checking(courier=failing).result()
     assert (found.status, found.courier.ok) == ("degraded", False)
     assert detail in found.courier.detail
     assert found.courier.remedy
@@ -92,8 +92,8 @@ async def test_temporal_and_the_clock_decide_if_calls_can_be_taken() -> None:
     others = [name for name, field in Readiness.model_fields.items() if field.annotation is Component]
     for decisive in ("temporal", "clock"):
         others.remove(decisive)
-        assert (await checking(**{decisive: bad}).look()).status == "unavailable"
-    assert (await checking(**dict.fromkeys(others, bad)).look()).status == "degraded"
+        assert (await checking(**{decisive: bad}).result()).status == "unavailable"
+    assert (await checking(**dict.fromkeys(others, bad)).result()).status == "degraded"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_the_courier_tells_the_oldest_notification_that_is_due(waits: int 
         async def poller_by(self, _: object, __: object) -> Component:
             return FINE
 
-        async def look(self, _: object, __: datetime) -> datetime | None:
+        async def read(self, _: object, __: datetime) -> datetime | None:
             return None if waits is None else at - timedelta(seconds=waits)
 
     parts: Any = Parts()

@@ -42,7 +42,7 @@ class Tries:
     async def no_incidents(self) -> int:
         return 0
 
-    async def look_until(self, second: int, seen: CaseRun) -> None:
+    async def compare_until(self, second: int, seen: CaseRun) -> None:
         """Look at the case once a second."""
         for self.second in range(second):
             await self.reconciler._catch_up(NUMBER, seen, None)
@@ -55,14 +55,14 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> Tries:
 
 async def test_a_case_that_cannot_publish_is_told_once_and_written_ever_more_rarely(tries: Tries) -> None:
     """After 5 s, then after twice as long each time, at most an hour: each try adds to its history."""
-    await tries.look_until(4 * 3600, CaseRun(NINE, RUNNING, NINE))
+    await tries.compare_until(4 * 3600, CaseRun(NINE, RUNNING, NINE))
     pauses = [after - before for before, after in zip([0, *tries.written], tries.written, strict=False)]
     assert pauses == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
     assert tries.told == [0]
 
 
 async def test_a_case_that_has_changed_since_is_told_at_once(tries: Tries) -> None:
-    await tries.look_until(3, CaseRun(NINE, RUNNING, NINE))
+    await tries.compare_until(3, CaseRun(NINE, RUNNING, NINE))
     await tries.reconciler._catch_up(NUMBER, CaseRun(NINE + timedelta(seconds=2), RUNNING, NINE), None)
     assert (tries.told, tries.written) == ([0, 2], [])
 
@@ -87,14 +87,18 @@ async def test_what_sql_once_had_ends_before_the_first_change_that_it_lacks(
         return there if getattr(query, "func", None) is recovery.held else {}
 
     monkeypatch.setattr(reconcile, "read", read)
-    looks, no_list = tries.reconciler, AsyncMock(return_value=[])
-    looks._workflows = Mock(changed_since=lambda *_: listed(behind), chunks=lambda _: listed())
-    looks._stuck_workflows, looks._foreign, looks._swept_at = Mock(look=no_list), Mock(numbers=no_list), NINE
+    reconciler, no_list = tries.reconciler, AsyncMock(return_value=[])
+    reconciler._workflows = Mock(changed_since=lambda *_: listed(behind), chunks=lambda _: listed())
+    reconciler._stuck_workflows, reconciler._foreign, reconciler._swept_at = (
+        Mock(find=no_list),
+        Mock(numbers=no_list),
+        NINE,
+    )
     for tries.second in (600, 7200):
-        await looks._look(AsyncMock())
-        assert looks._in_sql_until == NINE - timedelta(milliseconds=1)
+        await reconciler._compare_recent(AsyncMock())
+        assert reconciler._in_sql_until == NINE - timedelta(milliseconds=1)
     there[NUMBER] = CaseRow(NINE + timedelta(seconds=1), version=2, events=2, is_open=True)
     tries.second = 7300
-    await looks._look(AsyncMock())
-    assert looks._in_sql_until
-    assert looks._in_sql_until > NINE + timedelta(hours=1)
+    await reconciler._compare_recent(AsyncMock())
+    assert reconciler._in_sql_until
+    assert reconciler._in_sql_until > NINE + timedelta(hours=1)

@@ -12,7 +12,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, reading, writing
 from readmodel.migrate import migrate
-from readmodel.reports.reports import keep_report, make
+from readmodel.reports.reports import make, save_report
 from tests.support.batches import call, project, published
 
 AT = datetime(2025, 9, 8, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ def _one_case_and_the_report_of_its_day(tmp_path: Path, monkeypatch: pytest.Monk
     with reading(database) as connection:
         made = make(connection, Period.parse(ReportKind.DAILY, "2025-09-08"), load_catalogue(DEFAULT_CATALOGUE), AT)
     with writing(database) as connection:
-        keep_report(connection, made)
+        save_report(connection, made)
     database.dispose()
 
 

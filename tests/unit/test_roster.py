@@ -10,7 +10,7 @@ from domain.calls.call import Duty
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
 from hotline.files.formats import TIME
-from hotline.telephony.people import NOBODY, RosterFile, load_roster
+from hotline.telephony.people import NO_PERSON, RosterFile, load_roster
 from readmodel.people.people import Directory, Member
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -71,7 +71,7 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "he,2026-08-03 08:00,2026-08-03 12:01",
         "chen,9999-12-31 20:00,9999-12-31 23:00",
     ) == [
-        f"line 2, person: {NOBODY}",
+        f"line 2, person: {NO_PERSON}",
         f"line 3, from: {TIME}",
         f"line 4, to: {TIME}",
         "line 5, to: is missing; accepted: a person, and when the duty begins and ends",

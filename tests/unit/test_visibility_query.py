@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api.edge.problems import ProblemError
 from api.temporal_ui.pages import VIEWS
-from api.temporal_ui.reading import DEEPEST, LONGEST, narrowed
+from api.temporal_ui.reading import DEEPEST, LONGEST_QUERY, narrowed
 from tests.support.visibility import FRAGMENTS, scanned
 
 CONDITION = 'Department = "repair" OR Involved = "repair"'
@@ -80,7 +80,7 @@ REFUSED = [
     "ＯＲ",
     'a="x" \u00a0OR b="y"',
     "(" * (DEEPEST * 3) + "a=1" + ")" * (DEEPEST * 3),
-    "a=1 OR " * LONGEST + "a=1",
+    "a=1 OR " * LONGEST_QUERY + "a=1",
     'a="x" GROUP BY State',
     'a="x" GROUP BY ExecutionStatus, State',
     'a="x" GROUP BY ExecutionStatus ORDER BY a',
@@ -110,7 +110,7 @@ def test_anything_else_is_refused_with_what_would_be_taken(query: str, *, counte
 @pytest.mark.parametrize(("first", "second"), [*itertools.product(WORDS, ("NOT ", ")", " "))])
 def test_the_longest_queries_do_not_hold_up_other_requests(first: str, second: str) -> None:
     """They are read in the process that serves everybody."""
-    half = LONGEST // 2
+    half = LONGEST_QUERY // 2
     query = first * (half // len(first)) + second * (half // len(second))
     began = time.process_time()
     with suppress(ProblemError):

@@ -31,7 +31,7 @@ from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from tests.support.incidents import opening
 from tests.support.rows import rows
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
-from workflows.clients.service import RECONCILER
+from workflows.clients.upkeep import RECONCILER
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart

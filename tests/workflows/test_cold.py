@@ -282,7 +282,7 @@ async def test_an_incident_that_ends_when_a_case_has_answered_goes_on_from_its_h
 
 
 @pytest.mark.slow
-async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_on_from_its_history(
+async def test_an_incident_that_absorbs_another_as_its_timer_fires_replays(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The timer of its second search asks for nothing during the first one: it may come together with the update."""

@@ -46,8 +46,8 @@ from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import TEN_YEARS
-from workflows.clients.service import COURIER, SURGE_WATCH, start_ended
-from workflows.service import CourierWorkflow, SurgeWatchWorkflow
+from workflows.clients.upkeep import COURIER, SURGE_WATCH, start_ended
+from workflows.singletons import CourierWorkflow, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -45,10 +45,10 @@ from tests.workflows.test_late_others import rests
 from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import PLAIN, asked, place_in, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
-from workflows.clients.service import RECONCILER
+from workflows.clients.upkeep import RECONCILER
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.service import ReconcilerWorkflow
+from workflows.singletons import ReconcilerWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

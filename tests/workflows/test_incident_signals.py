@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock
 import pytest
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
@@ -39,6 +39,7 @@ from tests.workflows.test_incident import completed
 from workflows.clients.incidents import incident_options
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import MOST_NAMED
+from workflows.kit.entity import LONG_HISTORY
 from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -146,6 +147,23 @@ async def test_a_case_is_asked_though_its_signal_comes_with_the_end_of_the_run(t
                 await cause.handle.signal("unlinked", numbers)
         async with running_hotline(server, tmp_path / "late", task_queue="late"):
             await cause.waits_for(0)
+
+
+async def test_the_run_of_an_incident_is_short_enough_to_be_replayed_between_two_signals(hotline: Hotline) -> None:
+    """A run cannot end if a signal comes while it is replayed; Temporal suggests its end only at 4,096 events."""
+    cause = await declare(hotline, "west")
+    first = await cause.handle.describe()
+    day = datetime.now(UTC) - timedelta(days=40)
+    theirs = stranger(hotline.client).get_workflow_handle(cause.handle.id)
+    for place in range(LONG_HISTORY):
+        await theirs.signal("linked", [number_at(day, place)])
+        await cause.waits_for(place + 1)
+        if (await theirs.describe()).run_id != first.run_id:
+            break
+    ended = await hotline.client.get_workflow_handle(first.id, run_id=first.run_id).describe()
+    assert ended.status is WorkflowExecutionStatus.CONTINUED_AS_NEW
+    assert LONG_HISTORY < ended.history_length < LONG_HISTORY + 20
+    await cause.handle.terminate()
 
 
 async def test_a_case_that_is_not_linked_hears_nothing_and_is_not_settled(hotline: Hotline) -> None:

@@ -22,9 +22,9 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.run_status import if_found
 from hotline import installation
-from hotline.installation import ForeignStoreError, Stores, adopt, look
+from hotline.installation import ForeignStoreError, Stores, adopt, compare_stores
 from hotline.settings import Settings
-from hotline.temporal.connection import prepare
+from hotline.temporal.cluster import prepare
 from hotline.temporal.converter import sealing
 from readmodel.migrate import migrate
 from tests.support.hotline import running_hotline, until
@@ -36,7 +36,7 @@ from tests.workflows.test_envelope import waits
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import timer
 from tests.workflows.test_no_cases import nested
-from workflows.clients.service import (
+from workflows.clients.upkeep import (
     COURIER,
     INSTALLATION,
     POLLERS,
@@ -46,7 +46,7 @@ from workflows.clients.service import (
     installation_of,
     start_ended,
 )
-from workflows.service import MEMO
+from workflows.singletons import MEMO
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -77,10 +77,10 @@ def read_model(folder: Path) -> Settings:
 async def test_both_stores_get_one_id_and_either_gets_it_back(server: WorkflowEnvironment, tmp_path: Path) -> None:
     client, settings = await namespace(server, "first"), read_model(tmp_path / "one")
     with pytest.raises(ForeignStoreError, match="has no id of an installation"):
-        (await look(client, settings)).require_ids()
+        (await compare_stores(client, settings)).require_ids()
     given = await adopt(client, settings)
     assert given
-    assert (await look(client, settings)).are_of_one_installation
+    assert (await compare_stores(client, settings)).are_of_one_installation
     assert await adopt(client, settings) == given
     assert await adopt(client, read_model(tmp_path / "empty")) == given
     assert await adopt(other := await namespace(server, "empty"), settings) == given
@@ -91,7 +91,7 @@ async def test_two_that_adopt_at_once_agree(server: WorkflowEnvironment, tmp_pat
     client, settings = await namespace(server, "crowd"), read_model(tmp_path)
     given = {*await asyncio.gather(*(adopt(client, settings) for _ in range(4)))}
     assert given == {await installation_of(client)}
-    assert (await look(client, settings)).are_of_one_installation
+    assert (await compare_stores(client, settings)).are_of_one_installation
 
 
 async def test_the_store_of_another_installation_is_refused_by_name(
@@ -104,7 +104,7 @@ async def test_the_store_of_another_installation_is_refused_by_name(
         await adopt(theirs, mine_sql)
     assert all(str(each) in str(refused.value) for each in (*ids, "TEMPORAL_ADDRESS", "namespace theirs"))
     with pytest.raises(ForeignStoreError):
-        await look(mine, their_sql)
+        await compare_stores(mine, their_sql)
     assert [await installation_of(each) for each in (mine, theirs)] == ids
 
 
@@ -117,10 +117,10 @@ async def test_what_does_not_answer_is_not_compared_and_not_made(server: Workflo
     settings = read_model(tmp_path / "kept")
     away = await Client.connect("127.0.0.1:1", lazy=True)
     assert await adopt(away, settings) is None
-    assert not (await look(away, settings)).are_of_one_installation
+    assert not (await compare_stores(away, settings)).are_of_one_installation
     # Before `hotline temporal-setup` there is no namespace that could carry it.
     assert await adopt(await namespace(server, "missing", made=False), settings) is None
-    await look(client, settings)
+    await compare_stores(client, settings)
 
 
 async def test_a_terminated_workflow_of_the_id_comes_back_with_it(server: WorkflowEnvironment, tmp_path: Path) -> None:
@@ -161,15 +161,15 @@ async def status(client: Client, workflow: str) -> str:
 async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     server: WorkflowEnvironment, tmp_path: Path, singleton: Singleton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert worker.KEEP_SECONDS < 60
-    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    assert worker.MAINTENANCE_SECONDS < 60
+    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.1)
     client, settings = await namespace(server, singleton.id), read_model(tmp_path)
     await adopt(client, settings)
 
     async def runs() -> bool:
         return await if_found(status(client, singleton.id)) == "RUNNING"
 
-    keeping = asyncio.create_task(worker.keep_running(client, settings))
+    keeping = asyncio.create_task(worker.maintain_singletons(client, settings))
     await until(runs, bool)
     await terminate(client, singleton.id)
     await until(runs, bool)
@@ -277,11 +277,11 @@ async def test_the_id_is_kept_when_the_tasks_of_its_workflow_fail(tmp_path: Path
 async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.1)
     caplog.set_level("INFO", "hotline.worker")
     client, settings = await namespace(server, "scheduled"), read_model(tmp_path)
     await adopt(client, settings)
-    keeping = asyncio.create_task(worker.keep_running(client, settings))
+    keeping = asyncio.create_task(worker.maintain_singletons(client, settings))
     made = f"the Schedule {SCHEDULE} was not there, and is made"
 
     async def told() -> list[str]:
@@ -298,12 +298,12 @@ async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(
 async def test_a_worker_goes_on_while_no_other_process_has_its_keys(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.1)
     client, settings = await namespace(server, "keys-differ"), read_model(tmp_path)
     await adopt(client, settings)
     ring = ring_at(settings.keys_file)
     ring.share([{"another"}])
-    keeping = asyncio.create_task(worker.keep_running(with_options(client, **sealing(ring)), settings))
+    keeping = asyncio.create_task(worker.maintain_singletons(with_options(client, **sealing(ring)), settings))
 
     async def told() -> bool:
         assert not keeping.done()
@@ -323,14 +323,14 @@ async def test_a_worker_without_sql_starts_nothing_before_the_stores_are_compare
     compared: list[Stores] = []
 
     async def counted(client: Client, settings: Settings) -> Stores:
-        compared.append(await look(client, settings))
+        compared.append(await compare_stores(client, settings))
         return compared[-1]
 
-    monkeypatch.setattr(installation, "look", counted)
+    monkeypatch.setattr(installation, "compare_stores", counted)
     client, settings = await namespace(server, "sql-away"), Settings(data_dir=tmp_path / "mine")
     ring_at(settings.keys_file)
     await adopt(client, read_model(tmp_path / "copied-from"))
-    keeping = asyncio.create_task(worker.keep_running(client, settings))
+    keeping = asyncio.create_task(worker.maintain_singletons(client, settings))
 
     async def looks() -> int:
         return len(compared)
@@ -363,4 +363,4 @@ async def test_a_running_worker_ends_when_a_store_turns_out_to_be_another_ones(
     await adopt(client, theirs)
     await adopt(await namespace(server, "elsewhere"), mine)
     with pytest.raises(ForeignStoreError):
-        await worker.keep_running(client, mine)
+        await worker.maintain_singletons(client, mine)

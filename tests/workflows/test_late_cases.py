@@ -32,7 +32,7 @@ from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack
 from tests.workflows.test_pretender import asked, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
-from workflows.clients.service import RECONCILER, last_report
+from workflows.clients.upkeep import RECONCILER, last_report
 from workflows.incident.workflow import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]

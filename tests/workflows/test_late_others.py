@@ -22,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueRequest,
     ResetActivityRequest,
     UpdateActivityOptionsRequest,
+    UpdateTaskQueueConfigRequest,
 )
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
@@ -53,11 +54,11 @@ from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.periods import report_workflow_id, start_report
-from workflows.clients.service import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.clients.start import Request
+from workflows.clients.upkeep import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.service import ReportWorkflow
+from workflows.singletons import ReportWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 NOBODYS_QUEUE = "nobody-polls"
@@ -210,6 +211,20 @@ async def test_what_has_no_time_for_its_activity_is_listed_until_it_goes_on(
             await until(stuck, [].__eq__)
 
 
+async def test_an_activity_that_no_worker_gets_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here by a limit; Temporal's AdminService, on the same port, removes its task as well."""
+    advance_clock(monkeypatch, 3601)
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client, kind, command = waiting.client, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY, making(QUEUE)
+        limit = UpdateTaskQueueConfigRequest(namespace=client.namespace, task_queue=QUEUE, task_queue_type=kind)
+        limit.update_queue_rate_limit.rate_limit.requests_per_second = 0
+        await client.workflow_service.update_task_queue_config(limit)
+        command.schedule_activity_task_command_attributes.retry_policy.maximum_interval.seconds = 10
+        held = await report(client, 1, command)
+        async with at_work(elsewhere) as (_, stuck):
+            await until(stuck, [held].__eq__)
+
+
 def next_run(queue: str, in_seconds: int = 0, kind: str = "IncidentWorkflow") -> Command:
     """End a run, and have the next one begin on this queue, after this time."""
     return Command(
@@ -257,7 +272,7 @@ async def suspended(hotline: Hotline) -> Complaint:
     return complaint
 
 
-async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_until_it_is_back(
+async def test_a_lost_incident_or_assessment_is_listed_until_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were terminated, deleted, or go on elsewhere or in ten years; another one is sound.

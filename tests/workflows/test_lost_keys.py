@@ -10,7 +10,7 @@ from temporalio.client import Client
 from typer.testing import CliRunner
 
 from hotline.cli.main import app
-from hotline.installation import adopt, look, require_keys, require_own, until_compared
+from hotline.installation import adopt, compare_stores, require_keys, require_own, until_compared
 from hotline.keys import KeysError, Ring
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
@@ -46,7 +46,7 @@ async def test_no_key_is_made_while_either_store_has_cases_or_an_id(hotline: Hot
     lost_sql = Settings(data_dir=kept.data_dir, database_url=f"sqlite:///{tmp_path / 'empty.db'}")
     migrate(lost_sql.database_url)
     with pytest.raises(KeysError, match=r"keys\.json is gone, and Temporal .* belongs to installation"):
-        require_keys(lost_sql, *reversed(await look(hotline.client, lost_sql)))
+        require_keys(lost_sql, *reversed(await compare_stores(hotline.client, lost_sql)))
     assert await adopt(hotline.client, lost_sql)
     with pytest.raises(KeysError, match="is gone"):
         await require_own(hotline.client, lost_sql, "api")

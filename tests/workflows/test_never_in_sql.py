@@ -43,7 +43,7 @@ from tests.workflows.test_forged_histories import on_queue
 from tests.workflows.test_hijacked_tasks import events, ours
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from tests.workflows.test_unopened_histories import asks
-from workflows.clients.service import last_report
+from workflows.clients.upkeep import last_report
 from workflows.incident.workflow import IncidentWorkflow
 
 MANY_LOOKS = 100
@@ -249,14 +249,14 @@ async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
     monkeypatch.setattr("workflows.kit.entity.RETRY", RetryPolicy(maximum_interval=timedelta(seconds=1)))
     with monkeypatch.context() as stuck:
         # The clock of the API is a little behind.
-        at = datetime.now(UTC) - reconcile.LOOK_BACK * 0.8
+        at = datetime.now(UTC) - reconcile.OVERLAP * 0.8
         if not registered:  # before the reconciler, which looks several times a second, has it written
             stuck.setattr(GroupWriter, "submit", refusing)
         complaint = await reconciled.start(at=at, unwritten=not registered)
         stuck.setattr(GroupWriter, "submit", refusing)
         if registered:
             await complaint.act(Dispatch(department="repair"), unwritten=True)
-        beyond = datetime.now(UTC) + 4 * reconcile.LOOK_BACK
+        beyond = datetime.now(UTC) + 4 * reconcile.OVERLAP
 
         async def later() -> bool:
             await other.act(Comment(note="用户又来电"))
@@ -290,7 +290,7 @@ async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
     with monkeypatch.context() as behind:
         behind.setattr(CaseWorkflows, "chunks", lagging)
         await complaint.act(Dispatch(department="repair"), unwritten=True)
-        beyond = datetime.now(UTC) + 2 * reconcile.LOOK_BACK
+        beyond = datetime.now(UTC) + 2 * reconcile.OVERLAP
 
         async def looked_beyond() -> int:
             return looks if datetime.now(UTC) > beyond else 0

@@ -46,7 +46,7 @@ from tests.support.lost import fail
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_rebuild_workflows import again, rebuilder
-from workflows.clients.service import RECONCILER, last_report
+from workflows.clients.upkeep import RECONCILER, last_report
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import CHANGED_AT

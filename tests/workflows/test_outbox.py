@@ -35,7 +35,7 @@ from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.complaint.messages import ComplaintStart, search_attributes
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit import search_attributes as keys
-from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS, Done
+from workflows.kit.entity import KEYS_KNOWN_FOR, MILLISECOND, MOST_KEYS, Done
 from workflows.kit.search_attributes import typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -130,7 +130,7 @@ class TestKeys:
     async def test_a_key_is_known_for_48_hours(self, hotline: Hotline) -> None:
         complaint = await hotline.start()
         assert (await sent(complaint, "monday")).version == 2
-        before = await complaint.ahead(seconds=KEYS_KEPT.total_seconds() - 3600)
+        before = await complaint.ahead(seconds=KEYS_KNOWN_FOR.total_seconds() - 3600)
         assert (await sent(complaint, "monday")).version == 2
         assert (await complaint.view()).version == before.version
         after = await complaint.ahead(hours=2)
@@ -144,7 +144,7 @@ class TestKeys:
         complaint = await hotline.start()
         assert (await complaint.act(SAME, key="monday", digest="d")).version == 2
         await terminate(hotline.client, complaint.handle.id)
-        monkeypatch.setattr(rebuild_workflows, "now", lambda: datetime.now(UTC) + KEYS_KEPT)
+        monkeypatch.setattr(rebuild_workflows, "now", lambda: datetime.now(UTC) + KEYS_KNOWN_FOR)
         assert await rebuilder(hotline, owner).one(complaint.number) == STARTED
         assert (await again(hotline, complaint).act(SAME, key="monday", digest="d")).version == 3
 

@@ -24,7 +24,7 @@ from tests.support.causes import declare
 from tests.support.hotline import Complaint, Hotline, until
 from tests.support.lost import pause, reset, unpause
 from tests.support.rows import execute
-from workflows.clients.service import last_report
+from workflows.clients.upkeep import last_report
 from workflows.kit.words import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]

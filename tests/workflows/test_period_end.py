@@ -50,8 +50,8 @@ from tests.workflows.test_envelope import rejected
 from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.periods import open_assessment
-from workflows.clients.service import SCHEDULE, describe_schedule, keep_schedule
-from workflows.service import PeriodEndWorkflow
+from workflows.clients.upkeep import SCHEDULE, describe_schedule, ensure_schedule
+from workflows.singletons import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -139,7 +139,7 @@ async def test_reports_of_the_day_and_month_are_begun_as_well(
 ) -> None:
     at_night(monkeypatch, NIGHT_AFTER_FEBRUARY)
     write_case(nightly, FEBRUARY)
-    await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+    await ensure_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
     await begun(nightly, schedule)
     for kind, name in ((ReportKind.DAILY, "2021-02-28"), (ReportKind.MONTHLY, "2021-02")):
         asked = partial(get_report, period=Period.parse(kind, name))
@@ -176,7 +176,7 @@ class TestSchedule:
     async def test_it_is_of_each_night_in_the_time_zone_of_the_company(
         self, temporal: Client, schedule: ScheduleHandle
     ) -> None:
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         found = await described(schedule)
         assert found.schedule.spec.time_zone_name == "Asia/Shanghai"
         following = found.info.next_action_times
@@ -186,7 +186,7 @@ class TestSchedule:
     async def test_starts_never_overlap_and_those_of_a_year_are_made_up_for(
         self, temporal: Client, schedule: ScheduleHandle
     ) -> None:
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         policy = (await described(schedule)).schedule.policy
         assert (policy.overlap, policy.catchup_window) == (ScheduleOverlapPolicy.SKIP, timedelta(days=366))
         await schedule.trigger()
@@ -196,9 +196,9 @@ class TestSchedule:
     async def test_it_is_kept_as_it_is_when_a_worker_starts_again(
         self, temporal: Client, schedule: ScheduleHandle
     ) -> None:
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         before = await described(schedule)
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         after = await schedule.describe()
         assert (after.info.last_updated_at, after.info.num_actions) == (before.info.last_updated_at, 1)
 
@@ -208,9 +208,9 @@ class TestSchedule:
     async def test_another_zone_or_queue_changes_it_and_keeps_it_paused(
         self, temporal: Client, schedule: ScheduleHandle, queue: str, zone: str
     ) -> None:
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         await schedule.pause(note="The standard is under review.")
-        await keep_schedule(temporal, queue, zone)
+        await ensure_schedule(temporal, queue, zone)
         found: Any = await schedule.describe()
         assert (found.schedule.spec.time_zone_name, found.schedule.action.task_queue) == (zone, queue)
         assert (found.schedule.state.paused, found.schedule.state.note) == (True, "The standard is under review.")
@@ -219,7 +219,7 @@ class TestSchedule:
     async def test_what_somebody_has_changed_is_made_as_it_was_and_logged(
         self, temporal: Client, schedule: ScheduleHandle, caplog: pytest.LogCaptureFixture, change: Schedule
     ) -> None:
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         await schedule.pause()
 
         async def seen() -> Schedule:
@@ -241,13 +241,13 @@ class TestSchedule:
         )
         await until(seen, before.__ne__)
         assert not caplog.text
-        assert not await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        assert not await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         assert f"the Schedule {SCHEDULE} is not as the service makes it" in caplog.text
         await until(seen, as_before)
 
     @pytest.mark.usefixtures("schedule")
     async def test_a_summary_that_somebody_else_has_written_is_sealed_again(self, temporal: Client) -> None:
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         converter = temporal.data_converter.with_context(context_of(temporal.namespace, SCHEDULE))
 
         async def shown() -> Payload:
@@ -263,7 +263,7 @@ class TestSchedule:
             UpdateScheduleRequest(namespace=temporal.namespace, schedule_id=SCHEDULE, schedule=changed.schedule)
         )
         await until(shown, theirs.__eq__)
-        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await ensure_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         again = await until(shown, theirs.__ne__)
         assert await converter.decode([again], [str]) == await converter.decode([own], [str])
 
@@ -274,7 +274,7 @@ class TestDueMonths:
     ) -> None:
         at_night(monkeypatch, NIGHT_AFTER_JUNE)
         write_case(nightly, JUNE)
-        await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+        await ensure_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
         assert await begun(nightly, schedule) == ["assessment-2020-06"]
         await until(lambda: read_in_thread(nightly.engine, months.months), lambda known: "2020-06" in known)
         await schedule.trigger()
@@ -288,7 +288,7 @@ class TestDueMonths:
         write_case(nightly, FEBRUARY)
         for month in ("2022-01", "2022-03"):
             write_assessment(nightly, month)
-        await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+        await ensure_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
         wanted = [f"assessment-2022-{month}" for month in ("02", "04", "05")]
         assert await begun(nightly, schedule) == wanted
 
@@ -338,7 +338,7 @@ class TestDueMonths:
         assert await begin(nightly, "2021-12")
         await until(lambda: read_in_thread(nightly.engine, months.months), lambda known: "2021-12" in known)
         await end(nightly.client, assessment_id("2021-12"))
-        await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+        await ensure_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
         assert await begun(nightly, schedule) == []
 
     async def test_each_month_has_a_seed_of_its_own(self, nightly: Hotline) -> None:

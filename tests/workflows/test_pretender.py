@@ -39,11 +39,11 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import Stamped, waits
 from tests.workflows.test_host import without_events
-from workflows.clients.service import RECONCILER, last_report
 from workflows.clients.start import MEMO, Request, find_started
+from workflows.clients.upkeep import RECONCILER, last_report
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.service import ReconcilerWorkflow
+from workflows.singletons import ReconcilerWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SECRET = "李婆婆"

@@ -35,7 +35,7 @@ from hotline.recovery.rebuild import in_sql_until, rebuild
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
 from readmodel.callers import note_recognised
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import save_calls
 from readmodel.calls.tables import call_backs, calls
 from readmodel.projection import DivergedError, NotRegisteredError
 from tests.support.build import MONDAY, minutes
@@ -133,7 +133,7 @@ async def test_an_empty_read_model_is_filled_again(
     hotline: Hotline, owner: Engine, complaints: list[Complaint]
 ) -> None:
     with writing(owner) as connection:
-        keep(connection, [CALL], at=CALL.started_at)
+        save_calls(connection, [CALL], at=CALL.started_at)
     before, kept = rows(owner), [table_rows(owner, table) for table in (calls, call_backs)]
     empty(owner)
     heard: list[tuple[int, int]] = []
@@ -268,7 +268,7 @@ async def test_cases_that_temporal_no_longer_has_are_kept_and_counted(
     monkeypatch.setattr(module, "chains", without)
     before = rows(owner)
     found = await rebuild(hotline.client, owner)
-    assert (found.cases, found.kept, found.kept_open) == (1, 2, 1)
+    assert (found.cases, found.in_sql_alone, found.open_in_sql_alone) == (1, 2, 1)
     assert rows(owner) == before
     tables = ("notifications", "search_words", "clocks", "follow_ups", "events", "cases")
     execute(owner, *(f"DELETE FROM {each} WHERE number = :number" for each in tables), number=deleted.number)

@@ -41,8 +41,8 @@ from tests.support.rows import execute
 from tests.support.sealing import stranger
 from workflows.bulk import HandoverStart
 from workflows.clients.bulk import start_handover
-from workflows.clients.service import RECONCILER, last_report
 from workflows.clients.start import Request
+from workflows.clients.upkeep import RECONCILER, last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import CHANGED_AT, typed
 from workflows.kit.words import CatalogueNames
@@ -160,9 +160,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
-async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_not_sent_again(
-    hotline: Hotline, owner: Engine
-) -> None:
+async def test_a_change_that_sql_lost_is_written_and_not_notified_again(hotline: Hotline, owner: Engine) -> None:
     """No command has acknowledged it: the reconciler alone knows that SQL had it."""
     complaint, other = await hotline.start(), await hotline.start()
     changed_at = await complaint.changed_at()
@@ -236,8 +234,8 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
 async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(case_workflows, "SLICE", 2)
-    monkeypatch.setattr(case_workflows, "SHORTEST", timedelta(milliseconds=1))
+    monkeypatch.setattr(case_workflows, "RECENT_CHUNK", 2)
+    monkeypatch.setattr(case_workflows, "SHORTEST_PART", timedelta(milliseconds=1))
     asked: list[list[str]] = []
     chunks = CaseWorkflows.chunks
 

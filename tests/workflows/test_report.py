@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.reports import LONGEST, ROWS, details
+from activities.reports import LONGEST_REPORT_DETAILS, ROWS, details
 from domain.reports.report import Column, Report, ReportKind, Table
 from tests.support.batches import call, project, published
 from tests.support.hotline import Hotline, metadata, running_hotline
@@ -64,7 +64,7 @@ async def test_details_are_short_however_long_the_report_is() -> None:
         kind=ReportKind.DAILY, period=DAY, timezone="Asia/Shanghai", made_at=AT, currency="CNY", tables=(long,) * 9
     )
     text = details(report)
-    assert len(text) <= LONGEST
+    assert len(text) <= LONGEST_REPORT_DETAILS
     assert text.endswith("…")
     assert "另有 5 行 5 more rows" in text
     assert "x|y" not in text

@@ -28,7 +28,7 @@ from tests.support.reconciler import has_swept, reconcile_at_once
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_rebuild_workflows import again, rebuilder
-from workflows.clients.service import RECONCILER
+from workflows.clients.upkeep import RECONCILER
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

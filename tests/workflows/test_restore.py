@@ -20,7 +20,7 @@ from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
-from workflows.clients.service import RECONCILER
+from workflows.clients.upkeep import RECONCILER
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -36,7 +36,7 @@ def put_back(backup: Path, file: Path) -> None:
     backup.rename(file)
 
 
-async def test_a_read_model_of_yesterday_is_brought_to_the_present_and_nobody_is_told_again(
+async def test_a_read_model_of_yesterday_catches_up_without_new_notifications(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An older file is put back while the service is stopped. Cases have been registered, changed and ended since."""

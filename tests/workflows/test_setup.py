@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType
 
-from hotline.temporal.connection import prepare, retention_of
+from hotline.temporal.cluster import prepare, retention_of
 from tests.support.temporal import temporal_server
 from workflows.kit.search_attributes import REGISTRY, typed
 

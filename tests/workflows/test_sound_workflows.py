@@ -35,8 +35,8 @@ from tests.support.temporal import temporal_server
 from tests.workflows.test_late_others import suspended
 from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.clients.bulk import start_handover, start_rollout
-from workflows.clients.service import RECONCILER, SURGE_WATCH, last_report
 from workflows.clients.start import Request
+from workflows.clients.upkeep import RECONCILER, SURGE_WATCH, last_report
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 UNREADABLE = "2026-03"

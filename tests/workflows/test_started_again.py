@@ -42,7 +42,7 @@ from tests.support.sealing import stranger
 from tests.workflows.test_incident import completed
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.incidents import incident_options
-from workflows.clients.service import last_report
+from workflows.clients.upkeep import last_report
 from workflows.complaint.messages import ComplaintStart
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow

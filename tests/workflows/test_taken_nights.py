@@ -10,7 +10,7 @@ from tests.support.hotline import running_hotline
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_period_end import NOBODYS_QUEUE, at_night, begun, started_by, write_case
-from workflows.clients.service import SCHEDULE, keep_schedule
+from workflows.clients.upkeep import SCHEDULE, ensure_schedule
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 JUNE = datetime(2020, 6, 10, 2, tzinfo=UTC)
@@ -21,7 +21,7 @@ async def test_the_next_night_makes_up_for_one_whose_id_was_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with await temporal_server() as server, running_hotline(server, tmp_path) as nightly:
-        await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+        await ensure_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
         schedule = nightly.client.get_schedule_handle(SCHEDULE)
         assert await begun(nightly, schedule) == []
         at_night(monkeypatch, NIGHT)

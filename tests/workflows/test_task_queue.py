@@ -26,13 +26,13 @@ from api.health import Component
 from api.health.temporal import TemporalHealth
 from hotline.installation import adopt
 from hotline.settings import Settings
-from hotline.temporal.connection import prepare
+from hotline.temporal.cluster import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import until
 from tests.support.sealing import SEALING, stranger
 from tests.support.temporal import TEMPORAL
-from workflows.clients import service
-from workflows.clients.service import COURIER, RECONCILER, deployments_in
+from workflows.clients import upkeep
+from workflows.clients.upkeep import COURIER, RECONCILER, deployments_in
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 QUEUE = "theirs"
@@ -104,8 +104,8 @@ async def test_tasks_that_went_to_a_version_come_back_while_a_worker_runs(
     caplog: pytest.LogCaptureFixture,
     ramping: bool,
 ) -> None:
-    assert worker.KEEP_SECONDS < 60
-    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    assert worker.MAINTENANCE_SECONDS < 60
+    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.1)
     client, health = await connected(server, f"taken-{ramping}")
     settings = Settings(data_dir=tmp_path, task_queue=QUEUE)
     migrate(settings.database_url)
@@ -113,7 +113,7 @@ async def test_tasks_that_went_to_a_version_come_back_while_a_worker_runs(
     await given_away(client, QUEUE, ramping=ramping)
     assert not (await until(health.worker, names_it)).ok
     async with Worker(stranger(client), task_queue=QUEUE, workflows=[Theirs]):
-        keeping = asyncio.create_task(worker.keep_running(client, settings))
+        keeping = asyncio.create_task(worker.maintain_singletons(client, settings))
         await until(health.worker, lambda each: each.ok)
         assert await stranger(client).execute_workflow(Theirs.run, id="any", task_queue=QUEUE) == "done"
         keeping.cancel()
@@ -130,10 +130,10 @@ async def test_a_worker_looks_after_each_thing_whatever_becomes_of_the_others(
     migrate(settings.database_url)
     await adopt(client, settings)
     await given_away(client, QUEUE, ramping=False)
-    monkeypatch.setattr(service, "POLLERS", (COURIER._replace(id=TOO_LONG), RECONCILER))
-    monkeypatch.setattr(service, "SCHEDULE", TOO_LONG)
-    monkeypatch.setattr(service, "deployments_in", lambda found: ["missing", *deployments_in(found)])
-    keeping = asyncio.create_task(worker.keep_running(client, settings))
+    monkeypatch.setattr(upkeep, "POLLERS", (COURIER._replace(id=TOO_LONG), RECONCILER))
+    monkeypatch.setattr(upkeep, "SCHEDULE", TOO_LONG)
+    monkeypatch.setattr(upkeep, "deployments_in", lambda found: ["missing", *deployments_in(found)])
+    keeping = asyncio.create_task(worker.maintain_singletons(client, settings))
 
     async def told() -> str:
         return caplog.text
@@ -182,7 +182,7 @@ async def limited(client: Client, queue: str, limit: str) -> None:
 async def test_a_limit_of_tasks_is_reported_and_removed_while_a_worker_runs(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "MAINTENANCE_SECONDS", 0.1)
     client, health = await connected(server, f"limited-{limit}")
     settings = Settings(data_dir=tmp_path, task_queue=QUEUE)
     migrate(settings.database_url)
@@ -193,7 +193,7 @@ async def test_a_limit_of_tasks_is_reported_and_removed_while_a_worker_runs(
         asked = stranger(client).execute_activity(
             theirs, id="any", task_queue=QUEUE, start_to_close_timeout=timedelta(seconds=10)
         )
-        keeping = asyncio.create_task(worker.keep_running(client, settings))
+        keeping = asyncio.create_task(worker.maintain_singletons(client, settings))
         assert await asked == "done"
         await until(health.worker, lambda each: not names_limit(each))
         keeping.cancel()

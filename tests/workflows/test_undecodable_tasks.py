@@ -10,7 +10,7 @@ from domain.case.actions.comment import Comment
 from tests.support.hotline import running_hotline, until
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
-from workflows.clients.service import RECONCILER
+from workflows.clients.upkeep import RECONCILER
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 CAUSES = 94

@@ -97,9 +97,7 @@ async def test_what_an_unknown_key_is_said_to_have_sealed_hides_no_news_of_an_in
     await cause.handle.terminate()
 
 
-async def test_what_an_unknown_key_has_changed_of_an_incident_is_dropped_on_the_operators_word_alone(
-    hotline: Hotline, owner: Engine
-) -> None:
+async def test_changes_sealed_by_an_unknown_key_are_dropped_on_request_alone(hotline: Hotline, owner: Engine) -> None:
     waiting, queue = on_queue(hotline, "unopened-incident"), "unopened-incident"
     rotated = with_options(hotline.client, **sealing(TwoKeys(Key(b"lost", KEY.secret))))
     sender = Hotline(hotline.server, waiting.settings, hotline.engine, hotline.projection, rotated)

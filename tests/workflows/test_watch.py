@@ -25,8 +25,8 @@ from tests.support.outage import down
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.incidents import suspected_by
-from workflows.clients.service import SURGE_WATCH
-from workflows.service import SurgeWatchWorkflow
+from workflows.clients.upkeep import SURGE_WATCH
+from workflows.singletons import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
-from api.edge.problems import MEDIA_TYPE, PREFIX, PROBLEM_KINDS
+from api.edge.problems import MEDIA_TYPE, PROBLEM_KINDS, URN
 from api.parameters import Flag, Sla
 from api.responses import Json
 from domain.case.intake import IntakeChannel
@@ -55,7 +55,7 @@ def share(document: Json) -> Json:
     components["schemas"] = {
         **schemas,
         **{name: from_json(schema) for schema, name in reversed(named.items())},  # that of requests last, as it stays
-        "ProblemType": {"type": "string", "enum": [PREFIX + slug for slug in sorted(PROBLEM_KINDS)]},
+        "ProblemType": {"type": "string", "enum": [URN + slug for slug in sorted(PROBLEM_KINDS)]},
     }
     document["paths"] = _rewritten(document["paths"], named)
     components["schemas"]["Problem"]["properties"]["type"] = {

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from api.health.readiness import CHECK_SECONDS
 from api.sql import ANSWER_SECONDS, READ_MODEL_UNAVAILABLE
 from api.temporal.errors import QUERY_SECONDS, TEMPORAL_ERRORS
-from api.temporal.server import WITHIN_SECONDS
+from api.temporal.server import MEASUREMENT_SECONDS
 from hotline.settings import Settings
 from tools.docs.markdown import table
 from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY
@@ -74,7 +74,7 @@ def _read(_: Settings) -> float:
 
 
 def _clock(_: Settings) -> float:
-    return WITHIN_SECONDS
+    return MEASUREMENT_SECONDS
 
 
 def _update(settings: Settings) -> float:

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 import api.app  # noqa: F401 - its modules declare the types of problems
 from activities.names import example
 from api.complaints.caller_page import STATE_FOR_CALLERS
-from api.edge.problems import PREFIX, PROBLEM_KINDS
+from api.edge.problems import PROBLEM_KINDS, URN
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
@@ -373,7 +373,7 @@ _TYPES = {
 def problems() -> str:
     """Return the table of problem types."""
     kinds = sorted(PROBLEM_KINDS.values(), key=lambda kind: (kind.status, kind.slug))
-    rows = ((f"`{PREFIX}{kind.slug}`", str(int(kind.status)), kind.title) for kind in kinds)
+    rows = ((f"`{URN}{kind.slug}`", str(int(kind.status)), kind.title) for kind in kinds)
     return table(("type", "status", "title"), rows)
 
 

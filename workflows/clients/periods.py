@@ -21,7 +21,7 @@ from workflows.clients.start import Request, start_once, warn_of_other
 from workflows.kit.entity import LOWEST
 from workflows.kit.search_attributes import typed
 from workflows.kit.words import CatalogueNames
-from workflows.service import ReportWorkflow
+from workflows.singletons import ReportWorkflow
 
 
 async def open_assessment(

@@ -231,9 +231,9 @@ def _found(case: CaseState) -> Iterable[str]:
 
 
 def _followed_up(case: CaseState) -> Iterable[str]:
-    if said := case.answer:
-        facts = [f"{OUTCOME_ZH[said.outcome]} {said.outcome}", *facts_in_words(said, case, ("solved", "satisfaction"))]
-        yield f"- {local(said.answered_at, case.calendar.timezone)} · {' · '.join(facts)} · {plain(said.note)}"
+    if last := case.answer:
+        facts = [f"{OUTCOME_ZH[last.outcome]} {last.outcome}", *facts_in_words(last, case, ("solved", "satisfaction"))]
+        yield f"- {local(last.answered_at, case.calendar.timezone)} · {' · '.join(facts)} · {plain(last.note)}"
 
 
 def _decided(case: CaseState) -> Iterable[str]:

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from workflows.complaint.details import RECENT, details, lines
     from workflows.complaint.messages import ComplaintStart, search_attributes
-    from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY, DeadlineTimer, Done, EntityWorkflow
+    from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY, DeadlineTimer, Done, EntityWorkflow, is_long
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames
 
@@ -101,7 +101,7 @@ class ComplaintWorkflow(EntityWorkflow):
 
     def _publish_events(self) -> None:
         """Publish after the incident knows. Before it ends, a run also publishes what senders were to write."""
-        ends = self._case.is_over(workflow.now()) or workflow.info().is_continue_as_new_suggested()
+        ends = self._case.is_over(workflow.now()) or is_long()
         if ends and not self._ends:
             self._ends = True
             self._sender_version = 0
@@ -171,8 +171,8 @@ class ComplaintWorkflow(EntityWorkflow):
         self._sender_version = 0
         self._wake()
 
-    def _keep(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
-        super()._keep(*events)
+    def _record(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
+        super()._record(*events)
         self._changes[self._case.version] = self._changed_at
         self._recent.extend(events)
 

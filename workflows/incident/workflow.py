@@ -57,7 +57,7 @@ local activities). Somebody else's signal alone must leave room for those."""
 
 _WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
-NOBODY = CaseNumbers(())
+NO_CASES = CaseNumbers(())
 _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
 
 
@@ -259,7 +259,7 @@ class IncidentWorkflow(PublishingWorkflow):
         return self._outcome(done, actor)
 
     @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
-    def linked(self, numbers: CaseNumbers = NOBODY) -> None:
+    def linked(self, numbers: CaseNumbers = NO_CASES) -> None:
         """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
         room = min(MOST_NAMED, MOST_WAITING - len(self._waiting))
         for number in islice(filter(is_number, numbers.root), max(room, 0)):
@@ -269,7 +269,7 @@ class IncidentWorkflow(PublishingWorkflow):
         self._wake()
 
     @workflow.signal(description="内部 Internal: Cases say that they belong to it no longer. 工单撤出")
-    def unlinked(self, numbers: CaseNumbers = NOBODY) -> None:
+    def unlinked(self, numbers: CaseNumbers = NO_CASES) -> None:
         """Have the cases asked. Anybody may have sent the signal; at the end, every case is asked in any case."""
         room = max(BATCH - len(self._doubtful), 0)  # news wait for them: cases that do not answer must not be many
         self._doubtful |= dict.fromkeys(islice((each for each in numbers.root if each in self._waiting), room))
@@ -280,8 +280,8 @@ class IncidentWorkflow(PublishingWorkflow):
         """Widen the scope by that of the other incident, once. The answer is for a rebuild: SQL may not have it yet."""
         self._note(*self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
         done = Done(action=ABSORPTION.name, digest="", version=self._incident.version, done_at=workflow.now())
-        told = {"events": tuple(self._outbox), "counts": dict(self._counts)}
-        return self._outcome(done, None).model_copy(update=told)
+        batch = {"events": tuple(self._outbox), "counts": dict(self._counts)}
+        return self._outcome(done, None).model_copy(update=batch)
 
     @absorb.validator
     def check_absorb(self, absorbed: Absorbed) -> None:
@@ -290,8 +290,8 @@ class IncidentWorkflow(PublishingWorkflow):
         if absorbed.into != number or self._incident.over:
             raise self._refusal(Refused(OUT_OF_TURN, f"The incident {number} is over, or not {absorbed.into}."))
 
-    def _keep(self, *events: BaseEvent) -> None:
-        super()._keep(*events)
+    def _record(self, *events: BaseEvent) -> None:
+        super()._record(*events)
         for event in events:
             data, number = event.data, self._incident.number
             if isinstance(data, Confirmed) and data.cases:

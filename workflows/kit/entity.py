@@ -34,13 +34,16 @@ LOWEST = Priority(priority_key=5)
 """Priority of work on many cases, for which no caller waits: all other work comes before it."""
 LONGEST_REASON = 2000
 """Characters of the reason of a cancellation that are kept."""
-KEYS_KEPT = timedelta(hours=48)
+KEYS_KNOWN_FOR = timedelta(hours=48)
 """Time for which the key of a command is known: a client that repeats a request does so within minutes."""
 MOST_KEYS = 2000
 """Keys that are known at the same time. They and their outcomes, 155 bytes each, travel in the next run's start
 message, for which Temporal allows 2 MB."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A worker that died in the middle of a batch or a computation is noticed this late."""
+LONG_HISTORY = 500
+"""Events after which a run is followed by the next, though Temporal suggests it at 4,096 only: a run cannot end if a
+signal comes while it is replayed, which takes 0.35 ms an event on an idle machine."""
 MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
 _SHOWN_OTHERWISE = "shown otherwise"
@@ -79,6 +82,12 @@ async def execute(method: Any, argument: Any, longest: timedelta, summary: str, 
     """Run an activity for which no caller waits, until it succeeds; one attempt takes so long at most."""
     options |= {"start_to_close_timeout": longest, "retry_policy": RETRY, "priority": LOWEST, "summary": summary}
     return await workflow.execute_activity_method(method, argument, **options)
+
+
+def is_long() -> bool:
+    """Return True if the next run is to follow this one."""
+    run = workflow.info()
+    return run.is_continue_as_new_suggested() or run.get_current_history_length() > LONG_HISTORY
 
 
 def describe(action: AnyAction) -> str:
@@ -138,7 +147,7 @@ class EntityWorkflow:
         own = self._search_attributes()
         # No value is `...`: then the first change also unsets those that are to have none.
         self._shown = dict.fromkeys(own, ...) if _is_shown_otherwise(own) else own
-        self._keep(*events)
+        self._record(*events)
 
     @abstractmethod
     def _search_attributes(self) -> Values: ...
@@ -195,9 +204,9 @@ class EntityWorkflow:
         return self._answer(done, command)
 
     def _remember(self, key: str, done: Done) -> None:
-        """Keep the outcome of this key; forget those that are older than KEYS_KEPT, or more than MOST_KEYS."""
+        """Keep the outcome of this key; forget those that are older than KEYS_KNOWN_FOR, or more than MOST_KEYS."""
         self._seen[key] = done
-        while len(self._seen) > MOST_KEYS or done.done_at - next(iter(self._seen.values())).done_at > KEYS_KEPT:
+        while len(self._seen) > MOST_KEYS or done.done_at - next(iter(self._seen.values())).done_at > KEYS_KNOWN_FOR:
             del self._seen[next(iter(self._seen))]
 
     def _check_acknowledged(self, version: int) -> None:
@@ -225,14 +234,14 @@ class EntityWorkflow:
         return self._outcome(done, actor) if done else None
 
     def _note(self, *events: BaseEvent) -> None:
-        """Keep events that happen now, and wake the main coroutine."""
+        """Record events that happen now, and wake the main coroutine."""
         if events:
             # Later with every change, even if the clock of the machine is set back.
             self._changed_at = max(to_milliseconds(workflow.now()), self._changed_at + MILLISECOND)
-        self._keep(*events)
+        self._record(*events)
 
-    def _keep(self, *events: BaseEvent) -> None:
-        """Keep events until SQL is known to have them."""
+    def _record(self, *events: BaseEvent) -> None:
+        """Add events to the outbox, in which they stay until SQL is known to have them."""
         self._outbox.extend(events)
         self._wake()
 
@@ -315,8 +324,7 @@ class EntityWorkflow:
 
         The run wakes for it: Temporal takes 10,000 signals in a run, among them those that wake nothing.
         """
-        is_long = workflow.info().is_continue_as_new_suggested()
-        return is_long and self._may_continue() and workflow.all_handlers_finished()
+        return is_long() and self._may_continue() and workflow.all_handlers_finished()
 
     def _continue_as_new_if_suggested(self) -> None:
         """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""

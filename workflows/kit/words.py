@@ -12,7 +12,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from domain.shared.value import Immutable, omit_default
 
-LONGEST = 1000
+LONGEST_TEXT = 1000
 """Characters of a text that the details show."""
 LONGEST_DETAILS = 80_000
 """Characters of all details: the UI asks for them in an address, with up to 12 bytes a character, and takes 1 MiB."""
@@ -50,7 +50,7 @@ class WorkerNames(NamedTuple):
     incidents: Mapping[str, str] = {}
 
 
-def plain(text: str | None, longest: int = LONGEST) -> str:
+def plain(text: str | None, longest: int = LONGEST_TEXT) -> str:
     """Return what people wrote on one line, without effect as Markdown; a dash for nothing."""
     if not text:
         return "-"

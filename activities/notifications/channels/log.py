@@ -30,13 +30,13 @@ class LogConfig(ProgramConfig):
 class LogChannel:
     """Channel that appends one JSON object a line, synced to the disk, and each key once even after a crash.
 
-    Processes that share the file lock it in turn. Each first reads what others appended since its last look.
+    Processes that share the file lock it in turn. Each first reads what others appended since it read last.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
-        """Inode and size of the file at the last look; None before the first."""
+        """Inode and size of the file when it was read last; None before."""
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
         """Append all of them. Raises OSError if the file cannot be written; lines that were written stay known."""
@@ -49,7 +49,7 @@ class LogChannel:
     def _append(self, deliveries: Sequence[Delivery]) -> None:
         with self._locked() as file:
             known = self._written(file, deliveries)
-            # If the write fails midway, the next look begins here and finds the lines that it left.
+            # If the write fails midway, the next reading begins here and finds the lines that it left.
             self._remember(file)
             for delivery in deliveries:
                 if delivery.key not in known:
@@ -68,7 +68,7 @@ class LogChannel:
         """Return the keys that are in the file already, as far as they can be."""
         keys = {delivery.key for delivery in deliveries}
         if self._seen is None:
-            # Before the first look nothing was in doubt; but a try that failed may have left its line.
+            # Before the first reading nothing was in doubt; but a try that failed may have left its line.
             return _keys(file, 0, keys) if any(delivery.tries > 1 for delivery in deliveries) else set()
         stat = os.fstat(file.fileno())
         inode, size = self._seen

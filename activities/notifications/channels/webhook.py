@@ -15,7 +15,7 @@ from activities.notifications.channels import base
 
 SECRET_PREFIX, SECRET_BYTES = "whsec_", range(24, 65)
 """Form of a secret by Standard Webhooks: the prefix and so many bytes in base64."""
-FIELDS = ("key", "number", "recipient", "subject", "text")
+BODY_FIELDS = ("key", "number", "recipient", "subject", "text")
 """Fields of the body. The telephone number is not among them: a program that may know it reads the case."""
 
 
@@ -42,7 +42,7 @@ class WebhookConfig(base.RemoteConfig, base.ProgramConfig):
         return base.RemoteChannel(partial(self._send, resources.http), resources.render)
 
     async def _send(self, http: httpx.AsyncClient, notification: base.RenderedNotification) -> None:
-        data = {name: getattr(notification, name) for name in FIELDS}
+        data = {name: getattr(notification, name) for name in BODY_FIELDS}
         kind, created_at = f"complaint.{notification.kind}", notification.created_at
         body = to_json({"type": kind, "timestamp": created_at, "data": data})
         identity, at = base.message_id(notification.key), datetime.now(UTC)

@@ -9,7 +9,7 @@ from pydantic import Field
 from domain.case.actions.complete import NOT_APPROVED
 from domain.case.intake import Caller, IntakeFacts, Location
 from domain.case.lifecycle import OPEN, departments_of, text_of
-from domain.case.new_terms import Moved, apply_terms, changed_terms, keep_priority, moved_promises, with_priority
+from domain.case.new_terms import Moved, apply_terms, changed_terms, moved_promises, with_old_priority, with_priority
 from domain.case.progress import ContactChange
 from domain.case.state import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.catalogue.terms import Edition, Priority, Terms
@@ -78,7 +78,7 @@ class Correct(Reasoned):
             path = f"/v1/complaints/{case.number}/actions/correct"
             message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
             raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
-        terms = keep_priority(case.terms, in_force.terms) if in_force else case.terms
+        terms = with_old_priority(case.terms, in_force.terms) if in_force else case.terms
         return with_priority(terms, self.priority) if self.priority and self.priority != terms.priority else terms
 
 

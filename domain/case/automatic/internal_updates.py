@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.intake import IntakeFlag
-from domain.case.new_terms import Moved, apply_terms, changed_terms, keep_priority, moved_promises
+from domain.case.new_terms import Moved, apply_terms, changed_terms, moved_promises, with_old_priority
 from domain.case.progress import CatalogueChange, FailedDelivery, recipient_of
 from domain.case.state import CaseState, Event, EventData, EventKind
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Edition, Terms
@@ -35,11 +35,11 @@ class CatalogueChanged(EventData):
 
 
 def is_change(case: CaseState, new: NewTerms, at: datetime) -> bool:
-    return keep_priority(case.terms, new.terms) != case.terms and case.is_active(at)
+    return with_old_priority(case.terms, new.terms) != case.terms and case.is_active(at)
 
 
 def changed_data(case: CaseState, new: NewTerms, at: datetime) -> CatalogueChanged:
-    terms = keep_priority(case.terms, new.terms)
+    terms = with_old_priority(case.terms, new.terms)
     return CatalogueChanged(
         catalogue=new.edition,
         terms=terms,

@@ -115,7 +115,7 @@ class Document(EventData):
 
     def text(self, number: str, event: Event) -> tuple[str, str]:
         due = f"{on_the_wall(self.due_at, self.timezone):%Y-%m-%d %H:%M}"
-        kind, done = DOCUMENTS[event.action], URGED[self.clock].done_en
+        kind, done = DOCUMENT_KINDS[event.action], URGED[self.clock].done_en
         return (
             f"工单{number}:{CLOCK_ZH[self.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
             f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
@@ -264,9 +264,9 @@ CRITICISE = EventKind(
 def document_of(event: Event) -> Document:
     """Return the contents of the document that went out with the event. Raises TypeError if none did."""
     if not isinstance(event.data, Document):
-        raise TypeError(f"an event {event.action} is no document; accepted: {', '.join(DOCUMENTS)}")
+        raise TypeError(f"an event {event.action} is no document; accepted: {', '.join(DOCUMENT_KINDS)}")
     return event.data
 
 
-DOCUMENTS: Mapping[str, EventKind] = {kind.name: kind for kind in (NOTICE, CRITICISE)}
+DOCUMENT_KINDS: Mapping[str, EventKind] = {kind.name: kind for kind in (NOTICE, CRITICISE)}
 DOCUMENT_EN = {NOTICE.name: "notice of urging", CRITICISE.name: "public criticism"}

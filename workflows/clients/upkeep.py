@@ -28,7 +28,7 @@ from activities.run_status import UndecodableError, describe_run, if_found, is_o
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
-from workflows import service
+from workflows import singletons
 
 
 class Singleton(NamedTuple):
@@ -59,27 +59,27 @@ class Singleton(NamedTuple):
 
 
 COURIER = Singleton(
-    service.CourierWorkflow.run,
+    singletons.CourierWorkflow.run,
     id=names.COURIER,
     summary="通知投递 Courier of notifications",
     details="One activity relays due notifications in batches; tries, pauses and dead letters are columns of the table"
     " `notifications`.",
 )
 SURGE_WATCH = Singleton(
-    service.SurgeWatchWorkflow.run,
+    singletons.SurgeWatchWorkflow.run,
     id=names.SURGE_WATCH,
     summary="来电监测 Watch for surges",
     details="One activity counts cases by service and district, as [[surges]] of the catalogue says.",
 )
 RECONCILER = Singleton(
-    service.ReconcilerWorkflow.run,
+    singletons.ReconcilerWorkflow.run,
     id=names.RECONCILER,
     summary="数据核对 Reconciler of Temporal and SQL",
     details="One activity compares what changed lately, once an hour every open case, and once a day those that have"
     " ended. Its heartbeat has the figures and the cases whose workflow is lost.",
 )
 INSTALLATION = Singleton(
-    service.InstallationWorkflow.run,
+    singletons.InstallationWorkflow.run,
     id=names.INSTALLATION,
     summary="系统标识 Id of the installation",
     details="Its memo has the id that SQL has as well. No program takes a store with another id for its own.",
@@ -101,13 +101,13 @@ async def installation_of(client: Client) -> str | None:
 
     Raises RPCError, and RuntimeError or ValueError if it has something else.
     """
-    found = (await _first_memo(client) or {}).get(service.MEMO)
+    found = (await _first_memo(client) or {}).get(singletons.MEMO)
     return str(_IN_CLEAR.from_payload(found)) if found else None
 
 
 async def claim(client: Client, task_queue: str, installation: str) -> None:
     """Give this Temporal the id, unless it has one: of two at once, the first counts. Raises RPCError."""
-    await INSTALLATION.start(client, task_queue, {service.MEMO: _IN_CLEAR.to_payload(installation)})
+    await INSTALLATION.start(client, task_queue, {singletons.MEMO: _IN_CLEAR.to_payload(installation)})
 
 
 async def start_ended(client: Client, task_queue: str) -> None:
@@ -174,7 +174,7 @@ async def last_report(client: Client) -> ReconcilerReport | None:
     if (seen := await describe_run(client, RECONCILER.id)) is None:
         return None
     converter = client.data_converter.with_context(
-        context_of(client.namespace, RECONCILER.id, service.ReconcilerWorkflow.__name__, "reconcile")
+        context_of(client.namespace, RECONCILER.id, singletons.ReconcilerWorkflow.__name__, "reconcile")
     )
     kinds: list[type] = [datetime, ReconcilerReport]
     beats = [zip(each.heartbeat_details.payloads, kinds, strict=False) for each in seen.pending_activities]
@@ -189,7 +189,7 @@ SCHEDULE = names.PERIOD_END
 """Id of the Schedule, and the beginning of the ids of its workflows."""
 WORKFLOW = f"temporal-sys-scheduler:{SCHEDULE}"
 """Id of the workflow by which Temporal keeps it."""
-ANSWER = timedelta(seconds=1)
+ANSWER_TIMEOUT = timedelta(seconds=1)
 """Longest wait for what Temporal has of it: it answers in milliseconds, and readiness waits for two seconds."""
 HOUR, MINUTE = 0, 20
 """Local time of the start: the last promises of the day are due before."""
@@ -197,7 +197,7 @@ CATCH_UP_SECONDS = 366 * 24 * 3600
 """Starts that were missed as Temporal was down are made up for by one, as soon as it is back."""
 
 
-async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool:
+async def ensure_schedule(client: Client, task_queue: str, time_zone: str) -> bool:
     """Create the Schedule, or make it what it is to be again, paused or not; return True if it was not there.
 
     Calls may be repeated. Raises RPCError.
@@ -230,10 +230,10 @@ async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool
 async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse | None:
     """Return what Temporal has of the Schedule, if anything: its client cannot read all that somebody may set.
 
-    Raises RPCError, after `ANSWER` as well: Temporal waits for half a minute if a workflow of somebody else has the id.
+    Raises RPCError, after `ANSWER_TIMEOUT` as well: Temporal waits for half a minute if a foreign workflow has the id.
     """
     asked = temporal.DescribeScheduleRequest(namespace=client.namespace, schedule_id=SCHEDULE)
-    return await if_found(client.workflow_service.describe_schedule(asked, timeout=ANSWER))
+    return await if_found(client.workflow_service.describe_schedule(asked, timeout=ANSWER_TIMEOUT))
 
 
 def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:
@@ -241,7 +241,7 @@ def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:
     time = {"second": (0, 0), "minute": (MINUTE, MINUTE), "hour": (HOUR, HOUR)}
     any_day = {"dayOfMonth": (1, 31), "month": (1, 12), "dayOfWeek": (0, 6)}
     calendar = {name: [{"start": first, "end": last, "step": 1}] for name, (first, last) in (time | any_day).items()}
-    starts = {"workflowId": SCHEDULE, "workflowType": {"name": service.PeriodEndWorkflow.__name__}}
+    starts = {"workflowId": SCHEDULE, "workflowType": {"name": singletons.PeriodEndWorkflow.__name__}}
     starts["taskQueue"] = {"name": task_queue, "kind": "TASK_QUEUE_KIND_NORMAL"}
     schedule = {
         "spec": {"structuredCalendar": [calendar], "timezoneName": time_zone},

@@ -10,13 +10,13 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import poller
-    from activities.incidents import SurgeWatch
     from activities.names import INSTALLATION, UNSEALED
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import ReconcilerReport
     from activities.reports import MadeReport, ReportActivities, ReportOrder
     from activities.sealing.stamps import UndecidedError
+    from activities.surge_watch import SurgeWatch
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY, execute
 
@@ -30,7 +30,7 @@ class ReconcilerStart(ReconcilerReport, Start):
     """Start message of the reconciler: the report of its last run."""
 
 
-NOTHING = ReconcilerStart()
+FIRST_START = ReconcilerStart()
 MEMO = "installation"
 
 
@@ -72,7 +72,7 @@ class ReconcilerWorkflow:
     """Workflow that compares Temporal with SQL (核对)."""
 
     @workflow.run
-    async def run(self, before: ReconcilerStart = NOTHING) -> None:
+    async def run(self, before: ReconcilerStart = FIRST_START) -> None:
         await _run_poller(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
 
 
