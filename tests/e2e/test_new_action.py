@@ -109,4 +109,4 @@ def test_the_interface_describes_it(service: Service, hotline: Hotline) -> None:
 
 def test_the_generated_pages_have_it(checkout: Path) -> None:
     assert "| `sample` | 取样 |" in (checkout / "docs" / "lifecycle.md").read_text(encoding="utf-8")
-    assert "| `sample` | 取样 | `label` text |" in (checkout / "docs" / "api.md").read_text(encoding="utf-8")
+    assert "- `sample` 取样: `label`\n" in (checkout / "docs" / "api.md").read_text(encoding="utf-8")
