@@ -22,20 +22,25 @@ class RunOverError(Exception):
 
 
 class PollerRun:
-    """One run of a poller. It is over after the time RUN_TIME, or when the worker stops."""
+    """One run of a poller. It is over after the time RUN_TIME, when the worker stops, or by `end`."""
 
     def __init__(self) -> None:
         self.details: tuple[Any, ...] = ()
         """Details of the heartbeats, after the instant of each."""
         self._time = asyncio.get_running_loop().time
         self._ends = self._time() + RUN_TIME.total_seconds()
+        self._ended = asyncio.Event()
 
     @property
     def is_over(self) -> bool:
-        return activity.is_worker_shutdown() or self._time() >= self._ends
+        return self._ended.is_set() or activity.is_worker_shutdown() or self._time() >= self._ends
+
+    def end(self) -> None:
+        """End the run before its time."""
+        self._ended.set()
 
     async def wait(self, seconds: float, *events: asyncio.Event) -> None:
-        awaited = (activity.wait_for_worker_shutdown(), *(event.wait() for event in events))
+        awaited = (activity.wait_for_worker_shutdown(), *(event.wait() for event in (self._ended, *events)))
         waits = [asyncio.ensure_future(each) for each in awaited]
         timeout = max(min(seconds, self._ends - self._time()), 0)
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)

@@ -30,7 +30,6 @@ from bench.server import (
     LOOK_EVERY_SECONDS,
     READY_WITHIN_SECONDS,
     clean_environment,
-    free_ports,
     run,
     tell,
 )
@@ -40,6 +39,7 @@ from readmodel.base.database import engine, reading
 from readmodel.calls.calls import EPOCH, SLOT
 from readmodel.calls.report import Grouping, call_report
 from readmodel.migrate import migrate
+from tests.support.ports import free_ports
 
 ZONE = ZoneInfo("Asia/Shanghai")
 START, END = (datetime(year, 11, 1, tzinfo=ZONE).astimezone(UTC) for year in (2023, 2026))

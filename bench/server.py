@@ -8,13 +8,12 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import psutil
 from hotline.local import service as local_service
 from hotline.local.supervisor import Program, Supervisor
 from hotline.settings import Settings, variable
+from tests.support.ports import free_ports
 
 READY_WITHIN_SECONDS = 90.0
 LOOK_EVERY_SECONDS = 0.1
@@ -40,15 +40,6 @@ UNSAFE = "unsafe_at_power_loss"
 
 class ServiceError(Exception):
     """Error of a program that failed, or of a service that did not become ready; the text holds its output."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports of the loopback interface that nothing listens on now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 class Service:

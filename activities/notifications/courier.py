@@ -303,11 +303,26 @@ class Courier:
             try:
                 async with asyncio.TaskGroup() as group:
                     claiming = group.create_task(self._renew_claim(holder))
-                    await asyncio.gather(*(loop.run(current) for loop in (self._router, *self._channels)))
+                    await self._run_loops(current, claiming)
                     claiming.cancel()
             finally:
                 await self._claim(holder, timedelta(0))
         return sum(channel.sent for channel in self._channels)
+
+    async def _run_loops(self, current: PollerRun, claiming: asyncio.Task[None]) -> None:
+        """Run the loops. If the activity is cancelled, they finish what is under way: it would be sent again.
+
+        Anybody who reaches Temporal's port can have it cancelled. A worker that stops has no time for it.
+        """
+        loops = asyncio.gather(*(loop.run(current) for loop in (self._router, *self._channels)))
+        try:
+            await asyncio.shield(loops)
+        except asyncio.CancelledError:
+            current.end()
+            if claiming.done() or activity.is_worker_shutdown():
+                loops.cancel()
+            await asyncio.gather(loops, return_exceptions=True)
+            raise
 
     async def _claim(self, holder: str, time: timedelta = CLAIM) -> bool | None:
         """Claim to be the one that sends. Returns False while another one is, None if SQL does not answer."""

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 
 from sqlalchemy import Engine
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
@@ -33,6 +34,7 @@ MOST_LISTED = 5000
 """Workflows that one question to Temporal's list returns at most: somebody can start any number."""
 ASKED_AGAIN = 100
 """Workflows that one comparison asks again: somebody can have thousands get stuck."""
+_SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
 _OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in names.OTHER_IDS)
 
 logger = logging.getLogger(__name__)
@@ -140,13 +142,15 @@ class OtherWorkflows:
             waits = any(is_held_up(each, self._task_queue) for each in pending)
             if is_long or waits or is_left(found) or _is_far(run.execution_time.seconds):
                 return True
-            due_at, worked_at = await _times(run_status.read_events(self._client, run.execution))
+            due, worked_at = await _times(run_status.read_events(self._client, run.execution))
         except run_status.ForeignError:  # no worker can read it either
             return True
         except run_status.UndecodableError:  # Temporal keeps the failure after the run's end
             return workflow_id in known or await run_status.is_listed(self._client, workflow_id)
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
-        return is_idle or (workflow_id not in in_sql.assessments and _is_far(due_at))
+        is_put_off = workflow_id not in in_sql.assessments and any(map(_is_far, due))
+        is_lost = any(map(_is_overdue, due)) or any(map(_is_undelivered, pending))
+        return is_idle or is_put_off or is_lost
 
     async def _has_moved(self, run: WorkflowExecutionInfo) -> bool:
         """Return True if a run that no worker of the service gets goes on from one that they had.
@@ -168,6 +172,13 @@ def is_held_up(pending: PendingActivityInfo, task_queue: str) -> bool:
     is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
     is_slow = options.retry_policy.maximum_interval.seconds > LONGEST_RETRY_SECONDS
     return is_far or is_refused or is_long or is_slow or options.task_queue.name != task_queue
+
+
+def _is_undelivered(pending: PendingActivityInfo) -> bool:
+    """Return True if the next try of an activity is due, and no worker gets it: Temporal may not have its task."""
+    since = max(pending.scheduled_time.seconds, pending.last_attempt_complete_time.seconds)
+    is_due = pending.state == _SCHEDULED and not pending.next_attempt_schedule_time.seconds
+    return is_due and _is_overdue(since)
 
 
 def stuck_runs() -> str:
@@ -197,8 +208,13 @@ def _is_past(seconds: int) -> bool:
     return time.time() - seconds > LONGEST_PAUSE_SECONDS
 
 
-async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[int, int]:
-    """Return when the last pending timer is due, 0 for none, and when the run began or an activity was done last.
+def _is_overdue(seconds: int) -> bool:
+    """Return True if Temporal or its workers have not done for long what was due then, however busy they are."""
+    return time.time() - seconds > RUN_TIMEOUT.total_seconds()
+
+
+async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[list[int], int]:
+    """Return when each pending timer is due, and when the run began or an activity was done last.
 
     In seconds since 1970. Signals do not count, as anybody can send them. Raises ForeignError and RPCError.
     """
@@ -213,4 +229,4 @@ async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[int, int]:
             worked_at = event.event_time.seconds
         timers.pop(event.timer_fired_event_attributes.started_event_id, None)
         timers.pop(event.timer_canceled_event_attributes.started_event_id, None)
-    return max(timers.values(), default=0), worked_at
+    return [*timers.values()], worked_at

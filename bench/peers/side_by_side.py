@@ -19,7 +19,8 @@ from bench import postgres
 from bench.compare import CONCURRENT, FULL, QUICK, Leg, Side, Size, over_http, processor_ratio, ratio, take_turn
 from bench.load import KEY_VARIABLE
 from bench.report import Figure
-from bench.server import FOLDER_PREFIX, child, clean_environment, free_ports, run, running, tell
+from bench.server import FOLDER_PREFIX, child, clean_environment, run, running, tell
+from tests.support.ports import free_ports
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PRODUCT, BY_CASE, BY_ACTION = "product", "DBOS, a workflow per case", "DBOS, a workflow per action"

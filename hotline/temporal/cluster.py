@@ -19,6 +19,7 @@ from workflows.kit.search_attributes import COLUMNS, REGISTRY
 # A cluster's front ends learn of a new namespace or attribute by refreshing a cache.
 SHOWN_WITHIN_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
+_REMOVE = "`temporal operator search-attribute remove --name NAME`"
 T = TypeVar("T")
 
 # Each call may be made twice, so each is retried: a server closes every connection after some minutes, and a request
@@ -106,7 +107,15 @@ async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, .
         adding = AddSearchAttributesRequest(namespace=client.namespace)
         for name in added:
             adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
-        await unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
+        try:
+            added_now = client.operator_service.add_search_attributes(adding, retry=True)
+            await unless(RPCStatusCode.ALREADY_EXISTS, added_now)
+        except RPCError as error:
+            listed = await client.operator_service.list_search_attributes(request, retry=True)
+            if not (others := sorted(listed.custom_attributes.keys() - wanted.keys())):
+                raise
+            remedy = f"Remove others: {', '.join(others)} ({_REMOVE}), or use another namespace."
+            raise OperatorError(f"Temporal adds no search attribute: {error.message} {remedy}") from error
     moved = tuple(name for name in await _restore_columns(client) if name not in added)
     # Somebody else may have added them a moment ago.
     await _wait_until_shown(usable, f"the search attributes {', '.join(wanted)}")
@@ -140,7 +149,7 @@ def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, 
         if found.get(name, kind) != kind
     ]
     if clashes:
-        remedy = "Remove them (`temporal operator search-attribute remove --name NAME`), or use another namespace."
+        remedy = f"Remove them ({_REMOVE}), or use another namespace."
         raise OperatorError(f"search attributes exist with another type: {'; '.join(clashes)}. {remedy}")
     return tuple(name for name in wanted if name not in found)
 

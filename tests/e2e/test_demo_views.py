@@ -21,7 +21,7 @@ from domain.calendar.work_calendar import on_the_wall
 from tests.support.browser import needs_chromium
 from tests.support.pages import cells, page, section
 from tests.support.service import Service, wait_until
-from tools.docs.pictures import new_page
+from tools.docs.pictures import details_on, new_page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -120,11 +120,7 @@ class Desk:
         number = link.inner_text().removeprefix("complaint-")
         self.click(link)
         self.click(self.page.get_by_role("tab", name="Metadata"))
-        return self.see(number), self.shown()
-
-    def shown(self) -> Locator:
-        """Return the current details."""
-        return self.page.locator("iframe").nth(1).content_frame.locator("body")
+        return self.see(number), details_on(self.page, number)
 
     def click(self, target: Locator) -> None:
         """Click with the mouse, and count it."""
@@ -215,9 +211,10 @@ class TestTenQuestions:
         desk.page.get_by_label("工单号 Case number").fill(case["number"])
         desk.click(desk.page.get_by_role("button", name="查看 Look up"))
         (decision, *_) = case["decisions"]
-        expect(desk.shown().get_by_role("heading", name="审批 · Decided by management")).to_be_visible()
+        shown = details_on(desk.page, case["number"])
+        expect(shown.get_by_role("heading", name="审批 · Decided by management")).to_be_visible()
         for words in ("同意 approved", decision["subject"], decision["amount"]):
-            expect(desk.shown()).to_contain_text(words)
+            expect(shown).to_contain_text(words)
 
     def test_what_failed(self, desk: Desk) -> None:
         case, shown = desk.details(desk.view("未送达 Not delivered"))

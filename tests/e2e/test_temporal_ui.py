@@ -91,6 +91,7 @@ def test_without_a_session_there_is_the_sign_in_alone(browser: Browser, service:
         page.goto(f"{service.api}/views")
         page.get_by_role("link", name="退出 Sign out").click()
         page.get_by_role("button", name="退出 Sign out").click()
+        expect(page.get_by_label("密钥 Key")).to_be_visible()
         answer = page.goto(wanted)
         assert answer
         assert answer.status == 401

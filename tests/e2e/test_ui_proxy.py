@@ -169,6 +169,7 @@ def page(case: Case, browser: Browser) -> Iterator[Page]:
     page.goto(f"{case.service.former_ui}/namespaces/default/workflows")
     page.locator("[name=key]").fill(case.service.admin_key)
     page.locator("form:has([name=key]) button").click()
+    expect(page.locator("[name=key]")).to_have_count(0)
     yield page
     page.close()
     assert blocked == []

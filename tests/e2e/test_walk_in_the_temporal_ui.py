@@ -77,7 +77,7 @@ def test_an_agent(browser: Browser, service: Service, people: dict[str, Person],
         with at.task("A new agent", "correct"):
             details = at.look_up(number)
             at.update("correct", reason="门牌号报错 Wrong house number", location={"address": "下闸新村5号"})
-            at.page.keyboard.press("r")
+            at.redraw()
             expect(details.get_by_role("listitem").filter(has_text="更正 correct · 10023")).to_be_visible()
         with at.task("A new agent", "my open cases"):
             at.view("我的工单 My cases")
@@ -131,6 +131,7 @@ def test_a_dispatcher(browser: Browser, service: Service, people: dict[str, Pers
         assert agent.see(number)["state"] == "dispatched"
         incident = dispatcher.declare("西区爆管 A burst main", ["no_water"], ["west"])
         at.page.goto(f"{service.ui}/namespaces/default/workflows/incident-{incident}")
+        at.page.wait_for_url("**/timeline")
         at.update("dispatch", department="repair")
         at.view("突发事件 Incidents")
         at.row(incident)

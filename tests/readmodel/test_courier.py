@@ -336,6 +336,34 @@ async def test_it_sends_heartbeats_and_can_be_cancelled(harness: FakeHarness) ->
         await asyncio.wait_for(task, PATIENCE)
 
 
+async def test_a_cancelled_courier_finishes_and_records_what_is_under_way(harness: FakeHarness) -> None:
+    """Anybody who reaches Temporal's port can have it cancelled: nobody is to be notified twice then."""
+    original, answered = harness.channel.deliver, asyncio.Event()
+
+    async def slow(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+        failed = await original(deliveries)
+        await answered.wait()
+        return failed
+
+    harness.channel.deliver = slow  # type: ignore[method-assign]
+    harness.singly = True
+    keys = await harness.notify(2)
+    environment = ActivityEnvironment()
+    task = asyncio.create_task(environment.run(harness.courier().deliver_notifications))
+    await harness.told(2)
+    environment.cancel()
+    await asyncio.sleep(0.2)
+    assert not task.done()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, PATIENCE)
+    assert await harness.statuses() == ["sent"] * 2
+    async with harness.running():
+        keys += await harness.notify(1, first=2)
+        await harness.settled("sent")
+    assert sorted(harness.channel.told) == sorted(keys)
+
+
 async def test_a_run_ends_and_returns_its_deliveries(harness: FakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "RUN_TIME", timedelta(milliseconds=300))
     await harness.notify(2)

@@ -12,7 +12,7 @@ from playwright.sync_api import Error, Locator, Page, ViewportSize, expect
 from tests.support.browser import PATIENCE_MILLISECONDS
 from tests.support.pages import cells, page, section
 from tests.support.service import Service
-from tools.docs.pictures import LOOK_AGAIN_MILLISECONDS, details_on
+from tools.docs.pictures import LOOK_AGAIN_MILLISECONDS, details_on, open_form
 
 SCREENS: tuple[ViewportSize, ...] = ({"width": 1920, "height": 1080}, {"width": 1366, "height": 768})
 """Screens of the pictures; the last is worked on."""
@@ -66,6 +66,12 @@ class Desk:
         self.click(self.page.get_by_role("tab", name="Metadata"))
         return details_on(self.page, number)
 
+    def redraw(self) -> None:
+        """Have the details drawn anew by their key, R. The UI does not hear it while it fetches them."""
+        # Its button for narrow screens, which a wide one hides, tells if it does.
+        expect(self.page.get_by_label("Refresh")).to_be_enabled()
+        self.page.keyboard.press("r")
+
     def look_up(self, number: str) -> Locator:
         """Open the details of a case by its number, from the page of views."""
         self.home()
@@ -75,11 +81,7 @@ class Desk:
 
     def form(self) -> Locator:
         """Open the form of updates, and the list of their names."""
-        self.click(self.page.get_by_role("button", name="More Actions"))
-        self.click(self.page.get_by_role("menu").get_by_text("Send an Update"))
-        dialog = self.page.get_by_role("dialog").filter(has=self.page.get_by_role("heading", name="Send an Update"))
-        self.click(dialog.locator("form button").first)
-        return dialog
+        return open_form(self.page, self.click)
 
     def update(self, name: str, **body: Any) -> None:
         """Act on the page of a case, and see that the form is closed."""

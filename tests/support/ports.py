@@ -1,4 +1,4 @@
-"""Ports for the servers of tests."""
+"""Ports for the servers of tests and benchmarks."""
 
 import secrets
 import socket

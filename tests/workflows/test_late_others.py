@@ -22,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueRequest,
     ResetActivityRequest,
     UpdateActivityOptionsRequest,
+    UpdateTaskQueueConfigRequest,
 )
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
@@ -208,6 +209,20 @@ async def test_what_has_no_time_for_its_activity_is_listed_until_it_goes_on(
             with pytest.raises(WorkflowFailureError):  # the day has no cases
                 await asyncio.wait_for(hurried.result(), PATIENCE_SECONDS)
             await until(stuck, [].__eq__)
+
+
+async def test_an_activity_that_no_worker_gets_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here by a limit; Temporal's AdminService, on the same port, removes its task as well."""
+    advance_clock(monkeypatch, 3601)
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client, kind, command = waiting.client, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY, making(QUEUE)
+        limit = UpdateTaskQueueConfigRequest(namespace=client.namespace, task_queue=QUEUE, task_queue_type=kind)
+        limit.update_queue_rate_limit.rate_limit.requests_per_second = 0
+        await client.workflow_service.update_task_queue_config(limit)
+        command.schedule_activity_task_command_attributes.retry_policy.maximum_interval.seconds = 10
+        held = await report(client, 1, command)
+        async with at_work(elsewhere) as (_, stuck):
+            await until(stuck, [held].__eq__)
 
 
 def next_run(queue: str, in_seconds: int = 0, kind: str = "IncidentWorkflow") -> Command:

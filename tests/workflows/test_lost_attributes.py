@@ -1,15 +1,19 @@
 """Cases and incidents go on after somebody has removed a search attribute, and the setup has added it again."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, RemoveSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from domain.case.actions.comment import Comment
 from domain.incident.actions.inform import Inform
+from domain.shared.errors import OperatorError
 from hotline.temporal.cluster import prepare
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Complaint, running_hotline
@@ -79,3 +83,26 @@ async def test_the_column_of_a_foreign_attribute_is_left_alone() -> None:
         await rename(client, {"Keyword01": "Theirs", "Keyword10": "State"})
         await prepare(client, timedelta(days=1))
         assert await columns(client) == {**COLUMNS, "Keyword01": "Theirs", "Keyword10": "State"}
+
+
+async def test_the_setup_names_foreign_attributes_that_leave_no_column() -> None:
+    """Somebody has removed one of the service and added as many of their own as Temporal takes."""
+    async with await temporal_server() as server:
+        client = server.client
+        await prepare(client, timedelta(days=1))
+        operator = stranger(client).operator_service
+        removal = RemoveSearchAttributesRequest(namespace=client.namespace, search_attributes=["NextDueAt"])
+        await operator.remove_search_attributes(removal)
+        added = []
+        with suppress(RPCError):
+            for number in range(9):
+                request = AddSearchAttributesRequest(namespace=client.namespace)
+                request.search_attributes[f"Theirs{number}"] = IndexedValueType.INDEXED_VALUE_TYPE_DATETIME
+                await operator.add_search_attributes(request)
+                added.append(f"Theirs{number}")
+        with pytest.raises(OperatorError, match=", ".join(added)):
+            await prepare(client, timedelta(days=1))
+        removal = RemoveSearchAttributesRequest(namespace=client.namespace, search_attributes=added)
+        await operator.remove_search_attributes(removal)
+        assert "added: NextDueAt" in await prepare(client, timedelta(days=1))
+        assert await columns(client) == COLUMNS

@@ -24,7 +24,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import ClockNorm, Count, Duration, Share, Tries, WorkingDays
 from hotline.cli import main as cli
 from hotline.files.catalogue import CalendarRules
-from tools.docs.markdown import Entry, bullets, explained, sections, table
+from tools.docs.markdown import Entry, explained, sections, table, wrapped
 
 Model = type[BaseModel]
 
@@ -89,12 +89,12 @@ def incident_fields() -> str:
 
 def registration() -> str:
     """Return the list of the fields that register a complaint."""
-    return bullets(explained(_entries(NewComplaint)))
+    return wrapped(explained(_entries(NewComplaint)))
 
 
 def filters() -> str:
     """Return the list of the parameters of a list of complaints."""
-    return bullets(explained(_entries(Listing)))
+    return wrapped(explained(_entries(Listing)))
 
 
 def call_body() -> str:

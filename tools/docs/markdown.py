@@ -18,10 +18,20 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def bullets(items: Iterable[str]) -> str:
+def bullets(texts: Iterable[str]) -> str:
     """Return a Markdown list."""
-    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return "\n".join(wrapped.fill(f"- {item}") for item in items) + "\n"
+    return "".join(f"- {text}\n" for text in texts)
+
+
+def items(rows: Iterable[tuple[str, str]]) -> str:
+    """Return a Markdown list of names with their meanings; takes less room than a table of two columns."""
+    return bullets(f"`{name}`: {meaning}" for name, meaning in rows)
+
+
+def wrapped(texts: Iterable[str]) -> str:
+    """Return a Markdown list whose lines are not too long to be compared."""
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapper.fill(f"- {text}") for text in texts) + "\n"
 
 
 def sections(entries: Mapping[str, Sequence[Entry]]) -> str:
@@ -32,7 +42,7 @@ def sections(entries: Mapping[str, Sequence[Entry]]) -> str:
     for head, section in entries.items():
         rest = [(name, "" if (name, meaning) in shared else meaning) for name, meaning in section]
         rows.append(f"{head}: {' '.join(explained(rest))}")
-    return f"{bullets(explained(shared))}\n{bullets(rows)}"
+    return f"{wrapped(explained(shared))}\n{wrapped(rows)}"
 
 
 def explained(entries: Iterable[Entry]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -233,6 +233,8 @@ def sign_in(page: Page, service: Service, key: str) -> None:
     page.get_by_label("密钥 Key").fill(key)
     page.get_by_role("button", name="登录 Sign in").click()
     page.get_by_role("heading", name="登录 Sign in").wait_for(state="detached")
+    # The form is gone as soon as the next page begins, before the scripts of that have run.
+    page.wait_for_load_state()
 
 
 def show_case(page: Page, service: Service, number: str) -> Locator:
@@ -260,8 +262,9 @@ def _show_details(page: Page, service: Service, workflow: str, heading: str) -> 
 def details_on(page: Page, heading: str) -> Locator:
     """Return the current details with this heading, once the page shows them."""
     # The UI renders Markdown in a frame of its own; before it, the summary may have one too.
-    details = page.locator("iframe").last.content_frame.locator("body")
-    details.get_by_role("heading", name=heading).wait_for()
+    frame = page.locator("iframe").last.content_frame
+    details = frame.locator("body").filter(has=page.get_by_role("heading", name=heading))
+    details.wait_for()
     return details
 
 
@@ -269,10 +272,16 @@ def show_form(page: Page, service: Service, number: str) -> Locator:
     """Open the form of a case's updates and the list of their names; return the form."""
     page.goto(f"{service.ui}/namespaces/default/workflows/complaint-{number}")
     page.wait_for_url("**/timeline")
-    page.get_by_role("button", name="More Actions").click()
-    page.get_by_role("menu").get_by_text("Send an Update").click()
+    return open_form(page, Locator.click)
+
+
+def open_form(page: Page, click: Callable[[Locator], None]) -> Locator:
+    """Open the form of updates and the list of their names on the page of a workflow; return the form."""
+    click(page.get_by_role("button", name="More Actions"))
+    click(page.get_by_role("menu").get_by_text("Send an Update"))
     dialog = page.get_by_role("dialog").filter(has=page.get_by_role("heading", name="Send an Update"))
-    dialog.locator("form button").first.click()
+    # Until the workflow has told the UI its updates, a field for a name stands in place of the list.
+    click(dialog.get_by_test_id("update-select-button"))
     return dialog
 
 
