@@ -3,6 +3,8 @@
 import types
 from collections.abc import Iterable, Mapping
 from enum import EnumType
+from itertools import groupby
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -11,12 +13,12 @@ from pydantic.fields import FieldInfo
 import api.app  # noqa: F401 - its modules declare the types of problems
 from activities.names import example
 from api.complaints.caller_page import STATE_FOR_CALLERS
-from api.edge.problems import PROBLEM_KINDS, URN
+from api.edge.problems import PROBLEM_KINDS
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
-from domain.case.lifecycle import ENDED, OPEN, PartState, State
-from domain.case.state import Action, EventKind
+from domain.case.lifecycle import OPEN, PartState, State
+from domain.case.state import Action
 from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
@@ -26,99 +28,81 @@ from domain.incident.state import IncidentState
 from domain.kit.event import CANCELLATION, AnyAction, BaseKind
 from domain.shared.actors import Role
 from domain.shared.codes import Coded
+from domain.shared.value import NamedCode
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
-from tools.docs.markdown import table
-from tools.docs.rules import rules_in_time
+from tools.docs.keys import bounds
+from tools.docs.markdown import bullets, table, wrapped
+from tools.docs.rules import RULES_IN_TIME
 from workflows.kit.search_attributes import REGISTRY
 
 WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def lifecycle_page() -> str:
-    """Return the lifecycle page: the transition table as a diagram and as tables."""
-    states = table(("state", "中文", "open"), ((f"`{s}`", s.zh, "no" if s in ENDED else "yes") for s in State))
-    roles = table(("role", "中文"), ((f"`{role}`", role.zh) for role in Role))
-    meanings, events = _kinds("action", ACTIONS), _kinds("event", AUTOMATIC)
+    """Return the lifecycle page: the transition table as a diagram and as a table, and its conditions of time."""
     transitions = table(("action", "from", "to", "role"), map(_row, ACTIONS))
     return f"""{WRITTEN_BY}
 
 # The lifecycle of a case
 
-This page is generated from the transition table in `domain/case/`. The service uses the same table and publishes it as
-`GET /v1/lifecycle`.
+This is the transition table in `domain/case/`, which `GET /v1/lifecycle` publishes.
+[The glossary](glossary.md#actions-操作) says what each action means.
 
 ```mermaid
 {mermaid()}```
 
-## States
+## Transitions
 
-{states}
-## Actions
-
-{meanings}
-### Transitions
-
-The owner of a case may carry out the actions of `owner`, in addition to those of their role. The
-administrator may act in every role. Some actions have further conditions ([guards](#conditions-of-time)).
+Every state but `closed`, `refused` and `withdrawn` is open. The owner of a case may carry out the actions of `owner`,
+in addition to those of their role; the administrator may act in every role.
 
 {transitions}
-{rules_in_time()}
-## Events of the system
-
-Nobody requests these events; the case raises them.
-
-{events}
-A suspended case is also resumed when its wake date comes.
-
-## Roles
-
-{roles}"""
-
-
-def _kinds(head: str, kinds: Iterable[EventKind]) -> str:
-    return table((head, "中文", "meaning"), ((f"`{kind.name}`", kind.zh, kind.description) for kind in kinds))
+{RULES_IN_TIME}"""
 
 
 def glossary_actions() -> str:
-    """Return the glossary's table of actions and of the system's events."""
+    """Return the glossary's list of actions and of the system's events."""
     return _events((*ACTIONS, *AUTOMATIC))
 
 
 def glossary_incident_events() -> str:
-    """Return the glossary's table of what happens to incidents."""
-    return _events(kind for name, kind in INCIDENT_KINDS.items() if name != CANCELLATION)
+    """Return the glossary's names of what happens to incidents."""
+    return _words(kind for name, kind in INCIDENT_KINDS.items() if name != CANCELLATION)
 
 
 def glossary_assessment_events() -> str:
-    """Return the glossary's table of what happens to an assessment."""
-    return _events(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != CANCELLATION)
+    """Return the glossary's names of what happens to an assessment."""
+    return _words(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != CANCELLATION)
 
 
 def glossary_states() -> str:
-    """Return the glossary's table of the states of a case, with what its caller reads."""
-    rows = ((*_words(state), " · ".join(STATE_FOR_CALLERS[state])) for state in State)
-    return table(("中文", "English", "code name", "to the caller 对来电人"), rows)
+    """Return the glossary's list of the states of a case, with what its caller reads."""
+    return bullets(f"{_word(state)}: {' · '.join(STATE_FOR_CALLERS[state])}" for state in State)
 
 
 def glossary_part_states() -> str:
-    """Return the glossary's table of the states of a part."""
-    return table(("中文", "English", "code name"), map(_words, PartState))
+    """Return the glossary's names of the states of a part."""
+    return _words(PartState)
 
 
 def glossary_incident_states() -> str:
-    """Return the glossary's table of the states of an incident."""
-    return table(("中文", "English", "code name"), map(_words, IncidentState))
+    """Return the glossary's names of the states of an incident."""
+    return _words(IncidentState)
 
 
-def _words(state: State | PartState | IncidentState) -> tuple[str, str, str]:
-    return state.zh, state.value.replace("_", " "), f"`{state}`"
+def _word(term: NamedCode | BaseKind[Any, Any]) -> str:
+    return f"{term.zh} `{term if isinstance(term, NamedCode) else term.name}`"
+
+
+def _words(terms: Iterable[NamedCode | BaseKind[Any, Any]]) -> str:
+    return f"{', '.join(map(_word, terms))}.\n"
 
 
 def _events(kinds: Iterable[BaseKind[Any, Any]]) -> str:
-    rows = ((kind.zh, kind.name.replace("_", " "), f"`{kind.name}`", kind.description) for kind in kinds)
-    return table(("中文", "English", "code name", "meaning"), rows)
+    return bullets(f"{_word(kind)}: {kind.description}" for kind in kinds)
 
 
 def _row(row: Action) -> tuple[str, ...]:
@@ -290,40 +274,25 @@ def _process(catalogue: Catalogue) -> str:
 
 
 def settings() -> str:
-    """Return the table of settings."""
-    rows = (_setting(name, field) for name, field in Settings.model_fields.items())
-    return table(("variable", "default", "accepted", "meaning"), rows)
+    """Return the list of settings: variable, default, accepted values and meaning."""
+    plain = {name: field.default for name, field in Settings.model_fields.items()}
+    plain["catalogue"] = DEFAULT_CATALOGUE.relative_to(_ROOT)
+    return wrapped(_setting(name, field, plain) for name, field in Settings.model_fields.items())
 
 
-def _setting(name: str, field: FieldInfo) -> tuple[str, ...]:
-    default = "derived" if field.default_factory else _plain_default(name, field.default)
-    return f"`{variable(name)}`", default, _accepted(field), str(field.description).replace("\n", " ")
-
-
-def _plain_default(name: str, value: object) -> str:
-    if name == "catalogue":
-        return f"`hotline/catalogues/{DEFAULT_CATALOGUE.name}`"
-    if value is None:
-        return "none"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _accepted(field: FieldInfo) -> str:
-    annotation: Any = field.annotation
-    if get_origin(annotation) is Literal:
-        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
-    if annotation is bool:
-        return "`true`, `false`"
-    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    found = ((sign, getattr(rule, key, None)) for rule in field.metadata for key, sign in signs.items())
-    bounds = [f"{sign} {value}" for sign, value in found if value is not None]
-    return ", ".join(bounds) or "text"
+def _setting(name: str, field: FieldInfo, plain: Mapping[str, Any]) -> str:
+    derived: Any = field.default_factory
+    value = derived(plain) if derived else plain[name]
+    default = f"`{str(value).lower() if isinstance(value, bool) else value}`" if value not in (None, "") else ""
+    accepted = "/".join(f"`{choice}`" for choice in get_args(field.annotation) if isinstance(choice, str))
+    told = ", ".join(filter(None, (default, accepted or bounds(field))))
+    return f"`{variable(name)}`{f' ({told})' * bool(told)}: {field.description}"
 
 
 def bodies() -> str:
-    """Return the table of the actions' bodies."""
-    rows = ((f"`{name}`", action.zh, fields(action.body)) for name, action in COMMANDS.items())
-    return table(("action", "中文", "body (`note?` in all)"), rows)
+    """Return the list of the actions' bodies; the type is left out if it is text."""
+    found = ((name, action, fields(action.body).replace("` text", "`")) for name, action in COMMANDS.items())
+    return wrapped(f"`{name}` {action.zh}: {body}".replace("` or `", "`/`") for name, action, body in found)
 
 
 def updates(actions: Mapping[str, AnyAction]) -> str:
@@ -371,10 +340,12 @@ _TYPES = {
 
 
 def problems() -> str:
-    """Return the table of problem types."""
+    """Return the list of problem types, without the beginning that they share, by status."""
     kinds = sorted(PROBLEM_KINDS.values(), key=lambda kind: (kind.status, kind.slug))
-    rows = ((f"`{URN}{kind.slug}`", str(int(kind.status)), kind.title) for kind in kinds)
-    return table(("type", "status", "title"), rows)
+    return wrapped(
+        f"**{int(status)}**: {', '.join(f'`{kind.slug}`' for kind in alike)}"
+        for status, alike in groupby(kinds, lambda kind: kind.status)
+    )
 
 
 def search_attributes() -> str:
