@@ -3,7 +3,6 @@
 from typing import Any
 
 from bench.lists import ALL_OPEN, DESK
-from tools.docs.markdown import table
 
 _NAMED = {
     "owner": "me",
@@ -26,8 +25,3 @@ def _part(name: str, value: Any) -> str:  # noqa: ANN401 - a value of a filter
     if isinstance(value, tuple):
         return "&".join(f"{name}={each}" for each in value)
     return f"{name}={_NAMED.get(name) or str(value).lower()}"
-
-
-def lists() -> str:
-    """Return the table of the lists."""
-    return table(("list", "query"), ((name, f"`{query}`") for name, query in queries().items()))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.docs import chain, desk, incidents, interface, keys, outages, rights, tables
+from tools.docs import catalogue, chain, incidents, interface, keys, outages, rights, saved_views, tables
 from tools.docs.markdown import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/lifecycle.md": tables.lifecycle_page,
-    "docs/catalogue.md": tables.catalogue_page,
+    "docs/catalogue.md": catalogue.catalogue_page,
     "docs/images/chain.svg": chain.picture,
     "api/openapi.json": interface.written_document,
 }
@@ -50,7 +50,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "personal-data": rights.personal_data,
     "temporal-ui-rights": rights.temporal_ui,
     "search-attributes": tables.search_attributes,
-    "desk-lists": desk.lists,
+    "saved-views": saved_views.names,
     "outages": outages.outages,
     "routes": interface.routes,
     "commands": interface.commands,

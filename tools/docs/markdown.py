@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
+WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
 WIDTH = 150
 """Characters of a line."""
 Entry = tuple[str, str]

@@ -20,24 +20,17 @@ from domain.case.automatic import AUTOMATIC
 from domain.case.lifecycle import OPEN, PartState, State
 from domain.case.state import Action
 from domain.case.views import mermaid
-from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
-from domain.catalogue.terms import CLOCKS
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
 from domain.kit.event import CANCELLATION, BaseKind
 from domain.shared.actors import Role
-from domain.shared.codes import Coded
 from domain.shared.value import NamedCode
-from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
-from tools.docs.assessment import norms
 from tools.docs.keys import bounds
-from tools.docs.markdown import bullets, items, table, wrapped
+from tools.docs.markdown import WRITTEN_BY, bullets, items, table, wrapped
 from tools.docs.rules import RULES_IN_TIME
 from workflows.kit.search_attributes import REGISTRY
 
-WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -117,162 +110,6 @@ def _sources(row: Action) -> str:
     if row.sources >= OPEN:
         return ", ".join(["every open state", *(f"`{state}`" for state in State if state in row.sources - OPEN)])
     return ", ".join(f"`{state}`" for state in State if state in row.sources) or "-"
-
-
-_CATALOGUE_HEAD = f"""{WRITTEN_BY}
-
-# The default catalogue
-
-This page is generated from `hotline/catalogues/zhongshan.toml`. [How to run it](how-run.md#the-catalogue) tells how to
-change the catalogue.
-
-The letters are the sources of the figures. **I** means *inferred*: the catalogue's authors chose the figure, and no
-company has promised it. Replace such figures with your own.
-
-Times run round the clock, unless they are in working days or marked *working time*. A dash means that the clock is not
-promised. *First* in the last column means that management has to decide (报批) before the case can be completed.
-"""
-
-
-_OWED_HEAD = """The default catalogue has no credits. England's Guaranteed Standards
-(`hotline/catalogues/england.toml`) have credits for missed promises and for findings of a department that completes the
-case. The amounts are in pounds. Each credit needs an approval. *Unknown* is a gap of the catalogue: the amount was not
-found, and nothing is credited."""
-
-
-def _owed() -> str:
-    """Return the tables of the second catalogue's credits, gaps, notes, findings and exemptions."""
-    catalogue = load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml"))
-    owed = table(
-        ("credit", "中文", "service", "raised by", "amount", "each further", "at most", "paid by", "source"),
-        (
-            (
-                credit.name,
-                credit.name_zh,
-                f"`{credit.service}`" if credit.service else "every service",
-                f"missed `{credit.clock}`" if credit.clock else f"finding `{credit.finding}`",
-                f"{credit.amount or '*unknown*'}{f'; a business {credit.business}' if credit.business else ''}",
-                f"{further.amount} in {_length(further)}" if (further := credit.each_further) else "-",
-                f"{credit.at_most}{_in_such_a_time(credit)}" if credit.at_most else "-",
-                f"`{credit.paid_by}`" if credit.paid_by else "-",
-                ", ".join(credit.source),
-            )
-            for credit in catalogue.credits
-        ),
-    )
-    coded = {"Findings": ("finding", catalogue.findings), "Exemptions": ("exemption", catalogue.exemptions)}
-    sections = {
-        "Unknown amounts": table(("credit", "gap"), ((each.name, each.gap) for each in catalogue.credits if each.gap)),
-        "Notes to the approver": table(
-            ("credit", "note"), ((each.name, each.note) for each in catalogue.credits if each.note)
-        ),
-        **{title: _coded(head, entries) for title, (head, entries) in coded.items()},
-    }
-    return "\n".join([f"{_OWED_HEAD}\n\n{owed}", *(f"### {title}\n\n{text}" for title, text in sections.items())])
-
-
-def _coded(head: str, entries: Iterable[Coded]) -> str:
-    return table((head, "中文", "code"), ((each.name, each.name_zh, f"`{each.code}`") for each in entries))
-
-
-def _in_such_a_time(credit: CreditNorm) -> str:
-    return f" for one account in {_length(credit.at_most_in)}" if credit.at_most_in else ""
-
-
-def catalogue_page() -> str:
-    """Return the catalogue page: the default catalogue and the credits of the second one."""
-    catalogue = load_catalogue(DEFAULT_CATALOGUE)
-    sections = {
-        "Services": table(
-            ("service", "中文", "code", "priority", "department", *CLOCKS, "approval"),
-            (_service(service, catalogue) for service in catalogue.services),
-        ),
-        "The ladder": table(
-            ("used", "recipients", "source"),
-            ((f"{step.percent} %", ", ".join(step.notify), ", ".join(step.source)) for step in catalogue.ladder),
-        ),
-        "Rules of the chain": _process(catalogue),
-        "Approvers": "Amounts that were approved on the case before count towards the limits.\n\n"
-        + table(
-            ("in turn", "up to, CNY", "within", "source"),
-            (
-                (norm.post, f"{norm.up_to:,}", _length(norm.within), ", ".join(norm.source))
-                for norm in catalogue.approvers
-            ),
-        ),
-        "Surges": table(
-            ("services", "more cases of one district than", "within", "followed up", "source"),
-            (
-                (
-                    ", ".join(f"`{code}`" for code in norm.services),
-                    str(norm.more_than),
-                    _length(norm.within),
-                    f"{norm.follow_up_percent} %",
-                    ", ".join(norm.source),
-                )
-                for norm in catalogue.surges
-            ),
-        ),
-        "The monthly assessment": norms(catalogue),
-        "Findings": "Causes that a department may name with `complete`, for the [reports](reports.md). "
-        "Nothing is owed for them.\n\n" + _coded("finding", catalogue.findings),
-        "Departments": _coded("department", catalogue.departments),
-        "Organisation": table(
-            ("post", "中文", "recipient", "departments", "source"),
-            (
-                (post.name, post.name_zh, post.recipient, ", ".join(post.departments) or "all", ", ".join(post.source))
-                for post in catalogue.organisation
-            ),
-        ),
-        "Districts": table(
-            ("district", "中文", "code", "zone"),
-            ((d.name, d.name_zh, f"`{d.code}`", d.zone) for d in catalogue.districts),
-        ),
-        "Sources": table(("letter", "source"), catalogue.sources.items()),
-        "Credits of the second catalogue": _owed(),
-    }
-    return "\n".join([_CATALOGUE_HEAD, *(f"## {title}\n\n{text}" for title, text in sections.items())])
-
-
-def _service(service: Service, catalogue: Catalogue) -> tuple[str, ...]:
-    department = next(d.name for d in catalogue.departments if d.code == service.department)
-    clocks = (_clock_norm(service.norm_of(clock)) for clock in CLOCKS)
-    approval = "first" if service.needs_approval else "-"
-    return service.name, service.name_zh, f"`{service.code}`", service.priority, department, *clocks, approval
-
-
-def _clock_norm(norm: ClockNorm | None) -> str:
-    if norm is None:
-        return "-"
-    letters = ", ".join(norm.source)
-    if norm.in_call:
-        return f"in the call ({letters})"
-    words = _length(norm)
-    if norm.outskirts_minutes is not None:
-        words += f", outskirts {norm.outskirts_minutes:g} min"
-    if norm.calendar_kind() == "working" and norm.working_days is None:
-        words += ", *working time*"
-    if norm.starts == "decision":
-        words += " from the decision"
-    return f"{words} ({letters})"
-
-
-_UNITS = {"seconds": "s", "minutes": "min", "hours": "h", "days": "d", "working_days": "working d"}
-
-
-def _length(duration: Duration) -> str:
-    return " ".join(f"{value:g} {_UNITS[unit]}" for unit, value in duration.units().items())
-
-
-def _process(catalogue: Catalogue) -> str:
-    rows = []
-    for name in type(catalogue.process).model_fields:
-        norm = getattr(catalogue.process, name)
-        value = _length(norm) if isinstance(norm, Duration) else str(getattr(norm, "count", None) or norm.working_days)
-        if hasattr(norm, "working_days") and not isinstance(norm, Duration):
-            value += " working d"
-        rows.append((f"`{name}`", value, ", ".join(norm.source)))
-    return table(("rule", "value", "source"), rows)
 
 
 def settings() -> str:
