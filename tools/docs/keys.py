@@ -13,11 +13,9 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.calls import NewCall
 from api.complaints.cases import Complaint, NewComplaint
 from api.incidents.answers import IncidentItem, NewIncident
 from api.parameters import Listing
-from api.reports.calls import CallNumbers
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
@@ -96,16 +94,6 @@ def complaint_fields() -> str:
 def filters() -> str:
     """Return the table of the parameters of a list of complaints."""
     return _fields(Listing)
-
-
-def call_body() -> str:
-    """Return the table of the fields that report a call."""
-    return _fields(NewCall)
-
-
-def call_figures() -> str:
-    """Return the table of the figures of a report of calls."""
-    return _fields(CallNumbers)
 
 
 def options() -> str:
