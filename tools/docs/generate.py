@@ -67,8 +67,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "registration": keys.registration,
     "complaint-fields": keys.complaint_fields,
     "filters": keys.filters,
-    "incident-body": keys.incident_body,
-    "incident-fields": keys.incident_fields,
 }
 """Blocks in pages that are written by hand."""
 

@@ -14,7 +14,6 @@ from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
 from api.complaints.cases import Complaint, NewComplaint
-from api.incidents.answers import IncidentItem, NewIncident
 from api.parameters import Listing
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
@@ -69,16 +68,6 @@ def catalogue() -> str:
 def channels() -> str:
     """Return the table of the keys of the channels file."""
     return _table(_rows(_Place("", ChannelFile)), "in")
-
-
-def incident_body() -> str:
-    """Return the table of the fields that declare an incident."""
-    return _fields(NewIncident)
-
-
-def incident_fields() -> str:
-    """Return the table of an incident's fields."""
-    return _fields(IncidentItem)
 
 
 def registration() -> str:
