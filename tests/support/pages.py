@@ -82,5 +82,5 @@ def column(text: str, place: int) -> list[str]:
 
 
 def listed(text: str) -> list[str]:
-    """Return the names between backticks at which the items of a text's lists begin."""
-    return [name for item in re.findall(r"^- (`[^:\n]+)", text, re.MULTILINE) for name in _CODE.findall(item)]
+    """The names between backticks at the beginning of the items of a text's lists."""
+    return re.findall(r"^- `([^`\n]+)`", text, re.MULTILINE)
