@@ -31,6 +31,7 @@ from bench import (
     history,
     lists,
     open_cases,
+    postgres,
     power,
     rebuild_workflows,
     report,
@@ -320,7 +321,11 @@ async def measured(given: argparse.Namespace) -> tuple[str, list[Figure], Raw]:
     # Ends as Ctrl-C does, so that no server and no checkout is left.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if given.against is None:
-        figures, raw = await run(given.only or NAMES, given.sqlite_synchronous, quick=given.quick)
+        try:
+            figures, raw = await run(given.only or NAMES, given.sqlite_synchronous, quick=given.quick)
+        except asyncio.CancelledError:
+            postgres.end_all()
+            raise
         return report.table(figures), figures, raw
     size = compare.QUICK if given.quick else compare.FULL
     cases = given.cases or size.concurrent_cases

