@@ -21,6 +21,7 @@ from api.edge.middleware import Metrics
 from api.edge.problems import PROBLEM_KINDS, URN
 from api.parameters import Flag, Listing
 from api.temporal_ui.pages import VIEWS
+from bench.__main__ import NAMES as PARTS_OF_BENCHMARK
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
@@ -219,6 +220,12 @@ def test_every_make_target_is_documented_and_no_other() -> None:
     assert set(documented) == targets
     mentioned = {f"make {target}" for target in re.findall(r"`make ([a-z-]+)", ALL)}
     assert mentioned <= targets
+
+
+def test_every_part_of_the_benchmark_has_a_figure_and_no_other() -> None:
+    option, *parts = column(section(page("docs/development.md"), "Figures"), 3)
+    assert option == "--only"
+    assert set(parts) == set(PARTS_OF_BENCHMARK)
 
 
 @pytest.mark.parametrize(("prove", "name"), [(Templates, "staff/default.zh.txt"), (Documents, "documents/notice.html")])
