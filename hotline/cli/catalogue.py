@@ -159,7 +159,7 @@ async def _put_in_force(
         typer.echo("in force for new cases")
     # From now on none of them begins a page any more.
     for other in {entry.edition for entry in store.entries()} - {edition}:
-        if await cancel_rollout(client, other):
+        if await cancel_rollout(client, settings.task_queue, other):
             typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
     # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
     # day and for crowded workers; if its API dies, the reconciler's second comparison writes it.

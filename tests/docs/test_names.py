@@ -40,7 +40,7 @@ from hotline.cli import main as cli
 from hotline.settings import VARIABLE_PREFIX as SETTING
 from hotline.settings import Settings, variable
 from readmodel.migrate import metadata
-from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
+from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, listed, names, page, section
 from tools.docs.interface import application
 from tools.docs.openapi import RIGHT
 from workflows.kit import search_attributes
@@ -51,8 +51,8 @@ SLA = {"on_time", "at_risk", "missed", "paused"}
 
 
 def glossary(title: str) -> list[str]:
-    """The code names of a section of the glossary."""
-    return column(section(GLOSSARY, title), 2)
+    """The code names of a section of the glossary: each follows its Chinese term."""
+    return re.findall(r"(?m)(?:^|- |, )[^ `]+ `(\w+)`", section(GLOSSARY, title))
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
@@ -70,15 +70,16 @@ def test_every_file_of_the_data_folder_is_documented_and_in_the_backup() -> None
         if isinstance(p := getattr(settings, name), Path) and p.parent == folder
     }
     files |= {Path(settings.database_url).name, "temporal.db"}
-    table = section(how_run, "What is in the data folder")
-    listed = dict(zip(column(table, 0), cells(table, 2)[1:], strict=True))
-    assert {name.rstrip("/") for name in listed} >= files
-    kept = {name.rstrip("/") for name, keep in listed.items() if keep == "**back it up**"}
+    folder_items = section(how_run, "What is in the data folder")
+    to_back_up, others = folder_items.split("The others", 1)
+    kept = {name.rstrip("/") for name in listed(to_back_up)}
+    assert kept | {name.rstrip("/") for name in listed(others)} >= files
     (script,) = [e.text for e in examples(page("docs/backup.md")) if "sqlite3" in e.text]
     assert set(re.findall(r"data/([a-z.]+)", script)) == kept
     # SQL may be behind Temporal, never ahead of it.
     assert re.findall(r"sqlite3 data/(\S+)", script) == ["hotline.db", "temporal.db"]
-    (lost,) = [line for line in page("docs/when-something-is-wrong.md").splitlines() if line.startswith("| the disk")]
+    dies = section(page("docs/when-something-is-wrong.md"), "When something dies")
+    (lost,) = [line for line in dies.splitlines() if line.startswith("- **the disk**")]
     assert {name.rstrip("/") for name in names(lost)} == kept - {name for name in kept if name.endswith(".db")}
 
 
@@ -88,7 +89,7 @@ def test_every_state_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
-    told = [text for text in cells(section(GLOSSARY, "States"), 3)[1:] if text != "---"]
+    told = re.findall(r"(?m)^- \S+ `\w+`: (.+)$", section(GLOSSARY, "States"))
     assert told == [" · ".join(STATE_FOR_CALLERS[state]) for state in State]
 
 
@@ -199,7 +200,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
     exposed = re.findall(r"^# TYPE (\S+)", Metrics(lambda: 0.0).text().decode(), re.MULTILINE)
     # The library adds when each series began, which nobody needs to be told.
     known = {name for name in exposed if not name.endswith("_created")}
-    assert set(column(section(page("docs/how-run.md"), "Looking at it"), 0)) == known
+    assert set(listed(section(page("docs/how-run.md"), "Looking at it"))) == known
 
 
 def commands(group: Any, prefix: str = "hotline") -> set[str]:
@@ -210,13 +211,17 @@ def commands(group: Any, prefix: str = "hotline") -> set[str]:
 
 
 def test_every_command_is_documented_and_no_other() -> None:
-    assert set(column(section(page("docs/how-run.md"), "Commands"), 0)) == commands(typer.main.get_command(cli.app))
+    documented = set[str]()
+    for item in re.findall(r"^- (`.+?`):", section(page("docs/how-run.md"), "Commands"), re.MULTILINE):
+        first, *others = re.findall(r"`([^`]+)`", item)
+        documented |= {first, *(f"{first.rpartition(' ')[0]} {name}" for name in others)}
+    assert documented == commands(typer.main.get_command(cli.app))
 
 
 def test_every_make_target_is_documented_and_no_other() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = {f"make {target}" for target in re.findall(r"^([a-z-]+):[^#\n]*## ", makefile, re.MULTILINE)}
-    documented = column(page("docs/development.md").split("## ", 1)[0], 0)
+    documented = listed(page("docs/development.md").split("## ", 1)[0])
     assert set(documented) == targets
     mentioned = {f"make {target}" for target in re.findall(r"`make ([a-z-]+)", ALL)}
     assert mentioned <= targets
@@ -253,7 +258,8 @@ def test_every_file_that_is_named_exists() -> None:
 
 
 def test_every_table_of_the_read_model_is_documented_and_no_other() -> None:
-    documented = column(section(page("docs/how-built.md"), "Data model"), 0)
+    items = re.findall(r"^- (`.+?`)(?::|$)", section(page("docs/how-built.md"), "Data model"), re.MULTILINE)
+    documented = [name for item in items for name in re.findall(r"`([a-z_]+)`", item)]
     assert sorted(documented) == sorted(metadata.tables)
 
 

@@ -49,6 +49,23 @@ def test_the_list_shows_examples_and_sets_internal_updates_apart(page: Page, ser
     assert all(text.startswith("internal_") for text in internal.all_inner_texts())
 
 
+def test_where_no_worker_tells_the_list_the_name_of_an_action_is_typed(
+    page: Page, service: Service, agent: Person
+) -> None:
+    number = agent.register("leak", "west", "漏水")
+    late = {"code": 4, "message": "context deadline exceeded"}
+    page.route("**/query/__temporal_workflow_metadata*", lambda route: route.fulfill(status=504, json=late))
+    page.goto(f"{service.ui}/namespaces/default/workflows/complaint-{number}")
+    page.wait_for_url("**/timeline")
+    page.get_by_role("button", name="More Actions").click()
+    page.get_by_role("menu").get_by_text("Send an Update").click()
+    dialog = page.get_by_role("dialog").filter(has_text="Send an Update")
+    dialog.get_by_test_id("update-name").fill("dispatch")
+    submit(page, dialog, '{"department": "repair"}')
+    expect(dialog).to_be_hidden()
+    assert agent.see(number)["state"] == "dispatched"
+
+
 def test_what_is_wrong_is_said_in_words_until_the_example_works(page: Page, service: Service, agent: Person) -> None:
     number = agent.register("leak", "west", "漏水")
     dialog = show_form(page, service, number)

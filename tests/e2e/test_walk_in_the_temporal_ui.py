@@ -131,6 +131,7 @@ def test_a_dispatcher(browser: Browser, service: Service, people: dict[str, Pers
         assert agent.see(number)["state"] == "dispatched"
         incident = dispatcher.declare("西区爆管 A burst main", ["no_water"], ["west"])
         at.page.goto(f"{service.ui}/namespaces/default/workflows/incident-{incident}")
+        at.page.wait_for_url("**/timeline")
         at.update("dispatch", department="repair")
         at.view("突发事件 Incidents")
         at.row(incident)

@@ -121,7 +121,7 @@ async def catalogue_cancelled(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     first = await this_run(hotline, running)
     await until(first.fetch_history, _sleeps)
-    assert await cancel_rollout(hotline.client, start.edition)
+    assert await cancel_rollout(hotline.client, hotline.settings.task_queue, start.edition)
     return first
 
 

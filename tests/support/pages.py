@@ -79,3 +79,8 @@ def cells(text: str, place: int) -> list[str]:
 def column(text: str, place: int) -> list[str]:
     """The names between backticks in one column of the tables of a text."""
     return [name for cell in cells(text, place) for name in _CODE.findall(cell)]
+
+
+def listed(text: str) -> list[str]:
+    """The names between backticks at the beginning of the items of a text's lists."""
+    return re.findall(r"^- `([^`\n]+)`:", text, re.MULTILINE)

@@ -23,15 +23,17 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import ActionBody
+from domain.shared.errors import OperatorError
 from hotline.files.catalogue_store import edition_of
 from hotline.files.data_folder import ServingLock
 from tests.support.bulk import put_in_force
 from tests.support.histories import opened
 from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until
 from tests.support.rows import execute
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress
-from workflows.clients.bulk import cancel_rollout, start_rollout
+from workflows.clients.bulk import cancel_rollout, rollout_id, start_rollout
 from workflows.clients.start import MEMO, Request
 
 pytestmark = [pytest.mark.asyncio(loop_scope="function"), pytest.mark.slow]
@@ -207,10 +209,10 @@ async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(ho
     old, new = slower(hotline.catalogue), slower(hotline.catalogue, 3)
     overtaken = await begin(hotline, old, SETTLE_SECONDS)
     await until(lambda: progress(overtaken), lambda at: at.counts == {"changed": 1})
-    assert await cancel_rollout(hotline.client, edition_of(old))
+    assert await cancel_rollout(hotline.client, hotline.settings.task_queue, edition_of(old))
     assert (await overtaken.describe()).status is WorkflowExecutionStatus.CANCELED
-    assert not await cancel_rollout(hotline.client, edition_of(old))
-    assert not await cancel_rollout(hotline.client, edition_of(new))
+    assert not await cancel_rollout(hotline.client, hotline.settings.task_queue, edition_of(old))
+    assert not await cancel_rollout(hotline.client, hotline.settings.task_queue, edition_of(new))
     assert await (await begin(hotline, new)).result() == {"changed": 1}
     rows = [row for row in await complaint.published(3) if row["action"] == "catalogue_change"]
     assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]
@@ -271,3 +273,19 @@ async def test_it_asks_before_each_case_whether_the_api_serves_people(
     assert course.count("asked") == 2
     assert {*course} == {"held True", "asked"}
     assert course.index("asked") > 2
+
+
+async def test_a_foreign_workflow_under_the_id_of_a_rollout_is_named_and_not_waited_for(hotline: Hotline) -> None:
+    """Of the catalogue that is put in force, and of one that was before."""
+    complaint, (old, new) = await hotline.start(), (slower(hotline.catalogue, factor) for factor in (2, 3))
+    client, queue = stranger(hotline.client), hotline.settings.task_queue
+    theirs = [
+        await client.start_workflow("Any", id=rollout_id(edition_of(each)), task_queue="nobody-polls")
+        for each in (old, new)
+    ]
+    assert not await cancel_rollout(hotline.client, queue, edition_of(old))
+    with pytest.raises(OperatorError, match=theirs[1].id):
+        await begin(hotline, new)
+    await theirs[1].terminate()
+    assert await (await begin(hotline, new)).result() == {"changed": 1}
+    assert (await published(complaint))["catalogue_change"] == 1

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from api.edge.middleware import Metrics
 from hotline.cli import main as cli
 from hotline.settings import Settings
 from tools.docs import openapi
-from tools.docs.markdown import table
+from tools.docs.markdown import items, table
 
 EVERYBODY = "everybody"
 _ACTING = "/actions/"
@@ -56,32 +55,34 @@ def routes() -> str:
 
 
 def commands() -> str:
-    """Return the table of all commands."""
-    rows = [(f"`{name}`", help_text.splitlines()[0]) for name, help_text in _helps(_group(), "hotline")]
-    return table(("command", "purpose"), rows)
+    """Return the list of all commands, those of a group in one item."""
+    group = _group()
+    return items((_names(name, command), _first_words(command.help)) for name, command in group.commands.items())
 
 
 def make_targets() -> str:
-    """Return the table of the targets of the Makefile."""
+    """Return the list of the targets of the Makefile."""
     makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
     rows = re.findall(r"^([a-z-]+):[^#\n]*## (.+)", makefile, re.MULTILINE)
-    return table(("command", "purpose"), ((f"`make {target}`", purpose) for target, purpose in rows))
+    return items((f"make {target}", purpose) for target, purpose in rows)
 
 
 def metrics() -> str:
-    """Return the table of the metrics, but for when each series began."""
+    """Return the list of the metrics, but for when each series began."""
     exposed = Metrics(lambda: 0.0).text().decode()
     rows = re.findall(r"^# HELP (\S+) (.+)", exposed, re.MULTILINE)
-    return table(("metric", "meaning"), ((f"`{name}`", text) for name, text in rows if not name.endswith("_created")))
+    return items((name, text) for name, text in rows if not name.endswith("_created"))
 
 
 def _group() -> Any:  # noqa: ANN401 - the library's own types are private
     return typer.main.get_command(cli.app)
 
 
-def _helps(group: Any, name: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - as above
-    if not hasattr(group, "commands"):
-        yield name, group.help
-        return
-    for part, command in group.commands.items():
-        yield from _helps(command, f"{name} {part}")
+def _names(name: str, command: Any) -> str:  # noqa: ANN401 - as above
+    parts = list(getattr(command, "commands", ()))
+    return "`, `".join([" ".join(["hotline", name, *parts[:1]]), *parts[1:]])
+
+
+def _first_words(text: str) -> str:
+    """Return the text up to its first full stop or semicolon; `--help` has the rest."""
+    return re.split(r"[.;](?: |$)", text.splitlines()[0])[0] + "."

@@ -149,20 +149,23 @@ def name(down: frozenset[Part]) -> str:
 
 
 def outages() -> str:
-    """Return the table at the default settings."""
+    """Return the table at the default settings. What is answered alike shares a row or a column."""
     defaults = Settings.model_construct()
 
     def cell(answer: Answer) -> str:
         seconds = answer.within(defaults)
         return f"{answer.status:d}, {seconds:g} s" if seconds else f"{answer.status:d}"
 
-    rows = ((name(down), *(cell(row[each]) for each in Request), _back(row)) for down, row in OUTAGES.items())
-    return table(("down", *Request, "when it is back"), rows)
+    columns: dict[tuple[str, ...], list[str]] = {}
+    for request in Request:
+        columns.setdefault(tuple(cell(row[request]) for row in OUTAGES.values()), []).append(request)
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for down, cells in zip(OUTAGES, zip(*columns, strict=True), strict=True):
+        rows.setdefault(cells, []).append(name(down))
+    head = ("down", *map(", ".join, columns.values()))
+    return table(head, (("; ".join(parts), *cells) for cells, parts in rows.items())) + f"\n{_listed()}\n"
 
 
-def _back(row: Mapping[Request, Answer]) -> str:
-    """Return what happens to registrations and actions when everything is back."""
+def _listed() -> str:
     seconds = ((RETRY.maximum_interval or RETRY.initial_interval) + PUBLISH_TIMEOUT).total_seconds()
-    statuses = {row[each].status for each in (Request.REGISTER, Request.ACT)}
-    happens = {HTTPStatus.ACCEPTED: f"202 is listed within {seconds:g} s", HTTPStatus.SERVICE_UNAVAILABLE: "repeat 503"}
-    return "; ".join(text for status, text in happens.items() if status in statuses)
+    return f"- **202** is durable in Temporal. When everything is back, lists show it within {seconds:g} s."

@@ -15,8 +15,8 @@ from api.edge.problems import PROBLEM_KINDS, URN
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
-from domain.case.lifecycle import ENDED, OPEN, PartState, State
-from domain.case.state import Action, EventKind
+from domain.case.lifecycle import OPEN, PartState, State
+from domain.case.state import Action
 from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
@@ -26,99 +26,79 @@ from domain.incident.state import IncidentState
 from domain.kit.event import CANCELLATION, AnyAction, BaseKind
 from domain.shared.actors import Role
 from domain.shared.codes import Coded
+from domain.shared.value import NamedCode
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
-from tools.docs.markdown import table
-from tools.docs.rules import rules_in_time
+from tools.docs.markdown import bullets, table
+from tools.docs.rules import RULES_IN_TIME
 from workflows.kit.search_attributes import REGISTRY
 
 WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
 
 
 def lifecycle_page() -> str:
-    """Return the lifecycle page: the transition table as a diagram and as tables."""
-    states = table(("state", "中文", "open"), ((f"`{s}`", s.zh, "no" if s in ENDED else "yes") for s in State))
-    roles = table(("role", "中文"), ((f"`{role}`", role.zh) for role in Role))
-    meanings, events = _kinds("action", ACTIONS), _kinds("event", AUTOMATIC)
+    """Return the lifecycle page: the transition table as a diagram and as a table, and its conditions of time."""
     transitions = table(("action", "from", "to", "role"), map(_row, ACTIONS))
     return f"""{WRITTEN_BY}
 
 # The lifecycle of a case
 
-This page is generated from the transition table in `domain/case/`. The service uses the same table and publishes it as
-`GET /v1/lifecycle`.
+This is the transition table in `domain/case/`, which `GET /v1/lifecycle` publishes.
+[The glossary](glossary.md#actions-操作) says what each action means.
 
 ```mermaid
 {mermaid()}```
 
-## States
+## Transitions
 
-{states}
-## Actions
-
-{meanings}
-### Transitions
-
-The owner of a case may carry out the actions of `owner`, in addition to those of their role. The
-administrator may act in every role. Some actions have further conditions ([guards](#conditions-of-time)).
+Every state but `closed`, `refused` and `withdrawn` is open. The owner of a case may carry out the actions of `owner`,
+in addition to those of their role; the administrator may act in every role.
 
 {transitions}
-{rules_in_time()}
-## Events of the system
-
-Nobody requests these events; the case raises them.
-
-{events}
-A suspended case is also resumed when its wake date comes.
-
-## Roles
-
-{roles}"""
-
-
-def _kinds(head: str, kinds: Iterable[EventKind]) -> str:
-    return table((head, "中文", "meaning"), ((f"`{kind.name}`", kind.zh, kind.description) for kind in kinds))
+{RULES_IN_TIME}"""
 
 
 def glossary_actions() -> str:
-    """Return the glossary's table of actions and of the system's events."""
+    """Return the glossary's list of actions and of the system's events."""
     return _events((*ACTIONS, *AUTOMATIC))
 
 
 def glossary_incident_events() -> str:
-    """Return the glossary's table of what happens to incidents."""
-    return _events(kind for name, kind in INCIDENT_KINDS.items() if name != CANCELLATION)
+    """Return the glossary's names of what happens to incidents."""
+    return _words(kind for name, kind in INCIDENT_KINDS.items() if name != CANCELLATION)
 
 
 def glossary_assessment_events() -> str:
-    """Return the glossary's table of what happens to an assessment."""
-    return _events(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != CANCELLATION)
+    """Return the glossary's names of what happens to an assessment."""
+    return _words(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != CANCELLATION)
 
 
 def glossary_states() -> str:
-    """Return the glossary's table of the states of a case, with what its caller reads."""
-    rows = ((*_words(state), " · ".join(STATE_FOR_CALLERS[state])) for state in State)
-    return table(("中文", "English", "code name", "to the caller 对来电人"), rows)
+    """Return the glossary's list of the states of a case, with what its caller reads."""
+    return bullets(f"{_word(state)}: {' · '.join(STATE_FOR_CALLERS[state])}" for state in State)
 
 
 def glossary_part_states() -> str:
-    """Return the glossary's table of the states of a part."""
-    return table(("中文", "English", "code name"), map(_words, PartState))
+    """Return the glossary's names of the states of a part."""
+    return _words(PartState)
 
 
 def glossary_incident_states() -> str:
-    """Return the glossary's table of the states of an incident."""
-    return table(("中文", "English", "code name"), map(_words, IncidentState))
+    """Return the glossary's names of the states of an incident."""
+    return _words(IncidentState)
 
 
-def _words(state: State | PartState | IncidentState) -> tuple[str, str, str]:
-    return state.zh, state.value.replace("_", " "), f"`{state}`"
+def _word(term: NamedCode | BaseKind[Any, Any]) -> str:
+    return f"{term.zh} `{term if isinstance(term, NamedCode) else term.name}`"
+
+
+def _words(terms: Iterable[NamedCode | BaseKind[Any, Any]]) -> str:
+    return f"{', '.join(map(_word, terms))}.\n"
 
 
 def _events(kinds: Iterable[BaseKind[Any, Any]]) -> str:
-    rows = ((kind.zh, kind.name.replace("_", " "), f"`{kind.name}`", kind.description) for kind in kinds)
-    return table(("中文", "English", "code name", "meaning"), rows)
+    return bullets(f"{_word(kind)}: {kind.description}" for kind in kinds)
 
 
 def _row(row: Action) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from activities.names import HANDOVER, ROLLOUT
 from activities.run_status import if_found, is_not_found, is_over
 from domain.case.bulk import HandoverProgress
 from domain.catalogue.terms import Edition
+from domain.shared.errors import OperatorError
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, HandoverWorkflow, RolloutStart
 from workflows.clients.start import MEMO, Request, start_once
 from workflows.kit.entity import LOWEST
@@ -46,9 +47,12 @@ def rollout_id(edition: Edition) -> str:
 async def start_rollout(
     client: Client, task_queue: str, start: RolloutStart
 ) -> WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]:
-    """Start the rollout, or find it running. A further one, after its end, changes what is left to change."""
+    """Start the rollout, or find it running. A further one, after its end, changes what is left to change.
+
+    Raises OperatorError if somebody else's workflow, which no worker of the service gets, has its id.
+    """
     edition = start.edition
-    return await client.start_workflow(
+    handle = await client.start_workflow(
         CatalogueRolloutWorkflow.run,
         start,
         id=rollout_id(edition),
@@ -59,13 +63,22 @@ async def start_rollout(
         static_summary=f"启用服务目录 Catalogue in force · {edition.name_zh} {edition.name}",
         static_details="Every open case is held to the catalogue, a few at a time; the result counts their answers.",
     )
+    if (found := await handle.describe()).task_queue != task_queue:
+        raise OperatorError(
+            f"no open case is moved to {edition.name}: somebody else's workflow, on the task queue {found.task_queue},"
+            f" has the id of the rollout, {found.id}. Terminate it, and apply the catalogue again."
+        )
+    return handle
 
 
-async def cancel_rollout(client: Client, edition: Edition) -> bool:
+async def cancel_rollout(client: Client, task_queue: str, edition: Edition) -> bool:
     """Cancel the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
     handle = client.get_workflow_handle(rollout_id(edition))
     found = await if_found(handle.describe())
-    if found is None or is_over(found.status) or await is_not_found(handle.cancel()):
+    # One that somebody else has started elsewhere changes no case, and may never end.
+    if found is None or is_over(found.status) or found.task_queue != task_queue:
+        return False
+    if await is_not_found(handle.cancel()):
         return False
     with suppress(WorkflowFailureError):
         await handle.result()
