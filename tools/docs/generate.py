@@ -65,7 +65,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "catalogue-keys": keys.catalogue,
     "channel-keys": keys.channels,
     "registration": keys.registration,
-    "complaint-fields": keys.complaint_fields,
     "filters": keys.filters,
     "call-body": keys.call_body,
     "call-figures": keys.call_figures,
