@@ -158,7 +158,7 @@ def test_every_search_attribute_has_a_meaning() -> None:
 
 def test_every_search_attribute_is_documented_and_no_other() -> None:
     known = [key.name for key in REGISTRY]
-    assert column(section(page("docs/temporal-ui.md"), "The list"), 0) == known
+    assert listed(section(page("docs/temporal-ui.md"), "The list")) == known
 
 
 def test_every_search_attribute_keeps_its_column() -> None:
@@ -174,7 +174,7 @@ def test_every_search_attribute_keeps_its_column() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [view.query for view in VIEWS] + column(section(page("docs/temporal-ui.md"), "Queries by hand"), 0)
+    "query", [view.query for view in VIEWS] + listed(section(page("docs/temporal-ui.md"), "Queries by hand"))
 )
 def test_documented_queries_use_attributes_that_exist(query: str) -> None:
     used = set(re.findall(r"\b([A-Z][a-z][A-Za-z]+)\b(?= *(?:[=<>!]|IN |IS ))", re.sub(r'"[^"]*"', '""', query)))
