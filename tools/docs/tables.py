@@ -2,7 +2,7 @@
 
 import textwrap
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import EnumType
 from itertools import groupby
 from pathlib import Path
