@@ -90,57 +90,57 @@ class Settings(BaseSettings):
     )
 
     data_dir: AbsolutePath = Field(Path("data"), validate_default=True)
-    """Folder for everything the service writes: databases, keys, logs. Made when missing, for its owner alone."""
+    """Folder for all that the service writes; made if missing, for its owner alone."""
 
     database_url: Annotated[str, AfterValidator(_known_database)] = Field(
         default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'hotline.db'}", repr=False
     )
-    """Database of the read model: `sqlite:///<path>` or `postgresql+psycopg://...`. Default: in the data folder."""
+    """Read model: `sqlite:///<path>` or `postgresql+psycopg://...`."""
 
     people_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "people.json")
-    """File with the API's own copy of people and hashed keys, for a start while SQL is down."""
+    """The API's copy of people and hashed keys, for a start while SQL is down."""
 
     people_seconds: float = Field(5.0, ge=0.1, le=300)
-    """Seconds after which a revoked key or changed person counts in every API process, while SQL answers."""
+    """Seconds until a revoked key or changed person counts in every API process, while SQL answers."""
 
     unknown_people: Literal["allow", "refuse"] = "refuse"
     """`allow` takes assignees, and first owners by an administrator, that nobody knows; `hotline up` sets it."""
 
     keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
-    """File of the keys that seal what Temporal stores, links and sessions; made if no store holds cases."""
+    """Keys that seal what Temporal stores, links and sessions; made if no store holds cases."""
 
     keys: str = Field("", repr=False)
-    """Content of such a file, which counts instead of it, where secrets are given to programs as variables."""
+    """Content of such a file, which counts instead of it."""
 
     catalogue: AbsolutePath = DEFAULT_CATALOGUE
-    """TOML file of services, departments, clocks and calendar. It counts until a catalogue was applied."""
+    """TOML file of services, departments, clocks and calendar, until a catalogue is applied."""
 
     catalogues_dir: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "catalogues")
-    """Folder of the catalogues that were in force; the same for every API process. Default: in the data folder."""
+    """Catalogues that were in force; the same folder for every API process."""
 
     notification_log: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "notifications.log")
-    """File that the log channel appends notifications to, one JSON object per line. Default: in the data folder."""
+    """File of the log channel, one JSON object per line."""
 
     channels: AbsolutePath | None = None
-    """TOML file of channels and routes of notifications. Without it the log is the only channel."""
+    """TOML file of channels and routes; without it the log is the only channel."""
 
     templates: AbsolutePath | None = None
-    """Folder of templates that replace or add to those of the service."""
+    """Folder of templates that replace or add to the service's."""
 
     api_host: str = Field("127.0.0.1", min_length=1)
-    """Address the API listens on; `0.0.0.0` for every interface."""
+    """Address the API listens on; `0.0.0.0`: every interface."""
 
     api_port: Port = 8080
     """TCP port of the API."""
 
     tls_certificate: AbsolutePath | None = None
-    """PEM file of the certificate, and of its chain, with which the API serves HTTPS. It needs HOTLINE_TLS_KEY."""
+    """PEM file of the certificate and its chain, for HTTPS. It needs HOTLINE_TLS_KEY."""
 
     tls_key: AbsolutePath | None = None
     """PEM file of the certificate's private key, without a passphrase."""
 
     plain_http: bool = False
-    """Serve HTTP without TLS on an address that other machines reach, as behind a proxy in a network that is yours."""
+    """Serve HTTP without TLS to other machines, as behind a proxy in a network that is yours."""
 
     public_url: str = Field(
         default_factory=lambda values: (
@@ -148,39 +148,39 @@ class Settings(BaseSettings):
         ),
         pattern=r"^https?://[^/]+$",
     )
-    """Address of the API in links and at the OIDC issuer; https makes cookies secure. Default: its own address."""
+    """Address of the API in links and at the OIDC issuer; https makes cookies secure."""
 
     allowed_hosts: str = Field("", pattern=r"^[A-Za-z0-9.:, -]*$")
-    """Further names and addresses that API and Temporal UI answer to, with commas between them, as a probe asks for."""
+    """Further names and addresses, comma-separated, that API and Temporal UI answer to, as for a probe."""
 
     guesses_per_minute: int = Field(60, ge=1, le=100_000)
-    """Most wrong keys and links of one address within a minute that the API answers 401 or 404; further ones 429."""
+    """Most wrong keys and links of one address in a minute; then 429."""
 
     writes_per_minute: int = Field(240, ge=0, le=1_000_000)
-    """Most requests of one person within a minute that may change something; further ones 429. 0: no limit."""
+    """Most requests of a person in a minute that may change something; then 429. 0: no limit."""
 
     reads_per_minute: int = Field(600, ge=0, le=1_000_000)
-    """Most requests of one person within a minute that read; further ones 429. 0: no limit."""
+    """Most requests of a person in a minute that read; then 429. 0: no limit."""
 
     actions_per_case: int = Field(30, ge=0, le=1_000_000)
-    """Most actions of staff on one case or incident in a minute, and as many of its caller; then 429. 0: no limit."""
+    """Most actions of staff on a case or incident in a minute, as many of its caller; then 429. 0: no limit."""
 
     incidents_per_hour: int = Field(10, ge=0, le=1_000_000)
-    """Incidents that a person may declare within an hour; 0 for no limit. Administrators have none."""
+    """Most incidents that a person, no administrator, declares in an hour. 0: no limit."""
 
     oidc_issuer: Annotated[str, AfterValidator(_encrypted_or_here)] | None = None
-    """OIDC issuer whose access tokens are accepted beside API keys, exactly as its tokens name it in `iss`."""
+    """OIDC issuer whose access tokens are accepted beside API keys, exactly as in their `iss`."""
 
     oidc_audience: Annotated[str, AfterValidator(_given_with_issuer)] = Field(
         "", pattern=r"^[!#-\[\]-~]{0,200}$", validate_default=True
     )
-    """The service, as access tokens must name it in `aud`. Needed with HOTLINE_OIDC_ISSUER."""
+    """The service in `aud` of access tokens. Needed with HOTLINE_OIDC_ISSUER."""
 
     oidc_client_id: str = Field("", pattern=r"^[!-~]{0,200}$")
-    """Client that the service is at the issuer when people sign in in a browser; without one they sign in by key."""
+    """Client at the issuer for sign-in in a browser; without it people sign in by key."""
 
     oidc_client_secret: str = Field("", repr=False)
-    """Secret of the client HOTLINE_OIDC_CLIENT_ID; none for a public client, which PKCE alone protects."""
+    """Secret of that client; none for a public one, which PKCE alone protects."""
 
     oidc_person_claim: ClaimName = "sub"
     """Claim of the person's id, which nobody may change for themselves. A dotted path leads into nested claims."""
@@ -189,7 +189,7 @@ class Settings(BaseSettings):
     """Claim of the name that is shown."""
 
     oidc_role_claim: ClaimName = "hotline_role"
-    """Claim of the role: text or a list, for example `realm_access.roles`."""
+    """Claim of the role: text or a list, as `realm_access.roles`."""
 
     oidc_roles: Annotated[dict[str, Role], NoDecode, BeforeValidator(_roles_by_value)] = Field(
         "agent,crew,dispatcher,follow_up,supervisor,manager,admin", validate_default=True
@@ -197,88 +197,88 @@ class Settings(BaseSettings):
     """Roles by value of the claim, as `role` or `value=role`. Of several in a token, the first named here counts."""
 
     oidc_department_claim: ClaimName = "hotline_department"
-    """Claim of the department, by code or full name of the catalogue. A crew needs it."""
+    """Claim of the department, by code or full name. A crew needs it."""
 
     temporal_port: Port = 7233
-    """TCP port of the Temporal server that `hotline up` starts; without `TEMPORAL_ADDRESS`, all programs ask it."""
+    """TCP port of the Temporal that `hotline up` starts; without `TEMPORAL_ADDRESS`, all programs ask it."""
 
     temporal_file: AbsolutePath | None = None
-    """SQLite file of the embedded Temporal: readiness watches it. `hotline up` sets it."""
+    """SQLite file of the embedded Temporal, which readiness watches. `hotline up` sets it."""
 
     ui_port: Port = 8233
     """TCP port at which `hotline up` leads to the Temporal UI under `/temporal` of the API."""
 
     temporal_ui_url: str | None = Field(None, pattern=r"^https?://[^/?#@]+$")
-    """Address of the Temporal UI's server, which the API shows under `/temporal`. `hotline up` sets it."""
+    """Server of the Temporal UI, which the API shows under `/temporal`. `hotline up` sets it."""
 
     task_queue: str = Field("hotline", min_length=1, max_length=200)
-    """Temporal task queue that API and worker share."""
+    """Temporal task queue of API and worker."""
 
     unsafe_at_power_loss: bool = False
-    """Answer before SQLite has reached the disk: faster, but a power cut loses cases and actions already answered."""
+    """Answer before SQLite has reached the disk: faster, but a power cut loses answered cases and actions."""
 
     sandbox: bool = False
-    """Run workflow code in the SDK's sandbox, as workflow tests do. It takes a worker a third more processor time."""
+    """Run workflows in the SDK's sandbox; takes a worker a third more processor time."""
 
     max_cached_workflows: int = Field(1000, ge=0, le=100_000)
-    """Cases a worker keeps in memory, as a count. 0 replays every case on every task."""
+    """Cases a worker keeps in memory. 0 replays every case on every task."""
 
     update_timeout_seconds: float = Field(8.0, gt=0, le=60)
-    """Seconds the API waits for Temporal to accept and answer an action before it answers 503."""
+    """Seconds the API waits for Temporal to answer an action before it answers 503."""
 
     sql_wait_seconds: float = Field(2.0, ge=0, le=30)
-    """Seconds the API waits for its write to the read model before it answers 202 and leaves it to the case."""
+    """Seconds the API waits for its write to SQL before it answers 202."""
 
     caller_lookup_seconds: float = Field(0.15, ge=0, le=5)
-    """Most seconds a registration waits for data about its caller. 0 skips the lookup, and sets no flag."""
+    """Most seconds a registration waits for data about its caller. 0: no lookup, and no flag by it."""
 
     calls_timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
     """Time zone of call detail records; UTC for `usegmtime`. Default: the catalogue's."""
 
     calls_contexts: str = Field("", pattern=r"^[!-~ ]*$")
-    """Contexts (`dcontext`) of calls to the hotline, with commas between them; without any, every call counts."""
+    """Contexts (`dcontext`) of calls to the hotline, comma-separated; without any, every call counts."""
 
     calls_menu: bool = False
-    """True: a menu answers calls before a telephone rings, so that the channel's answer is ignored."""
+    """True: a menu answers calls before a telephone rings, so the channel's answer is ignored."""
 
     body_limit_bytes: int = Field(65_536, ge=1024, le=16_777_216)
-    """Largest request body the API reads, in bytes."""
+    """Largest request body, in bytes."""
 
     request_seconds: float = Field(10.0, gt=0, le=300)
-    """Seconds within which the head of a request must arrive, then its body, and then its answer be taken."""
+    """Seconds for the head of a request to arrive, then its body, then for its answer to be taken."""
 
     connections: int = Field(800, ge=1, le=100_000)
-    """Most connections of one API process at the same time; keep it 200 below the limit of open files."""
+    """Most connections of one API process; keep it 200 below the limit of open files."""
 
     connections_per_address: int = Field(256, ge=1, le=100_000)
-    """Most connections of one address at the same time; behind a proxy, all have the proxy's address."""
+    """Most connections of one address; behind a proxy, all have the proxy's."""
 
     projection_group_size: int = Field(64, ge=1, le=1000)
-    """Most batches, a case's each, that the projection writes in one SQL transaction."""
+    """Most batches, a case's each, in one SQL transaction of the projection."""
 
     projection_linger_seconds: float = Field(0.0, ge=0, le=1)
-    """Seconds the projection waits for more batches before it writes a group. 0 writes what is there."""
+    """Seconds the projection waits for more batches before it writes."""
 
     courier_poll_seconds: float = Field(1.0, ge=0.05, le=300)
     """Seconds between two queries of the courier for due notifications."""
 
     courier_batch: int = Field(100, ge=1, le=10_000)
-    """Most notifications the courier takes in one query."""
+    """Most notifications in one query of the courier."""
 
     courier_max_tries: int = Field(36, ge=1, le=100)
-    """Tries after which a notification becomes a dead letter: 36 take 12 to 25 hours, each more half an hour to one."""
+    """Tries before a notification is a dead letter: 36 take 12 to 25 hours, each more half an hour to one."""
 
     watch_seconds: float = Field(5.0, ge=0.1, le=300)
     """Seconds between two queries for surges: many calls about one service from one district."""
 
     reconcile_seconds: float = Field(30.0, ge=0.1, le=300)
-    """Seconds between two comparisons of the cases that changed lately in Temporal with SQL."""
+    """Seconds between two comparisons of lately changed cases in Temporal with SQL."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log entry that is written."""
 
     log_json: bool = False
-    """Write logs as one JSON object per line instead of text."""
+    """Write logs as one JSON object per line."""
 
     def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic checks each value by its field
         try:

@@ -86,9 +86,9 @@ class Catalogue(Value):
     calendar_file: str = Field("", description="The file whose [calendar] it is, for those who must amend it.")
     name: str = Field(min_length=1, description="the English name")
     name_zh: str = Field(min_length=1, description="the Chinese name")
-    time_scale: float = Field(1, gt=0, allow_inf_nan=False, description="So many seconds pass in one: for demos.")
-    least_budget_seconds: int = Field(1, gt=0, description="No budget is shorter, however time is scaled.")
-    sources: dict[str, str] = Field(min_length=1, description="What each letter of a source stands for.")
+    time_scale: float = Field(1, gt=0, allow_inf_nan=False, description="so many seconds pass in one, for demos")
+    least_budget_seconds: int = Field(1, gt=0, description="no budget is shorter, however time is scaled")
+    sources: dict[str, str] = Field(min_length=1, description="letters of sources, and what they stand for")
     groups: Annotated[tuple[norms.Group, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
     departments: Annotated[tuple[norms.Department, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
     districts: Annotated[tuple[norms.District, ...], BeforeValidator(norms.by_code), Field(min_length=1)]
@@ -101,13 +101,11 @@ class Catalogue(Value):
     findings: Annotated[tuple[norms.FindingNorm, ...], BeforeValidator(norms.by_code)] = omit_default(())
     exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(norms.by_code)] = omit_default(())
     credits: Annotated[tuple[norms.CreditNorm, ...], AfterValidator(norms.check_credits)] = ()
-    currency: str = Field(
-        USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
-    )
-    hotline: str = omit_default("", "The number that callers dial, as messages name it.", max_length=40)
+    currency: str = Field(USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount, by ISO 4217")
+    hotline: str = omit_default("", "the number that callers dial, in messages", max_length=40)
     area_code: str = omit_default(
         "",
-        'before a local telephone number of seven or eight digits: "0760"; left out, none',
+        'before a local telephone number of seven or eight digits: "0760"',
         pattern=r"^(0[0-9]{2,3})?$",
     )
     phone: norms.PhoneNorms | None = None

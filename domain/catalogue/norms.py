@@ -86,7 +86,7 @@ class Duration(Value):
     days: Positive | None = None
     working_days: Positive | None = None
     source: Sources
-    when: str = Field("", description="In which case, where it is not every case.")
+    when: str = Field("", description="in which case, if not in every one")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -112,11 +112,11 @@ class Duration(Value):
 class ClockNorm(Duration):
     """A clock of a service. `in_call` means that it is done before the caller hangs up: no clock is needed."""
 
-    in_call: bool = Field(False, description="Done before the caller hangs up; then there is no time.")
-    outskirts_minutes: Positive | None = Field(None, description="The figure for the outskirts.")
+    in_call: bool = Field(False, description="done before the caller hangs up; then there is no time")
+    outskirts_minutes: Positive | None = Field(None, description="for the outskirts")
     calendar: CalendarKind | None = Field(None, description="working days: working; all else: always")
-    starts: Starts | None = Field(None, description="From which moment it runs, where not from the usual one.")
-    also: tuple[Duration, ...] = Field((), description="Figures of others, kept for comparison.")
+    starts: Starts | None = Field(None, description="from when it runs, if not as usual")
+    also: tuple[Duration, ...] = Field((), description="figures of others, for comparison")
 
     def calendar_kind(self) -> CalendarKind:
         return self.calendar or super().calendar_kind()
@@ -140,27 +140,25 @@ class Department(Coded):
 
 
 class Group(Coded):
-    """A kind of call, as the company counts them: repair (报修), complaint (投诉) ..."""
+    """Kind of call, as the company counts them, as repair (报修) or complaint (投诉)."""
 
 
 class District(Coded):
-    """A part of the city; the outskirts are reached later than the town."""
+    """Part of the city; the outskirts are reached later than the town."""
 
     zone: DistrictZone = Field(description="town or outskirts")
-    population: int | None = omit_default(None, "inhabitants, for reports; left out, no rate is computed", gt=0)
+    population: int | None = omit_default(None, "inhabitants; without it, reports have no rate", gt=0)
     source: Sources
 
 
 class Service(Coded):
-    """One kind of complaint, with its clocks; an absent clock is not promised."""
+    """Kind of complaint, with its clocks; an absent clock is not promised."""
 
     group: Annotated[str, known("groups")] = Field(description="a code of [groups]")
     priority: Priority = Field(description="P1 (most urgent) to P5")
     department: Annotated[str, known("departments")] = Field(description="a code of [departments]")
-    answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.", strict=True)
-    needs_approval: bool = Field(
-        False, description="Whether management decides (报批) before it is completed.", strict=True
-    )
+    answer_needs_follow_up: bool = Field(description="a direct answer (直接答复) is followed up", strict=True)
+    needs_approval: bool = Field(False, description="management decides (报批) before completion", strict=True)
     acknowledge: ClockNorm | None = None
     arrive: ClockNorm | None = None
     resolve: ClockNorm | None = None
@@ -180,16 +178,16 @@ class EscalationStepNorm(Sourced, EscalationStep):
 
 
 class Post(Value):
-    """A post of the organisation chart (组织架构), and what of the ladder it stands for."""
+    """Post of the organisation chart (组织架构)."""
 
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    name: str = Field(min_length=1, description="the English name of the post")
-    name_zh: str = Field(min_length=1, description="the Chinese name of the post")
+    name: str = Field(min_length=1, description="the English name")
+    name_zh: str = Field(min_length=1, description="the Chinese name")
     recipient: Literal["lead", "director", "general_manager"] = Field(description="what the ladder calls it")
     departments: tuple[Annotated[str, known("departments")], ...] = Field(
         (), description="codes of [departments]; the general manager has all"
     )
-    holder: str | None = Field(None, min_length=1, description="the id of a person; nobody, where it is left out")
+    holder: str | None = Field(None, min_length=1, description="id of a person; without it, nobody")
     source: Sources
 
     @model_validator(mode="after")
@@ -201,10 +199,10 @@ class Post(Value):
 
 
 class ApproverNorm(Value):
-    """One post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
+    """Post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
 
-    post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
-    holder: str | None = Field(None, description="the id of a person; any manager, where nobody is named")
+    post: str = Field(min_length=1, description="its name, in Chinese and English")
+    holder: str | None = Field(None, description="id of a person; without it, any manager")
     deputy: str | None = Field(None, description="decides as well once the time has lapsed")
     up_to: Money = Field(description='as a text: "1000.00"')
     within: Duration
@@ -212,15 +210,15 @@ class ApproverNorm(Value):
 
 
 class SurgeNorm(Value):
-    """Rule by which cases of one service and district are suspected to have one cause (突发事件预警)."""
+    """Rule by which cases of a service and district are suspected to have one cause (突发事件预警)."""
 
     services: Annotated[tuple[Annotated[str, known("services")], ...], Field(min_length=1)] = Field(
-        description="codes of [services], each of which is counted for itself"
+        description="codes of [services], each counted for itself"
     )
     more_than: Annotated[int, Field(gt=0, strict=True)] = Field(description="cases, none of them linked yet")
     within: Duration
     follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
-        100, description="how many of its callers are asked how it went; a sample, where not all are"
+        100, description="of its callers are asked how it went; below 100, a sample"
     )
     source: Sources
 
@@ -229,11 +227,11 @@ Amount = Annotated[PositiveMoney, Field(description='as a text: "50.00"')]
 
 
 class FindingNorm(Coded):
-    """Finding (查实事项) that a department may state when it completes its work; a credit may be owed for it."""
+    """Finding (查实事项) that a department may state when it completes; a credit may be owed for it."""
 
 
 class FurtherNorm(Duration):
-    """Amount for each further period of this length, in which the promise is still not kept."""
+    """Amount for each further period of this length with the promise still not kept."""
 
     amount: Amount
 
@@ -244,26 +242,22 @@ class CreditNorm(Value):
     name: str = Field(min_length=1, description="the English name")
     name_zh: str = Field(min_length=1, description="the Chinese name")
     service: Annotated[str, known("services")] | None = Field(
-        None, description="a code of [services]; every service, where a finding raises it and none is named"
+        None, description="a code of [services]; without it, every service, for a finding"
     )
     clock: ClockName | None = None
-    finding: Annotated[str, known("findings")] | None = omit_default(
-        None, "a code of [findings], in the place of a clock"
-    )
+    finding: Annotated[str, known("findings")] | None = omit_default(None, "a code of [findings], not a clock")
     amount: Amount | None = Field(None, description='as a text: "50.00"; or say gap')
     gap: str | None = omit_default(
-        None, "what was not found, in the place of an amount; nothing is credited until one is given", min_length=1
+        None, "what was not found, instead of an amount; nothing is credited until one is given", min_length=1
     )
-    business: Amount | None = omit_default(None, "what a business gets, where that is another amount")
+    business: Amount | None = omit_default(None, "amount for a business, if it differs")
     each_further: FurtherNorm | None = None
-    at_most: Amount | None = Field(None, description="for one case, all in all")
-    at_most_in: Duration | None = omit_default(None, "for one account in such a time, and not only for one case")
+    at_most: Amount | None = Field(None, description="for one case")
+    at_most_in: Duration | None = omit_default(None, "time in which `at_most` counts for an account, not for a case")
     paid_by: Annotated[str, known("departments")] | None = omit_default(
-        None, "a code of [departments]: who pays it, and hears that it is approved"
+        None, "a code of [departments]: pays it, and is notified of its approval"
     )
-    note: str | None = omit_default(
-        None, "what the approver has to check because no case knows it, in English and Chinese", min_length=1
-    )
+    note: str | None = omit_default(None, "what the approver has to check, in English and Chinese", min_length=1)
     source: Sources
 
     @property
@@ -317,7 +311,7 @@ def check_credits(norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[
 
 
 class ProcessNorms(Value):
-    """The process rules with their sources."""
+    """Rules of the chain."""
 
     follow_up_attempts: Tries
     reopen: Duration

@@ -172,7 +172,7 @@ class Credit(Value):
 
 
 class Exemption(Coded):
-    """Exemption (免责情形): a ground on which a credit is rejected, because nothing is owed in such circumstances."""
+    """Exemption (免责情形): ground on which a credit is rejected, as nothing is owed then."""
 
 
 class Edition(Value):

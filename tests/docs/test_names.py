@@ -21,6 +21,7 @@ from api.edge.middleware import Metrics
 from api.edge.problems import PROBLEM_KINDS, URN
 from api.parameters import Flag, Listing
 from api.temporal_ui.pages import VIEWS
+from bench.__main__ import NAMES as PARTS_OF_BENCHMARK
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
@@ -39,7 +40,7 @@ from hotline.cli import main as cli
 from hotline.settings import VARIABLE_PREFIX as SETTING
 from hotline.settings import Settings, variable
 from readmodel.migrate import metadata
-from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, listed, names, page, section
+from tests.support.pages import ALL, ROOT, TEXTS, column, examples, listed, names, page, section
 from tools.docs.interface import application
 from tools.docs.openapi import RIGHT
 from workflows.kit import search_attributes
@@ -56,7 +57,7 @@ def glossary(title: str) -> list[str]:
 
 def test_every_setting_is_documented_and_no_other() -> None:
     known = {variable(field) for field in Settings.model_fields}
-    assert set(column(section(page("docs/reference.md"), "Settings"), 0)) == known
+    assert set(listed(section(page("docs/reference.md"), "Settings"))) == known
     assert set(re.findall(rf"\b{SETTING}[A-Z_]*[A-Z]\b", ALL)) == known
 
 
@@ -157,7 +158,7 @@ def test_every_search_attribute_has_a_meaning() -> None:
 
 def test_every_search_attribute_is_documented_and_no_other() -> None:
     known = [key.name for key in REGISTRY]
-    assert column(section(page("docs/temporal-ui.md"), "The list"), 0) == known
+    assert listed(section(page("docs/temporal-ui.md"), "The list")) == known
 
 
 def test_every_search_attribute_keeps_its_column() -> None:
@@ -173,7 +174,7 @@ def test_every_search_attribute_keeps_its_column() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [view.query for view in VIEWS] + column(section(page("docs/temporal-ui.md"), "Queries by hand"), 0)
+    "query", [view.query for view in VIEWS] + listed(section(page("docs/temporal-ui.md"), "Queries by hand"))
 )
 def test_documented_queries_use_attributes_that_exist(query: str) -> None:
     used = set(re.findall(r"\b([A-Z][a-z][A-Za-z]+)\b(?= *(?:[=<>!]|IN |IS ))", re.sub(r'"[^"]*"', '""', query)))
@@ -190,9 +191,9 @@ def test_every_kind_of_channel_is_documented_with_its_keys_and_no_other() -> Non
 
 
 def test_every_problem_type_is_documented_and_no_other() -> None:
-    known = {URN + slug for slug in PROBLEM_KINDS}
-    assert set(column(section(page("docs/api.md"), "Problems"), 0)) == known
-    assert set(re.findall(r"urn:hotline:problem:[a-z-]+", ALL)) <= known
+    _, _, types = section(page("docs/api.md"), "Problems").partition("<!-- generated: problems -->")
+    assert names(types) == set(PROBLEM_KINDS)
+    assert set(re.findall(r"urn:hotline:problem:[a-z-]+", ALL)) <= {URN + slug for slug in PROBLEM_KINDS}
 
 
 def test_every_metric_is_documented_and_no_other() -> None:
@@ -224,6 +225,11 @@ def test_every_make_target_is_documented_and_no_other() -> None:
     assert set(documented) == targets
     mentioned = {f"make {target}" for target in re.findall(r"`make ([a-z-]+)", ALL)}
     assert mentioned <= targets
+
+
+def test_every_part_of_the_benchmark_has_a_figure_and_no_other() -> None:
+    figures = section(page("docs/development.md"), "Figures")
+    assert sorted(re.findall("^- `([a-z-]+)`", figures, re.MULTILINE)) == sorted(PARTS_OF_BENCHMARK)
 
 
 @pytest.mark.parametrize(("prove", "name"), [(Templates, "staff/default.zh.txt"), (Documents, "documents/notice.html")])
@@ -293,15 +299,13 @@ def served() -> set[str]:
 
 def test_every_route_is_documented_and_no_other() -> None:
     routes = served()
-    assert set(column(section(page("docs/api.md"), "Routes"), 0)) == routes
+    assert set(listed(section(page("docs/api.md"), "Routes"))) == routes
     mentioned = {f"{method} {path.split('?')[0]}" for method, path in re.findall(r"`(GET|POST) (/[\w/{}?=&.-]*)`", ALL)}
     assert mentioned <= routes
 
 
 def test_the_right_of_every_route_is_documented() -> None:
-    table = "\n".join(row for row in section(page("docs/api.md"), "Routes").splitlines() if "---" not in row)
-    rows = zip(cells(table, 0), cells(table, 1), strict=True)
-    documented = {name: right for route, right in rows for name in names(route)}
+    documented = dict(re.findall(r"^- `([^`]+)` \(([^)]+)\)", section(page("docs/api.md"), "Routes"), re.MULTILINE))
     taken = {
         f"{method.upper()} {path}": f"`{operation[RIGHT]}`"
         for path, methods in application().openapi()["paths"].items()
@@ -312,7 +316,7 @@ def test_the_right_of_every_route_is_documented() -> None:
 
 
 def test_every_action_has_its_body_documented() -> None:
-    assert column(section(page("docs/api.md"), "Acting"), 0) == [action.name for action in ACTIONS][1:]
+    assert listed(section(page("docs/api.md"), "Acting")) == [action.name for action in ACTIONS][1:]
 
 
 def test_every_filter_of_the_list_is_documented() -> None:
@@ -322,7 +326,7 @@ def test_every_filter_of_the_list_is_documented() -> None:
 
 
 def test_every_field_of_a_registration_is_documented_and_no_other() -> None:
-    documented = {name.rstrip("?") for name in column(section(page("docs/api.md"), "Registering"), 0)}
+    documented = {name.rstrip("?") for name in listed(section(page("docs/api.md"), "Registering"))}
     assert documented == set(NewComplaint.model_fields)
     missing = {*Caller.model_fields, *Location.model_fields} - {*names(section(page("docs/api.md"), "Registering"))}
     assert not missing, f"docs/api.md, Registering, does not name {missing} of caller or location"

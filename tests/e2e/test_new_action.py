@@ -110,4 +110,4 @@ def test_the_interface_describes_it(service: Service, hotline: Hotline) -> None:
 def test_the_generated_pages_have_it(checkout: Path) -> None:
     assert "| `sample` | `in_progress` | stays | `crew` |" in (checkout / "docs" / "lifecycle.md").read_text("utf-8")
     assert "- 取样 `sample`: " in (checkout / "docs" / "glossary.md").read_text(encoding="utf-8")
-    assert "| `sample` | 取样 | `label` text |" in (checkout / "docs" / "api.md").read_text(encoding="utf-8")
+    assert "- `sample` 取样: `label`\n" in (checkout / "docs" / "api.md").read_text(encoding="utf-8")

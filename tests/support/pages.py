@@ -83,4 +83,4 @@ def column(text: str, place: int) -> list[str]:
 
 def listed(text: str) -> list[str]:
     """The names between backticks at the beginning of the items of a text's lists."""
-    return re.findall(r"^- `([^`\n]+)`:", text, re.MULTILINE)
+    return re.findall(r"^- `([^`\n]+)`", text, re.MULTILINE)

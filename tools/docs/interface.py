@@ -15,7 +15,7 @@ from api.edge.middleware import Metrics
 from hotline.cli import main as cli
 from hotline.settings import Settings
 from tools.docs import openapi
-from tools.docs.markdown import items, table
+from tools.docs.markdown import items, wrapped
 
 EVERYBODY = "everybody"
 _ACTING = "/actions/"
@@ -40,18 +40,14 @@ def written_document() -> str:
 
 
 def routes() -> str:
-    """Return the table of the routes that OpenAPI describes, but for actions."""
-    rows = [
-        (
-            f"`{method.upper()} {path}`",
-            f"`{operation[openapi.RIGHT]}`" if openapi.RIGHT in operation else EVERYBODY,
-            operation["summary"],
-        )
+    """Return the list of the routes that OpenAPI describes, but for actions, with their rights."""
+    return wrapped(
+        f"`{method.upper()} {path}` ({f'`{right}`' if right else EVERYBODY}): {operation['summary']}"
         for path, methods in document()["paths"].items()
         for method, operation in methods.items()
+        for right in [operation.get(openapi.RIGHT)]
         if _ACTING not in path
-    ]
-    return table(("route", "right", "purpose"), rows)
+    )
 
 
 def commands() -> str:

@@ -1,17 +1,19 @@
 """Tables of the documentation, generated from the code and the default catalogue."""
 
+import textwrap
 import types
 from collections.abc import Iterable, Mapping
 from enum import EnumType
+from itertools import groupby
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
-from activities.names import example
 from api.complaints.caller_page import STATE_FOR_CALLERS
-from api.edge.problems import PROBLEM_KINDS, URN
+from api.edge.problems import PROBLEM_KINDS
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
@@ -23,18 +25,20 @@ from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
-from domain.kit.event import CANCELLATION, AnyAction, BaseKind
+from domain.kit.event import CANCELLATION, BaseKind
 from domain.shared.actors import Role
 from domain.shared.codes import Coded
 from domain.shared.value import NamedCode
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
-from tools.docs.markdown import bullets, table
+from tools.docs.keys import bounds
+from tools.docs.markdown import bullets, items, table, wrapped
 from tools.docs.rules import RULES_IN_TIME
 from workflows.kit.search_attributes import REGISTRY
 
 WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def lifecycle_page() -> str:
@@ -94,7 +98,9 @@ def _word(term: NamedCode | BaseKind[Any, Any]) -> str:
 
 
 def _words(terms: Iterable[NamedCode | BaseKind[Any, Any]]) -> str:
-    return f"{', '.join(map(_word, terms))}.\n"
+    """Return terms in lines of usual width; none is broken."""
+    listed = ", ".join(_word(term).replace(" ", "\0") for term in terms)
+    return f"{textwrap.fill(listed, break_long_words=False)}.\n".replace("\0", " ")
 
 
 def _events(kinds: Iterable[BaseKind[Any, Any]]) -> str:
@@ -270,46 +276,25 @@ def _process(catalogue: Catalogue) -> str:
 
 
 def settings() -> str:
-    """Return the table of settings."""
-    rows = (_setting(name, field) for name, field in Settings.model_fields.items())
-    return table(("variable", "default", "accepted", "meaning"), rows)
+    """Return the list of settings: variable, default, accepted values and meaning."""
+    plain = {name: field.default for name, field in Settings.model_fields.items()}
+    plain["catalogue"] = DEFAULT_CATALOGUE.relative_to(_ROOT)
+    return wrapped(_setting(name, field, plain) for name, field in Settings.model_fields.items())
 
 
-def _setting(name: str, field: FieldInfo) -> tuple[str, ...]:
-    default = "derived" if field.default_factory else _plain_default(name, field.default)
-    return f"`{variable(name)}`", default, _accepted(field), str(field.description).replace("\n", " ")
-
-
-def _plain_default(name: str, value: object) -> str:
-    if name == "catalogue":
-        return f"`hotline/catalogues/{DEFAULT_CATALOGUE.name}`"
-    if value is None:
-        return "none"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _accepted(field: FieldInfo) -> str:
-    annotation: Any = field.annotation
-    if get_origin(annotation) is Literal:
-        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
-    if annotation is bool:
-        return "`true`, `false`"
-    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    found = ((sign, getattr(rule, key, None)) for rule in field.metadata for key, sign in signs.items())
-    bounds = [f"{sign} {value}" for sign, value in found if value is not None]
-    return ", ".join(bounds) or "text"
+def _setting(name: str, field: FieldInfo, plain: Mapping[str, Any]) -> str:
+    derived: Any = field.default_factory
+    value = derived(plain) if derived else plain[name]
+    default = f"`{str(value).lower() if isinstance(value, bool) else value}`" if value not in (None, "") else ""
+    accepted = "/".join(f"`{choice}`" for choice in get_args(field.annotation) if isinstance(choice, str))
+    told = ", ".join(filter(None, (default, accepted or bounds(field))))
+    return f"`{variable(name)}`{f' ({told})' * bool(told)}: {field.description}"
 
 
 def bodies() -> str:
-    """Return the table of the actions' bodies."""
-    rows = ((f"`{name}`", action.zh, fields(action.body)) for name, action in COMMANDS.items())
-    return table(("action", "中文", "body (`note?` in all)"), rows)
-
-
-def updates(actions: Mapping[str, AnyAction]) -> str:
-    """Return the table of the examples that the Temporal UI shows for these actions."""
-    rows = ((f"`{name}`", action.zh, f"`{example(action)}`") for name, action in actions.items())
-    return table(("update", "中文", "data"), rows)
+    """Return the list of the actions' bodies; the type is left out if it is text."""
+    found = ((name, action, fields(action.body).replace("` text", "`")) for name, action in COMMANDS.items())
+    return wrapped(f"`{name}` {action.zh}: {body}".replace("` or `", "`/`") for name, action, body in found)
 
 
 def fields(body: type[BaseModel]) -> str:
@@ -351,15 +336,18 @@ _TYPES = {
 
 
 def problems() -> str:
-    """Return the table of problem types."""
+    """Return the list of problem types, without the beginning that they share, by status."""
     kinds = sorted(PROBLEM_KINDS.values(), key=lambda kind: (kind.status, kind.slug))
-    rows = ((f"`{URN}{kind.slug}`", str(int(kind.status)), kind.title) for kind in kinds)
-    return table(("type", "status", "title"), rows)
+    return wrapped(
+        f"**{int(status)}**: {', '.join(f'`{kind.slug}`' for kind in alike)}"
+        for status, alike in groupby(kinds, lambda kind: kind.status)
+    )
 
 
 def search_attributes() -> str:
-    """Return the table of search attributes."""
-    return table(
-        ("attribute", "type", "meaning"),
-        ((f"`{key.name}`", key.indexed_value_type.name.lower(), meaning) for key, meaning in REGISTRY.items()),
+    """Return the list of search attributes; those that are no keywords with their type."""
+    types = {key: key.indexed_value_type.name.lower() for key in REGISTRY}
+    return items(
+        (key.name, meaning if types[key] == "keyword" else f"{meaning} Type `{types[key]}`.")
+        for key, meaning in REGISTRY.items()
     )
