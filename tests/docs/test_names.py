@@ -184,7 +184,7 @@ def test_documented_queries_use_attributes_that_exist(query: str) -> None:
 
 def test_every_kind_of_channel_is_documented_with_its_keys_and_no_other() -> None:
     kinds = section(page("docs/channels.md"), "Kinds of channel")
-    assert column(kinds, 0) == list(CONFIGS), "docs/channels.md, Kinds of channel, has a row for each kind"
+    assert listed(kinds) == list(CONFIGS), "docs/channels.md, Kinds of channel, has a line for each kind"
     for kind, config in CONFIGS.items():
         missing = {*config.model_fields} - {"kind", *names(kinds)}
         assert not missing, f"keys of the channel {kind} are missing in docs/channels.md"
