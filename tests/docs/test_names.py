@@ -85,7 +85,7 @@ def test_every_file_of_the_data_folder_is_documented_and_in_the_backup() -> None
 
 def test_every_state_is_in_the_glossary_and_no_other() -> None:
     assert glossary("States") == [state.value for state in State]
-    assert column(section(page("docs/what.md"), "The life of a case"), 0) == [state.value for state in State]
+    assert listed(section(page("docs/what.md"), "The life of a case")) == [state.value for state in State]
 
 
 def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
@@ -96,7 +96,7 @@ def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
 def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
     states = [state.value for state in PartState]
     assert glossary("Parts") == states
-    assert column(section(page("docs/what.md"), "Parts of a case"), 0) == states
+    assert listed(section(page("docs/what.md"), "Parts of a case")) == states
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
@@ -128,7 +128,7 @@ def test_every_role_is_in_the_glossary_and_no_other() -> None:
 def test_every_clock_and_status_is_documented() -> None:
     documented = names(section(GLOSSARY, "Time"))
     assert {*CLOCKS, *(status.value for status in ClockStatus), *SLA} <= documented
-    assert column(section(page("docs/what.md"), "Clocks"), 0)[: len(CLOCKS)] == list(CLOCKS)
+    assert listed(section(page("docs/what.md"), "Clocks")) == list(CLOCKS)
     assert {status.value for status in ClockStatus} <= names(section(page("docs/what.md"), "Clocks"))
 
 
