@@ -178,7 +178,7 @@ def _is_undelivered(pending: PendingActivityInfo) -> bool:
     """Return True if the next try of an activity is due, and no worker gets it: Temporal may not have its task."""
     since = max(pending.scheduled_time.seconds, pending.last_attempt_complete_time.seconds)
     is_due = pending.state == _SCHEDULED and not pending.next_attempt_schedule_time.seconds
-    return is_due and _is_overdue(since)
+    return is_due and since > 0 and _is_overdue(since)
 
 
 def stuck_runs() -> str:

@@ -7,12 +7,9 @@ Some pages are generated as a whole. Other pages are written by hand and contain
 import re
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from domain.case.actions import COMMANDS
-from domain.incident.actions import INCIDENT_COMMANDS
-from tools.docs import chain, desk, incidents, interface, keys, outages, rights, saved_views, tables
+from tools.docs import chain, desk, incidents, interface, keys, outages, rights, tables
 from tools.docs.markdown import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +34,6 @@ def decisions() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": tables.settings,
     "bodies": tables.bodies,
-    "case-updates": partial(tables.updates, COMMANDS),
-    "incident-updates": partial(tables.updates, INCIDENT_COMMANDS),
     "glossary-actions": tables.glossary_actions,
     "glossary-states": tables.glossary_states,
     "glossary-part-states": tables.glossary_part_states,
@@ -55,7 +50,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "personal-data": rights.personal_data,
     "temporal-ui-rights": rights.temporal_ui,
     "search-attributes": tables.search_attributes,
-    "saved-views": saved_views.table,
     "desk-lists": desk.lists,
     "outages": outages.outages,
     "routes": interface.routes,
@@ -66,10 +60,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "channel-keys": keys.channels,
     "registration": keys.registration,
     "filters": keys.filters,
-    "call-body": keys.call_body,
-    "call-figures": keys.call_figures,
-    "incident-body": keys.incident_body,
-    "incident-fields": keys.incident_fields,
 }
 """Blocks in pages that are written by hand."""
 

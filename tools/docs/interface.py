@@ -59,9 +59,9 @@ def commands() -> str:
 
 
 def make_targets() -> str:
-    """Return the list of the targets of the Makefile."""
+    """Return the list of the targets of the Makefile, without the examples in brackets."""
     makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
-    rows = re.findall(r"^([a-z-]+):[^#\n]*## (.+)", makefile, re.MULTILINE)
+    rows = re.findall(r"^([a-z-]+):[^#\n]*## (.+?)(?: \(.*)?$", makefile, re.MULTILINE)
     return items((f"make {target}", purpose) for target, purpose in rows)
 
 

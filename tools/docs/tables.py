@@ -1,5 +1,6 @@
 """Tables of the documentation, generated from the code and the default catalogue."""
 
+import textwrap
 import types
 from collections.abc import Iterable, Mapping
 from enum import EnumType
@@ -11,7 +12,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
-from activities.names import example
 from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.edge.problems import PROBLEM_KINDS
 from domain.assessment.assessment import ASSESSMENT_KINDS
@@ -25,7 +25,7 @@ from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
-from domain.kit.event import CANCELLATION, AnyAction, BaseKind
+from domain.kit.event import CANCELLATION, BaseKind
 from domain.shared.actors import Role
 from domain.shared.codes import Coded
 from domain.shared.value import NamedCode
@@ -33,7 +33,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
 from tools.docs.keys import bounds
-from tools.docs.markdown import bullets, table, wrapped
+from tools.docs.markdown import bullets, items, table, wrapped
 from tools.docs.rules import RULES_IN_TIME
 from workflows.kit.search_attributes import REGISTRY
 
@@ -98,7 +98,9 @@ def _word(term: NamedCode | BaseKind[Any, Any]) -> str:
 
 
 def _words(terms: Iterable[NamedCode | BaseKind[Any, Any]]) -> str:
-    return f"{', '.join(map(_word, terms))}.\n"
+    """Return terms in lines of usual width; none is broken."""
+    listed = ", ".join(_word(term).replace(" ", "\0") for term in terms)
+    return f"{textwrap.fill(listed, break_long_words=False)}.\n".replace("\0", " ")
 
 
 def _events(kinds: Iterable[BaseKind[Any, Any]]) -> str:
@@ -295,12 +297,6 @@ def bodies() -> str:
     return wrapped(f"`{name}` {action.zh}: {body}".replace("` or `", "`/`") for name, action, body in found)
 
 
-def updates(actions: Mapping[str, AnyAction]) -> str:
-    """Return the table of the examples that the Temporal UI shows for these actions."""
-    rows = ((f"`{name}`", action.zh, f"`{example(action)}`") for name, action in actions.items())
-    return table(("update", "中文", "data"), rows)
-
-
 def fields(body: type[BaseModel]) -> str:
     """Return the fields of a body with their types; a question mark marks optional fields."""
     found = (
@@ -349,8 +345,9 @@ def problems() -> str:
 
 
 def search_attributes() -> str:
-    """Return the table of search attributes."""
-    return table(
-        ("attribute", "type", "meaning"),
-        ((f"`{key.name}`", key.indexed_value_type.name.lower(), meaning) for key, meaning in REGISTRY.items()),
+    """Return the list of search attributes; those that are no keywords with their type."""
+    types = {key: key.indexed_value_type.name.lower() for key in REGISTRY}
+    return items(
+        (key.name, meaning if types[key] == "keyword" else f"{meaning} Type `{types[key]}`.")
+        for key, meaning in REGISTRY.items()
     )
