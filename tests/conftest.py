@@ -11,7 +11,7 @@ from temporalio.worker._workflow import _WorkflowWorker
 
 from activities.sealing import stamps
 
-pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables", "workers")]
+pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables")]
 
 PATIENCE_SECONDS = 60.0
 """Time after which the SDK breaks off a workflow. A busy machine may stand still for longer than its own two seconds,
