@@ -40,7 +40,7 @@ from hotline.cli import main as cli
 from hotline.settings import VARIABLE_PREFIX as SETTING
 from hotline.settings import Settings, variable
 from readmodel.migrate import metadata
-from tests.support.pages import ALL, ROOT, TEXTS, column, examples, listed, names, page, section
+from tests.support.pages import ALL, ROOT, TEXTS, examples, listed, names, page, section
 from tools.docs.interface import application
 from tools.docs.openapi import RIGHT
 from workflows.kit import search_attributes
