@@ -89,7 +89,7 @@ def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`
     return Field(
         None,
         max_length=longest,
-        description="`next_cursor` of the page before; leave it out for the first page.",
+        description="`next_cursor` of the page before; none for the first page.",
         json_schema_extra={"pattern": pattern},
     )
 
@@ -165,14 +165,12 @@ class Filters(BaseModel, extra="forbid"):
     registered_to: Instant | None = _filter("It was registered before.")
     due_before: Instant | None = _filter("Its `next_due_at` is before: late, or due by then.")
     incident: Code | None = _filter("Code of the incident it is linked to (并案).")
-    lost: Lost | None = _filter(
-        "It is open, and its workflow is lost (流程丢失): `ended` by hand, `missing`, or `reset`."
-    )
+    lost: Lost | None = _filter("It is open, its workflow lost (流程丢失): `ended` by hand, `missing` or `reset`.")
     q: str | None = Field(
         None,
         min_length=1,
         max_length=100,
-        description="Words or Chinese characters to find: number, caller's name, telephone, account number, address,"
+        description="Words or Chinese characters in number, caller's name, telephone, account number, address or"
         " description; all must occur.",
         examples=["下闸新村"],
     )
@@ -189,8 +187,8 @@ class Listing(Filters, Paging):
 
     sort: Sort = Field(
         Sort.REGISTERED,
-        description="`registered`: the newest first; `due`: the earliest `next_due_at` first, so late ones"
-        " before all others; `priority`: P1 first, of one priority the oldest registration first.",
+        description="`registered`: newest first; `due`: earliest `next_due_at` first, so late ones ahead;"
+        " `priority`: P1 first, then oldest registration.",
     )
     format: Literal["json", "csv", "xlsx"] = Field(
         "json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."

@@ -31,6 +31,7 @@ from bench import (
     history,
     lists,
     open_cases,
+    postgres,
     power,
     rebuild_workflows,
     report,
@@ -198,7 +199,7 @@ async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a 
 
 async def long_lists(*, quick: bool) -> Result:
     """Measure pages of a million cases on PostgreSQL."""
-    pages = await asyncio.to_thread(lists.measure, count := QUICK_COUNT if quick else MILLION)
+    pages = await postgres.in_thread(lists.measure, count := QUICK_COUNT if quick else MILLION)
     desk = next(page for page in pages if page.desk)
     unindexed = [str(page) for page in pages if page.scans]
     figures = [

@@ -87,7 +87,7 @@ class Report:
 async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
     """Measure reports of calls, and the look-up of a caller, on PostgreSQL."""
     count, cases = (200_000, 50_000) if quick else (10_000_000, 1_000_000)
-    found = await asyncio.to_thread(reports, count)
+    found = await postgres.in_thread(reports, count)
     looked_up = await lookups(cases)
     figures = [
         *(Figure(f"{one.name}, {one.calls:,} of {count:,} calls", one.seconds, "s", one.bar_seconds) for one in found),

@@ -1,6 +1,5 @@
 """Import of call detail records by `hotline calls import` into PostgreSQL, and once more, when nothing is new."""
 
-import asyncio
 import os
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 from subprocess import PIPE, run
 from typing import Any
 
-from bench.postgres import running
+from bench.postgres import in_thread, running
 from bench.report import Figure
 from bench.server import ServiceError
 from readmodel.migrate import migrate
@@ -42,7 +41,7 @@ class Import:
 
 async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
     """Return the figures of an import. Raises ServiceError if the command fails."""
-    return await asyncio.to_thread(_measure, QUICK_ROWS if quick else ROWS)
+    return await in_thread(_measure, QUICK_ROWS if quick else ROWS)
 
 
 def _measure(count: int) -> tuple[list[Figure], dict[str, Any]]:

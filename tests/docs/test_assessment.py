@@ -1,11 +1,9 @@
 """The month of docs/assessment.md, computed by hand there, agrees with the program on both kinds of database."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -38,9 +36,9 @@ from readmodel.assessments.months import GivenValue, replace_given_values
 from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from tests.support.assessment import MONTH, UNTIL, at, computed, month, play, results
-from tests.support.pages import names
+from tests.support.pages import examples, names, page, section
 
-PAGE = Path("docs/assessment.md")
+PAGE = page("docs/assessment.md")
 ONE, OTHER = Actor(id="10023", role=Role.AGENT), Actor(id="10024", role=Role.AGENT)
 REPAIR = Actor(id="30011", role=Role.CREW, department="repair")
 NETWORK = Actor(id="30020", role=Role.CREW, department="network")
@@ -48,7 +46,7 @@ CATALOGUE = load_catalogue(DEFAULT_CATALOGUE)
 COLUMNS = {
     "10023": (Subject.AGENT, "10023"),
     "10024": (Subject.AGENT, "10024"),
-    "`repair`": (Subject.DEPARTMENT, "repair"),
+    "repair": (Subject.DEPARTMENT, "repair"),
     "company": (Subject.COMPANY, "company"),
 }
 DIGEST = "6fa13e89ad52d2e412a0871411ef4bed8a4ef5fd5b49c6f3af2e26508d9adf7c"
@@ -159,18 +157,19 @@ def month_by_hand(database_url: str) -> Iterator[tuple[Engine, dict[str, str]]]:
 
 def shown(item: Item, row: str) -> str:
     if row in ("score", "grade"):
-        return f"`{item.grade}`" if row == "grade" else str(item.score)
-    value = item.figures.get(row.strip("`"), FigureValue(value=None))
+        return str(item.grade if row == "grade" else item.score)
+    value = item.figures.get(row, FigureValue(value=None))
     if value.denominator is not None:
-        return f"{value.numerator} / {value.denominator}"
+        return f"{value.numerator}/{value.denominator}"
     return "-" if value.value is None else str(value.value)
 
 
 def test_the_month_computed_by_hand_agrees_with_the_program(month_by_hand: tuple[Engine, dict[str, str]]) -> None:
     database, _ = month_by_hand
     computed(database, month())
-    table = re.findall(r"^\|(.*)\|$", PAGE.read_text().split("| figure | 10023")[1], re.MULTILINE)
-    rows = [[cell.strip() for cell in line.split("|")] for line in table[1:]]
+    _, table = examples(section(PAGE, "One month by hand"))
+    head, *rows = [line.split() for line in table.text.splitlines()]
+    assert head[1:] == [*COLUMNS]
     assert len(rows) == 15
     for column, (by, subject) in enumerate(COLUMNS.values(), start=1):
         item = results(database, by)[subject]
@@ -201,11 +200,11 @@ def test_the_month_without_the_excluded_case_agrees_as_well(month_by_hand: tuple
     company = results(database, Subject.COMPANY)["company"]
     assert [shown(company, row) for row in ("cases", "signed_in_time", "replied_in_time", "reworked")] == [
         "6",
-        "5 / 5",
-        "4 / 5",
-        "0 / 5",
+        "5/5",
+        "4/5",
+        "0/5",
     ]
-    assert [shown(company, row) for row in ("solution_rate", "satisfaction_rate")] == ["3 / 3", "3 / 3"]
+    assert [shown(company, row) for row in ("solution_rate", "satisfaction_rate")] == ["3/3", "3/3"]
     assert company.figures["signed_in_time"].excluded == 2
 
 
@@ -239,6 +238,6 @@ def test_a_month_has_the_digest_that_it_always_had(month_by_hand: tuple[Engine, 
 
 
 def test_every_figure_and_state_is_on_the_page() -> None:
-    named = names(PAGE.read_text())
+    named = names(PAGE)
     assert {figure.name for figure in FIGURES} <= named
     assert {state.value for state in AssessmentState} <= named

@@ -39,10 +39,9 @@ COUNTED = section(page("docs/assessment.md"), "What counts, and for whom")
 BILLING = REPAIR.model_copy(update={"id": "30031", "department": "billing"})
 
 
-def test_every_rule_has_a_paragraph_with_an_example() -> None:
-    paragraphs = dict(re.findall(r"^\*\*(.+?)\.\*\* (.+(?:\n.+)*)", COUNTED, re.MULTILINE))
-    assert {*paragraphs} >= RULES
-    assert [rule for rule, text in paragraphs.items() if "\n*Example:* " not in text] == []
+def test_every_rule_has_an_example() -> None:
+    examples = COUNTED.partition("An example of each rule:")[2]
+    assert {*re.findall(r"^- \*\*(.+?)\.\*\* \w", examples, re.MULTILINE)} >= RULES
 
 
 def called(when: datetime, service: str, place: int = 1, incident: str | None = None) -> Registration:
@@ -68,7 +67,7 @@ def played(database: Engine, start: Registration, *steps: Step) -> None:
     computed(database, month())
 
 
-@pytest.mark.parametrize(("granted", "in_time", "extended"), [(True, "1 / 1", "1 / 1"), (False, "0 / 1", "0 / 1")])
+@pytest.mark.parametrize(("granted", "in_time", "extended"), [(True, "1/1", "1/1"), (False, "0/1", "0/1")])
 def test_a_promise_kept_within_its_extension_is_in_time_and_extended(
     database: Engine, granted: bool, in_time: str, extended: str
 ) -> None:
@@ -97,7 +96,7 @@ def test_a_case_that_is_reopened_is_judged_for_both_cycles(database: Engine) -> 
         *work(4, "09:05", "09:30", "10:00", "10:30", ONE),
     )
     found = figures(database, Subject.DEPARTMENT, "repair", "cases", "reopened", "resolved_in_time", "signed_in_time")
-    assert found == ["1", "1 / 1", "2 / 2", "2 / 2"]
+    assert found == ["1", "1/1", "2/2", "2/2"]
 
 
 def settled(database: Engine, place: int) -> str:
@@ -115,11 +114,11 @@ def test_cases_of_an_incident_count_as_any_other_until_they_are_excluded(databas
     numbers = [settled(database, place) for place in (1, 2, 3)]
     names = "cases", "replied_in_time", "resolved_in_time"
     computed(database, month())
-    assert figures(database, Subject.COMPANY, "company", *names) == ["3", "3 / 3", "3 / 3"]
+    assert figures(database, Subject.COMPANY, "company", *names) == ["3", "3/3", "3/3"]
     asked = ("force_majeure", "The main broke in the storm.", "Report 7", "10023", UNTIL)
     with writing(database) as connection:
         for place, number in enumerate(numbers[:2]):
             request(connection, Exclusion(f"{place:032x}", number, *asked, True, "40001", UNTIL, "Seen."))
         forget(connection, MONTH)
     computed(database, month())
-    assert figures(database, Subject.COMPANY, "company", *names) == ["3", "1 / 1", "1 / 1"]
+    assert figures(database, Subject.COMPANY, "company", *names) == ["3", "1/1", "1/1"]

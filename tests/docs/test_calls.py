@@ -12,13 +12,15 @@ from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import save_calls
 from readmodel.calls.report import Grouping, ReportItem, call_report, replace_duties
-from tests.support.pages import names, page, section
+from tests.support.pages import examples, names, page, section
 
 PAGE = page("docs/calls.md")
 BY_HAND = section(PAGE, "A day by hand")
-ROWS = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in BY_HAND.splitlines() if line.startswith("|")]
-CALLS = [row for row in ROWS if row[0].isdigit()]
-HEAD, *FIGURES = [row for row in ROWS if len(row) == len(ROWS[-1]) and "---" not in row]
+CALLS, (HEAD, *FIGURES) = (
+    [["" if cell == "-" else cell for cell in line.split()] for line in block.text.splitlines()]
+    for block in examples(BY_HAND)
+)
+del CALLS[0]
 DAY = datetime(2026, 8, 3, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
 
 END = DAY + timedelta(days=1)

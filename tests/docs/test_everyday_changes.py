@@ -4,22 +4,29 @@ import re
 
 import pytest
 
-from tests.support.pages import ROOT, cells, names, page, section
+from tests.support.pages import ROOT, names, page, section
 
-CHANGES = section(page("CONTRIBUTING.md"), "Everyday changes")
-NAMED = [cell for cell in cells(CHANGES, 0) if not cell.startswith("---")]
-ROWS = list(zip(NAMED, cells(CHANGES, 1), strict=True))
-LAYERS = ROWS.index(("step", "file"))
-TABLE, STEPS = ROWS[1:LAYERS], [row for row in ROWS[LAYERS:] if row != ("step", "file")]
+
+def items(text: str) -> list[str]:
+    """Return the items of the lists of a text, each in one line."""
+    return [re.sub(r"\s+", " ", item) for item in re.findall(r"^- (.+(?:\n  .+)*)", text, re.MULTILINE)]
+
+
+CHANGES, _, LAYERS = section(page("CONTRIBUTING.md"), "Everyday changes").partition("\n### ")
+TABLE = [
+    (change, files) for item in items(CHANGES) for change, files in re.findall(r"^\*\*([a-z\[].*?)\*\*: (.+)", item)
+]
+NOTES = [item for item in items(CHANGES) if re.match(r"\*\*[A-Z]", item)]
+STEPS = [(file, step) for item in items(LAYERS) for file, _, step in [item.partition(": ")]]
 MOST_FILES = 2
-BULLETS = re.split(r"^- ", CHANGES.partition("### ")[0], flags=re.MULTILINE)[1:]
-SAID = [f"{change} {files}" for change, files in TABLE + STEPS] + BULLETS
-"""Every row and every bullet that names symbols and files."""
+SAID = [f"{change} {files}" for change, files in TABLE + STEPS] + NOTES
+"""Every change, step and note that names symbols and files."""
 
 
 def test_every_change_is_listed_once() -> None:
-    assert len({change for change, _ in TABLE}) == len(TABLE) == 22
-    assert len({step for step, _ in STEPS}) == len(STEPS) == 41
+    assert len({change for change, _ in TABLE}) == len(TABLE) == 20
+    assert len({step for _, step in STEPS}) == len(STEPS) == 40
+    assert len(TABLE) + len(NOTES) == len(items(CHANGES))
 
 
 @pytest.mark.parametrize(("change", "files"), TABLE, ids=[change for change, _ in TABLE])
@@ -39,7 +46,7 @@ def test_symbols_that_a_change_names_are_in_a_file_that_it_names(text: str) -> N
     assert [name for name in symbols if not re.search(rf"^(class )?{name}\b", source, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize(("step", "file"), STEPS, ids=[step for step, _ in STEPS])
-def test_a_step_of_a_change_in_several_layers_has_one_file(step: str, file: str) -> None:
+@pytest.mark.parametrize(("file", "step"), STEPS, ids=[step for _, step in STEPS])
+def test_a_step_of_a_change_in_several_layers_has_one_file(file: str, step: str) -> None:
     [path] = names(file)
     assert (ROOT / path).exists(), step

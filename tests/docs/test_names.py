@@ -21,6 +21,7 @@ from api.edge.middleware import Metrics
 from api.edge.problems import PROBLEM_KINDS, URN
 from api.parameters import Flag, Listing
 from api.temporal_ui.pages import VIEWS
+from bench.__main__ import NAMES as PARTS_OF_BENCHMARK
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
@@ -39,7 +40,7 @@ from hotline.cli import main as cli
 from hotline.settings import VARIABLE_PREFIX as SETTING
 from hotline.settings import Settings, variable
 from readmodel.migrate import metadata
-from tests.support.pages import ALL, ROOT, TEXTS, column, examples, listed, names, page, section
+from tests.support.pages import ALL, ROOT, TEXTS, examples, listed, names, page, section
 from tools.docs.interface import application
 from tools.docs.openapi import RIGHT
 from workflows.kit import search_attributes
@@ -84,7 +85,7 @@ def test_every_file_of_the_data_folder_is_documented_and_in_the_backup() -> None
 
 def test_every_state_is_in_the_glossary_and_no_other() -> None:
     assert glossary("States") == [state.value for state in State]
-    assert column(section(page("docs/what.md"), "The life of a case"), 0) == [state.value for state in State]
+    assert listed(section(page("docs/what.md"), "The life of a case")) == [state.value for state in State]
 
 
 def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
@@ -95,7 +96,7 @@ def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
 def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
     states = [state.value for state in PartState]
     assert glossary("Parts") == states
-    assert column(section(page("docs/what.md"), "Parts of a case"), 0) == states
+    assert listed(section(page("docs/what.md"), "Parts of a case")) == states
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
@@ -127,7 +128,7 @@ def test_every_role_is_in_the_glossary_and_no_other() -> None:
 def test_every_clock_and_status_is_documented() -> None:
     documented = names(section(GLOSSARY, "Time"))
     assert {*CLOCKS, *(status.value for status in ClockStatus), *SLA} <= documented
-    assert column(section(page("docs/what.md"), "Clocks"), 0)[: len(CLOCKS)] == list(CLOCKS)
+    assert listed(section(page("docs/what.md"), "Clocks")) == list(CLOCKS)
     assert {status.value for status in ClockStatus} <= names(section(page("docs/what.md"), "Clocks"))
 
 
@@ -183,7 +184,7 @@ def test_documented_queries_use_attributes_that_exist(query: str) -> None:
 
 def test_every_kind_of_channel_is_documented_with_its_keys_and_no_other() -> None:
     kinds = section(page("docs/channels.md"), "Kinds of channel")
-    assert column(kinds, 0) == list(CONFIGS), "docs/channels.md, Kinds of channel, has a row for each kind"
+    assert listed(kinds) == list(CONFIGS), "docs/channels.md, Kinds of channel, has a line for each kind"
     for kind, config in CONFIGS.items():
         missing = {*config.model_fields} - {"kind", *names(kinds)}
         assert not missing, f"keys of the channel {kind} are missing in docs/channels.md"
@@ -224,6 +225,11 @@ def test_every_make_target_is_documented_and_no_other() -> None:
     assert set(documented) == targets
     mentioned = {f"make {target}" for target in re.findall(r"`make ([a-z-]+)", ALL)}
     assert mentioned <= targets
+
+
+def test_every_part_of_the_benchmark_has_a_figure_and_no_other() -> None:
+    figures = section(page("docs/development.md"), "Figures")
+    assert sorted(re.findall("^- `([a-z-]+)`", figures, re.MULTILINE)) == sorted(PARTS_OF_BENCHMARK)
 
 
 @pytest.mark.parametrize(("prove", "name"), [(Templates, "staff/default.zh.txt"), (Documents, "documents/notice.html")])

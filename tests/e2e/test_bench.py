@@ -32,6 +32,7 @@ against.ROOT = Path(sys.argv.pop(1))
 __main__.main()
 """
 INTERRUPTED = 130
+AGAINST = ("--against", "HEAD", "--rounds", "1")
 
 
 def repository(folder: Path, installing: str) -> Path:
@@ -42,11 +43,11 @@ def repository(folder: Path, installing: str) -> Path:
 class Bench:
     """The benchmark in a process of its own, with its temporary folders in one of ours; a test may leave it running."""
 
-    def __init__(self, folder: Path, installing: str) -> None:
+    def __init__(self, folder: Path, root: Path, *arguments: str) -> None:
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
         self._log = folder / "bench.log"
-        argv = [sys.executable, "-c", BENCH, str(repository(folder, installing)), "--against", "HEAD", "--rounds", "1"]
+        argv = [sys.executable, "-c", BENCH, str(root), *arguments]
         with self._log.open("wb") as log:
             env = os.environ | {"TMPDIR": str(self.temporary)}
             self._process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
@@ -100,7 +101,7 @@ async def test_the_service_runs_in_the_mode_that_the_benchmark_is_told(mode: str
 
 @pytest.mark.parametrize("sign", [pytest.param(signal.SIGINT, marks=pytest.mark.night), signal.SIGTERM])
 def test_a_benchmark_that_is_ended_leaves_no_server_and_no_folder(tmp_path: Path, sign: signal.Signals) -> None:
-    with Bench(tmp_path, AT_ONCE) as bench:
+    with Bench(tmp_path, repository(tmp_path, AT_ONCE), *AGAINST) as bench:
         programs = json.loads(bench.wait_for("hotline-bench-*/run.json", '"api"').read_bytes())
         assert {*programs} >= {"temporal", "worker", "api"}
         assert bench.end(sign) == INTERRUPTED
@@ -109,9 +110,18 @@ def test_a_benchmark_that_is_ended_leaves_no_server_and_no_folder(tmp_path: Path
 
 
 def test_a_benchmark_that_is_ended_ends_the_installation(tmp_path: Path) -> None:
-    with Bench(tmp_path, FOR_EVER) as bench:
+    with Bench(tmp_path, repository(tmp_path, FOR_EVER), *AGAINST) as bench:
         installing = int(bench.wait_for("hotline-bench-*/pid", "\n").read_text())
         assert started_at(installing)
         assert bench.end(signal.SIGINT) == INTERRUPTED
     wait_until(lambda: started_at(installing) is None, lambda: "the installation goes on")
     assert not [*bench.temporary.iterdir()]
+
+
+def test_a_benchmark_that_is_ended_ends_the_thread_that_uses_postgresql(tmp_path: Path) -> None:
+    with Bench(tmp_path, ROOT, "--only", "lists") as bench:
+        file = bench.wait_for("hotline-bench-postgres-*/data/postmaster.pid", "ready")
+        postgresql = int(file.read_text().split()[0])
+        assert bench.end(signal.SIGTERM) == INTERRUPTED
+    assert started_at(postgresql) is None
+    assert not [*bench.temporary.glob("hotline-bench-*")]

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import psycopg
 import pytest
+from filelock import FileLock
 from sqlalchemy import make_url
 
 from readmodel.migrate import migrate
@@ -26,9 +27,14 @@ def postgresql() -> Iterator[PostgresServer]:
     """The server, shared by the workers of one run and stopped by the last of them."""
     # Not under pytest's own folder: the server changes its user where the tests run as root, who may not look there.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
-    server = get_server(Path(tempfile.gettempdir()) / f"hotline-postgresql-{run}", cleanup_mode="delete")
+    folder = Path(tempfile.gettempdir())
+    # The last one deletes the folder, which another may just have found.
+    taking_turns = FileLock(folder / "hotline-postgresql.lock")
+    with taking_turns:
+        server = get_server(folder / f"hotline-postgresql-{run}", cleanup_mode="delete")
     yield server
-    server.cleanup()
+    with taking_turns:
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -130,14 +130,9 @@ def _become(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, stream
         os._exit(1)  # what comes here is no program that ends itself, as all of the service do
 
 
-def share() -> None:
-    """Have one process with the modules for all workers that are forked from now on. It imports them when asked."""
-    _modules()
-
-
 @cache
 def _modules() -> socket.socket:
-    """Start the process with the modules, with which it ends; return the way to it."""
+    """Start the process with the modules, once for each pytest worker, with which it ends; return the way to it."""
     ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
     with theirs:
         fd = theirs.fileno()
@@ -149,26 +144,20 @@ def _modules() -> socket.socket:
 
 def _serve(requests: socket.socket) -> None:
     """Fork a process for each request, which starts its program and says its process id and its end."""
+    for each in MODULES:
+        import_module(each)
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         request, fds, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 4)
         if not request:
             return
-        _import_modules()
         if os.fork() == 0:
             argv, env, cwd = json.loads(request)
             _monitor(socket.socket(fileno=fds[0]), argv, env, cwd, fds[1:])
         for fd in fds:
             os.close(fd)
-
-
-@cache
-def _import_modules() -> None:
-    """Import what programs import, for the first of them."""
-    for each in MODULES:
-        import_module(each)
-    gc.collect()
-    gc.freeze()
 
 
 def _monitor(told: socket.socket, argv: list[str], env: dict[str, str], cwd: str, streams: list[int]) -> NoReturn:

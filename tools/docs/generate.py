@@ -60,10 +60,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "channel-keys": keys.channels,
     "registration": keys.registration,
     "filters": keys.filters,
-    "call-body": keys.call_body,
-    "call-figures": keys.call_figures,
-    "incident-body": keys.incident_body,
-    "incident-fields": keys.incident_fields,
 }
 """Blocks in pages that are written by hand."""
 

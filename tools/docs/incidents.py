@@ -7,7 +7,6 @@ from domain.incident.incident import INCIDENT_FINISH, MERGE_FAILED, SUSPECT
 from domain.incident.state import ENDS, LINKABLE, IncidentAction, IncidentKind, IncidentState
 from domain.shared.actors import Role
 from tools.docs.markdown import table
-from tools.docs.tables import fields
 
 
 def diagram() -> str:
@@ -35,7 +34,9 @@ def actions() -> str:
 def _row(action: IncidentAction) -> tuple[str, ...]:
     sources = ", ".join(f"`{state}`" for state in _in_order(action.sources))
     roles = ", ".join(f"`{role}`" for role in Role if role in action.roles)
-    return f"`{action.name}`", action.zh, sources, roles, fields(action.body)
+    fields = action.body.model_fields.items()
+    body = ", ".join(f"`{name}{'' if field.is_required() else '?'}`" for name, field in fields if name != "note")
+    return f"`{action.name}`", action.zh, sources, roles, body
 
 
 def _in_order(states: AbstractSet[IncidentState]) -> list[str]:

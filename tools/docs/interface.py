@@ -18,6 +18,8 @@ from tools.docs import openapi
 from tools.docs.markdown import items, wrapped
 
 EVERYBODY = "everybody"
+_MEANT = re.compile("^(List|Read) (?!and |or )(the )?")
+"""What GET says of a route by itself."""
 _ACTING = "/actions/"
 """Part of the address of an action: the page describes them by one row for each kind of entity."""
 
@@ -42,7 +44,7 @@ def written_document() -> str:
 def routes() -> str:
     """Return the list of the routes that OpenAPI describes, but for actions, with their rights."""
     return wrapped(
-        f"`{method.upper()} {path}` ({f'`{right}`' if right else EVERYBODY}): {operation['summary']}"
+        f"`{method.upper()} {path}` ({f'`{right}`' if right else EVERYBODY}): {_MEANT.sub('', operation['summary'])}"
         for path, methods in document()["paths"].items()
         for method, operation in methods.items()
         for right in [operation.get(openapi.RIGHT)]
@@ -57,9 +59,9 @@ def commands() -> str:
 
 
 def make_targets() -> str:
-    """Return the list of the targets of the Makefile."""
+    """Return the list of the targets of the Makefile, without the examples in brackets."""
     makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
-    rows = re.findall(r"^([a-z-]+):[^#\n]*## (.+)", makefile, re.MULTILINE)
+    rows = re.findall(r"^([a-z-]+):[^#\n]*## (.+?)(?: \(.*)?$", makefile, re.MULTILINE)
     return items((f"make {target}", purpose) for target, purpose in rows)
 
 

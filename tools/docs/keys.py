@@ -14,17 +14,14 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.calls import NewCall
 from api.complaints.cases import NewComplaint
-from api.incidents.answers import IncidentItem, NewIncident
 from api.parameters import Listing
-from api.reports.calls import CallNumbers
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import ClockNorm, Count, Duration, Share, Tries, WorkingDays
 from hotline.cli import main as cli
 from hotline.files.catalogue import CalendarRules
-from tools.docs.markdown import Entry, explained, sections, table, wrapped
+from tools.docs.markdown import Entry, explained, sections, wrapped
 
 Model = type[BaseModel]
 
@@ -77,16 +74,6 @@ def channels() -> str:
     return _places(ChannelFile)
 
 
-def incident_body() -> str:
-    """Return the table of the fields that declare an incident."""
-    return _fields(NewIncident)
-
-
-def incident_fields() -> str:
-    """Return the table of an incident's fields."""
-    return _fields(IncidentItem)
-
-
 def registration() -> str:
     """Return the list of the fields that register a complaint."""
     return wrapped(explained(_entries(NewComplaint)))
@@ -95,16 +82,6 @@ def registration() -> str:
 def filters() -> str:
     """Return the list of the parameters of a list of complaints."""
     return wrapped(explained(_entries(Listing)))
-
-
-def call_body() -> str:
-    """Return the table of the fields that report a call."""
-    return _fields(NewCall)
-
-
-def call_figures() -> str:
-    """Return the table of the figures of a report of calls."""
-    return _fields(CallNumbers)
 
 
 def options() -> str:
@@ -124,10 +101,6 @@ def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN4
         yield from _commands(command, f"{name} {own}".lstrip())
     if not hasattr(group, "commands"):
         yield name, group
-
-
-def _fields(model: Model) -> str:
-    return table(("key", "takes", "meaning"), ((f"`{name}`", *rest) for name, *rest in _keys(model)))
 
 
 def _places(file: Model) -> str:
