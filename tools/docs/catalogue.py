@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import AssessmentNorms
@@ -76,10 +77,10 @@ def _codes(codes: Iterable[str]) -> str:
 
 def _sourced(rows: Iterable[tuple[str, Sequence[str]]]) -> str:
     """Return a list with the sources of each row, which are said once if they are the same."""
-    rows = [(text, ", ".join(source)) for text, source in rows]
-    if len(rows) > 1 and len({source for _, source in rows}) == 1:
-        return f"Source of all: {rows[0][1]}.\n\n{wrapped(text for text, _ in rows)}"
-    return wrapped(f"{text} ({source})" for text, source in rows)
+    lettered = [(text, ", ".join(source)) for text, source in rows]
+    if len(lettered) > 1 and len({letters for _, letters in lettered}) == 1:
+        return f"Source of all: {lettered[0][1]}.\n\n{wrapped(text for text, _ in lettered)}"
+    return wrapped(f"{text} ({letters})" for text, letters in lettered)
 
 
 def _surge(norm: SurgeNorm) -> str:
@@ -180,12 +181,12 @@ def _assessment(norms: AssessmentNorms) -> str:
 
 
 def _weights(norms: AssessmentNorms) -> str:
-    lines, subject = [], None
-    for w in norms.weights:
-        if w.by.value != subject:
-            subject = w.by.value
-            lines.append(f"- {subject}")
-        lines.append(f"  - `{w.figure}`: {w.weight}, {w.zero_at:g}–{w.full_at:g} ({', '.join(w.source)})")
+    lines = list[str]()
+    for subject, weights in groupby(norms.weights, lambda weight: weight.by.value):
+        lines.append(f"- {subject}")
+        lines += (
+            f"  - `{w.figure}`: {w.weight}, {w.zero_at:g}–{w.full_at:g} ({', '.join(w.source)})" for w in weights
+        )
     return "\n".join(lines) + "\n"
 
 
