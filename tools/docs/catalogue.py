@@ -184,9 +184,7 @@ def _weights(norms: AssessmentNorms) -> str:
     lines = list[str]()
     for subject, weights in groupby(norms.weights, lambda weight: weight.by.value):
         lines.append(f"- {subject}")
-        lines += (
-            f"  - `{w.figure}`: {w.weight}, {w.zero_at:g}–{w.full_at:g} ({', '.join(w.source)})" for w in weights
-        )
+        lines += (f"  - `{w.figure}`: {w.weight}, {w.zero_at:g}–{w.full_at:g} ({', '.join(w.source)})" for w in weights)
     return "\n".join(lines) + "\n"
 
 
