@@ -7,7 +7,7 @@ from itertools import groupby
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import AssessmentNorms
 from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, SurgeNorm
-from domain.catalogue.terms import CLOCKS
+from domain.catalogue.terms import CLOCKS, ClockName
 from domain.shared.codes import Coded
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
@@ -31,7 +31,7 @@ _OWED = """The default catalogue has no credits. England's Guaranteed Standards
 case. The amounts are in pounds. Each credit needs an approval. *Unknown* is a gap of the catalogue: the amount was not
 found, and nothing is credited."""
 _UNITS = {"seconds": "s", "minutes": "min", "hours": "h", "days": "d", "working_days": "working d"}
-_OFTEN = "follow_up"
+_OFTEN: ClockName = "follow_up"
 """The clock that most services promise alike."""
 
 

@@ -19,7 +19,7 @@ from tools.docs.markdown import items, wrapped
 
 EVERYBODY = "everybody"
 _MEANT = re.compile("^(List|Read) (?!and |or )(the )?")
-"""What GET says of a route by itself."""
+"""Beginnings of a summary that the method GET tells by itself."""
 _ACTING = "/actions/"
 """Part of the address of an action: the page describes them by one row for each kind of entity."""
 
