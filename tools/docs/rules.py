@@ -2,8 +2,9 @@
 
 RULES_IN_TIME = """## Conditions of time
 
-The service refuses the rest: with 409, unless the list says otherwise. The answer names the rule, the dates and the
-possible actions. The figures are those of the [default catalogue](catalogue.md#rules-of-the-chain).
+Outside these conditions the service refuses an action, with 409 unless the list says otherwise. The answer names the
+rule, the dates and the possible actions. The figures are those of the
+[default catalogue](catalogue.md#rules-of-the-chain).
 
 - 派单 `dispatch` in `dispatched`: to another department or assignee only (422 `same-department`).
 - 派单 `dispatch` in `in_progress`: to another department (422), by dispatcher or supervisor (403).
