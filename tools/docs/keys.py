@@ -87,8 +87,8 @@ def filters() -> str:
 def options() -> str:
     """Return the list of all arguments and options, by command."""
     found = _commands(typer.main.get_command(cli.app), "")
-    by_command = {f"`{name}`": [*map(_option, command.params)] for name, command in found if command.params}
-    return sections(by_command, "By command:")
+    entries = {f"`{name}`": [*map(_option, command.params)] for name, command in found if command.params}
+    return sections("By command", entries)
 
 
 def _option(parameter: Any) -> Entry:  # noqa: ANN401 - the library's own types are private
@@ -129,7 +129,7 @@ def _places(file: Model) -> str:
                 head = f"**{place.head}**{f' ({place.meaning})' * bool(place.meaning)}"
                 found[f"{head}, with the keys of {_INLINE[base]}" if base else head] = own
             ahead[:0] = [each for places in inner.values() for each in places]
-    return sections(found, "By table:")
+    return sections("By table", found)
 
 
 def _keys(model: Model) -> Iterator[tuple[str, str, str]]:
