@@ -106,7 +106,7 @@ def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN4
 
 def _places(file: Model) -> str:
     """Return the keys of a file: of each table, then of the tables in it, each heading once."""
-    ahead, found = [_Place("top", file)], dict[str, list[Entry]]()
+    ahead, found = [_Place("the file", file)], dict[str, list[Entry]]()
     told = set[str]()
     while ahead:
         place = ahead.pop(0)
