@@ -169,7 +169,7 @@ READ_REFERENCE = _right(
     "read_reference",
     "查阅目录与流程",
     _STAFF,
-    "The catalogue, the lifecycle, the people of the company, and this table.",
+    "The catalogue, the lifecycle, the people of the company, and the rights.",
 )
 RIGHTS = tuple(_RIGHTS)
 """Rights that are no actions: to routes, and `READ_RECORDINGS` to a field."""

@@ -79,7 +79,7 @@ def _sourced(rows: Iterable[tuple[str, Sequence[str]]]) -> str:
     """Return a list with the sources of each row, which are said once if they are the same."""
     lettered = [(text, ", ".join(source)) for text, source in rows]
     if len(lettered) > 1 and len({letters for _, letters in lettered}) == 1:
-        return f"Source of all: {lettered[0][1]}.\n\n{wrapped(text for text, _ in lettered)}"
+        return f"{wrapped(text for text, _ in lettered)}\nSource of all: {lettered[0][1]}.\n"
     return wrapped(f"{text} ({letters})" for text, letters in lettered)
 
 
@@ -105,10 +105,11 @@ def _services(catalogue: Catalogue) -> str:
     )
     often = {service.code: _clock_norm(service.norm_of(_OFTEN)) for service in catalogue.services}
     [(usual, _)] = Counter(often.values()).most_common(1)
-    others = "".join(f"; `{code}` {norm}" for code, norm in often.items() if norm != usual)
+    without = _codes(code for code, norm in often.items() if norm == _clock_norm(None))
+    others = "".join(f"; `{code}` {norm}" for code, norm in often.items() if norm not in (usual, _clock_norm(None)))
     approved = _codes(service.code for service in catalogue.services if service.needs_approval)
     alike = (
-        f"`{_OFTEN}` of all: {usual}{others}",
+        f"`{_OFTEN}` of all{f' but {without}' * bool(without)}: {usual}{others}",
         f"Completed only after management's decision (报批): {approved or 'none'}",
     )
     return f"{_SERVICES.lstrip()}\n{shown}\n{wrapped(alike)}"

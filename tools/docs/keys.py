@@ -87,7 +87,8 @@ def filters() -> str:
 def options() -> str:
     """Return the list of all arguments and options, by command."""
     found = _commands(typer.main.get_command(cli.app), "")
-    return sections({f"`{name}`": [*map(_option, command.params)] for name, command in found if command.params})
+    entries = {f"`{name}`": [*map(_option, command.params)] for name, command in found if command.params}
+    return sections("By command", entries)
 
 
 def _option(parameter: Any) -> Entry:  # noqa: ANN401 - the library's own types are private
@@ -105,7 +106,7 @@ def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN4
 
 def _places(file: Model) -> str:
     """Return the keys of a file: of each table, then of the tables in it, each heading once."""
-    ahead, found = [_Place("top", file)], dict[str, list[Entry]]()
+    ahead, found = [_Place("the file", file)], dict[str, list[Entry]]()
     told = set[str]()
     while ahead:
         place = ahead.pop(0)
@@ -128,7 +129,7 @@ def _places(file: Model) -> str:
                 head = f"**{place.head}**{f' ({place.meaning})' * bool(place.meaning)}"
                 found[f"{head}, with the keys of {_INLINE[base]}" if base else head] = own
             ahead[:0] = [each for places in inner.values() for each in places]
-    return sections(found)
+    return sections("By table", found)
 
 
 def _keys(model: Model) -> Iterator[tuple[str, str, str]]:

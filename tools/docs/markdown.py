@@ -35,15 +35,15 @@ def wrapped(texts: Iterable[str]) -> str:
     return "\n".join(wrapper.fill(f"- {text}") for text in texts) + "\n"
 
 
-def sections(entries: Mapping[str, Sequence[Entry]]) -> str:
-    """Return a list with an item for each section; what several sections have alike is explained once, ahead."""
+def sections(title: str, entries: Mapping[str, Sequence[Entry]]) -> str:
+    """Return a list, below a title, with an item for each section; what several have alike is explained once, ahead."""
     uses = Counter(entry for section in entries.values() for entry in dict.fromkeys(section))
     shared = [entry for entry, times in uses.items() if times > 1 and entry[1].endswith(".")]
     rows = []
     for head, section in entries.items():
         rest = [(name, "" if (name, meaning) in shared else meaning) for name, meaning in section]
         rows.append(f"{head}: {' '.join(explained(rest))}")
-    return f"{wrapped(explained(shared))}\n{wrapped(rows)}"
+    return f"{wrapped(explained(shared))}\n{title}:\n\n{wrapped(rows)}"
 
 
 def explained(entries: Iterable[Entry]) -> Iterator[str]:
