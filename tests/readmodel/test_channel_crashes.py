@@ -36,9 +36,11 @@ async def test_a_courier_that_ends_during_a_hang_sends_again_under_the_same_key(
     gateway.behave = gateway.hang
     harness.write(sms(gateway, to="13800138000", timeout_seconds=60), DISPATCHER.format(["sms"]))
     await harness.notify()
+    worker = ActivityEnvironment()
     async with GroupWriter(harness.database) as writer, courier(writer, harness.config(), harness.give_up) as made:
-        task = asyncio.create_task(ActivityEnvironment().run(made.deliver_notifications))
+        task = asyncio.create_task(worker.run(made.deliver_notifications))
         await harness.deliveries(lambda found: found[0]["status"] == "sending" and len(gateway.requests) == 1)
+        worker.worker_shutdown()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
