@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 SCREEN_LINES, SCREEN_WIDTH = 45, 120
 README_LINES, ROW_WIDTH = 80, 150
+PAGE_WORDS, ALL_WORDS = 3_000, 40_000
 OTHER_WORDS = "house|lane|lanes|letterbox|mailbox|moment|moments|paper|papers|parcel|postman|renewal|reterm"
 """Words that the glossary replaces by a usual one."""
 QUESTION = re.compile(
@@ -94,6 +95,14 @@ def by_hand(page: Path) -> str:
 
 def test_the_readme_is_short() -> None:
     assert len(TEXTS[ROOT / "README.md"].splitlines()) <= README_LINES
+
+
+def test_pages_are_short_and_few() -> None:
+    """By `wc -w`; decisions and the changelog grow with time."""
+    words = {page.name: len(TEXTS[page].split()) for page in PAGES if page.parent != DOCS / "decisions"}
+    del words["CHANGELOG.md"]
+    assert {page: count for page, count in words.items() if count > PAGE_WORDS} == {}
+    assert sum(words.values()) < ALL_WORDS
 
 
 def test_a_row_of_a_table_fits_one_line() -> None:
