@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import psutil
@@ -118,10 +119,12 @@ def test_a_benchmark_that_is_ended_ends_the_installation(tmp_path: Path) -> None
     assert not [*bench.temporary.iterdir()]
 
 
-def test_a_benchmark_that_is_ended_ends_the_thread_that_uses_postgresql(tmp_path: Path) -> None:
-    with Bench(tmp_path, ROOT, "--only", "lists") as bench:
-        file = bench.wait_for("hotline-bench-postgres-*/data/postmaster.pid", "ready")
-        postgresql = int(file.read_text().split()[0])
-        assert bench.end(signal.SIGTERM) == INTERRUPTED
-    assert started_at(postgresql) is None
-    assert not [*bench.temporary.glob("hotline-bench-*")]
+def test_a_benchmark_that_is_ended_ends_the_thread_that_uses_postgresql() -> None:
+    # Not in pytest's own folder, whose path may be too long for a socket.
+    with TemporaryDirectory(prefix="bench-") as folder:
+        with Bench(Path(folder), ROOT, "--only", "lists") as bench:
+            file = bench.wait_for("hotline-bench-postgres-*/data/postmaster.pid", "ready")
+            postgresql = int(file.read_text().split()[0])
+            assert bench.end(signal.SIGTERM) == INTERRUPTED
+        assert started_at(postgresql) is None
+        assert not [*bench.temporary.glob("hotline-bench-*")]
