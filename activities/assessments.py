@@ -121,7 +121,7 @@ async def _items(engine: Engine, month: Assessment, serial: int) -> list[Item]:
 
 
 async def save_call_figures(engine: Engine, writer: GroupWriter, month: Assessment) -> None:
-    """Keep the figures of calls as they are now: no event of a case tells them, and calls may be reported later."""
+    """Save the figures of calls as they are now: no event of a case tells them, and calls may be reported later."""
     zone = ZoneInfo(month.standard.calendar.timezone)
     report = await read_in_thread(engine, lambda sql: call_report(sql, Grouping.AGENT, month.since, month.until, zone))
     # A report has a line for everybody on duty as well; without a call there is nothing to assess.

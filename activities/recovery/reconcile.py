@@ -49,7 +49,7 @@ LONGEST_LAG = timedelta(minutes=5)
 STUCK_AFTER = timedelta(minutes=5)
 """Time after which a case counts as stuck that does not notice a due time or its incident's end, or publish."""
 FIRST_OVERLAP = timedelta(hours=48)
-"""The same for the first comparison of a worker: what happened while none ran."""
+"""OVERLAP of the first comparison of a worker: what happened while none ran."""
 GRACE = timedelta(seconds=5)
 """Time after a change, or after the signal `publish`, before the reconciler acts."""
 SWEEP_EVERY = timedelta(hours=1)

@@ -111,6 +111,8 @@ async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, .
             added_now = client.operator_service.add_search_attributes(adding, retry=True)
             await unless(RPCStatusCode.ALREADY_EXISTS, added_now)
         except RPCError as error:
+            if error.status is not RPCStatusCode.INVALID_ARGUMENT:  # as where all columns of a type are taken
+                raise
             listed = await client.operator_service.list_search_attributes(request, retry=True)
             if not (others := sorted(listed.custom_attributes.keys() - wanted.keys())):
                 raise

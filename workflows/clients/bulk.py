@@ -49,7 +49,7 @@ async def start_rollout(
 ) -> WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]:
     """Start the rollout, or find it running. A further one, after its end, changes what is left to change.
 
-    Raises OperatorError if somebody else's workflow, which no worker of the service gets, has its id.
+    Raises OperatorError if a workflow on another task queue, which no worker of the service gets, has its id.
     """
     edition = start.edition
     handle = await client.start_workflow(
@@ -65,17 +65,17 @@ async def start_rollout(
     )
     if (found := await handle.describe()).task_queue != task_queue:
         raise OperatorError(
-            f"no open case is moved to {edition.name}: somebody else's workflow, on the task queue {found.task_queue},"
+            f"no open case is moved to {edition.name}: a workflow on another task queue, {found.task_queue},"
             f" has the id of the rollout, {found.id}. Terminate it, and apply the catalogue again."
         )
     return handle
 
 
 async def cancel_rollout(client: Client, task_queue: str, edition: Edition) -> bool:
-    """Cancel the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
+    """Cancel the rollout of another catalogue, and wait for its end. Returns False if none of the service runs."""
     handle = client.get_workflow_handle(rollout_id(edition))
     found = await if_found(handle.describe())
-    # One that somebody else has started elsewhere changes no case, and may never end.
+    # One on another task queue changes no case, and may never end.
     if found is None or is_over(found.status) or found.task_queue != task_queue:
         return False
     if await is_not_found(handle.cancel()):

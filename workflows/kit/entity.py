@@ -42,8 +42,8 @@ message, for which Temporal allows 2 MB."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A worker that died in the middle of a batch or a computation is noticed this late."""
 LONG_HISTORY = 500
-"""Events after which a run is followed by the next, though Temporal suggests it at 4,096 only: a run cannot end if a
-signal comes while it is replayed, which takes 0.35 ms an event on an idle machine."""
+"""Events after which a run is followed by the next, though Temporal suggests it at 4,096 only: Temporal refuses the end
+if a signal has come during the task; all of the run is replayed, at 0.35 ms an event, while the next one comes."""
 MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
 _SHOWN_OTHERWISE = "shown otherwise"
@@ -85,7 +85,7 @@ async def execute(method: Any, argument: Any, longest: timedelta, summary: str, 
 
 
 def is_long() -> bool:
-    """Return True if the next run is to follow this one."""
+    """Return True if the run has more than LONG_HISTORY events, or Temporal suggests the next one."""
     run = workflow.info()
     return run.is_continue_as_new_suggested() or run.get_current_history_length() > LONG_HISTORY
 
