@@ -54,7 +54,7 @@ NEVER_ENTERED = {
         "kit/entity._update.check",
     },
     "a start that is refused makes no case, and no history of one": {
-        "service.UnknownWorkflow.run",
+        "singletons.UnknownWorkflow.run",
     },
     "API and worker compute it before they start a workflow": {
         "bulk.HandoverStart.of",
