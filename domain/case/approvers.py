@@ -36,15 +36,15 @@ class Approvers(Immutable):
 
     @property
     def next_approver(self) -> Approver | None:
-        """Approver who decides next; None if any manager may."""
+        """None if any manager may decide."""
         return self.approvers[len(self.approved_by)] if self.approvers else None
 
     def is_final(self, *, approved: bool) -> bool:
-        """Return True if this decision ends the matter: a rejection does, and the last approval."""
+        """Return True of a rejection, and of the last approval."""
         return not approved or len(self.approved_by) + 1 >= len(self.approvers)
 
     def forbidden(self, actor: Actor, *, lapsed: bool) -> Refused | None:
-        """Return the refusal for a person who does not decide next; None if this one does, or any manager may.
+        """None if this person decides next, or any manager may.
 
         The holder of the post decides, and once his time has lapsed, the deputy as well.
         """
@@ -110,7 +110,7 @@ class Decided(Immutable):
 
 
 def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], grounds: str | None = None) -> Decided:
-    """Return the result of a final decision, after those who had their turn before."""
+    """Those of `approved_by` had their turn before the final decision."""
     return Decided.taken_from(
         data,
         grounds=grounds,
@@ -122,7 +122,7 @@ def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], ground
 
 
 def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) -> tuple[Approver, ...]:
-    """Return those who decide, in turn, on this amount on top of what was approved before; empty without a list.
+    """Those who decide, in turn, on this amount on top of what was approved before; empty without a list.
 
     Raises Refused if together they are above what the last of them may decide on.
     """

@@ -102,7 +102,7 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         return self.add_event(MERGE_FAILED, at, MergeFailed(into=self.into), before)
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
-        """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
+        """Nothing is left to do for a linked case; `counts` are the cases by their answer."""
         return self.add_event(INCIDENT_FINISH, at, Finished(**counts), self.end)
 
     def forbidden(self, actor: Actor) -> Refused | None:
@@ -136,7 +136,7 @@ class News(Immutable):
 
     @classmethod
     def of(cls, incident: IncidentFields, event: BaseEvent, numbers: tuple[str, ...]) -> "News | None":
-        """Return the news of an event; None if callers do not hear of it."""
+        """None if callers do not hear of the event."""
         if not isinstance(event.data, inform.Inform):
             return None
         values = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
@@ -174,7 +174,7 @@ class IncidentBatch(Immutable):
 
 
 def unsent_news(given: Sequence[IncidentBatch | News]) -> list[News]:
-    """Return the news, without numbers of cases, of those events in the batches whose news are not given as well."""
+    """News, without numbers of cases, of those events in the batches whose news are not given as well."""
     with_news = {each.seq for each in given if isinstance(each, News)}
     batches = [each for each in given if isinstance(each, IncidentBatch)]
     found = [News.of(batch.incident, event, ()) for batch in batches for event in batch.events]

@@ -48,7 +48,7 @@ class ObjectionDecided(DecideObjection):
 
 
 def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:
-    """Return why the person is a party: author, subject, inspector, or somebody of the case; None for others."""
+    """None unless it is the author, the subject, the inspector, or somebody of the case."""
     if actor.id == objection.raised_by:
         return "has raised the objection"
     person = objection.by in (Subject.AGENT, Subject.CREW) and objection.subject == actor.id

@@ -33,7 +33,7 @@ class Object(ActionBody):
     parties: tuple[Name, ...] = omit_default((), "Ids and departments of those whom the entries of the case count for.")
 
     def decide(self, month: AssessmentFields, actor: Actor, at: datetime) -> Decision:
-        """Return the objection. Raises Refused after its time, or if raised before. SQL is asked if the case counts."""
+        """Raise Refused after the time for it, or if raised before. SQL is asked if the case counts."""
         limit = month.limit_of(OBJECTIONS)
         if limit is None or at >= limit.ends_at:
             ended = f" ended at {limit.ends_at.isoformat()}" if limit else " has ended"

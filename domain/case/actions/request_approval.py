@@ -58,7 +58,7 @@ def open_turn(case: CaseState, at: datetime) -> None:
 
 
 def _approved_before(case: CaseState) -> Decimal:
-    """Return what was approved on this case before, in its currency. A credit is owed anyway, and does not count."""
+    """In the currency of the case. A credit is owed anyway, and does not count."""
     counted = (
         decided.amount or ZERO
         for decided in case.decisions

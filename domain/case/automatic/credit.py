@@ -62,7 +62,7 @@ class _Owed(NamedTuple):
 
 
 def next_due(case: CaseState) -> Due | None:
-    """Return the next credit that is still to be raised; None if none will be, if nothing changes."""
+    """Next credit that is still to be raised; None if none will be, if nothing changes."""
     owed: list[_Owed | None] = []
     for credit in case.terms.credits:
         if credit.finding:
