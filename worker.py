@@ -185,7 +185,7 @@ async def begin_due(
 
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
-    """Return the courier's configuration. Raises FileError."""
+    """Raise FileError."""
     channels = load_channels(settings.channels).with_time_zone(in_force.catalogue.calendar.timezone)
     links = CallerLinks(ring_of(settings))
 

@@ -114,7 +114,7 @@ async def compute(
 
 
 async def _items(engine: Engine, month: Assessment, serial: int) -> list[Item]:
-    """Return the results that follow from the entries under the number `serial`, by kind of subject."""
+    """From the entries under the number `serial`, by kind of subject."""
     queries = (partial(computation.items_of, month=month, computation=serial, by=by) for by in Subject)
     counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
     return [item for of_kind in counted for item in of_kind]

@@ -158,7 +158,7 @@ class IncidentActivities:
         return await self._result_at_end(relinking, counts, left)
 
     async def _result_at_end(self, asking: Asking, counts: Counter[str], silent: Collection[str]) -> BatchResult:
-        """Return the result, with the silent cases that SQL does not show as linked: any signal may have named them.
+        """Add the silent cases that SQL does not show as linked: any signal may have named them.
 
         If SQL does not answer, there are none. It may lag behind a case.
         """
@@ -198,7 +198,7 @@ class IncidentActivities:
         return incident in found and found[incident].is_over
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
-        """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""
+        """Empty if SQL does not answer, for which nothing waits."""
         try:
             return await cases.read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:

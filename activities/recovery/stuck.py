@@ -33,12 +33,10 @@ class StuckWorkflows:
         return self._workflows.others.unreadable
 
     async def find(self, due_before: datetime, silent: AbstractSet[str], reported: AbstractSet[str]) -> list[str]:
-        """Return the numbers of cases, those that SQL has first, and then the ids of others.
+        """Numbers of cases, those that SQL has first, and then the ids of others.
 
-        Args:
-            due_before: instant before which whatever fell due must have been noticed.
-            silent: cases that do not publish after the signal for it.
-            reported: cases that are reported as lost or paused.
+        Whatever fell due before `due_before` must have been noticed. The `silent` do not publish after the signal for
+        it; the `reported` are lost or paused.
         """
         listed, in_sql = set[str](), set[str]()
         async for chunk in self._workflows.chunks(stuck_runs()):
@@ -103,7 +101,7 @@ class ForeignRuns:
             logger.warning("who has started case %s is not known: %s", number, error)
 
     async def numbers(self) -> list[str]:
-        """Return the numbers of the cases that have such a run. Raises RPCError."""
+        """Raise RPCError."""
         return await self._watched.ask_again(self._is_foreign)
 
     async def _is_foreign(self, number: str) -> bool:

@@ -58,7 +58,7 @@ def assess(
     given: Mapping[str, FigureValue],
     left_out: frozenset[str] = frozenset(),
 ) -> Item:
-    """Values of `given` no entry tells (calls, points from outside); they stand by the name of the figure.
+    """Figures in `given` (calls, points from outside) follow from no entry; they stand by name.
 
     `left_out` are figures that an accepted objection takes out of the score.
     """

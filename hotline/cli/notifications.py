@@ -78,7 +78,7 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 
 
 def check_notifications(settings: Settings) -> "ChannelFile":
-    """Return the channels. Raises FileError if they, or the templates, cannot be used."""
+    """Raise FileError if the channels, or the templates, cannot be used."""
     from worker import courier_config
 
     check_documents(settings)

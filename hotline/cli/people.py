@@ -212,7 +212,7 @@ def _require_no_cases(connection: WriteConnection, person_id: str) -> None:
 
 
 def checked(person_id: str, name: str, role: StaffRole, department: str | None, districts: Sequence[str]) -> Person:
-    """Return the person. Raises PeopleError if an id or name cannot be shown, or a code is not in the catalogue."""
+    """Raise PeopleError if an id or name cannot be shown, or a code is not in the catalogue."""
     with named_faults():
         return Person(id=person_id, name=name, role=role, **_codes(department, districts))
 

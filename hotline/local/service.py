@@ -98,7 +98,7 @@ def _api(settings: Settings, host: str) -> str:
 
 
 def named_host(settings: Settings) -> str:
-    """Return the name or address by which the API is reached on this machine: one that its certificate names."""
+    """Name or address by which the API is reached on this machine: one that its certificate names."""
     host = INTERFACES.get(settings.api_host, settings.api_host)
     if settings.tls_certificate is None:
         return host
@@ -163,7 +163,7 @@ CACHED_CASES = 1000
 
 
 def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Program:
-    """Return the program of Temporal's server, with its UI at this address. Raises OperatorError if it is missing."""
+    """With its UI at the address `ui`. Raises OperatorError if the program is missing."""
     beside = str(Path(sys.executable).parent)
     binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:
@@ -189,7 +189,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
 
 
 def hidden_address() -> tuple[str, int]:
-    """Return a free port of one of 16 million loopback addresses, which no web page can guess.
+    """Free port of one of 16 million loopback addresses, which no web page can guess.
 
     macOS has one loopback address alone; there only the port is unknown.
     """

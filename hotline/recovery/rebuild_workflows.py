@@ -139,7 +139,7 @@ class WorkflowRebuild:
         return RebuiltWorkflows(counts, failed)
 
     async def one(self, number: str) -> str:
-        """Rebuild the workflow of one case or incident; return the result. The incident of a case comes first.
+        """Rebuild the workflow of one case or incident, first the incident of a case; return the result.
 
         Raises NotRebuiltError, RPCError and DBAPIError.
         """
@@ -206,7 +206,7 @@ class WorkflowRebuild:
         return await self._start(latest, IncidentWorkflow.run, start, **incident_options(found.incident, names))
 
     async def _latest(self, one: str) -> WorkflowExecution | None:
-        """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""
+        """Run that there is now, or the latest that the service has started; None if Temporal has none."""
         listed: Sequence[WorkflowExecution] = ()
         try:
             await describe_run(self._client, one)  # which fails at once for what cannot be decoded
@@ -223,7 +223,7 @@ class WorkflowRebuild:
         return None
 
     async def _listed(self, one: str) -> list[WorkflowExecution]:
-        """Return the runs that Temporal lists, the latest first."""
+        """With the latest first."""
         listed = [run async for run in self._client.list_workflows(f'WorkflowId = "{one}"')]
         return sorted(listed, key=attrgetter("start_time"), reverse=True)
 
@@ -304,7 +304,7 @@ class WorkflowRebuild:
             await write_in_thread(self._engine, partial(recovery.mark, reasons={recorded.case.number: None}))
 
     async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
-        """Return what SQL has recorded. Raises NotRebuiltError if that is nothing, or not all."""
+        """Raise NotRebuiltError if SQL has recorded nothing, or not all."""
         try:
             found = await read_in_thread(self._engine, lambda connection: query(connection, number))
         except ValueError as error:

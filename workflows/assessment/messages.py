@@ -29,7 +29,7 @@ class AssessmentOutcome(EntityOutcome):
 
 
 def search_attributes(month: Assessment) -> keys.Values:
-    """Return the search attributes of an assessment; the next time that ends is its due time."""
+    """Take the next time that ends as the due time."""
     ends = [limit.ends_at for limit in month.limits]
     return {keys.STATE: month.state.value, keys.NEXT_DUE_AT: min(ends, default=None)}
 

@@ -63,7 +63,7 @@ class AssessmentWorkflow(PublishingWorkflow):
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
-        """Return what is to be done for the figures next; None while people act."""
+        """None while people act; the figures need nothing then."""
         month = self._month
         if month.must_draw:
             return self._draw()

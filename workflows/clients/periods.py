@@ -111,5 +111,5 @@ async def start_report(client: Client, task_queue: str, kind: ReportKind, period
 
 
 def report_handle(client: Client, kind: ReportKind, period: str) -> WorkflowHandle[Any, str]:
-    """Return the handle of the workflow of a report, whose result is the path of the report."""
+    """Its result is the path of the report."""
     return client.get_workflow_handle(report_workflow_id(kind, period), result_type=str)

@@ -29,7 +29,7 @@ class ComplaintStart(EntityStart):
 
 
 def summary(case: CaseState) -> str:
-    """Return one line for the list of workflows, without personal data."""
+    """One line for the list of workflows, without personal data."""
     terms = case.terms
     where = case.intake.location.district or "-"
     return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {case.number}"
@@ -53,7 +53,7 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
 
 
 def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
-    """Return the options of `Client.start_workflow` for a case that changed last at this instant."""
+    """For `Client.start_workflow`, of a case that changed last at this instant."""
     return {
         "id": complaint_id(case.number),
         "static_summary": summary(case),
@@ -64,7 +64,7 @@ def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
 
 
 def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: Mapping[str, Done]) -> ComplaintStart:
-    """Return the start message of a case all of whose events are in SQL. `seen` are the keys that it is to know.
+    """All events of the case are in SQL. `seen` are the keys that it is to know.
 
     The case tells its incident again that it belongs to it, unless the incident has settled it.
     """

@@ -152,7 +152,7 @@ class IncidentWorkflow(PublishingWorkflow):
             self._begin(_CASES, step)
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
-        """Return the next step to the end; the last one comes when nothing can bring another case."""
+        """Next step to the end; the last one comes when nothing can bring another case."""
         incident = self._incident
         if incident.state is IncidentState.MERGING and not self._absorbed:
             return self._merge_into_other()
