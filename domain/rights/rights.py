@@ -18,7 +18,7 @@ from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.actions.correct import Correct
 from domain.case.intake import Caller, Location
 from domain.case.lifecycle import Part
-from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
+from domain.incident.actions import DECLARE, INCIDENT_COMMANDS, INCIDENT_TABLE
 from domain.incident.state import CONTROL_ROOM
 from domain.kit.event import AnyAction, Command
 from domain.shared.actors import STAFF_ROLES, Actor, Role
@@ -192,7 +192,7 @@ def right_to(action: AnyAction) -> Right:
 
 
 RIGHT_TO_REGISTER = replace(right_to(register.ACTION), needs=None)
-RIGHT_TO_DECLARE = replace(right_to(declare.ACTION), needs=None)
+RIGHT_TO_DECLARE = replace(right_to(DECLARE), needs=None)
 RIGHT_TO_HAND_OVER = replace(right_to(hand_over.ACTION), needs=None)
 """Right to hand over all cases of a person at once; each case decides as on a single one."""
 _COMMANDS: Sequence[AnyAction] = (*COMMANDS.values(), *INCIDENT_COMMANDS.values(), *ASSESSMENT_COMMANDS.values())

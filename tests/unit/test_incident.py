@@ -9,14 +9,18 @@ from pydantic import ValidationError
 from stdnum import verhoeff
 
 from domain.incident import actions
-from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS, INCIDENT_TABLE
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.dismiss import Dismiss
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
-from domain.incident.actions.resolve import Resolve
-from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.actions import (
+    INCIDENT_ACTIONS,
+    INCIDENT_COMMANDS,
+    INCIDENT_TABLE,
+    Confirm,
+    Dismiss,
+    DispatchIncident,
+    Inform,
+    Merge,
+    Resolve,
+    SignForIncident,
+)
 from domain.incident.incident import INCIDENT_KINDS, Finished, Incident, MergeFailed
 from domain.incident.state import (
     ALL_CALLERS,

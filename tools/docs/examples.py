@@ -43,7 +43,7 @@ from domain.case.views import view_case
 from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Terms
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident
-from domain.incident.actions import confirm
+from domain.incident.actions import CONFIRM
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState, Opening, Scope
 from domain.kit.event import Command
@@ -151,7 +151,7 @@ def _of_incident() -> dict[str, Any]:
     since = NOON - timedelta(hours=2)
     opening = Opening(number=INCIDENT_NUMBER, at=NOON, title="water_quality · west", scope=scope, since=since, calls=11)
     incident, suspected = Incident.open(opening)
-    body = confirm.ACTION.example
+    body = CONFIRM.example
     incident.apply(Command(actor=dispatcher, body=body), NOON)
     counts = {"registered": 40, "dispatched": 2}
     case, _ = Case.register(REGISTRATION)
