@@ -143,8 +143,7 @@ async def latest_run(client: Client, workflow_id: str) -> str:
     try:
         found = await describe_run(client, workflow_id)
     except UndecodableError:  # the list has no failures; it may lag
-        runs = client.list_workflows(_with_id(workflow_id), limit=1)
-        return "".join([run.run_id async for run in runs])
+        return "".join([run.run_id async for run in client.list_workflows(_with_id(workflow_id), limit=1)])
     return found.workflow_execution_info.execution.run_id if found else ""
 
 

@@ -125,8 +125,7 @@ def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name:
     """
     info = activity.info()
     place = asked_of.get().id.partition("/")[2] or info.activity_id
-    stamp = Stamp(kind, name, place, milliseconds(info.started_time.timestamp()))
-    return stamp.stamped(converter, [answer])[0]
+    return Stamp(kind, name, place, milliseconds(info.started_time.timestamp())).stamped(converter, [answer])[0]
 
 
 def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:

@@ -139,8 +139,7 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
 
 
 def own_request(actor: Actor, another: str) -> Refused:
-    message = f"{actor.id} made this request and cannot decide on it."
-    return Refused(OWN_REQUEST, message, (f"another {another}",))
+    return Refused(OWN_REQUEST, f"{actor.id} made this request and cannot decide on it.", (f"another {another}",))
 
 
 def check_reason(reason: str | None, note: str | None) -> None:

@@ -141,8 +141,7 @@ class Clock(Immutable):
     def pause(self, at: datetime, calendar: WorkCalendar) -> "Clock":
         if not self.live or self.running_since is None:
             return self
-        run = ClockRun(self.running_since, self.consumed_seconds)
-        runs = (*self.runs, run) if self.missed_at else ()
+        runs = (*self.runs, ClockRun(self.running_since, self.consumed_seconds)) if self.missed_at else ()
         changes = {"consumed_seconds": self.elapsed(at, calendar), "running_since": None, "runs": runs}
         return self.model_copy(update=changes)
 

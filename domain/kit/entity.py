@@ -74,8 +74,7 @@ class EntityRules(Generic[EventT]):
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[EventT, ...]]:
         """Copy of the entity as the command leaves it, with the events; this one stays as it is. Raises Refused."""
         after = self.model_copy()
-        due = after.advance(at)
-        return after, (*due, after.record(after.decide(command, at)))
+        return after, (*after.advance(at), after.record(after.decide(command, at)))
 
     def advance(self, _: datetime) -> tuple[EventT, ...]:
         """Nothing, unless time changes the entity; the workflow of an entity without any asks for none."""
@@ -115,8 +114,7 @@ class EntityRules(Generic[EventT]):
     def add_event_after_due(
         self, kind: AnyKind, at: datetime, data: EventData | Callable[[], EventData]
     ) -> tuple[EventT, ...]:
-        due = self.advance(at)
-        return (*due, self.add_event(kind, at, data))
+        return (*self.advance(at), self.add_event(kind, at, data))
 
     def record(self: Any, event: EventT) -> EventT:
         receive(self, event)

@@ -147,8 +147,7 @@ def list_keys() -> None:
         keys = people.directory(connection).keys
     instants = ("created", "expires", "revoked", "last_used")
     rows = ((k.id, k.person, k.scope, *(minute(getattr(k, f"{name}_at")) for name in instants)) for k in keys)
-    columns = (f"{name.replace('_', ' ')} (UTC)" for name in instants)
-    show_table(("id", "person", "scope", *columns), rows)
+    show_table(("id", "person", "scope", *(f"{name.replace('_', ' ')} (UTC)" for name in instants)), rows)
 
 
 @keys.command("rotate")

@@ -45,8 +45,7 @@ class _Record(BaseModel):
 
 def edition_of(catalogue: Catalogue) -> Edition:
     """Checksum of the content, independent of the path of the file."""
-    content = catalogue.model_dump_json(exclude={"calendar_file"})
-    digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
+    digest = hashlib.sha256(catalogue.model_dump_json(exclude={"calendar_file"}).encode()).hexdigest()[:DIGITS]
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
 
 
@@ -95,8 +94,7 @@ class CatalogueStore:
         write_private(self._copy(entry.edition), catalogue.model_dump_json())
         # A lock on the record's own file would be lost when the file is replaced.
         with FileLock(self._folder / "lock"):
-            record = _Record(entries=(*self.entries(), entry))
-            write_private(self._record, record.model_dump_json(indent=1) + "\n")
+            write_private(self._record, _Record(entries=(*self.entries(), entry)).model_dump_json(indent=1) + "\n")
         return entry
 
     def exclusive(self) -> AbstractContextManager[object]:

@@ -307,8 +307,7 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
                 continue
             # Else it is an answer to another command, or of a run that was reset.
             if (answer.digest, answer.action) == (command.digest, events[answer.version - 1].action):
-                at = events[answer.version - 1].at
-                seen[command.key] = Done(**answer.model_dump(), done_at=at)
+                seen[command.key] = Done(**answer.model_dump(), done_at=events[answer.version - 1].at)
     return seen
 
 

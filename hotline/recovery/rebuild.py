@@ -249,8 +249,7 @@ async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], vers
     for run in runs:
         if not is_over(run.status) and (await read_incident_run(client, run)).version < version:
             logger.warning("%s is ended: %s", run.id, STARTED_AGAIN)
-            handle = client.get_workflow_handle(run.id, run_id=run.run_id)
-            await if_found(handle.terminate(reason=STARTED_AGAIN))
+            await if_found(client.get_workflow_handle(run.id, run_id=run.run_id).terminate(reason=STARTED_AGAIN))
 
 
 def _number(incident: str) -> str:

@@ -168,10 +168,8 @@ class WorkflowRebuild:
         case = recorded.case
         if case.is_over(now()):
             return OVER
-        seen = await self._keys(latest, recorded.events)
-        start = start_from(case, recorded.events, recorded.changed_at, seen)
-        options = options_of(case, recorded.changed_at)
-        result = await self._start(latest, ComplaintWorkflow.run, start, **options)
+        start = start_from(case, recorded.events, recorded.changed_at, await self._keys(latest, recorded.events))
+        result = await self._start(latest, ComplaintWorkflow.run, start, **options_of(case, recorded.changed_at))
         await self._unmark(recorded)
         return result
 
@@ -272,8 +270,7 @@ class WorkflowRebuild:
         """Terminate a run that was reset, by its run id. Raises NotRebuiltError of a paused one."""
         if latest.status == PAUSED:
             raise NotRebuiltError(f"its workflow is paused. {UNPAUSE}")
-        handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
-        await if_found(handle.terminate(reason=REPLACED))
+        await if_found(self._client.get_workflow_handle(latest.id, run_id=latest.run_id).terminate(reason=REPLACED))
 
     async def _keys(self, latest: WorkflowExecution | None, events: Sequence[BaseEvent]) -> dict[str, Done]:
         if latest is None:

@@ -39,8 +39,7 @@ MOST_ROWS = 60
 
 
 def details(month: Assessment, names: CatalogueNames) -> str:
-    zone = names.timezone
-    computed = month.computed
+    zone, computed = names.timezone, month.computed
     rows = {
         "状态 | State": f"{month.state.zh} {month.state.value}",
         f"公示时间 ({zone}) | Published": local(month.published_at, zone),

@@ -129,8 +129,7 @@ async def start_ended(client: Client, task_queue: str) -> None:
 
 async def _first_memo(client: Client) -> Mapping[str, Payload] | None:
     """Memo with the id of the installation, from the history: its description may be undecodable."""
-    events = client.get_workflow_handle(INSTALLATION.id).fetch_history_events(page_size=1)
-    first = await if_found(anext(events))
+    first = await if_found(anext(client.get_workflow_handle(INSTALLATION.id).fetch_history_events(page_size=1)))
     return first.workflow_execution_started_event_attributes.memo.fields if first else None
 
 

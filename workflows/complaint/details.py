@@ -100,10 +100,6 @@ def _yes_or_no(_: CaseState, yes: bool) -> str:
     return "是 yes" if yes else "否 no"
 
 
-def _instant(case: CaseState, at: datetime) -> str:
-    return local(at, case.calendar.timezone)
-
-
 _IN_WORDS: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "clock": ("时限 promise", lambda _, name: f"{CLOCK_ZH.get(name, '')} {name}".strip()),
     "percent": ("已用 used", lambda _, percent: f"{percent} %"),
@@ -125,7 +121,7 @@ _IN_WORDS: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "message": ("答复 replied", _text),
     "reason": ("原因 reason", _text),
     "ground": ("理由 ground", _text),
-    "wake_at": ("恢复时间 wakes at", _instant),
+    "wake_at": ("恢复时间 wakes at", lambda case, at: local(at, case.calendar.timezone)),
     "incident": ("事件 incident", _text),
     "key": ("收件人 recipient", lambda case, key: recipient(case, recipient_of(key))),
     "channel": ("渠道 channel", _text),
@@ -254,8 +250,7 @@ def _undecided(case: CaseState) -> Iterable[str]:
         amount = _money(asked.amount, currency)
         yield f"- **待批 waits** · {plain(asked.subject)} · {amount}{_why(asked.grounds)}{turn}{due}"
     if owed := case.undecided_credits:
-        total = sum(one.amount for one in owed)
-        yield f"- **待批 waits** · 补偿 credits: {len(owed)} · {_money(total, currency)}"
+        yield f"- **待批 waits** · 补偿 credits: {len(owed)} · {_money(sum(one.amount for one in owed), currency)}"
         notes = dict.fromkeys((one.name, one.note) for one in owed if one.note)
         yield from (f"- **核对 check** · {plain(name)}: {plain(note)}" for name, note in notes)
 

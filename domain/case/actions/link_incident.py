@@ -181,8 +181,7 @@ def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: b
     if case.settled or case.incident != incident or case.state not in BEFORE_REPLY:
         return None
     if keeps:
-        kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
-        return comment.ACTION, Decision(kept)
+        return comment.ACTION, Decision(comment.Commented(incident=incident, note=settlement.result, settled=KEPT))
     if case.state in resume.ACTION.sources:
         return resume.ACTION, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS)
     if not case.completed:

@@ -104,8 +104,7 @@ def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Owed | N
     if finding.code != credit.finding or raised or before or amount is None or _exceeds(case, credit, amount):
         return None
     cause = {"finding": finding.code, "found": finding.serial}
-    data = partial(_credited, case, credit, amount, finding.found_at, 0, cause)
-    return _Owed(finding.found_at, finding.serial, data)
+    return _Owed(finding.found_at, finding.serial, partial(_credited, case, credit, amount, finding.found_at, 0, cause))
 
 
 def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Owed | None:

@@ -200,8 +200,7 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
 
 def _urged(_: CaseState, data: Document) -> tuple[Holder, ...]:
     """All whose work is waited for; nobody stands for a case that no department has."""
-    late = tuple(Holder(each.department, each.assignee) for each in data.addressees)
-    return late or (Holder(),)
+    return tuple(Holder(each.department, each.assignee) for each in data.addressees) or (Holder(),)
 
 
 def run_countdown(case: CaseState, at: datetime) -> None:
