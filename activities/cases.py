@@ -60,10 +60,7 @@ class Projection:
             await self._writer.submit(batch)
 
     async def write(self, batch: ProjectionBatch) -> bool:
-        """Return False if SQL does not take it in time: its case is to publish it.
-
-        Raises DivergedError if SQL has other events of the case: it will never take these.
-        """
+        """Return False if SQL does not take it in time: its case is to publish it. Raises DivergedError."""
         if await self._committed(self._writer.submit(batch)):
             return True
         await self.signal_publish(batch.number)
@@ -234,10 +231,7 @@ class CaseUpdates:
         return case.get("incident") in incidents
 
     async def unlinked(self, numbers: Sequence[str], incident: str, *progress: str) -> list[str]:
-        """Only cases count that say themselves that they are not linked to the incident.
-
-        For an activity with a heartbeat time-out and this progress. 200 cases take two minutes at most.
-        """
+        """For an activity with a heartbeat time-out and this progress; 200 cases take two minutes at most."""
 
         async def ask(number: str) -> bool:
             await self._throttle.wait()

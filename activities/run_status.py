@@ -117,10 +117,7 @@ class UndecodableError(RPCError):
 
 
 async def ask_temporal(call: Callable[..., Awaitable[T]]) -> T | None:
-    """Retry the call while there is no answer; None if Temporal answers NOT_FOUND.
-
-    Raises RPCError: UndecodableError at once, for which the client itself would try for ten seconds.
-    """
+    """None for NOT_FOUND. Raises RPCError: UndecodableError at once, which the client would retry for ten seconds."""
     try:
         return await _decoded(call())
     except UndecodableError:

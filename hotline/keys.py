@@ -150,10 +150,7 @@ class Ring:
         return made
 
     def merge(self, other: Path) -> tuple[KeyEntry, ...]:
-        """Add the keys of another file that are missing, in the order in which they were made; return them.
-
-        Raises KeysError, also if the two have a key of one id with two secrets; the file stays as it is.
-        """
+        """Return the missing ones, in order. Raises KeysError if one id has two secrets, and changes nothing."""
         with self._changed():
             there = {key.id: key for key in self.list()}
             if not (others := Ring(other).list()):

@@ -102,10 +102,7 @@ class ChannelFile(ConfigTable):
         return self
 
     def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:
-        """Channels to the recipient, and those that get a copy of everything.
-
-        Channels to the caller's telephone are left out if the case has no number.
-        """
+        """With those that get a copy of everything, and none to the caller's telephone if there is no number."""
         route = self._route(recipient)
         copies = [name for name, config in self.channels.items() if isinstance(config, ProgramConfig) and config.copies]
         names = [*(route.channels if route else ()), *copies]

@@ -260,10 +260,7 @@ class Templates:
 def template_problems(
     environment: jinja2.Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
 ) -> Iterator[str]:
-    """Yield the problems of a template with fields like those of the sample.
-
-    `accepted` lists the valid names if its name is not one of them; None if it is.
-    """
+    """Fill in the sample; `accepted` lists the valid names if its name is not one of them, None if it is."""
     file, loader = name, environment.loader
     assert loader is not None  # noqa: S101 - every environment of ours has one
     try:

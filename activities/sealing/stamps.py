@@ -119,10 +119,7 @@ def asked_for(asked: bytes, arguments: Sequence[Payload], run_id: str) -> str:
 
 
 def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name: str) -> RawValue:
-    """Stamp the result of the present activity, or what is sealed of its failure.
-
-    `name`: type of the activity, or of the failure.
-    """
+    """Of the present activity, a result or what is sealed of its failure; `name` is its type, or the failure's."""
     info = activity.info()
     place = asked_of.get().id.partition("/")[2] or info.activity_id
     return Stamp(kind, name, place, milliseconds(info.started_time.timestamp())).stamped(converter, [answer])[0]
@@ -155,10 +152,7 @@ def note_asked(arguments: Sequence[Payload]) -> None:
 
 
 def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
-    """Drop them unless earlier attempts of this activity have sent them, and it has arguments.
-
-    The id is that of the arguments, which are decoded before.
-    """
+    """Drop those that no earlier attempt with the same arguments, which are decoded before, has sent."""
     asked = asked_of.get().id
     return payloads if asked and all(Stamp.of(each)[:3] == (HEARTBEAT, "", asked) for each in payloads) else ()
 

@@ -179,10 +179,7 @@ LONGEST_CALL = timedelta(hours=2)
 
 
 def call_of(registered_at: datetime, calls: Iterable[Call]) -> Call | None:
-    """Find the call in which a case was registered, out of the calls of its telephone; None if there is none.
-
-    It is the last conversation that had begun, unless that had ended long before.
-    """
+    """Last conversation that had begun, unless that had ended long before; `calls` are those of its telephone."""
     begun = [
         call
         for call in calls

@@ -44,10 +44,7 @@ class Approvers(Immutable):
         return not approved or len(self.approved_by) + 1 >= len(self.approvers)
 
     def forbidden(self, actor: Actor, *, lapsed: bool) -> Refused | None:
-        """None if this person decides next, or any manager may.
-
-        The holder of the post decides, and once his time has lapsed, the deputy as well.
-        """
+        """None for the holder of the post, for the deputy once the time has lapsed, and if any manager may."""
         who = self.next_approver
         names: tuple[str, ...] = ()
         if who and who.holder:
@@ -122,10 +119,7 @@ def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], ground
 
 
 def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) -> tuple[Approver, ...]:
-    """Those who decide, in turn, on this amount on top of what was approved before; empty without a list.
-
-    Raises Refused if together they are above what the last of them may decide on.
-    """
+    """In turn, for what was approved `before` as well; empty without a list. Raises Refused above the last limit."""
     approvers, currency = terms.approvers, terms.currency
     if not approvers:
         return ()

@@ -54,10 +54,7 @@ class RolloutTerms:
     _terms: dict[tuple[str, str | None, date], Terms] = field(default_factory=dict, init=False)
 
     def terms(self, case: Case) -> Terms:
-        """Terms that the case would have, had it been registered under this catalogue.
-
-        Raises UnknownCode if the catalogue lacks its service, district or department: then it keeps its own.
-        """
+        """Raise UnknownCode if the catalogue lacks its service, district or department: then it keeps its own."""
         if case.department is not None:
             self.catalogue.department(case.department)
         day = self.catalogue.calendar.local_date(case.registered_at)

@@ -65,10 +65,7 @@ class Case(CaseState, EntityRules[Event]):
     def restore(
         cls, registered: Registered, registered_at: datetime, progress: Progress, terms: Terms | None
     ) -> "Case":
-        """Later terms take the place of the first ones.
-
-        Trap: nothing is validated here, as every part has been.
-        """
+        """Later terms take the place of the first ones. Trap: nothing is validated here, as every part has been."""
         return cls.model_construct(
             **progress.__dict__,
             number=registered.number,
@@ -188,10 +185,7 @@ class Case(CaseState, EntityRules[Event]):
             return self.record(left_out.KIND.next_event(self, at, Decision(data)))
 
     def record(self, event: Event) -> Event:
-        """Address the event to those who are notified of it now.
-
-        Raises ValidationError if the case would break an invariant, and changes nothing.
-        """
+        """Add the recipients. Raises ValidationError if the case would break an invariant, and changes nothing."""
         after = self.model_copy()
         evolve(after, event)
         left_out.check(self, after)

@@ -129,10 +129,7 @@ class Attempt(NamedTuple):
         return Refused(OTHER_DEPARTMENT, message, (theirs or "a case of your department",))
 
     def decision(self, body: ActionBody) -> Decision | NotPossible:
-        """By the action's own rules; a part changes the state of the case only if it was the last.
-
-        Trap: it is asked if nothing is against the attempt.
-        """
+        """Asked if nothing is against it; a part changes the state of the case only if it was the last."""
         rules, part = self.part_rules, self.case.part_of(self.department)
         if rules is None or part is None:
             return self.action.decision(self.case, body, self.actor, self.at)

@@ -111,10 +111,7 @@ class _Recount(NamedTuple):
         )
 
     def reinstated(self, clock: Clock) -> Clock:
-        """As if the promise had not been kept; one that the terms lack stays kept.
-
-        It is not missed before the terms are in force.
-        """
+        """As if it had not been kept, but not missed before the terms are in force; one that they lack stays kept."""
         promise, stopped_at = self._promise(clock.name), clock.stopped_at
         if stopped_at is None or not (promise or clock.missed_at):
             return clock

@@ -137,10 +137,7 @@ class Outcome(BaseModel):
 
 
 def mermaid() -> str:
-    """Labels in Chinese and English; ends with a newline.
-
-    Actions that change no state are listed in a note, instead of one loop at each of many states.
-    """
+    """End with a newline; actions that change no state stand in a note, as there would be a loop at many states."""
     lines = ["stateDiagram-v2"]
     lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
     lines += [

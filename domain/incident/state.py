@@ -50,10 +50,7 @@ class CasePlace(NamedTuple):
 
 
 def street_words(address: str | None) -> str:
-    """In lower case, as streets are looked for, and without the mobile numbers in it.
-
-    Else whoever sees these masked would find them by trying digits.
-    """
+    """In lower case, without mobile numbers: whoever sees these masked would find them by trying digits."""
     return without_mobiles(address or "").lower()
 
 
@@ -156,10 +153,7 @@ class Scope(Immutable):
         return self.model_copy(update={"services": tuple(more), "districts": tuple(where)})
 
     def narrowed(self, around: Around) -> "Scope":
-        """As it is if no circle and no streets are given.
-
-        Of the further scopes, a narrow one keeps its place: it was merged with it.
-        """
+        """As it is if nothing is given; a narrow one of the further scopes keeps its place."""
         if around.circle is None and not around.streets:
             return self
         further = tuple(one if one.is_narrow else one.narrowed(around) for one in self.further)

@@ -54,10 +54,7 @@ def open_database(settings: Settings | None = None, *, read_only: bool = False) 
 
 @contextmanager
 def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator[Engine]:
-    """Open the database with its tables up to date; the caller has compared it with Temporal.
-
-    Raises DBAPIError, and TablesDifferError if the tables are those of another version.
-    """
+    """For a caller that has compared it with Temporal. Raises DBAPIError and TablesDifferError."""
     from readmodel.migrate import migrate, require_tables
 
     migrate(settings.database_url)

@@ -188,10 +188,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
 
 
 def hidden_address() -> tuple[str, int]:
-    """Free port of one of 16 million loopback addresses, which no web page can guess.
-
-    macOS has one loopback address alone; there only the port is unknown.
-    """
+    """Free port at one of 16 million loopback addresses, which no web page can guess; macOS has one alone."""
     address = IPv4Address("127.1.0.0") + secrets.randbelow(254 << 16)
     try:
         free = socket.create_server((str(address), 0))

@@ -139,10 +139,7 @@ class WorkflowRebuild:
         return RebuiltWorkflows(counts, failed)
 
     async def one(self, number: str) -> str:
-        """Rebuild the workflow of one case or incident, first the incident of a case; return the result.
-
-        Raises NotRebuiltError, RPCError and DBAPIError.
-        """
+        """Start with the incident of a case. Raises NotRebuiltError, RPCError and DBAPIError."""
         self._until = await in_sql_until(self._client)
         if is_incident(number):
             return await self.incident(number)
@@ -246,10 +243,7 @@ class WorkflowRebuild:
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:
-        """Return False if SQL has more events than the run, or others, or lacks one that an ended run had.
-
-        Raises NotRebuiltError.
-        """
+        """Return False if SQL has more events than the run, others, or lacks an ended run's. Raises NotRebuiltError."""
         try:
             history = await read_incident(self._client, with_latest(await self._listed(latest.id), latest))
             reached = await read_incident_run(self._client, latest)

@@ -86,10 +86,7 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
 
 
 async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Add the search attributes that are missing, and wait until the cluster takes them.
-
-    Return their names, and those of others that had the column of another one.
-    """
+    """Wait until the cluster takes them; return them, and those that had the column of another one."""
     wanted = {key.name: int(key.indexed_value_type) for key in REGISTRY}
     request = ListSearchAttributesRequest(namespace=client.namespace)
 

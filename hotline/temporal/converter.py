@@ -163,10 +163,7 @@ Unset fields, a tenth of a history, are left out of their JSON; a default that a
 
 
 def sealing(keys: Keys, clock: Callable[[], float] = time.time) -> SealingOptions:
-    """Options of a client: data converter and interceptors, which send and read what the service seals.
-
-    `clock` returns the present time in seconds since 1970.
-    """
+    """For the data converter and interceptors of a client; `clock` returns seconds since 1970."""
     converter = DataConverter(
         payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
         failure_converter_class=FailureConverter,

@@ -75,10 +75,7 @@ def incident_options(incident: Incident, names: CatalogueNames) -> dict[str, Any
 
 
 async def find_incident(client: Client, request: Request, *days: date) -> str | None:
-    """None if the request started none on one of these days.
-
-    Raises KeyReusedError, and what the client raises.
-    """
+    """None if the request started none on one of these days. Raises KeyReusedError, and what the client raises."""
     for day in days:
         if number := await find_started(client, request, _numbers(day, request), incident_id):
             return number

@@ -97,10 +97,7 @@ log = logging.getLogger("hotline.worker")
 
 
 async def installation_of(client: Client) -> str | None:
-    """Id of the installation that this Temporal belongs to; None if it has none.
-
-    Raises RPCError, and RuntimeError or ValueError if it has something else.
-    """
+    """None if it has none. Raises RPCError, and RuntimeError or ValueError if it has something else."""
     found = (await _first_memo(client) or {}).get(singletons.MEMO)
     return str(_IN_CLEAR.from_payload(found)) if found else None
 

@@ -64,10 +64,7 @@ def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
 
 
 def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: Mapping[str, Done]) -> ComplaintStart:
-    """All events of the case are in SQL. `seen` are the keys that it is to know.
-
-    The case tells its incident again that it belongs to it, unless the incident has settled it.
-    """
+    """All events of the case are in SQL; an incident that has not settled it is told again that it belongs to it."""
     return ComplaintStart(
         source=case,
         seen=dict(seen),
