@@ -51,7 +51,7 @@ class StuckWorkflows:
     async def sweep(
         self, due_before: datetime, ended_at: datetime | None, pause: Callable[[], Awaitable[None]]
     ) -> None:
-        """Watch those that no list shows, with pauses; `ended_at` adds ended cases to which something can happen then."""
+        """Watch those that no list shows, with pauses; `ended_at` adds ended cases to which something can happen."""
         await self._workflows.others.sweep(self._engine, due_before)
         unchecked = sorted(await read(self._engine, partial(recovery.unchecked_cases, ended_at=ended_at)))
         for start in range(0, len(unchecked), CHUNK):
