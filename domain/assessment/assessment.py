@@ -12,8 +12,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 
-from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS
-from domain.assessment.actions.object_ import OBJECTIONS
+from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS, OBJECTIONS
 from domain.assessment.state import AssessmentEvent, AssessmentFields, AssessmentKind, Computation, S, Sampled
 from domain.catalogue.figures import Standard
 from domain.catalogue.terms import MISS, Edition

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-from domain.assessment.actions.decide_objection import DecideObjection
+from domain.assessment.actions import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw

@@ -7,10 +7,7 @@ from typing import Any
 import pytest
 
 from domain.assessment import actions
-from domain.assessment.actions import ASSESSMENT_ACTIONS
-from domain.assessment.actions.decide_objection import DecideObjection
-from domain.assessment.actions.inspect import Inspect
-from domain.assessment.actions.object_ import MOST_OBJECTIONS, Object
+from domain.assessment.actions import ASSESSMENT_ACTIONS, MOST_OBJECTIONS, DecideObjection, Inspect, Object
 from domain.assessment.assessment import (
     ASSESSMENT_FINISH,
     ASSESSMENT_KINDS,

@@ -19,7 +19,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 import worker
 from activities.bulk import CasesOfHandover, OwnedQuery
-from domain.assessment.actions.decide_objection import DecideObjection
+from domain.assessment.actions import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp

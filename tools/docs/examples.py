@@ -27,7 +27,7 @@ from api.incidents.answers import Candidate, IncidentItem
 from api.people import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.responses import Page, timeline_item
-from domain.assessment.actions import object_
+from domain.assessment.actions import OBJECT
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.state import Computation, Exclusion, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
@@ -194,7 +194,7 @@ def _of_assessment() -> dict[str, Any]:
     month.computed = Computation(serial=1, as_of=month.opened_at, digest="0" * 64, entries=11, results=())
     case = CountedCase(NUMBER, 7, NOON, counts=False, amount=None, excluded=None)
     facts = {"id": 1, "raised_by": "10023", "raised_at": until, "due_at": until + timedelta(days=3)}
-    objection = ObjectionItem.of(month.number, Objection.taken_from(object_.ACTION.example, **facts))
+    objection = ObjectionItem.of(month.number, Objection.taken_from(OBJECT.example, **facts))
     [inspection] = InspectionItem.all_of(month)
     return {
         "MonthPage": _page(MonthSummary.of(month, AGENT)),

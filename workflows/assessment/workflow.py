@@ -13,8 +13,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.assessments import AssessmentActivities
-    from domain.assessment.actions.decide_objection import DecideObjection
-    from domain.assessment.actions.inspect import Inspect
+    from domain.assessment.actions import DecideObjection, Inspect
     from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample
     from domain.assessment.state import AssessmentEvent, AssessmentState
     from domain.kit.event import Command
