@@ -225,7 +225,7 @@ class Reconciler:
             self._newest, self._loss_seen_at = None, now()
 
     def _report(self) -> ReconcilerReport:
-        others = self._stuck_workflows.unreadable
+        others = self._workflows.others.unreadable
         return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,

@@ -28,10 +28,6 @@ class StuckWorkflows:
         self._workflows = workflows
         self._watched = WatchList()  # cases whose due times no column of SQL has
 
-    @property
-    def unreadable(self) -> dict[str, str]:
-        return self._workflows.others.unreadable
-
     async def find(self, due_before: datetime, silent: AbstractSet[str], reported: AbstractSet[str]) -> list[str]:
         """Numbers of cases, those that SQL has first, and then the ids of others.
 
