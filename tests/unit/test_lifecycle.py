@@ -15,6 +15,7 @@ from domain.case.views import mermaid
 from domain.incident import actions as incident_actions
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.incident.state import IncidentAction
+from domain.kit.event import AnyAction
 from domain.shared.actors import Role
 from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType
 
@@ -108,8 +109,8 @@ MODULES = [
 ]
 
 
-def unnamed_problems(module: ModuleType, *actions: Action | IncidentAction) -> list[str]:
-    named = {*OF_EVERY_ACTION, *(problem for action in actions for problem in action.problems)}
+def unnamed_problems(module: ModuleType, *rows: AnyAction) -> list[str]:
+    named = {*OF_EVERY_ACTION, *(problem for row in rows for problem in row.problems)}
     used = {name: value for name, value in vars(module).items() if isinstance(value, ProblemType)}
     return [name for name, value in used.items() if value not in named]
 
@@ -126,7 +127,8 @@ def test_actions_on_incidents_name_every_problem_type_that_their_module_uses() -
 
 def test_problem_types_have_chinese_titles_of_their_own() -> None:
     """The Temporal UI shows them."""
-    problems = {*OF_EVERY_ACTION, *(problem for action in (*ACTIONS, *INCIDENT_ACTIONS) for problem in action.problems)}
+    rows: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS)
+    problems = {*OF_EVERY_ACTION, *(problem for row in rows for problem in row.problems)}
     titles = [problem.zh for problem in problems]
     assert len({*titles}) == len(titles)
     assert all("一" <= title[0] <= "鿿" for title in titles)
