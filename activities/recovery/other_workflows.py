@@ -211,7 +211,7 @@ def _is_overdue(seconds: int) -> bool:
 
 
 async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[list[int], int]:
-    """When each pending timer is due, and when the run began or an activity was done last.
+    """Due time of each pending timer, and the time at which the run began or an activity was done last.
 
     In seconds since 1970. Signals do not count, as anybody can send them. Raises ForeignError and RPCError.
     """

@@ -115,7 +115,7 @@ class Clock(Immutable):
         return since + timedelta(seconds=left) if self.calendar == "always" else calendar.add(since, left)
 
     def due_at(self, calendar: WorkCalendar) -> datetime | None:
-        """When the promise falls due; when it fell due, if missed; when it would have been, if met.
+        """Instant at which the promise falls due; if missed, at which it did; if met, at which it would have.
 
         None if nobody can know: waiting, paused, cancelled.
         """

@@ -162,7 +162,7 @@ class Attempt(NamedTuple):
 
 
 def departments_involved(case: CaseState) -> tuple[str, ...]:
-    """Those that have, or had, a part in the current cycle."""
+    """Departments with a part in the current cycle, over or not."""
     return tuple(dict.fromkeys(part.department for part in case.parts if part.cycle == case.cycle))
 
 

@@ -236,7 +236,7 @@ class Progress(BaseModel):
     acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")
 
     def name_of(self, person: str | None) -> str:
-        """If no name is known, the id itself; nothing for None."""
+        """Give the id itself if no name is known, nothing for None."""
         return self.people.get(person, person) if person else ""
 
     @property

@@ -89,7 +89,7 @@ class CaseState(Progress):
         return same or next(filter(None, map(self.live_clock, URGED)), None)
 
     def countdown_ends_at(self) -> datetime | None:
-        """When the notice or the criticism falls due; None if neither does, or the countdown stands still."""
+        """Due time of the notice or the criticism; None if neither comes, or the countdown stands still."""
         urging, clock = self.urging, self.urged_clock()
         if not (urging and urging.countdown and clock and clock.missed_at):
             return None

@@ -195,7 +195,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - of any type
 
 
 async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[Difference], list[str]]:
-    """Those not over, in either store: few, so histories are read. Return number, what differs, the paused."""
+    """Compare those not over, which are few, by their histories; return number, what differs, the paused."""
     listed = await chains(client, IncidentWorkflow, f"AND {NOT_OVER}")
     running = {one.removeprefix(incident_id("")): run for one, [run, *_] in listed.items()}
     not_over = await read_in_thread(engine, incidents_not_over)

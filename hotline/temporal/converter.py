@@ -222,7 +222,8 @@ def runner(*, sandbox: bool) -> WorkflowRunner:
     """Serve worker and replay. `sandbox`: load the workflow's module anew for every run."""
     if not sandbox:
         return _Runner()
-    return SandboxedWorkflowRunner(SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH), _Runner)
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions, _Runner)
 
 
 log = logging.getLogger("hotline.worker")
