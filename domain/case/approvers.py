@@ -107,7 +107,7 @@ class Decided(Immutable):
 
 
 def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], grounds: str | None = None) -> Decided:
-    """Final result; the people of `approved_by` had their turn before."""
+    """Decide for good; the people of `approved_by` had their turn before."""
     return Decided.taken_from(
         data,
         grounds=grounds,
