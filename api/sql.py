@@ -164,8 +164,8 @@ def bad_cursor(reason: str) -> ProblemError:
     return ProblemError(INVALID_CURSOR, detail, accepted=["a next_cursor", "no cursor"])
 
 
-TURN_SECONDS = 30.0
-"""Longest wait for the turn and the answer together: a few large imports at once are all taken."""
+DIRECT_WRITE_SECONDS = 30.0
+"""Longest wait for the lock and the answer together: a few large imports at once are all taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +177,12 @@ class DirectWriter:
     """
 
     engine: Engine
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def write(self, work: Callable[[WriteConnection], T]) -> T:
         """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
         try:
-            async with asyncio.timeout(TURN_SECONDS), self._turn, asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(DIRECT_WRITE_SECONDS), self._lock, asyncio.timeout(ANSWER_SECONDS):
                 return await write_in_thread(self.engine, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)

@@ -250,7 +250,7 @@ class Templates:
             "text_zh": notification.text_zh,
             "text_en": notification.text_en,
             "state": delivery.state,
-            "said": delivery.said,
+            "said": delivery.incident_reply,
             "hotline": self._hotline(),
             "link": link,
             "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),

@@ -80,7 +80,7 @@ class EntityClient(Generic[OutcomeT]):
     clock_check: ClockCheck
     limit: Limit
     acknowledged: Callable[[str], int | None] = lambda _: None
-    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @property
     def query_timeout(self) -> float:
@@ -148,7 +148,7 @@ class EntityClient(Generic[OutcomeT]):
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
         await self.clock_check.require()
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
-        async with errors.answering(self.timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
+        async with errors.answering(self.timeout, "The action"), self._locks.setdefault(number, asyncio.Lock()):
             subject = f"{self.noun} {number}"
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
@@ -296,7 +296,7 @@ class AssessmentClient(EntityClient[AssessmentOutcome]):
             )
 
 
-SOON = 1.5
+HANDOVER_WAIT_SECONDS = 1.5
 """Seconds that a request waits for the end of a handover: few cases are handed over within it."""
 
 
@@ -321,9 +321,12 @@ class HandoverClient:
             await start_handover(self.client, self.task_queue, HandoverStart.of(handover), request)
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
-        """Return the progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
+        """Return the progress at the end of the handover, or after `HANDOVER_WAIT_SECONDS`. Raises nothing.
+
+        None if no worker tells it.
+        """
         with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError, ValidationError):
-            async with asyncio.timeout(SOON):
+            async with asyncio.timeout(HANDOVER_WAIT_SECONDS):
                 return await self._handle(handover_id).result()
         with suppress(ProblemError):
             return await self.progress(handover_id)
