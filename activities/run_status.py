@@ -43,7 +43,7 @@ def _paused() -> WorkflowExecutionStatus:
     """Return the member of the client's enumeration, which is added to it if it has none."""
     value = int(Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
     members = cast("Any", WorkflowExecutionStatus)
-    if value not in members._value2member_map_:
+    if value not in tuple(members):
         added = int.__new__(members, value)
         added._name_, added._value_ = "PAUSED", value
         # Enum's own way to find a member that was not declared.
