@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api.actions import Actions, Turn, add_actions
+from api.actions import ActionLock, Actions, add_actions
 from api.complaints.cases import Cases, Complaint
 from api.complaints.intake import Recognition, in_catalogue
 from api.edge.limits import too_soon
@@ -146,8 +146,8 @@ class ComplaintActions(Actions[Outcome]):
             if sum((one.amount for one in approved), owed.amount) > limit.at_most:
                 raise _too_much(owed, limit.at_most, time, approved, view.currency)
 
-    async def turn(self, name: str, number: str, actor: Actor) -> Turn:
-        """Return the turn of the telephone to which a link is sent: it gets few of them.
+    async def lock(self, name: str, number: str, actor: Actor) -> ActionLock:
+        """Return the lock of the telephone to which a link is sent: it gets few of them.
 
         Others need not wait for a case that does not answer.
         """
@@ -157,7 +157,7 @@ class ComplaintActions(Actions[Outcome]):
         with suppress(ProblemError):  # the check says it
             view = await self.cases.find(number, actor)
         phone = view.caller.phone if view else None
-        return self.backend.turns.of(
+        return self.backend.locks.hold(
             "send_link", phone_term(phone, self.backend.catalogue.area_code) if phone else number
         )
 

@@ -51,7 +51,7 @@ from api.routing import (
     MASKED_SEARCH,
     StrictRoute,
     TheCatalogue,
-    TheExportTurn,
+    TheExportThrottle,
     TheFinder,
     ThePrinter,
     TheReader,
@@ -161,7 +161,7 @@ async def list_complaints(
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
     finder: TheFinder,
-    turn: TheExportTurn,
+    exports: TheExportThrottle,
     catalogue: TheCatalogue,
 ) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
@@ -178,8 +178,8 @@ async def list_complaints(
             return await cases.reader.ask(list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
 
         shown = partial(cells, reader=actor)
-        pages = await turn.pages(read, shown, wanted.cursor, only_first=limit is not None)
-        return await turn.answer(wanted.format, "complaints", EXPORTED, pages)
+        pages = await exports.pages(read, shown, wanted.cursor, only_first=limit is not None)
+        return await exports.answer(wanted.format, "complaints", EXPORTED, pages)
     page = await cases.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
     return Page[Complaint](items=items, next_cursor=page.next_cursor)
