@@ -150,7 +150,7 @@ class Ring:
         return made
 
     def merge(self, other: Path) -> tuple[KeyEntry, ...]:
-        """Return the missing ones, in order. Raises KeysError if one id has two secrets, and changes nothing."""
+        """Add what is missing; return it, in order. Raises KeysError if one id has two secrets, and changes nothing."""
         with self._changed():
             there = {key.id: key for key in self.list()}
             if not (others := Ring(other).list()):

@@ -37,7 +37,7 @@ async def start_complaint(
 
 
 def complaint_options(case: Case, changed_at: datetime) -> dict[str, Any]:
-    """Return the options of `Client.start_workflow` for a case that changed last at this instant."""
+    """Options of `Client.start_workflow`, of a case that changed last at this instant."""
     return {
         "id": complaint_id(case.number),
         "static_summary": summary(case),
@@ -48,7 +48,7 @@ def complaint_options(case: Case, changed_at: datetime) -> dict[str, Any]:
 
 
 async def started_as(client: Client, number: str) -> tuple[Case, tuple[Event, ...]]:
-    """Return the case as it was registered, with its first event, from the history: this needs no worker.
+    """Read the case as registered, with its first event, from the history: this needs no worker.
 
     Raises LookupError if Temporal has nothing of it, and what the client and its converter raise.
     """
