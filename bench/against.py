@@ -1,8 +1,9 @@
 """The service of another commit beside the present one: the same load, in turns, while both run.
 
-A round is a turn of this checkout and a turn of the other, a few seconds apart, as the machine is a tenth faster or
-slower each minute. Of the other checkout nothing is used but its `hotline` command and its HTTP; load and Temporal are
-the same for both. Each side has its mode of SQLite, for Temporal and the read model alike.
+A round has two turns of each, a few seconds apart, as the machine is a tenth faster or slower each minute. It starts
+both services anew: one commit beside itself was 3 % slower through six minutes, by its start alone. Of the other
+checkout nothing is used but its `hotline` command and its HTTP; load and Temporal are the same for both. Each side has
+its mode of SQLite, for Temporal and the read model alike.
 """
 
 import statistics
@@ -54,14 +55,14 @@ LEGEND = """ms: processor time of a case. events: of a case's history, under thi
 202: answers before SQL showed the case. others: share of other programs in the processor time of the machine."""
 
 Figures = Mapping[str, float]
-"""Figures of one turn, by the heading of their column."""
+"""Figures of a round's turns of one side, by the heading of their column."""
 Pair = tuple[Figures, Figures]
-"""A round: this checkout's turn and the other's."""
+"""A round: this checkout's turns and the other's."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Size of a comparison; `warm` cases of each side before the first turn are not counted."""
+    """Size of a comparison; `warm` cases of each side before the turns of a round are not counted."""
 
     rounds: int
     cases: int
@@ -167,34 +168,42 @@ def ratios(pairs: Sequence[Pair], commit: str, modes: tuple[str, str]) -> list[F
 
 
 async def in_turns(this: Subject, that: Subject, plan: Plan) -> list[Pair]:
-    """Measure two subjects in turns, each first as often as the other: the second turn of a round may be faster."""
+    """Measure two subjects in rounds, each of which starts both services anew, first the one and then the other."""
     pairs: list[Pair] = []
-    async with running(this.synchronous, this.programs) as one, running(that.synchronous, that.programs) as other:
+    for place in range(plan.rounds):
+        first, second = (that, this) if place % 2 else (this, that)
+        figures = await _round(first, second, plan)
+        pairs.append((figures[this.programs], figures[that.programs]))
+        rates = " and ".join(f"{turns['cases/s']:.2f}" for turns in pairs[-1])
+        tell(f"round {len(pairs)} of {plan.rounds}: {rates} cases per second")
+    return pairs
+
+
+async def _round(first: Subject, second: Subject, plan: Plan) -> dict[Path, Figures]:
+    """Return the figures of both, by the folder of their programs, in the order first, second, second, first."""
+    async with running(first.synchronous, first.programs) as one, running(second.synchronous, second.programs) as other:
         for service in (one, other):
             await _play(service, Side(), plan.warm)
-        for place in range(plan.rounds):
-            order = (other, one) if place % 2 else (one, other)
-            turns = {service: await _turn(service, plan.cases) for service in order}
-            pairs.append((turns[one], turns[other]))
-            rates = " and ".join(f"{figures['cases/s']:.2f}" for figures in pairs[-1])
-            tell(f"round {len(pairs)} of {plan.rounds}: {rates} cases per second")
-    return pairs
+        sides = {one: Side(), other: Side()}
+        for service in (one, other, other, one):
+            await _play(service, sides[service], plan.cases)
+        return {
+            first.programs: await _figures(one, sides[one]),
+            second.programs: await _figures(other, sides[other]),
+        }
 
 
 async def _play(service: Service, side: Side, cases: int) -> None:
     await take_turn(side, over_http(service.key, service.url), cases, service.processes())
 
 
-async def _turn(service: Service, cases: int) -> Figures:
-    side = Side()
-    await _play(service, side, cases)
-    events = await _events_of_a_case(service)
+async def _figures(service: Service, side: Side) -> Figures:
     used = {name: side.processor_milliseconds()[name] for name in PROCESSES}
     return {
         "cases/s": side.rate,
         **{f"{name} ms": value for name, value in used.items()},
         "together ms": sum(used.values()),
-        "events": events,
+        "events": await _events_of_a_case(service),
         "202": side.waiting,
         "others": side.strangers(),
     }
