@@ -94,7 +94,7 @@ def declared_by(connection: ReadConnection, person: str, since: datetime) -> lis
 
 
 def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> list[str]:
-    """Those of these cases that SQL shows as linked to no incident or to another one."""
+    """Cases among these that SQL shows as linked to no incident or to another one."""
     other = or_(cases.c.incident.is_(None), cases.c.incident != incident)
     return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
 
@@ -104,7 +104,7 @@ def linked(connection: ReadConnection, incident: str) -> tuple[str, ...]:
 
 
 def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:
-    """Those of these cases that were linked to the incident since its confirmation, which names cases."""
+    """Cases among these that were linked to the incident since its confirmation, which names cases."""
     of_incident = (incident_events.c.number == incident) & (incident_events.c.action == confirm.ACTION.name)
     confirmed_at = select(incident_events.c.at).where(of_incident).scalar_subquery()
     return had(connection, numbers, link_incident.ACTION.name, events.c.at >= confirmed_at, incident=incident)

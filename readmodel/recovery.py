@@ -144,7 +144,7 @@ def others_not_over(connection: ReadConnection, at: datetime) -> NotOver:
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:
-    """Those of these cases whose rows nobody can read, with the fields that break a constraint."""
+    """Cases among these whose rows nobody can read, with the fields that break a constraint."""
     try:
         get_cases(connection, numbers)
     except ValidationError as error:

@@ -66,7 +66,7 @@ def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, 
 def had(
     connection: ReadConnection, numbers: Collection[str], action: str, *conditions: ColumnElement[bool], **facts: str
 ) -> set[str]:
-    """Those of these cases that have had an event of this kind that meets conditions, with these facts."""
+    """Numbers of these cases that have had an event of this kind that meets conditions, with these facts."""
     are_facts = (events.c.data[name].as_string() == value for name, value in facts.items())
     of_kind = events.c.number.in_(numbers), events.c.action == action
     return {*connection.scalars(select(events.c.number).where(*of_kind, *conditions, *are_facts))}

@@ -51,7 +51,7 @@ def begin_handover(connection: WriteConnection, handover: Handover, at: datetime
 
 
 def given_by(connection: ReadConnection, handover: Handover, numbers: Collection[str]) -> set[str] | None:
-    """Those of these cases that were given since the handover was ordered; None if it is not under way.
+    """Cases among these that were given since the handover was ordered; None if it is not under way.
 
     The clock that dated the order may be ahead. So those count too that were given shortly before, if it was by the
     same person with the same reason, and after the end of every earlier handover to the same owner.
