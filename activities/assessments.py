@@ -28,7 +28,7 @@ from readmodel.writer import GroupWriter
 
 SLICE = 1000
 """Cases that are read together, and whose entries are written in one transaction: others write meanwhile."""
-AHEAD = 2
+SLICES_AHEAD = 2
 """Slices that are read while one is written."""
 IN_TIME_SECONDS = 15
 """Wait within which a call counts as answered in time."""
@@ -77,11 +77,11 @@ async def compute(
     month: Assessment,
     as_of: datetime,
     serial: int,
-    beat: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
 ) -> Computation:
     """Compute the entries and results of a month, and write them under the number `serial`.
 
-    `beat` is called after each slice of cases. The next ones are read while one is written.
+    `heartbeat` is called after each slice of cases. The next ones are read while one is written.
     """
     digest, entries = hashlib.sha256(), 0
     left_out = await read_in_thread(engine, partial(computation.excluded, month=month, as_of=as_of))
@@ -94,7 +94,7 @@ async def compute(
             digest.update(to_json(rows)[1:-1] + b",")
             entries += len(rows)
             await writer.run(partial(computation.write_entries, month=month.number, computation=serial, rows=rows))
-        beat()
+        heartbeat()
 
     await write(computation.inspection_rows(month, left_out))
     reading = deque[asyncio.Task[list[computation.EntryRow]]]()
@@ -102,7 +102,7 @@ async def compute(
         part = found[start : start + SLICE]
         read_part = partial(computation.entry_rows, month=month, candidates=part, left_out=left_out)
         reading.append(asyncio.create_task(read_in_thread(engine, read_part)))
-        if len(reading) > AHEAD:
+        if len(reading) > SLICES_AHEAD:
             await write(await reading.popleft())
     while reading:
         await write(await reading.popleft())

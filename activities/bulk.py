@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.cases import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, LeftCase, is_refusal, plain_errors, read
+from activities.cases import MANY_AT_ONCE, NO_ANSWER, CaseAnswer, CaseUpdates, LeftCase, is_refusal, plain_errors, read
 from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
 from activities.run_status import if_found
@@ -131,7 +131,7 @@ class BulkActivities:
                 return CaseAnswer(SAME)
             return await self._ask(number, new, update_id)
 
-        counts, left = await self.cases.ask_all(change.numbers, ask, BRISK)
+        counts, left = await self.cases.ask_all(change.numbers, ask, MANY_AT_ONCE)
         counts[SILENT] = len(left)
         return dict(+counts)
 
@@ -167,7 +167,7 @@ class BulkActivities:
                 return LeftCase(f"It belongs to {owner} now.")
             return await self._hand_over(handover, number, version)
 
-        counts, left = await self.cases.ask_all(page.numbers, ask, BRISK)
+        counts, left = await self.cases.ask_all(page.numbers, ask, MANY_AT_ONCE)
         return HandoverPage(handed_over=counts[HANDED_OVER], refused=left)
 
     async def _hand_over(self, handover: Handover, number: str, version: int) -> CaseAnswer | LeftCase:

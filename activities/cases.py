@@ -32,7 +32,7 @@ from activities.sealing.stamps import UndecidedError
 from domain.case.state import ProjectionBatch
 from readmodel.base.database import ReadConnection, WriteConnection, read_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
-from readmodel.writer import DOWN, GroupWriter
+from readmodel.writer import SQL_DOWN, GroupWriter
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ def plain_errors() -> Iterator[None]:
         raise ApplicationError(str(error), type=type(error).__name__, category=expected) from None
     except DBAPIError as error:
         kind = type(error.orig).__name__
-        text = f"SQL: {error.orig}" if isinstance(error, DOWN) else f"SQL refused it: {kind}"
+        text = f"SQL: {error.orig}" if isinstance(error, SQL_DOWN) else f"SQL refused it: {kind}"
         raise ApplicationError(text, type=kind) from None
 
 
@@ -132,9 +132,9 @@ class FanOut(NamedTuple):
     checkpoint: int
 
 
-GENTLE = FanOut(concurrency=2, checkpoint=20)
+FEW_AT_ONCE = FanOut(concurrency=2, checkpoint=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
-BRISK = FanOut(concurrency=16, checkpoint=64)
+MANY_AT_ONCE = FanOut(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
 GONE = "gone"
 REFUSED = "refused"
@@ -245,9 +245,9 @@ class CaseUpdates:
             activity.heartbeat(*progress)
             return says_no
 
-        return [*compress(numbers, await for_each(numbers, ask, BRISK.concurrency))]
+        return [*compress(numbers, await for_each(numbers, ask, MANY_AT_ONCE.concurrency))]
 
-    async def ask_all(self, numbers: Sequence[str], ask: Ask, fan_out: FanOut = GENTLE) -> Answers:
+    async def ask_all(self, numbers: Sequence[str], ask: Ask, fan_out: FanOut = FEW_AT_ONCE) -> Answers:
         """Ask every case and write what they return; return the counts of their answers, and why cases were left.
 
         For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last
@@ -263,13 +263,13 @@ class CaseUpdates:
         # A search for cases finds those no longer that are done.
         done = numbers.index(last) + 1 if last in numbers else 0
 
-        def beat() -> None:
+        def note_checkpoint() -> None:
             activity.heartbeat(last, dict(counts), dict(left))
 
         async def ask_one(number: str) -> CaseAnswer | LeftCase:
             await self._throttle.wait()
             result = await _answer(ask, number)
-            beat()
+            note_checkpoint()
             return result
 
         while done < len(numbers):
@@ -282,7 +282,7 @@ class CaseUpdates:
                 number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, LeftCase)
             }
             done, last = done + len(group), group[-1]
-            beat()
+            note_checkpoint()
         return Answers(counts, left)
 
 

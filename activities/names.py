@@ -37,7 +37,7 @@ UNDECODED = "Failed decoding arguments"
 """The SDK's words for arguments of an update or a query that are of another type, of another release for example."""
 UNSEALED = "Unsealed"
 """Type of the failure of what no client of the service has sealed."""
-COLLEAGUE = "10046"
+EXAMPLE_PERSON = "10046"
 """Id of a person who is named in examples."""
 ACTIONS: Mapping[str, Mapping[str, AnyAction]] = {
     "ComplaintWorkflow": COMMANDS,
@@ -81,5 +81,5 @@ def example(action: AnyAction, find: FindCode | None = None) -> str:
     with suppress(ValidationError):
         sent = body.model_dump(include=given, exclude_unset=True)
         body = action.body.model_validate(sent, context={"codes": find})
-    ids = {name: COLLEAGUE for name in ("owner", "assignee") if name in given}
+    ids = {name: EXAMPLE_PERSON for name in ("owner", "assignee") if name in given}
     return json.dumps(body.model_dump(mode="json", exclude_unset=True) | ids, ensure_ascii=False)

@@ -59,13 +59,13 @@ async def poller_run() -> AsyncIterator[PollerRun]:
     """Begin a run of the present activity, and send heartbeats until the context ends."""
     current = PollerRun()
 
-    async def beat() -> None:
+    async def send_heartbeats() -> None:
         while True:
             # The instant is sealed, so that readiness tells a heartbeat from an old one, or one of somebody else.
             activity.heartbeat(now(), *current.details)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    heartbeats = asyncio.create_task(beat())
+    heartbeats = asyncio.create_task(send_heartbeats())
     try:
         yield current
     finally:

@@ -43,7 +43,7 @@ def _paused() -> WorkflowExecutionStatus:
     """Return the member of the client's enumeration, which is added to it if it has none."""
     value = int(Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
     members = cast("Any", WorkflowExecutionStatus)
-    if value not in members._value2member_map_:
+    if value not in tuple(members):
         added = int.__new__(members, value)
         added._name_, added._value_ = "PAUSED", value
         # Enum's own way to find a member that was not declared.
@@ -79,7 +79,7 @@ def is_lost(status: WorkflowExecutionStatus | None) -> bool:
     return is_over(status) and status is not WorkflowExecutionStatus.COMPLETED
 
 
-async def unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
+async def none_on(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
     """Return the answer of a call, or None if Temporal refuses it with this status. Raises RPCError."""
     try:
         return await call
@@ -91,7 +91,7 @@ async def unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
 
 async def if_found(call: Awaitable[T]) -> T | None:
     """Return the answer of a call, or None if Temporal answers NOT_FOUND. Raises RPCError."""
-    return await unless(RPCStatusCode.NOT_FOUND, call)
+    return await none_on(RPCStatusCode.NOT_FOUND, call)
 
 
 async def is_not_found(call: Awaitable[object]) -> bool:

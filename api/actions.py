@@ -27,7 +27,7 @@ from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import NamedCode
 from workflows.incident.messages import IncidentOutcome
 
-Turn = AbstractAsyncContextManager[None]
+ActionLock = AbstractAsyncContextManager[None]
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
 
 
@@ -49,7 +49,7 @@ class Actions(ABC, Generic[OutcomeT]):
         """None if the person may do this to the entity, or if that is unknown."""
         return None
 
-    async def turn(self, name: str, number: str, actor: Actor) -> Turn:  # noqa: ARG002 - for those that count
+    async def lock(self, name: str, number: str, actor: Actor) -> ActionLock:  # noqa: ARG002 - for those that count
         """Lock to hold while an action is done, if its check counts what was done before."""
         return nullcontext()
 
@@ -76,7 +76,7 @@ class Actions(ABC, Generic[OutcomeT]):
 
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
         digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude_unset=True)}")
-        async with await self.turn(action.name, number, actor):
+        async with await self.lock(action.name, number, actor):
             # The entity refuses all others, who are told nothing else.
             if actor.role in able and (refused := await refusal_of(prepare())):
                 refused = await self.forbidden(number, body, actor) or refused

@@ -36,10 +36,10 @@ from api.complaints.intake import IntakeService, Recognition
 from api.directory import People, PersonFinder
 from api.documents import Documents, printer
 from api.edge.browsers import SealedCookie
-from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
+from api.edge.limits import TOO_MANY_ACTIONS, KeyedLocks, Limit, Limits
 from api.edge.middleware import REQUEST_ID, Metrics, check_host, hold_serving_lock, limit_body, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS
-from api.exports.files import XLSX, ExportTurn
+from api.exports.files import XLSX, ExportThrottle
 from api.health import readiness as health
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
@@ -118,8 +118,8 @@ class Backend:
         self.clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
         self.in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
         self.limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
-        self.turns = Turns()
-        self.export_turn = ExportTurn()
+        self.locks = KeyedLocks()
+        self.export_throttle = ExportThrottle()
         """Held by the one step of an export that runs."""
         self.documents = Documents(settings.templates)
         self.print_pdf = printer()
@@ -227,8 +227,8 @@ class Backend:
         seal = Seal(self._ring, "confirmation")
         confirmation = SealedCookie("hotline-grant", seal, Confirmation, self.clock, self.secure, "strict")
         self.dangerous = DangerousRequests(cases, confirmation)
-        ui = UiServer(self.settings.temporal_ui_url, self.turns)
-        self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        ui = UiServer(self.settings.temporal_ui_url, self.locks)
+        self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
 
     def _readiness(self, client: Client) -> ReadinessCheck:

@@ -36,14 +36,14 @@ def shown_as(kind: Any) -> WithJsonSchema:  # noqa: ANN401 - a type
     return WithJsonSchema(TypeAdapter(kind).json_schema())
 
 
-WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
+ALL_FIELDS = ConfigDict(json_schema_serialization_defaults_required=True)
 """Configuration of an answer that has also what has its default."""
 
 
 class Page(BaseModel, Generic[T]):
     """Page of a list, in the order that the operation tells."""
 
-    model_config = WHOLE
+    model_config = ALL_FIELDS
 
     items: list[T]
     next_cursor: str | None = Field(None, description="Give it as `cursor` to get the next page; null on the last one.")

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute
 
 from api.directory import People, PersonFinder
 from api.documents import Documents, Printer
-from api.edge.limits import Turns
+from api.edge.limits import KeyedLocks
 from api.edge.problems import (
     MALFORMED_JSON,
     OTHER_DEPARTMENT,
@@ -32,7 +32,7 @@ from api.edge.problems import (
     declare,
     invalid_request,
 )
-from api.exports.files import ExportTurn
+from api.exports.files import ExportThrottle
 from api.sql import DirectWriter, ProjectionWriter, Reader
 from domain.case.lifecycle import ENDED, OPEN
 from domain.catalogue.catalogue import Catalogue
@@ -249,10 +249,10 @@ class BackendParts(Protocol):
     projection: ProjectionWriter
     people: People
     person_finder: PersonFinder
-    turns: Turns
+    locks: KeyedLocks
     documents: Documents
     print_pdf: Printer | None
-    export_turn: ExportTurn
+    export_throttle: ExportThrottle
 
     @property
     def in_force(self) -> CurrentCatalogue: ...
@@ -273,7 +273,7 @@ ThePeople = Annotated[People, from_backend("people")]
 TheFinder = Annotated[PersonFinder, from_backend("person_finder")]
 ThePrinter = Annotated[Printer | None, from_backend("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
-TheExportTurn = Annotated[ExportTurn, from_backend("export_turn")]
+TheExportThrottle = Annotated[ExportThrottle, from_backend("export_throttle")]
 """Held by the one step of an export that runs."""
 TheCatalogue = Annotated[Catalogue, from_backend("catalogue")]
 """Catalogue in force now."""

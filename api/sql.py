@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities.cases import Projection
 from api.edge.middleware import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError, declare, unavailable
+from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.case.case import Case
 from domain.case.intake import Contact, Intake, Location
 from domain.case.lifecycle import Event
@@ -29,6 +30,7 @@ from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import CasePlace, Scope
 from domain.shared.value import to_milliseconds
 from readmodel import incidents
+from readmodel.assessments import months
 from readmodel.base.database import ReadConnection, WriteConnection, reading, write_in_thread
 from readmodel.base.paging import BadCursorError
 from readmodel.callers import UNKNOWN_CALLER, CallerFacts, CallerLookup, note_recognised, recognise
@@ -158,8 +160,8 @@ def bad_cursor(reason: str) -> ProblemError:
     return ProblemError(INVALID_CURSOR, f"{reason[:1].upper()}{reason[1:]}.", accepted=["a next_cursor", "no cursor"])
 
 
-TURN_SECONDS = 30.0
-"""Longest wait for the turn and the answer together: a few large imports at once are all taken."""
+DIRECT_WRITE_SECONDS = 30.0
+"""Longest wait for the lock and the answer together: a few large imports at once are all taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +173,12 @@ class DirectWriter:
     """
 
     engine: Engine
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def write(self, work: Callable[[WriteConnection], T]) -> T:
         """Raise ProblemError 503 if SQL is down."""
         try:
-            async with asyncio.timeout(TURN_SECONDS), self._turn, asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(DIRECT_WRITE_SECONDS), self._lock, asyncio.timeout(ANSWER_SECONDS):
                 return await write_in_thread(self.engine, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
@@ -239,13 +241,17 @@ class ProjectionWriter:
     async def write_incident(self, batch: IncidentBatch) -> bool:
         """Return True once committed; the workflow publishes the batch too. Raises ProblemError as `write` does."""
         incident = batch.incident
-        try:
-            committed = await self.projection.run(partial(incidents.write, batch=batch))
-        except DivergedError:
-            raise _behind_sql(f"incident {incident.number}", incident.number, incident) from None
+        work = partial(incidents.write, batch=batch)
+        committed = await self._commit_entity("incident", incident, work, _rebuild(incident.number))
         if committed:
             self._incidents[incident.number] = max(incident.version, self._incidents.get(incident.number, 0))
         return committed
+
+    async def write_assessment(self, batch: AssessmentBatch) -> bool:
+        """Write an assessment's batch as `write_incident` does."""
+        month = batch.assessment
+        repair = f"`hotline assessment begin {month.number}`, once its workflow is terminated"
+        return await self._commit_entity("assessment", month, partial(months.write, batch=batch), repair)
 
     async def note_recognised(self, number: str, caller_version: int) -> None:
         """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
@@ -256,9 +262,17 @@ class ProjectionWriter:
             committed = await self.projection.write(batch)
         except DivergedError:
             self.metrics.wrote(committed=False)
-            raise _behind_sql(f"case {batch.number}", batch.number, batch.case) from None
+            raise _behind_sql(f"case {batch.number}", batch.case, _rebuild(batch.number)) from None
         self.metrics.wrote(committed=committed)
         return committed
+
+    async def _commit_entity(
+        self, noun: str, entity: Incident | Assessment, work: Callable[[WriteConnection], object], repair: str
+    ) -> bool:
+        try:
+            return await self.projection.run(work)
+        except DivergedError:
+            raise _behind_sql(f"{noun} {entity.number}", entity, repair) from None
 
     def _after(self, batch: ProjectionBatch) -> Case | None:
         """Bring the case in memory to this batch; None if it is not there, or has other terms by now.
@@ -278,11 +292,15 @@ class ProjectionWriter:
             self._committed.popitem(last=False)
 
 
-def _behind_sql(what: str, number: str, entity: Progress | Incident) -> ProblemError:
+def _rebuild(number: str) -> str:
+    return f"`hotline rebuild workflows --case {number}`"
+
+
+def _behind_sql(what: str, entity: Progress | Incident | Assessment, repair: str) -> ProblemError:
     """Problem of a batch that SQL will never take."""
     detail = (
         f"SQL has other events of the {what}: its workflow was reset or replaced. What was sent is in Temporal alone,"
         f" as version {entity.version}; lists and reports keep what SQL has. An operator brings it back as SQL has it"
-        f" by `hotline rebuild workflows --case {number}`; then send it again."
+        f" by {repair}; then send it again."
     )
     return ProblemError(BEHIND_SQL, detail, state=entity.state, version=entity.version, accepted=[])

@@ -24,8 +24,9 @@ from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.connection import connect
 from readmodel.base.database import engine, writing
 from readmodel.projection import write
+from workflows.clients.complaints import complaint_options
 from workflows.clients.start import Request, start_once
-from workflows.complaint.messages import options_of, start_from
+from workflows.complaint.messages import start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 
 AT_ONCE = 100
@@ -64,7 +65,7 @@ async def _fill(service: Service, cases: int) -> None:
     async def start(number: str) -> ProjectionBatch:
         registration = Registration(number=number, at=now, actor=agent, owner=agent.id, intake=intake, terms=terms)
         case, events = Case.register(registration)
-        options = options_of(case, changed_at)
+        options = complaint_options(case, changed_at)
         message = start_from(case, events, changed_at, {})
         request = Request(key=number)
         await start_once(client, request, ComplaintWorkflow.run, message, task_queue=settings.task_queue, **options)

@@ -176,8 +176,8 @@ class Delivery(NamedTuple):
     """One notification on one channel. `phone` is personal data, for the channel only.
 
     `tries` includes the present one. `cycle` and `state` are those after the event that caused the notification.
-    `said` is the reply that ended an incident, for all of its callers; empty otherwise. `may_link` is True if the
-    caller's page may be opened from this telephone; see `readmodel.calls.contacts`.
+    `incident_reply` is the one that ended an incident, for all of its callers; empty otherwise. `may_link` is True if
+    the caller's page may be opened from this telephone; see `readmodel.calls.contacts`.
     """
 
     notification: NotificationRow
@@ -186,7 +186,7 @@ class Delivery(NamedTuple):
     phone: str | None
     cycle: int = 1
     state: str = ""
-    said: str = ""
+    incident_reply: str = ""
     may_link: bool = False
 
     @property
@@ -350,14 +350,14 @@ def _read(connection: WriteConnection, due: sa.Select[Any], area_code: str) -> l
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of `_DELIVERIES`
     *note, tries, priority, phone, cycle, state, data = row
     notification = NotificationRow._make(note)
-    said = ""
+    incident_reply = ""
     if notification.recipient.startswith(FORMER_CALLER):
         phone = Corrected.model_validate_json(data).former_phone if data else None
     elif data:
         # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
         replied = Replied.model_validate_json(data)
-        said = replied.message if replied.incident else ""
-    return Delivery(notification, tries, priority, phone, cycle, state, said)
+        incident_reply = replied.message if replied.incident else ""
+    return Delivery(notification, tries, priority, phone, cycle, state, incident_reply)
 
 
 def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:

@@ -16,7 +16,7 @@ from readmodel.projection import write
 
 A = TypeVar("A")
 T = TypeVar("T")
-DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
+SQL_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 class _Job(NamedTuple):
@@ -105,7 +105,7 @@ class GroupWriter:
         try:
             has_notifications = self._transaction(lambda connection: write(connection, batches)) > 0
         except Exception as error:  # noqa: BLE001 - its waiters get it
-            if len(batches) > 1 and not isinstance(error, DOWN):
+            if len(batches) > 1 and not isinstance(error, SQL_DOWN):
                 return self._write_singly(batches)
             return [error] * len(batches)
         return [has_notifications] * len(batches)
@@ -114,7 +114,7 @@ class GroupWriter:
         answers: list[bool | Exception] = []
         for place, batch in enumerate(batches, start=1):
             answers += self._write([batch])
-            if isinstance(answers[-1], DOWN):
+            if isinstance(answers[-1], SQL_DOWN):
                 return answers + answers[-1:] * (len(batches) - place)
         return answers
 

@@ -139,8 +139,11 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
             _spend()
         return super().join_path(template, parent)
 
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
+    def compile(self, source: str | nodes.Template, *names: Any, **options: Any) -> Any:  # noqa: ANN401 - as Jinja has it
+        """Compile a template, made to count what it repeats and puts out."""
+        if isinstance(source, nodes.Template):
+            return super().compile(source, *names, **options)
+        tree = self.parse(source, *names[:2])
         for node in [*tree.find_all((nodes.For, nodes.Concat, nodes.Output))]:
             if isinstance(node, nodes.For):
                 node.iter = self._filtered(node.iter, "_counted")
@@ -149,7 +152,7 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
                     each if isinstance(each, nodes.TemplateData) else self._filtered(each, "_weighed")
                     for each in node.nodes
                 ]
-        return tree
+        return super().compile(tree, *names, **options)
 
     def _filtered(self, node: nodes.Node, name: str) -> nodes.Filter:
         made = nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
@@ -250,7 +253,7 @@ class Templates:
             "text_zh": notification.text_zh,
             "text_en": notification.text_en,
             "state": delivery.state,
-            "said": delivery.said,
+            "said": delivery.incident_reply,
             "hotline": self._hotline(),
             "link": link,
             "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),

@@ -30,7 +30,7 @@ from temporalio.service import RPCError
 from activities.cases import Projection, read
 from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWorkflows
-from activities.recovery.report import MOST_NAMED, ReconcilerReport, is_ahead
+from activities.recovery.report import MOST_REPORTED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import ForeignRuns, StuckWorkflows
 from activities.run_status import IS_PAUSED, NOT_OVER, UnreadableError, is_lost
 from readmodel import recovery
@@ -229,14 +229,14 @@ class Reconciler:
         return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,
-            lost=dict(islice(self._lost.items(), MOST_NAMED)),
+            lost=dict(islice(self._lost.items(), MOST_REPORTED)),
             lost_count=len(self._lost),
-            paused=sorted(self._paused)[:MOST_NAMED],
+            paused=sorted(self._paused)[:MOST_REPORTED],
             paused_count=len(self._paused),
-            stuck=self._stuck[:MOST_NAMED],
+            stuck=self._stuck[:MOST_REPORTED],
             stuck_count=len(self._stuck),
-            not_begun=dict(islice((self._not_begun | self._ended).items(), MOST_NAMED)),
-            unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), MOST_NAMED)),
+            not_begun=dict(islice((self._not_begun | self._ended).items(), MOST_REPORTED)),
+            unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), MOST_REPORTED)),
             fault=next((errors[-1] for errors in self._failures.values() if len(errors) == FAILURES_REPORTED), None),
             in_sql_until=self._in_sql_until,
         )

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 from domain.shared.value import Immutable
 from readmodel.recovery import Lost
 
-MOST_NAMED = 20
+MOST_REPORTED = 20
 """Lost cases that the report names."""
 REMEDY = (
     " · 修复 to bring them back: `hotline rebuild workflows`, one of them: `hotline rebuild workflows --case NUMBER`"

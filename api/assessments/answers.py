@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 from pydantic_core import to_jsonable_python
 
-from api.responses import HIDDEN, WHOLE, body_like
+from api.responses import ALL_FIELDS, HIDDEN, body_like
 from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
@@ -211,7 +211,7 @@ class ObjectionDecision(BaseModel):
 class ObjectionItem(Objection):
     """Objection to a figure."""
 
-    model_config = WHOLE
+    model_config = ALL_FIELDS
 
     month: str
     parties: HIDDEN = None

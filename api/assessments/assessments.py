@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -111,9 +110,7 @@ class Assessments:
             raise key_reused(f"month, for {outcome.action} or with another body")
         if outcome.events:
             batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
-            try:
-                await self.backend.direct.write(partial(months.write, batch=batch))
-            except ProblemError:  # the workflow publishes it as well
+            if not await self.backend.projection.write_assessment(batch):  # the workflow publishes it as well
                 response.status_code = HTTPStatus.ACCEPTED
         return outcome.assessment
 

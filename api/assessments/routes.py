@@ -21,7 +21,7 @@ from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKin
 from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.routing import StrictRoute, TheExportTurn, TheReader, needs
+from api.routing import StrictRoute, TheExportThrottle, TheReader, needs
 from domain.assessment import state
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.catalogue.figures import Subject
@@ -94,7 +94,7 @@ async def get_assessment(
     actor: Annotated[Actor, needs(READ_ASSESSMENTS)],
     assessments: TheAssessments,
     reader: TheReader,
-    turn: TheExportTurn,
+    exports: TheExportThrottle,
 ) -> answers.AssessedMonth | Response:
     """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
     found = await assessments.of(month)
@@ -103,7 +103,7 @@ async def get_assessment(
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
         pages = _one_page(answers.score_cells(shown))
-        return await turn.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
+        return await exports.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
     standard = answers.StandardItem.of(found.standard, wanted.by)
     return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
 
@@ -120,7 +120,7 @@ async def list_counted_cases(
     wanted: Annotated[CaseListing, Query()],
     assessments: TheAssessments,
     reader: TheReader,
-    turn: TheExportTurn,
+    exports: TheExportThrottle,
 ) -> Page[answers.CountedCaseItem] | Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
@@ -129,8 +129,8 @@ async def list_counted_cases(
         async def read(cursor: str | None) -> RowPage[CountedCase]:
             return await reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
 
-        pages = await turn.pages(read, answers.case_cells, wanted.cursor)
-        return await turn.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
+        pages = await exports.pages(read, answers.case_cells, wanted.cursor)
+        return await exports.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
     page = await reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
     return Page[answers.CountedCaseItem](
         items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api.actions import Actions, Turn, add_actions
+from api.actions import ActionLock, Actions, add_actions
 from api.complaints.cases import Cases, Complaint
 from api.complaints.intake import Recognition, in_catalogue
 from api.edge.limits import too_soon
@@ -145,15 +145,15 @@ class ComplaintActions(Actions[Outcome]):
             if sum((one.amount for one in approved), owed.amount) > limit.at_most:
                 raise _too_much(owed, limit.at_most, time, approved, view.currency)
 
-    async def turn(self, name: str, number: str, actor: Actor) -> Turn:
-        """Links to one telephone take turns. Other actions do not look up the case, which may not answer."""
+    async def lock(self, name: str, number: str, actor: Actor) -> ActionLock:
+        """Lock of the telephone to which a link is sent. Others do not look up the case, which may not answer."""
         if name != "send_link":
             return nullcontext()
         view = None
         with suppress(ProblemError):  # the check says it
             view = await self.cases.find(number, actor)
         phone = view.caller.phone if view else None
-        return self.backend.turns.of(
+        return self.backend.locks.hold(
             "send_link", phone_term(phone, self.backend.catalogue.area_code) if phone else number
         )
 

@@ -51,7 +51,7 @@ from api.routing import (
     MASKED_SEARCH,
     StrictRoute,
     TheCatalogue,
-    TheExportTurn,
+    TheExportThrottle,
     TheFinder,
     ThePrinter,
     TheReader,
@@ -158,7 +158,7 @@ async def list_complaints(
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
     finder: TheFinder,
-    turn: TheExportTurn,
+    exports: TheExportThrottle,
     catalogue: TheCatalogue,
 ) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
@@ -174,8 +174,8 @@ async def list_complaints(
         async def read(cursor: str | None) -> RowPage[RowMapping]:
             return await cases.reader.ask(stored.list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
 
-        pages = await turn.pages(read, partial(cells, reader=actor), wanted.cursor, only_first=limit is not None)
-        return await turn.answer(wanted.format, "complaints", EXPORTED, pages)
+        pages = await exports.pages(read, partial(cells, reader=actor), wanted.cursor, only_first=limit is not None)
+        return await exports.answer(wanted.format, "complaints", EXPORTED, pages)
     page = await cases.reader.ask(stored.list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
     return Page[Complaint](items=items, next_cursor=page.next_cursor)

@@ -101,7 +101,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self) -> None:
         """Answer 431 and end the connection; without an answer if an earlier one is under way."""
         self._is_refused = True
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         if not getattr(self.cycle, "response_complete", True):
             self.transport.abort()
             return

@@ -28,10 +28,10 @@ LOOKUP = "/v1/callers/lookup"
 """Path of the one operation that reads what a body names: no telephone stands in an address."""
 PAYLOADS_PER_READ = 20
 """Requests of the Temporal UI to open payloads for each other one: a page of a history sends one for each payload."""
-TURN_SECONDS = 10.0
-"""Longest wait for a turn: a little more than a workflow gets for its answer."""
-TURN_RETRY_SECONDS = 2
-"""Pause before a client asks for a turn again."""
+LOCK_WAIT_SECONDS = 10.0
+"""Longest wait for a lock: a little more than a workflow gets for its answer."""
+LOCK_RETRY_SECONDS = 2
+"""Pause before a client that has waited so long tries again."""
 _ONE_LINE = RateLimitItemPerMinute(1)
 
 
@@ -132,22 +132,23 @@ def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, time
     return ProblemError(kind, f"{rule} The next one is possible from {shown} on.", headers=headers)
 
 
-class Turns:
+class KeyedLocks:
     """Locks of the telephones and people whose requests are counted, kept while somebody holds them or waits."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def of(self, kind: str, of: str) -> AsyncIterator[None]:
-        """Hold the turn of a telephone or a person. Raises ProblemError 503 if it does not come in time."""
-        lock = self._locks.setdefault((kind, of), asyncio.Lock())
+    async def hold(self, kind: str, key: str) -> AsyncIterator[None]:
+        """Hold the lock of a telephone or a person. Raises ProblemError 503 if it is not free in time."""
+        lock = self._locks.setdefault((kind, key), asyncio.Lock())
         try:
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(LOCK_WAIT_SECONDS):
                 await lock.acquire()
         except TimeoutError:
-            detail = f"Earlier requests of this kind got no answer within {TURN_SECONDS:.0f} s. Send the same again."
-            raise unavailable(NO_ANSWER, detail, TURN_RETRY_SECONDS) from None
+            after = f"within {LOCK_WAIT_SECONDS:.0f} s"
+            detail = f"Earlier requests of this kind got no answer {after}. Send the same again."
+            raise unavailable(NO_ANSWER, detail, LOCK_RETRY_SECONDS) from None
         try:
             yield
         finally:

@@ -1,7 +1,7 @@
 """Files that Excel opens, written row by row in flat memory: CSV in which no program finds a formula, and workbooks.
 
 Long lists are read from SQL while their file is written. A step of such an export (a page that is read, its rows that
-are rendered) holds the turn of the process: there is one step at a time, however many exports there are, and a pause
+are rendered) holds a lock of the process: there is one step at a time, however many exports there are, and a pause
 after it while others are served, so they leave threads and processor to other requests.
 """
 
@@ -154,7 +154,7 @@ LOOP_CHECK_SECONDS = 0.02
 """Time between two checks of the event loop: it is busy if one comes later by half."""
 
 
-class ExportTurn(asyncio.Lock):
+class ExportThrottle(asyncio.Lock):
     """Lock of the one step of an export that runs, kept after it for a check of the loop, longer if that is busy."""
 
     async def __aenter__(self) -> None:
@@ -162,7 +162,7 @@ class ExportTurn(asyncio.Lock):
         self._began = asyncio.get_running_loop().time()
 
     async def __aexit__(self, *error: object) -> None:
-        """End the step, and the turn after the pause."""
+        """End the step, and release the lock after the pause."""
         now = asyncio.get_running_loop().time
         try:
             ends_at = now() + PAUSE * (now() - self._began)
@@ -174,7 +174,7 @@ class ExportTurn(asyncio.Lock):
             self.release()
 
     async def run(self, step: Callable[..., T], *args: object) -> T:
-        """Run a step in a thread once it is its turn."""
+        """Run a step in a thread once the lock is free."""
         async with self:
             return await asyncio.to_thread(step, *args)
 

@@ -46,9 +46,9 @@ CALENDAR_DAYS = 14
 NOT_PREPARED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
 """Errors of a Temporal that answers, and whose namespace or search attributes are missing."""
 
-UNABLE = "unavailable"
+UNAVAILABLE = "unavailable"
 """Status of a service that takes no calls."""
-MOST_NAMED = 5
+MOST_IN_DETAIL = 5
 """Cases that the detail names."""
 
 Checks = Mapping[str, Callable[[], Awaitable[Component]]]
@@ -109,7 +109,7 @@ def checks(
 def readiness(parts: Mapping[str, Component]) -> Readiness:
     """Count a service as unavailable only without Temporal or a right clock."""
     rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
-    return Readiness(status=rest if parts["temporal"].ok and parts["clock"].ok else UNABLE, **parts)
+    return Readiness(status=rest if parts["temporal"].ok and parts["clock"].ok else UNAVAILABLE, **parts)
 
 
 async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Component:
@@ -180,7 +180,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
         return fault(detail, f"Read the log of the worker; terminate `{upkeep.RECONCILER.id}`.")
     faults: dict[str, str] = {}
     if report.paused:
-        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:MOST_NAMED])}"] = UNPAUSE
+        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:MOST_IN_DETAIL])}"] = UNPAUSE
     if report.stuck:
         faults[f"{report.stuck_count} open workflows do not go on: {', '.join(report.stuck)}"] = (
             "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, or"
@@ -205,7 +205,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
 
 
 def _named(why: Mapping[str, str]) -> str:
-    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), MOST_NAMED))
+    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), MOST_IN_DETAIL))
 
 
 async def _clock(check: ClockCheck) -> Component:
@@ -253,7 +253,7 @@ async def healthz() -> Health:
 async def readyz(checked: TheReadiness, response: Response) -> Readiness:
     """Report the parts of the service. Calls need Temporal and a right clock; other faults make it `degraded`."""
     found = await checked.result()
-    if found.status == UNABLE:
+    if found.status == UNAVAILABLE:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return found
 

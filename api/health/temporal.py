@@ -35,7 +35,7 @@ SILENT_SECONDS = 20
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _PAUSED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
 _PAUSE_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
-FOREIGN_BEAT = "somebody else has its activity: the sign of life is not of the service"
+FOREIGN_HEARTBEAT = "somebody else has its activity: the sign of life is not of the service"
 NO_ANSWER = fault(
     "does not answer",
     "Start Temporal, check `TEMPORAL_ADDRESS`, and read `logs/temporal.log` under `hotline up`.",
@@ -129,7 +129,7 @@ class TemporalHealth:
         if found.pending_activities:
             pending = found.pending_activities[0]
             is_sealed = await self._is_sealed_lately(pending, singleton)
-            return _poller(pending, singleton) if is_sealed else fault(FOREIGN_BEAT, _RESTART.format(singleton.id))
+            return _poller(pending, singleton) if is_sealed else fault(FOREIGN_HEARTBEAT, _RESTART.format(singleton.id))
         waits = _age(found.pending_workflow_task.scheduled_time)
         if waits >= SILENT_SECONDS or found.pending_workflow_task.attempt > 1:
             detail = f"its workflow has waited for a worker for {waits:.0f} s"
@@ -142,9 +142,9 @@ class TemporalHealth:
             return True
         place = context_of(self.client.namespace, singleton.id, singleton.workflow_type, pending.activity_type.name)
         ages = list[float]()
-        for beat in pending.heartbeat_details.payloads:
+        for payload in pending.heartbeat_details.payloads:
             with suppress(UndecidedError, ValidationError):
-                [at] = await self.client.data_converter.with_context(place).decode([beat], [datetime])
+                [at] = await self.client.data_converter.with_context(place).decode([payload], [datetime])
                 ages.append(abs((datetime.now(UTC) - at).total_seconds()))
         return min(ages, default=POLL_SECONDS) < POLL_SECONDS
 

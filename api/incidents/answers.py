@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.responses import HIDDEN, WHOLE, EventItem, body_like, masked_for, timeline_of
+from api.responses import ALL_FIELDS, HIDDEN, EventItem, body_like, masked_for, timeline_of
 from domain.case.actions.link_incident import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
@@ -82,7 +82,7 @@ IncidentActionName = Annotated[
 class IncidentItem(IncidentFields):
     """Incident (突发事件): one cause behind many calls."""
 
-    model_config = WHOLE
+    model_config = ALL_FIELDS
 
     scope: HIDDEN = None
     state_before_merge: HIDDEN = None

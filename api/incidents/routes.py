@@ -86,7 +86,7 @@ class Incidents(Actions[IncidentOutcome]):
     async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> tuple[IncidentItem, bool]:
         """Declare an incident, or find what the same request declared; return as `answer` does."""
         at = self.backend.now
-        async with self.backend.turns.of("declare", actor.id) if self._is_counted(actor) else nullcontext():
+        async with self.backend.locks.hold("declare", actor.id) if self._is_counted(actor) else nullcontext():
             return await self._declared(body, actor, request, at)
 
     async def _declared(

@@ -25,7 +25,7 @@ from temporalio.service import RPCError
 
 from activities.names import assessment_id, complaint_id, incident_id
 from activities.run_status import is_lost, is_over
-from activities.sealing.envelope import Envelope, context_of
+from activities.sealing.envelope import Envelope
 from api.edge.limits import Limit
 from api.edge.problems import ProblemError, declare
 from api.temporal import errors
@@ -42,14 +42,13 @@ from domain.incident.state import LINKABLE, Opening
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import days_around, local_day, time_to_settle
-from domain.shared.value import to_milliseconds
 from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import HandoverStart, HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id, start_handover
+from workflows.clients.complaints import start_complaint, started_as
 from workflows.clients.incidents import Started, find_incident, start_incident
-from workflows.clients.start import Request, find_started, start_once
-from workflows.complaint.messages import ComplaintStart, options_of
+from workflows.clients.start import Request, find_started
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.words import CatalogueNames
@@ -80,7 +79,7 @@ class EntityClient(Generic[OutcomeT]):
     clock_check: ClockCheck
     limit: Limit
     acknowledged: Callable[[str], int | None] = lambda _: None
-    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @property
     def query_timeout(self) -> float:
@@ -148,7 +147,7 @@ class EntityClient(Generic[OutcomeT]):
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
         await self.clock_check.require()
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
-        async with errors.answering(self.timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
+        async with errors.answering(self.timeout, "The action"), self._locks.setdefault(number, asyncio.Lock()):
             subject = f"{self.noun} {number}"
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
@@ -193,16 +192,8 @@ class ComplaintClient(EntityClient[Outcome]):
         async with errors.answering(within, "The registration"):
             if within <= 0:
                 raise TimeoutError
-            return await start_once(
-                self.client,
-                request,
-                ComplaintWorkflow.run,
-                # The caller of this function writes the first version to SQL.
-                ComplaintStart(source=registration, sender_version=case.version),
-                task_queue=self.task_queue,
-                **options_of(case, to_milliseconds(case.registered_at)),
-                rpc_timeout=timedelta(seconds=within),
-            )
+            wait = timedelta(seconds=within)
+            return await start_complaint(self.client, self.task_queue, registration, case, request, wait)
 
     async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
         """First of a day's candidates that this request registered; None if there is none."""
@@ -212,13 +203,9 @@ class ComplaintClient(EntityClient[Outcome]):
     async def started_as(self, number: str) -> tuple[Case, tuple[Event, ...]]:
         """Case as it was registered, with its first event, from the history: this needs no worker."""
         async with errors.answering(self.timeout, "The case"):
-            async for event in self._handle(number).fetch_history_events(page_size=1):
-                payloads = event.workflow_execution_started_event_attributes.input.payloads
-                converter = self.client.data_converter.with_context(context_of(self.namespace, complaint_id(number)))
-                if found := await errors.answer_or_none(converter.decode(payloads, [ComplaintStart])):
-                    source = found[0].source
-                    return (source, ()) if isinstance(source, Case) else Case.register(source)
-        raise LookupError(f"the history of case {number} is empty")
+            if (found := await errors.answer_or_none(started_as(self.client, number))) is None:
+                raise RuntimeError(f"Temporal has deleted case {number}")
+            return found
 
     async def recognise(self, number: str, known: Recognised, key: str) -> ProjectionBatch | None:
         """Tell a case what is known of its caller; return the batch to write, None if it is nothing new to the case.
@@ -296,7 +283,7 @@ class AssessmentClient(EntityClient[AssessmentOutcome]):
             )
 
 
-SOON = 1.5
+HANDOVER_WAIT_SECONDS = 1.5
 """Seconds that a request waits for the end of a handover: few cases are handed over within it."""
 
 
@@ -321,9 +308,9 @@ class HandoverClient:
             await start_handover(self.client, self.task_queue, HandoverStart.of(handover), request)
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
-        """Progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
+        """Progress at the end, or after `HANDOVER_WAIT_SECONDS`; None if no worker tells it. Raises nothing."""
         with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError, ValidationError):
-            async with asyncio.timeout(SOON):
+            async with asyncio.timeout(HANDOVER_WAIT_SECONDS):
                 return await self._handle(handover_id).result()
         with suppress(ProblemError):
             return await self.progress(handover_id)

@@ -34,7 +34,7 @@ log = logging.getLogger("hotline.api")
 
 DANGEROUS = declare("dangerous-request", HTTPStatus.FORBIDDEN, "Dangerous request of the Temporal UI")
 GRANT: Final = "/temporal-grant"
-LASTS: Final = timedelta(minutes=5)
+CONFIRMATION_TIME: Final = timedelta(minutes=5)
 """Time in which a request is confirmed, and then passes."""
 LONGEST_SUBJECT = 200
 """Characters of a subject that the cookie has room for."""
@@ -139,7 +139,7 @@ class DangerousRequests:
                 does=does,
                 subject=subject if len(subject) <= LONGEST_SUBJECT else f"{subject[:LONGEST_SUBJECT]}…",
                 count=count,
-                ends_at=self._cases.clock() + LASTS,
+                ends_at=self._cases.clock() + CONFIRMATION_TIME,
             ),
         )
         return refusal
@@ -163,7 +163,7 @@ class DangerousRequests:
         if asked and request.method == "POST":
             try:
                 reason = _REASON.validate_python(form.get("reason", ""))
-                asked = asked.model_copy(update={"reason": reason, "ends_at": self._cases.clock() + LASTS})
+                asked = asked.model_copy(update={"reason": reason, "ends_at": self._cases.clock() + CONFIRMATION_TIME})
             except ValidationError:
                 wrong = True
         case = None

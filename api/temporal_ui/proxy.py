@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.complaints.cases import Cases
 from api.edge.browsers import READING, require_same_origin, source
-from api.edge.limits import TOO_MANY_REQUESTS, Limits, Turns
+from api.edge.limits import TOO_MANY_REQUESTS, KeyedLocks, Limits
 from api.edge.problems import ProblemError, declare
 from api.routing import CurrentCatalogue
 from api.sign_in.security import WRONG_SCOPE
@@ -47,9 +47,9 @@ WAITING, WAITING_IN_ALL = 10, 80
 class UiServer:
     """Server of the Temporal UI at an address, empty if there is none, and bounds of what each person asks it."""
 
-    def __init__(self, address: str | None, turns: Turns) -> None:
+    def __init__(self, address: str | None, locks: KeyedLocks) -> None:
         self.address = address or ""
-        self._turns = turns
+        self._locks = locks
         self._waiting = Counter[str]()
         # The transport alone: a client would add headers, and share cookies between people.
         self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=CONNECTIONS))
@@ -103,7 +103,7 @@ class UiServer:
             if request.method in READING:
                 await taken.enter_async_context(_while_connected(request))
             if match.kind is RequestKind.RENDER:
-                await taken.enter_async_context(self._turns.of("render", person))
+                await taken.enter_async_context(self._locks.hold("render", person))
             if b"waitNewEvent=" in query:
                 if self._waiting[person] >= WAITING or self._waiting.total() >= WAITING_IN_ALL:
                     most = (
@@ -191,7 +191,7 @@ class UiProxy:
     limits: Limits
     in_force: CurrentCatalogue
     dangerous: DangerousRequests
-    turns: Turns
+    locks: KeyedLocks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # For metrics: no path or query becomes a label.
@@ -245,7 +245,7 @@ class UiProxy:
             decided = await self.dangerous.confirm(request, session, match)
         elif match.kind is RequestKind.CODEC:
             # Large ones take a thread a second: many at once would hold up the requests of others.
-            async with self.turns.of("codec", session.actor.id):
+            async with self.locks.hold("codec", session.actor.id):
                 decided = await answer_codec(self.cases, session.actor, match.rule.does, body)
         if isinstance(decided, Response):
             return decided

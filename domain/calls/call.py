@@ -172,7 +172,7 @@ def _queues(texts: Iterable[str | None]) -> set[str]:
     return {name for text in texts if text for name in text.split("|")}
 
 
-AFTERWARDS = timedelta(minutes=15)
+AFTER_CALL_WORK = timedelta(minutes=15)
 """Time after the end of a call in which its agent may still write the case down. An assumption."""
 LONGEST_CALL = timedelta(hours=2)
 """Time after the start of a call in which its case is registered at the latest. An assumption."""
@@ -189,7 +189,7 @@ def call_of(registered_at: datetime, calls: Iterable[Call]) -> Call | None:
         if call.outcome in CONVERSATIONS and registered_at - LONGEST_CALL <= call.started_at <= registered_at
     ]
     last = max(begun, key=lambda call: (call.started_at, call.call_id), default=None)
-    if last is None or (last.ended_at and last.ended_at + AFTERWARDS < registered_at):
+    if last is None or (last.ended_at and last.ended_at + AFTER_CALL_WORK < registered_at):
         return None
     return last
 
@@ -303,7 +303,7 @@ class Duty(NamedTuple):
 
 CALL_BACK_AGE = timedelta(days=7)
 """Age of a call at its report beyond which its caller is not called back: nobody waits that long. An assumption."""
-HELD = timedelta(minutes=30)
+CALL_BACK_TIME = timedelta(minutes=30)
 """Time in which whoever takes a call-back has it; then others may take it. An assumption."""
 MOST_TRIES = 3
 """Tries after which a caller counts as unreachable, as at a follow-up."""
@@ -342,7 +342,7 @@ class CallBack(NamedTuple):
 
     def held_until(self, at: datetime) -> datetime | None:
         """Return the instant until which somebody has it; None if nobody has."""
-        until = self.taken_at and self.taken_at + HELD
+        until = self.taken_at and self.taken_at + CALL_BACK_TIME
         return until if until and at < until and self.ended_at is None else None
 
     def state(self, at: datetime) -> CallBackState:

@@ -24,7 +24,7 @@ AMOUNT_TOO_HIGH = ProblemType(
     "invalid", "amount_too_high", "Amount above every approver's limit", "金额超过所有审批人的权限"
 )
 REASON_NEEDED = ProblemType("invalid", "reason_needed", "Decision without a reason", "涉及金额的审批须说明理由")
-TURNS = (DECIDED_ALREADY, NOT_THE_APPROVER, REASON_NEEDED)
+APPROVER_REFUSALS = (DECIDED_ALREADY, NOT_THE_APPROVER, REASON_NEEDED)
 """Refusals of every decision that several approvers take in turn."""
 
 

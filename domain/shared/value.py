@@ -153,7 +153,7 @@ def _normalised(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    if BEYOND.search(value):
+    if FORBIDDEN_CHARACTERS.search(value):
         raise PydanticCustomError("hidden", "Text without hidden characters")
     return unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
 
@@ -168,7 +168,7 @@ NORMALISED = BeforeValidator(_normalised)
 ON_ONE_LINE = BeforeValidator(_on_one_line)
 """The same for text that is shown among other words: what was written on several lines is joined."""
 _NONE = "".join(chr(plane * 0x10000 + last) for plane in range(1, 15) for last in (0xFFFE, 0xFFFF))
-BEYOND = re.compile(f"[\U000e0000-\U000e007f\U000f0000-\U0010ffff{_NONE}]")
+FORBIDDEN_CHARACTERS = re.compile(f"[\U000e0000-\U000e007f\U000f0000-\U0010ffff{_NONE}]")
 """Invisible copies of ASCII (tags), which machines read, characters of private use, which everybody draws otherwise,
 and code points that are no characters. Patterns of Python and ECMA-262 have no common way to write them."""
 _HIDDEN = (

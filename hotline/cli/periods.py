@@ -29,7 +29,7 @@ from readmodel.people.people import Directory, directory
 from readmodel.reports.reports import first_case_at, get_report
 from readmodel.writer import GroupWriter
 
-BESIDE = 3
+SUBJECTS_IN_ROW = 3
 """Subjects beside each other in a table, which is not wider than 80 columns."""
 POINTS_COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "对象类别"}
 """Columns of a file of points, with the Chinese name; `by` is needed if the figure has several kinds of subjects."""
@@ -67,8 +67,8 @@ def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subject
         found = _assessment(connection, month)
         results = months.items(connection, month, found.serial, by)
     typer.echo(f"{month}: {found.state.zh} {found.state}")
-    for start in range(0, len(results), BESIDE):
-        items = results[start : start + BESIDE]
+    for start in range(0, len(results), SUBJECTS_IN_ROW):
+        items = results[start : start + SUBJECTS_IN_ROW]
         names = dict.fromkeys(name for item in items for name in item.figures)
         rows = [[name, *(_shown(item.figures.get(name)) for item in items)] for name in names]
         rows.append(["score 得分", *("" if item.score is None else str(item.score) for item in items)])

@@ -47,9 +47,10 @@ from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair
 from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
+from workflows.clients.complaints import complaint_options
 from workflows.clients.incidents import incident_options
 from workflows.clients.start import Request, request_of, start_once
-from workflows.complaint.messages import options_of, start_from
+from workflows.complaint.messages import start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
@@ -170,7 +171,7 @@ class WorkflowRebuild:
             return OVER
         seen = await self._keys(latest, recorded.events)
         start = start_from(case, recorded.events, recorded.changed_at, seen)
-        options = options_of(case, recorded.changed_at)
+        options = complaint_options(case, recorded.changed_at)
         result = await self._start(latest, ComplaintWorkflow.run, start, **options)
         await self._unmark(recorded)
         return result

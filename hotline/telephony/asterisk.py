@@ -39,9 +39,9 @@ CDR_COLUMNS = (
     "uniqueid",
     "userfield",
 )
-ALWAYS = 16
+BASE_COLUMNS = 16
 """Columns that are always there; `uniqueid` and `userfield` follow where `cdr.conf` switches them on."""
-FURTHER = 3
+NEW_COLUMNS = 3
 """Columns that `newcdrcolumns` adds at the end: peeraccount, linkedid, sequence. They are not read."""
 OTHER_CONTEXT = LeftOutLine("rows of other contexts")
 _UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
@@ -73,15 +73,15 @@ class Cdr(CallFormat):
     def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
         """Return the call of a row; None for a line of column names. Raises LineFault."""
         count = len(cells)
-        if not ALWAYS <= count <= len(CDR_COLUMNS) + FURTHER:
-            columns = f"{', '.join(CDR_COLUMNS[:ALWAYS])}, then uniqueid and userfield if cdr.conf has them"
-            raise LineFault("", f"{count} columns; accepted: 16 to 18: {columns}", torn=count < ALWAYS)
+        if not BASE_COLUMNS <= count <= len(CDR_COLUMNS) + NEW_COLUMNS:
+            columns = f"{', '.join(CDR_COLUMNS[:BASE_COLUMNS])}, then uniqueid and userfield if cdr.conf has them"
+            raise LineFault("", f"{count} columns; accepted: 16 to 18: {columns}", torn=count < BASE_COLUMNS)
         if not cells[9][:1].isdigit():
             _check_header(cells)
             return None
         if self._contexts and cells[3] not in self._contexts:
             return OTHER_CONTEXT
-        _, src, _, _, _, channel, dstchannel, lastapp, lastdata, start, *times, _, disposition, _ = cells[:ALWAYS]
+        _, src, _, _, _, channel, dstchannel, lastapp, lastdata, start, *times, _, disposition, _ = cells[:BASE_COLUMNS]
         started_at, answered_at, ended_at = self._instants(start, *times)
         unique_id, userfield = _options(cells)
         answered = disposition == "ANSWERED"
@@ -130,13 +130,13 @@ def _check_header(cells: Sequence[str]) -> None:
     named = [cell.strip().lower() for cell in cells]
     if {"src", "dst", "disposition"}.isdisjoint(named):
         raise LineFault("start", TIME)
-    if tuple(named[:ALWAYS]) != CDR_COLUMNS[:ALWAYS]:
+    if tuple(named[:BASE_COLUMNS]) != CDR_COLUMNS[:BASE_COLUMNS]:
         raise LineFault("", f"the columns have another order; accepted: {', '.join(CDR_COLUMNS)}")
 
 
 def _options(cells: Sequence[str]) -> tuple[str, str]:
     """Return `uniqueid` and `userfield`, each empty if the row does not have it. Raises LineFault."""
-    own = cells[ALWAYS:] if len(cells) <= len(CDR_COLUMNS) else cells[ALWAYS:-FURTHER]
+    own = cells[BASE_COLUMNS:] if len(cells) <= len(CDR_COLUMNS) else cells[BASE_COLUMNS:-NEW_COLUMNS]
     if len(own) == 2:  # noqa: PLR2004 - both
         unique_id, userfield = own
         if unique_id and not _CALL_ID.fullmatch(unique_id):

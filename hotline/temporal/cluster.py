@@ -12,7 +12,7 @@ from temporalio.api.workflowservice import v1 as temporal
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.run_status import if_found, unless
+from activities.run_status import if_found, none_on
 from domain.shared.errors import OperatorError
 from workflows.kit.search_attributes import COLUMNS, REGISTRY
 
@@ -57,7 +57,7 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
         namespace=client.namespace, description="Complaint hotline of a water company"
     )
     request.workflow_execution_retention_period.FromTimedelta(retention)
-    await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
+    await none_on(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
     await _wait_until_shown(described_or_none, f"the namespace {client.namespace}")
     return True
 
@@ -101,7 +101,7 @@ async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, .
     async def usable() -> object | None:
         # The front end that starts workflows learns of them seconds after the one that lists them.
         naming_all = " AND ".join(f"{name} IS NULL" for name in wanted)
-        return await unless(RPCStatusCode.INVALID_ARGUMENT, client.count_workflows(naming_all))
+        return await none_on(RPCStatusCode.INVALID_ARGUMENT, client.count_workflows(naming_all))
 
     if added := await _wait_until_shown(missing, f"the namespace {client.namespace}"):
         adding = AddSearchAttributesRequest(namespace=client.namespace)
@@ -109,7 +109,7 @@ async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, .
             adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
         try:
             added_now = client.operator_service.add_search_attributes(adding, retry=True)
-            await unless(RPCStatusCode.ALREADY_EXISTS, added_now)
+            await none_on(RPCStatusCode.ALREADY_EXISTS, added_now)
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT:  # as where all columns of a type are taken
                 raise

@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, select, tuple_, update
 
-from domain.calls.call import CALL_BACK_AGE, HELD, MISSED_OUTCOMES, CallBack, CallBackResult, CallBackState, CallOutcome
+from domain.calls.call import (
+    CALL_BACK_AGE,
+    CALL_BACK_TIME,
+    MISSED_OUTCOMES,
+    CallBack,
+    CallBackResult,
+    CallBackState,
+    CallOutcome,
+)
 from readmodel.base.database import ReadConnection, RowValues, WriteConnection, insert_missing
 from readmodel.base.paging import CALL_ID, RowPage, read_page
 from readmodel.calls.tables import call_backs, calls
@@ -100,7 +108,7 @@ def list_call_backs(
     if state and not done:
         held = call_backs.alias()
         taken = exists().where(
-            held.c.phone_term == _row.phone_term, held.c.ended_at.is_(None), held.c.taken_at > at - HELD
+            held.c.phone_term == _row.phone_term, held.c.ended_at.is_(None), held.c.taken_at > at - CALL_BACK_TIME
         )
         statement = statement.where(taken if state is CallBackState.TAKEN else ~taken)
     by = order, _row.call_id

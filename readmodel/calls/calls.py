@@ -16,7 +16,7 @@ from pydantic import Field
 from sqlalchemy import Boolean, ColumnElement, Row, exists, literal_column, or_, select
 
 from domain.calls.call import (
-    AFTERWARDS,
+    AFTER_CALL_WORK,
     ARRIVES_WITHIN,
     LONGEST_CALL,
     Call,
@@ -169,7 +169,7 @@ def _registered_in(
         .join(search_words, search_words.c.number == cases.c.number)
         .where(
             search_words.c.word.in_(words),
-            search_words.c.registered_at.between(min(starts), max(starts) + LONGEST_CALL + AFTERWARDS),
+            search_words.c.registered_at.between(min(starts), max(starts) + LONGEST_CALL + AFTER_CALL_WORK),
             cases.c.channel == BY_TELEPHONE,
             cases.c.caller_phone.is_not(None),
             ~exists().where(calls.c.call_id == cases.c.call_id),

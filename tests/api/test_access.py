@@ -190,7 +190,7 @@ async def test_zero_is_no_limit(on_sqlite: Api) -> None:
 
 
 async def test_nobody_waits_for_what_somebody_else_declares(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.edge.limits.TURN_SECONDS", 0.3)
+    monkeypatch.setattr("api.edge.limits.LOCK_WAIT_SECONDS", 0.3)
     scope = {"services": ["no_water"], "districts": ["banfu"], "title": "爆管停水 burst main"}
     asked, answers, start = asyncio.Event(), asyncio.Event(), IncidentClient.start
 

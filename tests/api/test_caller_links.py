@@ -198,7 +198,7 @@ async def test_a_telephone_gets_one_link_an_hour_and_five_a_day(
 async def test_a_case_that_does_not_answer_keeps_back_the_links_to_its_own_telephone_alone(
     temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.edge.limits.TURN_SECONDS", 0.3)
+    monkeypatch.setattr("api.edge.limits.LOCK_WAIT_SECONDS", 0.3)
     asked, answers, act = asyncio.Event(), asyncio.Event(), ComplaintClient.act
 
     async def late(client: ComplaintClient, number: str, *command: Any) -> Outcome | None:

@@ -270,7 +270,7 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
 async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
     on_both: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.sql.TURN_SECONDS", 0.3)
+    monkeypatch.setattr("api.sql.DIRECT_WRITE_SECONDS", 0.3)
     answers = threading.Event()
 
     def hung(*args: Any) -> Imported:

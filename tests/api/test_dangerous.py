@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from activities.sealing.keys import Seal
-from api.temporal_ui.dangerous import DISABLING, GRANT, LASTS, flags
+from api.temporal_ui.dangerous import CONFIRMATION_TIME, DISABLING, GRANT, flags
 from api.temporal_ui.rules import API, RULES, RequestKind
 from domain.shared.actors import Role
 from hotline.keys import Ring
@@ -198,7 +198,7 @@ async def test_a_confirmation_ends_after_five_minutes_and_with_the_session(on_sq
     browser = Browser(on_sqlite, "leaver")
     refused(await browser.press(path))
     await browser.page(REASON)
-    async with further_api(on_sqlite, lambda: datetime.now(UTC) + LASTS + timedelta(seconds=1)) as later:
+    async with further_api(on_sqlite, lambda: datetime.now(UTC) + CONFIRMATION_TIME + timedelta(seconds=1)) as later:
         await later.backend.people.read_anew()
         browser.api = later
         kept = dict(browser.cookies)

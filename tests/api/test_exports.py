@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from api.complaints import cases as exported
 from api.complaints import routes
-from api.exports.files import LOOP_CHECK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
+from api.exports.files import LOOP_CHECK_SECONDS, XLSX, ExportThrottle, Sheets, defused, lines
 from api.sql import sql_unavailable
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
@@ -277,8 +277,8 @@ async def test_reads_are_answered_beside_six_exports(
 
 @pytest.mark.parametrize("busy", [True, False])
 async def test_a_step_of_an_export_is_followed_by_a_pause_while_others_are_served(busy: bool) -> None:
-    """A loop that is busy with others comes late to the turn's looks; one that is not ends the pause at the first."""
-    turn, ends, served = ExportTurn(), asyncio.Event(), 0
+    """A loop that is busy with others comes late to its checks; one that is not ends the pause at the first."""
+    throttle, ends, served = ExportThrottle(), asyncio.Event(), 0
 
     async def serve() -> None:
         nonlocal served
@@ -288,7 +288,7 @@ async def test_a_step_of_an_export_is_followed_by_a_pause_while_others_are_serve
             await asyncio.sleep(0)
 
     async def step() -> None:
-        async with turn:
+        async with throttle:
             await asyncio.to_thread(time.sleep, 3 * LOOP_CHECK_SECONDS)
 
     serving = asyncio.create_task(serve())

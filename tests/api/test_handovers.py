@@ -237,7 +237,7 @@ async def test_what_is_not_there_is_said(on_sqlite: Api) -> None:
 async def test_without_a_worker_it_is_durable_and_goes_on_with_one(
     temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "SOON", 0.05)
+    monkeypatch.setattr(client, "HANDOVER_WAIT_SECONDS", 0.05)
     async with running_api(temporal, sqlite_url, tmp_path, at_work=False, update_timeout_seconds=1.0) as made:
         number = (await made.register()).json()["number"]
         answer = await made.post("/v1/handovers", ORDER, "xu")
@@ -297,7 +297,7 @@ async def test_a_case_that_is_not_handed_over_is_named_with_the_reason(made: Api
 async def test_a_handover_that_was_ended_by_hand_says_so(
     temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "SOON", 0.05)
+    monkeypatch.setattr(client, "HANDOVER_WAIT_SECONDS", 0.05)
     async with running_api(temporal, sqlite_url, tmp_path) as made:
         await made.case_in("registered")
         monkeypatch.setattr(CaseUpdates, "send", never)

@@ -25,6 +25,7 @@ QUESTION = re.compile(
 )
 """Beginning of a docstring that asks instead of naming the thing or the action."""
 PACKAGES = ("activities", "api", "bench", "demo", "domain", "hotline", "readmodel", "tests", "tools", "workflows")
+OUTSIDE_THE_PRODUCT = {"bench", "demo", "tests", "tools"}
 MODULE_LINES = 400
 LOCKS = sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("bench/**/requirements.txt")])
 
@@ -154,6 +155,16 @@ def test_saved_views_have_names_of_their_own() -> None:
 
 def test_nothing_is_left_to_be_written() -> None:
     assert re.findall(r"\b(?:TODO|FIXME|TBD|XXX)\b", ALL) == []
+
+
+def test_private_names_of_libraries_are_listed(code: dict[str, str]) -> None:
+    decision = TEXTS[DOCS / "decisions" / "0035-private-names-of-libraries.md"]
+    product = "\n".join(text for module, text in code.items() if module.split("/")[0] not in OUTSIDE_THE_PRODUCT)
+    allowed = [line for line in product.splitlines() if "SLF001" in line and "public, by its docs" not in line]
+    used = {name for line in allowed for name in re.findall(r"\.(_[A-Za-z]\w+)", line)}
+    listed = set(re.findall(r"`(_\w+)`", decision))
+    assert used <= listed
+    assert {name for name in listed if name not in product} == set()
 
 
 def test_no_docstring_begins_with_a_question_word(code: dict[str, str]) -> None:

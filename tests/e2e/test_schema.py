@@ -19,7 +19,7 @@ from schemathesis.generation.meta import TestPhase
 from api.edge.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, URN
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
 from domain.shared.actors import Role
-from domain.shared.value import BEYOND
+from domain.shared.value import FORBIDDEN_CHARACTERS
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.schema_cases import CATALOGUE, CHANNELS, Subjects
 from tests.support.service import Service
@@ -249,13 +249,13 @@ def problem_is_documented(_: CheckContext, response: Response, case: AnyCase) ->
 
 @schemathesis.check
 def is_accepted_if_documented(_: CheckContext, response: Response, case: AnyCase) -> None:
-    """Hold the service to what the document permits: its form is never refused, but for `BEYOND`.
+    """Hold the service to what the document permits: its form is never refused, but for `FORBIDDEN_CHARACTERS`.
 
     Patterns of Python and ECMA-262 have no common way to leave those characters out.
     """
     assert case.meta is not None
     slug = slug_of(response)
-    is_beyond = BEYOND.search(json.dumps([case.body, case.query], ensure_ascii=False, default=str))
+    is_beyond = FORBIDDEN_CHARACTERS.search(json.dumps([case.body, case.query], ensure_ascii=False, default=str))
     if case.meta.generation.mode.is_positive and slug in OF_FORM and not is_beyond:
         raise AssertionError(f"the document permits it, and it is answered with {slug}")
 

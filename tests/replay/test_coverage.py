@@ -61,7 +61,6 @@ NEVER_ENTERED = {
         "incident/messages.scope_in_words",
         "incident/messages._in_words",
         "complaint/messages.summary",
-        "complaint/messages.options_of",
         "complaint/messages.start_from",
         "kit/search_attributes.typed",
     },

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
@@ -135,5 +136,5 @@ async def test_a_name_that_cannot_be_resolved_is_no_connection(
 
     resolve(unknown)
     async with httpx.AsyncClient(transport=CheckedTransport(httpx.Limits())) as http:
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(httpcore.ConnectError):
             await http.get("http://nowhere.example/")

@@ -8,7 +8,7 @@ import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
 from hotline.files.formats import TIME, LineFault
-from hotline.telephony.asterisk import ALWAYS, CDR_COLUMNS, OTHER_CONTEXT, Cdr
+from hotline.telephony.asterisk import BASE_COLUMNS, CDR_COLUMNS, OTHER_CONTEXT, Cdr
 from hotline.telephony.people import Agents
 from readmodel.people.people import Directory
 from tests.support.telephone import NOBODY, QUEUED, ROW
@@ -82,7 +82,7 @@ def test_without_unique_ids_rows_of_one_channel_are_one_call() -> None:
 def test_columns_that_can_be_switched_on_may_be_missing(columns: int, more: list[str]) -> None:
     found = call([*cells(columns), *more])
     assert found._replace(call_id="") == call(cells())._replace(call_id="")
-    assert (found.call_id == ROW["uniqueid"]) is (columns > ALWAYS)
+    assert (found.call_id == ROW["uniqueid"]) is (columns > BASE_COLUMNS)
 
 
 def test_the_seventeenth_column_may_be_the_user_field() -> None:

@@ -218,7 +218,7 @@ def test_a_template_that_only_some_notification_makes_endless_fails_for_that_one
     words = Templates(write(tmp_path, "caller/reply.zh.txt", f"{{% if said %}}{NESTED}{{% endif %}}{{{{ number }}}}"))
     assert words.render(delivery(), "zh").text == NUMBER
     with pytest.raises(DeliveryError, match="its template takes more than 20,000 steps; accepted: "):
-        words.render(delivery()._replace(said="已修好"), "zh")
+        words.render(delivery()._replace(incident_reply="已修好"), "zh")
     assert words.render(delivery(), "zh").text == NUMBER
 
 

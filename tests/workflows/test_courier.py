@@ -252,7 +252,7 @@ async def test_a_sign_of_life_counts_if_the_service_has_sealed_it(
             for _ in range(6):
                 await service.record_activity_task_heartbeat(beat)
                 await asyncio.sleep(1)
-            assert (await health.poller(SURGE_WATCH)).detail == temporal.FOREIGN_BEAT
+            assert (await health.poller(SURGE_WATCH)).detail == temporal.FOREIGN_HEARTBEAT
     await client.get_workflow_handle(SURGE_WATCH.id).terminate()
 
 

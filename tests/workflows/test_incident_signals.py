@@ -38,7 +38,7 @@ from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
 from workflows.clients.incidents import incident_options
 from workflows.incident.messages import IncidentStart
-from workflows.incident.workflow import MOST_NAMED
+from workflows.incident.workflow import MOST_IN_SIGNAL
 from workflows.kit.entity import LONG_HISTORY
 from workflows.kit.words import CatalogueNames
 
@@ -129,10 +129,10 @@ async def test_one_signal_leaves_room_for_the_cases_that_come_after_it(hotline: 
     cause = await declare(hotline, "west")
     theirs = stranger(hotline.client).get_workflow_handle(cause.handle.id)
     day = datetime.now(UTC) - timedelta(days=40)
-    await theirs.signal("linked", [number_at(day, place) for place in range(MOST_NAMED + 50)])
-    await cause.waits_for(MOST_NAMED)
+    await theirs.signal("linked", [number_at(day, place) for place in range(MOST_IN_SIGNAL + 50)])
+    await cause.waits_for(MOST_IN_SIGNAL)
     await linked(hotline, cause, 1)
-    await cause.waits_for(MOST_NAMED + 1)
+    await cause.waits_for(MOST_IN_SIGNAL + 1)
     await cause.handle.terminate()
 
 
@@ -307,7 +307,7 @@ async def test_an_incident_ends_without_a_silent_case_that_only_a_signal_has_nam
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: ActionBody | None
 ) -> None:
     monkeypatch.setattr("activities.cases.ANSWER_SECONDS", 1)
-    monkeypatch.setattr("workflows.incident.workflow.LATER", timedelta(seconds=0.1))
+    monkeypatch.setattr("workflows.incident.workflow.SILENT_CASE_PAUSE", timedelta(seconds=0.1))
     monkeypatch.setattr("workflows.incident.workflow.LONGEST_SILENCE", timedelta(seconds=5))
     async with running_hotline(server, tmp_path, task_queue="named", sandbox=False) as hotline:
         cause, into = await declare(hotline, "west"), await declare(hotline, "gangkou")

@@ -18,7 +18,7 @@ from temporalio.api.enums.v1 import CommandType
 from temporalio.client import Client
 
 from activities.names import complaint_id
-from activities.recovery.report import MOST_NAMED, ReconcilerReport
+from activities.recovery.report import MOST_REPORTED, ReconcilerReport
 from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.withdraw import Withdraw
 from hotline.recovery.rebuild_workflows import STARTED
@@ -196,7 +196,7 @@ async def test_the_first_named_are_cases_however_many_others_somebody_starts(
             complaint = await suspended(first)
             await until(complaint.handle.describe, rests)
         await keep_tasks(client, complaint.handle, "publish")
-        for place in range(MOST_NAMED):
+        for place in range(MOST_REPORTED):
             await start_raw(client, "X", f"!{place}", QUEUE, workflow_start_delay=YEARS)
             number = f"{place:013}"
             await start_raw(client, ComplaintWorkflow.__name__, complaint_id(number), QUEUE, workflow_start_delay=YEARS)
@@ -205,5 +205,5 @@ async def test_the_first_named_are_cases_however_many_others_somebody_starts(
             async def report() -> ReconcilerReport:
                 return await last_report(client) or ReconcilerReport()
 
-            seen = await until(report, lambda seen: seen.stuck_count > 2 * MOST_NAMED)
+            seen = await until(report, lambda seen: seen.stuck_count > 2 * MOST_REPORTED)
             assert seen.stuck[:2] == [complaint.number, f"{0:013}"]

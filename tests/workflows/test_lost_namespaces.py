@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.run_status import unless
+from activities.run_status import none_on
 from api.health.temporal import TemporalHealth
 from domain.case.lifecycle import State
 from hotline.installation import adopt
@@ -123,7 +123,7 @@ async def test_a_deleted_namespace_is_reported_and_the_setup_adds_it(server: Wor
     await until(health.temporal, attrgetter("ok"))
     # The server may close the connection before it answers: what it has deleted then is not found when asked again.
     deleting = DeleteNamespaceRequest(namespace=client.namespace)
-    await unless(RPCStatusCode.NOT_FOUND, client.operator_service.delete_namespace(deleting, retry=True))
+    await none_on(RPCStatusCode.NOT_FOUND, client.operator_service.delete_namespace(deleting, retry=True))
     found = await until(health.temporal, lambda part: part.detail == "has no namespace deleted")
     assert "`hotline temporal-setup`" in (found.remedy or "")
     await prepare(client, timedelta(days=1))

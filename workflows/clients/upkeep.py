@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 from google.protobuf.json_format import ParseDict
@@ -24,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import names, poller
 from activities.recovery.other_workflows import is_held_up
 from activities.recovery.report import ReconcilerReport
-from activities.run_status import UndecodableError, describe_run, if_found, is_over, unless
+from activities.run_status import UndecodableError, describe_run, if_found, is_over, none_on
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
@@ -177,12 +178,12 @@ async def last_report(client: Client) -> ReconcilerReport | None:
         context_of(client.namespace, RECONCILER.id, singletons.ReconcilerWorkflow.__name__, "reconcile")
     )
     kinds: list[type] = [datetime, ReconcilerReport]
-    beats = [zip(each.heartbeat_details.payloads, kinds, strict=False) for each in seen.pending_activities]
+    heartbeats = (zip(each.heartbeat_details.payloads, kinds, strict=False) for each in seen.pending_activities)
     try:
-        values = [value for beat in beats for part, kind in beat for value in await converter.decode([part], [kind])]
+        sent = [await converter.decode([part], [kind]) for part, kind in chain.from_iterable(heartbeats)]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
         return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
-    return next((each for each in values if isinstance(each, ReconcilerReport)), None)
+    return next((each for each in chain.from_iterable(sent) if isinstance(each, ReconcilerReport)), None)
 
 
 SCHEDULE = names.PERIOD_END
@@ -211,7 +212,8 @@ async def ensure_schedule(client: Client, task_queue: str, time_zone: str) -> bo
         # What was missed before the Schedule was there is made up for at once.
         at_once = SchedulePatch(trigger_immediately=TriggerImmediatelyRequest())
         creation = temporal.CreateScheduleRequest(**changes, initial_patch=at_once)
-        return await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.create_schedule(creation)) is not None
+        created = client.workflow_service.create_schedule(creation)
+        return await none_on(RPCStatusCode.ALREADY_EXISTS, created) is not None
     # An operator may have paused it. A summary that opens is the service's own, as nothing else is sealed for this id.
     wanted.state.paused, wanted.state.notes = found.schedule.state.paused, found.schedule.state.notes
     shown = found.schedule.action.start_workflow.user_metadata.summary

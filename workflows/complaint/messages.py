@@ -1,13 +1,10 @@
-"""Start message of a case's workflow, and its entry in the lists of the Temporal UI: id, summary, attributes."""
+"""Start message of a case's workflow, and its entry in the lists of the Temporal UI: summary and attributes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import Field
-from temporalio.common import Priority
 
-from activities.names import complaint_id
 from domain.case.actions.register import Registration
 from domain.case.case import Case
 from domain.case.lifecycle import Event
@@ -49,17 +46,6 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
         keys.CHANGED_AT: changed_at,
         keys.INVOLVED: [part.department for part in case.unfinished] or None,
         keys.FLAGS: list(case.flags) or None,
-    }
-
-
-def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
-    """Return the options of `Client.start_workflow` for a case that changed last at this instant."""
-    return {
-        "id": complaint_id(case.number),
-        "static_summary": summary(case),
-        "search_attributes": keys.typed(search_attributes(case, changed_at)),
-        # Emergencies (P1) go before all else.
-        "priority": Priority(priority_key=int(case.terms.priority.removeprefix("P"))),
     }
 
 

@@ -42,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames
 
-LATER = timedelta(minutes=5)
+SILENT_CASE_PAUSE = timedelta(minutes=5)
 """Pause before cases that did not answer are asked again, after all others."""
 LONGEST_SILENCE = timedelta(hours=1)
 """Time after which the end no longer waits for a silent case that SQL does not show as linked, as SQL may lag."""
@@ -51,7 +51,7 @@ SECOND_SEARCH = timedelta(seconds=15)
 
 MOST_WAITING = 100_000
 """Cases that wait at most: their numbers travel in the next run's start message, for which Temporal allows 2 MB."""
-MOST_NAMED = 1000
+MOST_IN_SIGNAL = 1000
 """Numbers that one signal names at most: a worker tells an incident of at most 100 cases at a time (the SDK's limit of
 local activities). Somebody else's signal alone must leave room for those."""
 
@@ -193,7 +193,7 @@ class IncidentWorkflow(PublishingWorkflow):
 
     async def _name_again(self, silent: int) -> None:
         """Wait as a task of its own: neither the end of the incident nor its next run waits for silent cases."""
-        await workflow.sleep(LATER, summary=f"{silent} cases do not answer 工单无应答")
+        await workflow.sleep(SILENT_CASE_PAUSE, summary=f"{silent} cases do not answer 工单无应答")
         self._named_due = True
         self._wake()
 
@@ -237,7 +237,7 @@ class IncidentWorkflow(PublishingWorkflow):
                 del self._waiting[number]
                 self._counts[OVER] += 1
         if self._waiting and self._waiting.keys() <= self._silent:
-            await workflow.sleep(LATER, summary=f"{len(self._waiting)} cases do not answer 工单无应答")
+            await workflow.sleep(SILENT_CASE_PAUSE, summary=f"{len(self._waiting)} cases do not answer 工单无应答")
             self._silent.clear()
 
     async def _ask_doubtful(self) -> None:
@@ -261,7 +261,7 @@ class IncidentWorkflow(PublishingWorkflow):
     @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
     def linked(self, numbers: CaseNumbers = NO_CASES) -> None:
         """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
-        room = min(MOST_NAMED, MOST_WAITING - len(self._waiting))
+        room = min(MOST_IN_SIGNAL, MOST_WAITING - len(self._waiting))
         for number in islice(filter(is_number, numbers.root), max(room, 0)):
             self._waiting[number] = None
             self._doubtful.pop(number, None)

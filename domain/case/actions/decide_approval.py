@@ -1,7 +1,7 @@
 """decide_approval 审批: management approves (批准) or rejects (驳回) what it was asked for, in turn."""
 
 from domain.case.actions.request_approval import open_turn
-from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
+from domain.case.approvers import APPROVER_REFUSALS, OWN_REQUEST, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
 from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import USUAL_CURRENCY
@@ -67,7 +67,7 @@ ACTION = Action(
     sources={State.AWAITING_APPROVAL},
     targets=(State.IN_PROGRESS, State.AWAITING_APPROVAL),
     example=DecideApproval(approved=True, reason="Hardship household."),
-    problems=(OWN_REQUEST, *TURNS),
+    problems=(OWN_REQUEST, *APPROVER_REFUSALS),
     data=ApprovalDecided,
     forbidden=forbidden,
     notifies={State.AWAITING_APPROVAL: ("manager",), State.IN_PROGRESS: ("department", "owner")},

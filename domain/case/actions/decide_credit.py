@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
+from domain.case.approvers import APPROVER_REFUSALS, CREDIT_KIND, TurnDecided, check_reason, result
 from domain.case.clocks import APPROVE
 from domain.case.lifecycle import OfDepartment, State
 from domain.case.progress import LIMIT_REACHED, Owed
@@ -137,7 +137,7 @@ ACTION = Action(
     roles={Role.MANAGER},
     sources=frozenset(State),
     example=DecideCredit(credit=1, approved=True, reason="The supply was late."),
-    problems=(NO_SUCH_CREDIT, UNKNOWN_GROUND, *TURNS),
+    problems=(NO_SUCH_CREDIT, UNKNOWN_GROUND, *APPROVER_REFUSALS),
     data=CreditDecided,
     guard=guard,
     offers=offers,
