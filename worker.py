@@ -159,12 +159,9 @@ def activities(
         ),
         Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds),
     )
-    return [method for part in parts for _, method in getmembers(part, _is_activity)]
-
-
-def _is_activity(member: object) -> bool:
     # The SDK's own mark; it has no public way to ask for it.
-    return hasattr(member, "__temporal_activity_definition")
+    mark = "__temporal_activity_definition"
+    return [method for part in parts for _, method in getmembers(part) if hasattr(method, mark)]
 
 
 async def begin_due(
@@ -185,7 +182,7 @@ async def begin_due(
 
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
-    """Return the courier's configuration. Raises FileError."""
+    """Raise FileError."""
     channels = load_channels(settings.channels).with_time_zone(in_force.catalogue.calendar.timezone)
     links = CallerLinks(ring_of(settings))
 

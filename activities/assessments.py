@@ -49,10 +49,7 @@ class AssessmentActivities:
 
     @activity.defn(name="compute_figures")
     async def compute(self, computing: Computing) -> Computation:
-        """Compute entries and results of the month under a new number. Run again, it writes the same rows.
-
-        Raises ApplicationError if the month has this number already: nothing of what people see is replaced.
-        """
+        """Run again, it writes the same rows. Raises ApplicationError if the month has the number already."""
         month, kept = computing.assessment, computing.assessment.computed
         shown = await read(self._engine, lambda sql: months.get(sql, month.number))
         if shown and shown.computed and shown.computed.serial >= computing.serial:
@@ -79,10 +76,7 @@ async def compute(
     serial: int,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Computation:
-    """Compute the entries and results of a month, and write them under the number `serial`.
-
-    `heartbeat` is called after each slice of cases. The next ones are read while one is written.
-    """
+    """Call `heartbeat` after each slice of cases; the next ones are read while one is written."""
     digest, entries = hashlib.sha256(), 0
     left_out = await read_in_thread(engine, partial(computation.excluded, month=month, as_of=as_of))
     found = await read_in_thread(engine, partial(computation.candidates, since=month.since, until=month.until))
@@ -114,7 +108,7 @@ async def compute(
 
 
 async def _items(engine: Engine, month: Assessment, serial: int) -> list[Item]:
-    """Return the results that follow from the entries under the number `serial`, by kind of subject."""
+    """From the entries under the number `serial`, by kind of subject."""
     queries = (partial(computation.items_of, month=month, computation=serial, by=by) for by in Subject)
     counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
     return [item for of_kind in counted for item in of_kind]

@@ -93,7 +93,7 @@ class BulkActivities:
 
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
-        """Return the next numbers in order; none after the last."""
+        """Next numbers in order; none after the last."""
         return await read(
             self.engine,
             lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
@@ -137,7 +137,7 @@ class BulkActivities:
 
     @activity.defn(name="list_owned_cases")
     async def list_owned_cases(self, query: OwnedQuery) -> list[str]:
-        """Return the next numbers in order; none after the last: the handover has ended then."""
+        """Next numbers in order; none after the last: the handover has ended then."""
         numbers = await read(self.engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
         if not numbers:
             with plain_errors():
@@ -146,10 +146,7 @@ class BulkActivities:
 
     @activity.defn(name="hand_over_cases")
     async def hand_over_cases(self, page: CasesOfHandover) -> HandoverPage:
-        """Give these cases to the new owner. A case that was given to somebody else meanwhile, or back, stays there.
-
-        A handover that is not under way, as one that was done and is started again, changes no case.
-        """
+        """Leave cases that were given elsewhere meanwhile, or back; a handover that is not under way changes none."""
         handover = page.handover
         given = await read(self.engine, lambda sql: given_by(sql, handover, page.numbers))
         if given is None:
@@ -171,7 +168,7 @@ class BulkActivities:
         return HandoverPage(handed_over=counts[HANDED_OVER], refused=left)
 
     async def _hand_over(self, handover: Handover, number: str, version: int) -> CaseAnswer | LeftCase:
-        """Have the workflow of a case hand it over; `version` is the one that SQL has."""
+        """`version` is the one that SQL has of the case."""
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
         command = Command(

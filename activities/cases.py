@@ -60,10 +60,7 @@ class Projection:
             await self._writer.submit(batch)
 
     async def write(self, batch: ProjectionBatch) -> bool:
-        """Return True once the batch is committed. If SQL does not take it in time, its case is to publish it.
-
-        Raises DivergedError if SQL has other events of the case: it will never take these.
-        """
+        """Return False if SQL does not take it in time: its case is to publish it. Raises DivergedError."""
         if await self._committed(self._writer.submit(batch)):
             return True
         await self.signal_publish(batch.number)
@@ -78,7 +75,7 @@ class Projection:
             await self.write(batch)
 
     async def run(self, work: Callable[[WriteConnection], object]) -> bool:
-        """Return True once other work is committed, False if SQL does not take it in time. Raises DivergedError."""
+        """Return False if SQL does not take it in time. Raises DivergedError."""
         return await self._committed(self._writer.run(work))
 
     async def _committed(self, work: Awaitable[object]) -> bool:
@@ -221,7 +218,7 @@ class CaseUpdates:
             return await handle.execute_update(name, argument, result_type=answer, id=once)
 
     async def is_linked(self, number: str, *incidents: str | None) -> bool | None:
-        """Ask the case if it is linked to one of these; None if it does not answer, False if there is none."""
+        """None if the case does not answer, False if there is none."""
         handle = self._client.get_workflow_handle(complaint_id(number))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -234,10 +231,7 @@ class CaseUpdates:
         return case.get("incident") in incidents
 
     async def unlinked(self, numbers: Sequence[str], incident: str, *progress: str) -> list[str]:
-        """Return the cases that say that they are not linked to the incident.
-
-        For an activity with a heartbeat time-out and this progress. 200 cases take two minutes at most.
-        """
+        """For an activity with a heartbeat time-out and this progress; 200 cases take two minutes at most."""
 
         async def ask(number: str) -> bool:
             await self._throttle.wait()
@@ -248,7 +242,7 @@ class CaseUpdates:
         return [*compress(numbers, await for_each(numbers, ask, MANY_AT_ONCE.concurrency))]
 
     async def ask_all(self, numbers: Sequence[str], ask: Ask, fan_out: FanOut = FEW_AT_ONCE) -> Answers:
-        """Ask every case and write what they return; return the counts of their answers, and why cases were left.
+        """Write what the cases return; return the counts of their answers, and why cases were left.
 
         For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last
         one, and asks no case again whose batch was written.
@@ -287,7 +281,7 @@ class CaseUpdates:
 
 
 async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], concurrency: int) -> list[T]:
-    """Do the work for each number, so many at the same time; return the results in order. Raises the first error."""
+    """So many at the same time; results are in order. Raises the first error."""
     waiting, results = enumerate(numbers), dict[int, T]()
 
     async def work_in_turn() -> None:
@@ -328,6 +322,6 @@ async def _answer(ask: Ask, number: str) -> CaseAnswer | LeftCase:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Return True if the workflow itself says no. Otherwise its worker, of another release, cannot read the update."""
+    """Return False if the worker, of another release, cannot read the update, True if the workflow says no."""
     cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
     return isinstance(cause, ApplicationError) and ":" in (cause.type or "")

@@ -92,10 +92,7 @@ class IncidentActivities:
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases that it takes by itself; return their count and the number to continue after.
-
-        A run that asks after the end of the incident was reset: it takes none.
-        """
+        """Take none for a run that asks after the end of the incident: it was reset."""
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
         numbers = await cases.read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
@@ -158,10 +155,7 @@ class IncidentActivities:
         return await self._result_at_end(relinking, counts, left)
 
     async def _result_at_end(self, asking: Asking, counts: Counter[str], silent: Collection[str]) -> BatchResult:
-        """Return the result, with the silent cases that SQL does not show as linked: any signal may have named them.
-
-        If SQL does not answer, there are none. It may lag behind a case.
-        """
+        """Add the silent cases that SQL, if it answers, does not show as linked: any signal may have named them."""
         unlinked = set[str]()
         with suppress(ApplicationError):
             if silent:
@@ -177,10 +171,7 @@ class IncidentActivities:
         by: Actor = SYSTEM,
         leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.LeftCase | None]] | None = None,
     ) -> cases.Answers:
-        """Link cases by updates with keys, so that a case knows it if it is asked again.
-
-        `leave` returns the answer of a case that is left as it is, None for all others.
-        """
+        """By updates with keys; `leave` returns the answer of a case that is left as it is, None for all others."""
         there = await self._versions(numbers)
 
         async def ask(number: str) -> cases.CaseAnswer | cases.LeftCase:
@@ -198,7 +189,7 @@ class IncidentActivities:
         return incident in found and found[incident].is_over
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
-        """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""
+        """Empty if SQL does not answer, for which nothing waits."""
         try:
             return await cases.read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:

@@ -66,15 +66,15 @@ OTHER_IDS = incident_id(""), assessment_id(""), HANDOVER, ROLLOUT, REPORT, PERIO
 
 
 def action_meant(update: str) -> AnyAction | None:
-    """Return the action of this update of the present workflow; None for an update that is no action."""
+    """None for an update of the present workflow that is no action."""
     return ACTIONS.get(workflow.info().workflow_type, {}).get(update)
 
 
 def example(action: AnyAction, find: FindCode | None = None) -> str:
-    """Return a short body of the action as JSON.
+    """Short body of the action as JSON.
 
-    Instants are left out where they may be, as those of the examples have passed; so is the note.
-    `find` returns a code of the catalogue in force for one of the example; None leaves those as they are.
+    Instants are left out where they may be, as those of the examples have passed; so is the note. `find` returns a code
+    of the catalogue in force for one of the example; None leaves those as they are.
     """
     body = action.example
     given = {name for name in body.model_fields_set if not isinstance(getattr(body, name), datetime)} - {"note"}

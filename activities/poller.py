@@ -36,7 +36,6 @@ class PollerRun:
         return self._ended.is_set() or activity.is_worker_shutdown() or self._time() >= self._ends
 
     def end(self) -> None:
-        """End the run before its time."""
         self._ended.set()
 
     async def wait(self, seconds: float, *events: asyncio.Event) -> None:
@@ -48,7 +47,7 @@ class PollerRun:
             each.cancel()
 
     async def pause(self, seconds: float) -> None:
-        """Wait so many seconds. Raises RunOverError if the run is over then."""
+        """Raise RunOverError if the run is over then."""
         await self.wait(seconds)
         if self.is_over:
             raise RunOverError

@@ -73,7 +73,7 @@ class ReportActivities:
 
     @activity.defn(name="begin_due_periods")
     async def begin_due_periods(self) -> list[str]:
-        """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
+        """Ids of the workflows that were begun. Run again, it begins none twice."""
         begun = []
         async for workflow_id in self.begin_due(now()):
             begun += [workflow_id] if workflow_id else []
@@ -82,7 +82,7 @@ class ReportActivities:
 
 
 def details(report: Report) -> str:
-    """Return the headline numbers and the first rows of each table in both languages, and the path of the rest."""
+    """Headline numbers and first rows of each table in both languages, and the path of the rest."""
     head = f"**{report.kind.zh} {report.kind.value.capitalize()} report {report.period}**, `{report.path}`"
     blocks = [head, *("\n".join(_table(table, report)) for table in report.tables)]
     while len(text := "\n\n".join(blocks)) > LONGEST_REPORT_DETAILS:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 def _paused() -> WorkflowExecutionStatus:
-    """Return the member of the client's enumeration, which is added to it if it has none."""
+    """Member of the client's enumeration, which is added to it if it has none."""
     value = int(Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
     members = cast("Any", WorkflowExecutionStatus)
     if value not in tuple(members):
@@ -55,7 +55,7 @@ PAUSED = _paused()
 
 
 def instant(text: str) -> datetime:
-    """Return the instant in a search attribute; the first of all if it is none that Python has.
+    """First instant of all if the search attribute has none that Python has.
 
     Temporal takes the year 0, which somebody else may give to a workflow: that must not stop a list of all others.
     """
@@ -70,7 +70,7 @@ cast("Any", _search_attributes)._get_iso_datetime_parser = lambda: instant  # no
 
 
 def is_over(status: WorkflowExecutionStatus | None) -> bool:
-    """Return True if the run has ended, or there is none; a paused one goes on."""
+    """Return True as well if there is no run; a paused one goes on."""
     return status not in (RUNNING, PAUSED)
 
 
@@ -80,7 +80,7 @@ def is_lost(status: WorkflowExecutionStatus | None) -> bool:
 
 
 async def none_on(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
-    """Return the answer of a call, or None if Temporal refuses it with this status. Raises RPCError."""
+    """None if Temporal refuses the call with this status. Raises RPCError."""
     try:
         return await call
     except RPCError as error:
@@ -90,12 +90,12 @@ async def none_on(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
 
 
 async def if_found(call: Awaitable[T]) -> T | None:
-    """Return the answer of a call, or None if Temporal answers NOT_FOUND. Raises RPCError."""
+    """None if Temporal answers NOT_FOUND. Raises RPCError."""
     return await none_on(RPCStatusCode.NOT_FOUND, call)
 
 
 async def is_not_found(call: Awaitable[object]) -> bool:
-    """Return True if Temporal answers a call with NOT_FOUND. Raises RPCError."""
+    """Raise RPCError, unless it is NOT_FOUND."""
     try:
         await call
     except RPCError as error:
@@ -106,7 +106,7 @@ async def is_not_found(call: Awaitable[object]) -> bool:
 
 
 async def describe_run(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
-    """Return what Temporal has of this run, or of the latest one; None if it has none. Raises as `ask_temporal`."""
+    """Describe this run, or the latest one; None if Temporal has none. Raises as `ask_temporal`."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
     return await ask_temporal(partial(client.workflow_service.describe_workflow_execution, asked))
@@ -117,10 +117,7 @@ class UndecodableError(RPCError):
 
 
 async def ask_temporal(call: Callable[..., Awaitable[T]]) -> T | None:
-    """Return the answer of a call, which is retried if there is none; None if Temporal answers NOT_FOUND.
-
-    Raises RPCError: UndecodableError at once, for which the client itself would try for ten seconds.
-    """
+    """None for NOT_FOUND. Raises RPCError: UndecodableError at once, which the client would retry for ten seconds."""
     try:
         return await _decoded(call())
     except UndecodableError:
@@ -139,12 +136,11 @@ async def _decoded(call: Awaitable[T]) -> T | None:
 
 
 async def latest_run(client: Client, workflow_id: str) -> str:
-    """Return the id of the latest run of a workflow; an empty one if there is none. Raises RPCError."""
+    """Empty if there is none. Raises RPCError."""
     try:
         found = await describe_run(client, workflow_id)
     except UndecodableError:  # the list has no failures; it may lag
-        runs = client.list_workflows(_with_id(workflow_id), limit=1)
-        return "".join([run.run_id async for run in runs])
+        return "".join([run.run_id async for run in client.list_workflows(_with_id(workflow_id), limit=1)])
     return found.workflow_execution_info.execution.run_id if found else ""
 
 
@@ -199,7 +195,7 @@ async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> 
 
 
 async def first_event_at(client: Client, workflow: str, run_id: str) -> datetime | None:
-    """Return when the history of a run begins, for one that was reset long before its start.
+    """Instant at which the history of a run begins, for one that was reset long before its start.
 
     None if it is gone, or its start cannot be decoded, which is none of the service. Raises RPCError.
     """

@@ -70,7 +70,7 @@ class Stores(NamedTuple):
 
     @property
     def are_of_one_installation(self) -> bool:
-        """Return True if both have the same id, False if one does not answer or has none."""
+        """Return False if one does not answer or has none, True if both have the same id."""
         return self.sql.id is not None and self.sql.id == self.temporal.id
 
     def require_ids(self) -> None:
@@ -81,7 +81,7 @@ class Stores(NamedTuple):
 
 
 async def compare_stores(client: Client, settings: Settings) -> Stores:
-    """Return both stores as they are; nothing is made or changed. Raises ForeignStoreError if they have two ids."""
+    """Make and change nothing. Raises ForeignStoreError if they have two ids."""
     sql, temporal = await asyncio.gather(asyncio.to_thread(_sql, settings.database_url), _temporal(client))
     if sql.id and temporal.id and sql.id != temporal.id:
         raise ForeignStoreError(f"{sql}, and {temporal}. Nothing was changed. {_CHOOSE}")
@@ -181,16 +181,13 @@ def _sql(url: str) -> Store:
 
 
 def _id_in(connection: ReadConnection) -> str | None:
-    """Return the id; None if the read model has none, or no tables yet."""
+    """None if the read model has none, or no tables yet."""
     has_table = inspect(connection).has_table(installation.name)
     return connection.scalar(select(installation.c.id)) if has_table else None
 
 
 def _ensure_id(settings: Settings, of_temporal: str | None) -> str | None:
-    """Return the id of SQL, which is that of Temporal or a new one if it had none; None if it has no tables yet.
-
-    A new installation gets its first key.
-    """
+    """Also that of Temporal, or a new one with a first key; None if SQL has no tables yet."""
     with opened(settings.database_url) as database, writing(database) as connection:
         if not inspect(connection).has_table(installation.name):
             return None

@@ -77,7 +77,7 @@ class Ring:
         self._seals: Key | None = None
 
     def newest(self) -> Key:
-        """Return the key that seals: the last that every process has, see `share`. Raises KeysError."""
+        """Key that seals: the last that every process has, see `share`. Raises KeysError."""
         if self._seals is None:
             self._read()
         self.require_shared()
@@ -89,12 +89,12 @@ class Ring:
         return self._seals
 
     def find(self, key_id: bytes) -> Key | None:
-        """Return the key with this id, also if it seals no longer; None if unknown. Raises KeysError."""
+        """Find it also if it seals no longer; None if unknown. Raises KeysError."""
         found = self._known[1].get(key_id) or self._read().get(key_id)
         return found.key if found else None
 
     def list(self) -> tuple[KeyEntry, ...]:
-        """Return all keys, the newest last; none if there is no file. Raises KeysError."""
+        """With the newest last; none if there is no file. Raises KeysError."""
         try:
             return _File.model_validate_json(self._given or self._path.read_bytes()).keys
         except FileNotFoundError:
@@ -110,14 +110,14 @@ class Ring:
             ) from None
 
     def fault(self) -> str | None:
-        """Return what is wrong with the ring for a program that would start now; None if nothing is."""
+        """Fault of the ring for a program that would start now; None if nothing is wrong."""
         try:
             return None if self.list() else f"there is no file {self._path}"
         except KeysError as error:
             return str(error)
 
     def ids(self) -> Mapping[str, datetime]:
-        """Return the ids of the keys of this process, each with when it was made. Raises KeysError."""
+        """Keys of this process, each with when it was made. Raises KeysError."""
         return {each.id: each.created_at for each in self._read().values()}
 
     def share(self, others: Iterable[Collection[str]]) -> None:
@@ -150,10 +150,7 @@ class Ring:
         return made
 
     def merge(self, other: Path) -> tuple[KeyEntry, ...]:
-        """Add the keys of another file that are missing, in the order in which they were made; return them.
-
-        Raises KeysError, also if the two have a key of one id with two secrets; the file stays as it is.
-        """
+        """Return the missing ones, in order. Raises KeysError if one id has two secrets, and changes nothing."""
         with self._changed():
             there = {key.id: key for key in self.list()}
             if not (others := Ring(other).list()):
@@ -166,7 +163,7 @@ class Ring:
         return missing
 
     def replaced(self, before: datetime, last_sealed: Mapping[str, datetime]) -> dict[str, datetime]:
-        """Return the ids of the keys that sealed last before an instant, each with its own. Raises KeysError.
+        """Ids of the keys that sealed last before an instant, each with its own. Raises KeysError.
 
         A key of which `last_sealed` has nothing is left out: SQL may have been restored without it.
         """
@@ -177,7 +174,7 @@ class Ring:
         return {key_id: at for key_id, at in until.items() if at < before}
 
     def retire(self, ids: Collection[str]) -> None:
-        """Remove keys. Raises KeysError."""
+        """Raise KeysError."""
         with self._changed():
             self._write(key for key in self.list() if key.id not in ids)
 
@@ -202,7 +199,7 @@ class Ring:
         write_private(self._path, _File(keys=tuple(keys)).model_dump_json(indent=1) + "\n")
 
     def _read(self) -> dict[bytes, KeyEntry]:
-        """Return the keys of the ring, read again if the file has changed. A check at each seal would cost as much."""
+        """Read the file again if it has changed. A check at each seal would cost as much."""
         stamp = _NO_FILE if self._given else file_stamp(self._path)
         known_stamp, keys = self._known
         # A process that has read the file goes on without it.
@@ -225,7 +222,7 @@ class Ring:
 
 
 def ring_of(settings: Settings) -> Ring:
-    """Return the ring of these settings: one in a process, which learns once which keys the other processes have."""
+    """Keep one in a process, which learns once which keys the other processes have."""
     return _ring(settings.keys_file, settings.keys)
 
 

@@ -314,7 +314,7 @@ def require_encryption(settings: Settings) -> None:
 
 
 def hosts_of(settings: Settings) -> frozenset[str]:
-    """Return the names that the API answers to: loopback, its own address, that of its public URL, and the allowed."""
+    """Names that the API answers to: loopback, its own address, that of its public URL, and the allowed."""
     allowed = (name.strip() for name in settings.allowed_hosts.split(","))
     named = {"localhost", "127.0.0.1", "::1", settings.api_host, urlsplit(settings.public_url).hostname or "", *allowed}
     return frozenset(name.lower() for name in named if name and name not in ANY_ADDRESS)

@@ -11,7 +11,7 @@ from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
 from domain.case.case import Case
 from domain.case.lifecycle import BEFORE_REPLY
-from domain.incident.actions import confirm
+from domain.incident.actions import CONFIRM
 from domain.incident.incident import (
     Gathering,
     Incident,
@@ -105,7 +105,7 @@ def linked(connection: ReadConnection, incident: str) -> tuple[str, ...]:
 
 def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:
     """Cases among these that were linked to the incident since its confirmation, which names cases."""
-    of_incident = (incident_events.c.number == incident) & (incident_events.c.action == confirm.ACTION.name)
+    of_incident = (incident_events.c.number == incident) & (incident_events.c.action == CONFIRM.name)
     confirmed_at = select(incident_events.c.at).where(of_incident).scalar_subquery()
     return had(connection, numbers, link_incident.ACTION.name, events.c.at >= confirmed_at, incident=incident)
 

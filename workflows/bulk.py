@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 
 
 async def _next_numbers(activity: Callable[..., Any], query: OpenCasesQuery | OwnedQuery) -> list[str]:
-    """Return the numbers of the next page; none after the last."""
+    """None after the last page."""
     summary = f"which cases come after {query.after or 'the first'} 后续工单"
     numbers: list[str] = await execute(activity, query, LIST_TIMEOUT, summary)
     return numbers
@@ -186,7 +186,7 @@ class HandoverWorkflow:
 
     @workflow.query(description="How far the handover is. 进度")
     def progress(self) -> HandoverProgress | None:
-        """Return the progress; None before the first task."""
+        """None before the first task."""
         return self._progress
 
 

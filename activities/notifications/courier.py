@@ -95,7 +95,7 @@ class Loop(ABC):
 
     @abstractmethod
     async def round(self) -> bool:
-        """Take rows that are due and process them; return True if none is left that is due."""
+        """Process rows that are due; return True if none is left that is due."""
 
     @abstractmethod
     async def finish(self) -> None:
@@ -255,7 +255,7 @@ class RoutingLoop(Loop):
 
 
 def pause(tries: int, chance: float) -> timedelta:
-    """Return the pause after so many tries: doubled each time, up to an hour. `chance`, 0 to 1, spreads the tries."""
+    """Doubled with each try, up to an hour. `chance`, 0 to 1, spreads the tries."""
     longest: timedelta = min(FIRST_PAUSE * 2 ** min(tries - 1, 30), LONGEST_PAUSE)
     return longest * (0.5 + chance / 2)
 
@@ -345,7 +345,7 @@ class Courier:
 async def courier(
     writer: GroupWriter, config: CourierConfig, give_up: GiveUp, clock: Callable[[], datetime] = now
 ) -> AsyncIterator[Courier]:
-    """Build the courier; its channels are closed at the end of the context."""
+    """Close its channels at the end of the context."""
     channels, polling = config.channels, config.polling
     # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
     unlimited = httpx.Limits(max_connections=None)

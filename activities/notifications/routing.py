@@ -30,7 +30,7 @@ Language = Literal["zh", "en", "both"]
 
 
 def is_caller(recipient: str) -> bool:
-    """Return True if a recipient is a caller, or the telephone that a caller had before a correction."""
+    """Return True as well for the telephone that a caller had before a correction."""
     return recipient.partition(":")[0] in ("caller", FORMER_CALLER)
 
 
@@ -75,7 +75,7 @@ class QuietHours(ConfigTable):
         return name
 
     def until(self, at: datetime) -> datetime | None:
-        """Return the end of the quiet hours that hold at this instant; None outside of them."""
+        """End of the quiet hours that hold at this instant; None outside of them."""
         local = at.astimezone(ZoneInfo(self.time_zone))
         clock, overnight = local.time(), self.start > self.end
         quiet = clock >= self.start or clock < self.end if overnight else self.start <= clock < self.end
@@ -102,10 +102,7 @@ class ChannelFile(ConfigTable):
         return self
 
     def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:
-        """Return the names of the channels to a recipient, and of those that get a copy of everything.
-
-        Channels to the caller's telephone are left out if the case has no number.
-        """
+        """With those that get a copy of everything, and none to the caller's telephone if there is no number."""
         route = self._route(recipient)
         copies = [name for name, config in self.channels.items() if isinstance(config, ProgramConfig) and config.copies]
         names = [*(route.channels if route else ()), *copies]
@@ -122,18 +119,18 @@ class ChannelFile(ConfigTable):
         return ["".join(each) for each in found if each[0] in ("department", "lead") and each[2] not in ("", "*")]
 
     def language(self, recipient: str) -> Language:
-        """Return the language of the route to a recipient; both languages if its route was removed meanwhile."""
+        """Both languages if the route was removed meanwhile."""
         route = self._route(recipient)
         return route.language if route else "both"
 
     def quiet_until(self, channel: str, recipient: str, priority: str, at: datetime) -> datetime | None:
-        """Return the end of the quiet hours that hold for a delivery; None if it may be sent at once."""
+        """End of the quiet hours that hold for a delivery; None if it may be sent at once."""
         if not is_caller(recipient) or isinstance(self.channels[channel], ProgramConfig) or priority in EMERGENCIES:
             return None
         return self.quiet_hours.until(at)
 
     def with_time_zone(self, zone: str) -> Self:
-        """Return the file with the quiet hours in this time zone, unless it names another."""
+        """For the quiet hours, unless the file names another zone."""
         if "time_zone" in self.quiet_hours.model_fields_set:
             return self
         return self.model_copy(update={"quiet_hours": self.quiet_hours.model_copy(update={"time_zone": zone})})

@@ -89,7 +89,7 @@ class LimitedTemplate(Template):
     """Template with a limit of the steps in which it is filled in."""
 
     def render(self, *fields: Any, **named: Any) -> str:  # noqa: ANN401 - as Jinja has it
-        """Return the text. Raises TemplateError, also if it takes too many steps."""
+        """Raise TemplateError, also if it takes too many steps."""
         token = _left.set([STEPS * CHARACTERS_IN_A_STEP])
         try:
             return super().render(*fields, **named)
@@ -134,7 +134,7 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def join_path(self, template: str, parent: str) -> str:
-        """Return the name of an included template, as one step."""
+        """Count it as one step."""
         if _left.get() is not None:
             _spend()
         return super().join_path(template, parent)
@@ -215,7 +215,7 @@ class Templates:
             raise FileError(problems)
 
     def render(self, delivery: Delivery, language: Language, *, to_phone: bool = False) -> RenderedNotification:
-        """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English.
+        """Subject, on one line, and text. Both languages are Chinese, then English.
 
         The caller's link is in it only if it is sent to the caller's telephone (`to_phone`), and that is neither one of
         the staff nor the owner's choice (`Delivery.may_link`): others could use it.
@@ -263,10 +263,7 @@ class Templates:
 def template_problems(
     environment: jinja2.Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
 ) -> Iterator[str]:
-    """Yield the problems of a template with fields like those of the sample.
-
-    `accepted` lists the valid names if its name is not one of them; None if it is.
-    """
+    """Fill in the sample; `accepted` lists the valid names if its name is not one of them, None if it is."""
     file, loader = name, environment.loader
     assert loader is not None  # noqa: S101 - every environment of ours has one
     try:
@@ -291,7 +288,7 @@ def template_problems(
 
 
 def _matter(notification: NotificationRow) -> tuple[str, str]:
-    """Return what has the number of the notification, in Chinese and English."""
+    """Name what has the number of the notification, in Chinese and English."""
     if notification.kind.startswith(ASSESSMENT_PREFIX):
         return "考核", "Assessment"
     return ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")

@@ -84,10 +84,7 @@ class CaseWorkflows:
             yield chunk
 
     async def get(self, number: str) -> CaseRun | None:
-        """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError.
-
-        One of another type or queue that runs is somebody else's: no worker of the service has it.
-        """
+        """None if Temporal has none, or somebody else's of another type or queue runs. Raises RPCError."""
         one = names.complaint_id(number)
         try:
             found = await run_status.describe_run(self._client, one)
@@ -101,10 +98,7 @@ class CaseWorkflows:
         return None if not seen.is_over and (run.type.name, run.task_queue) != self._of_cases else seen
 
     async def has_left_task(self, number: str) -> bool | None:
-        """Return True if no worker of the service gets the next task of a case, None if it does not run.
-
-        Raises RPCError.
-        """
+        """Return True if no worker of the service gets its next task, None if it does not run. Raises RPCError."""
         await self._throttle.wait()
         try:
             found = await run_status.describe_run(self._client, names.complaint_id(number))

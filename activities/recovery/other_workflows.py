@@ -53,7 +53,7 @@ class WatchList:
         self._ids.setdefault(each)
 
     async def ask_again(self, is_stuck: Callable[[str], Awaitable[bool]]) -> list[str]:
-        """Return what is left when those that go on are dropped. Raises what `is_stuck` raises."""
+        """Drop those that go on. Raises what `is_stuck` raises."""
         if len(self._ids) > ASKED_AGAIN:
             logger.warning("%d workflows are stuck, of which %d are asked again", len(self._ids), ASKED_AGAIN)
         for each in [*islice(self._ids, ASKED_AGAIN)]:
@@ -77,10 +77,7 @@ class OtherWorkflows:
         """Assessments that this release cannot read in SQL, by id, with the reason, as the last sweep found them."""
 
     async def stuck(self, engine: Engine, at: datetime) -> list[str]:
-        """Return the ids of those that do not go on, by Temporal's list or the last sweep, those in SQL first.
-
-        See `sweep`.
-        """
+        """Ids of those that do not go on, by Temporal's list or the last sweep, those in SQL first; see `sweep`."""
         listed = await self._listed(f"{self._condition} AND ({run_status.IS_PAUSED} OR {stuck_runs()})")
         if not (listed or self._watched):
             return []
@@ -114,7 +111,7 @@ class OtherWorkflows:
         return found
 
     async def _in_sql(self, engine: Engine, at: datetime) -> NotOver:
-        """Return what SQL has, by workflow id."""
+        """Keyed by workflow id."""
         found = await read(engine, partial(others_not_over, at=at))
         incidents = {names.incident_id(number): waits for number, waits in found.incidents.items()}
         months = {names.assessment_id(month): waits for month, waits in found.assessments.items()}
@@ -182,7 +179,7 @@ def _is_undelivered(pending: PendingActivityInfo) -> bool:
 
 
 def stuck_runs() -> str:
-    """Return the condition of Temporal's lists for runs that do not go on, or that somebody has begin in years.
+    """Condition of Temporal's lists for runs that do not go on, or that somebody has begin in years.
 
     Their tasks fail again and again, or somebody has paused an activity, pinned a worker's version, or put off a run.
     """
@@ -214,7 +211,7 @@ def _is_overdue(seconds: int) -> bool:
 
 
 async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[list[int], int]:
-    """Return when each pending timer is due, and when the run began or an activity was done last.
+    """Due time of each pending timer, and the time at which the run began or an activity was done last.
 
     In seconds since 1970. Signals do not count, as anybody can send them. Raises ForeignError and RPCError.
     """

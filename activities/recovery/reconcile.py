@@ -225,7 +225,7 @@ class Reconciler:
             self._newest, self._loss_seen_at = None, now()
 
     def _report(self) -> ReconcilerReport:
-        others = self._stuck_workflows.unreadable
+        others = self._workflows.others.unreadable
         return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,
@@ -375,7 +375,7 @@ class Reconciler:
         return lost
 
     async def _compare_all(self, chunks: AsyncIterator[dict[str, CaseRun]], current: PollerRun) -> dict[str, datetime]:
-        """Compare these cases, with pauses; return when each changed last. Raises RunOverError."""
+        """Pause between chunks; return when each case changed last. Raises RunOverError."""
         changed: dict[str, datetime] = {}
         async for chunk in chunks:
             await self._compare(chunk)
@@ -384,7 +384,7 @@ class Reconciler:
         return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
-        """Return how the workflow of an open case was lost; None if it runs, or has completed, which is written to SQL.
+        """None if the workflow of an open case runs, or has completed, which is written to SQL.
 
         A case that is open nevertheless was completed by somebody else's worker.
         """

@@ -28,17 +28,11 @@ class StuckWorkflows:
         self._workflows = workflows
         self._watched = WatchList()  # cases whose due times no column of SQL has
 
-    @property
-    def unreadable(self) -> dict[str, str]:
-        return self._workflows.others.unreadable
-
     async def find(self, due_before: datetime, silent: AbstractSet[str], reported: AbstractSet[str]) -> list[str]:
-        """Return the numbers of cases, those that SQL has first, and then the ids of others.
+        """Numbers of cases, those that SQL has first, and then the ids of others.
 
-        Args:
-            due_before: instant before which whatever fell due must have been noticed.
-            silent: cases that do not publish after the signal for it.
-            reported: cases that are reported as lost or paused.
+        Whatever fell due before `due_before` must have been noticed. The `silent` do not publish after the signal for
+        it; the `reported` are lost or paused.
         """
         listed, in_sql = set[str](), set[str]()
         async for chunk in self._workflows.chunks(stuck_runs()):
@@ -53,10 +47,7 @@ class StuckWorkflows:
     async def sweep(
         self, due_before: datetime, ended_at: datetime | None, pause: Callable[[], Awaitable[None]]
     ) -> None:
-        """Watch those that no list shows, with pauses after each page.
-
-        With an instant, ended cases count to which something can happen then.
-        """
+        """Watch those that no list shows, with pauses; `ended_at` adds ended cases to which something can happen."""
         await self._workflows.others.sweep(self._engine, due_before)
         unchecked = sorted(await read(self._engine, partial(recovery.unchecked_cases, ended_at=ended_at)))
         for start in range(0, len(unchecked), CHUNK):
@@ -103,7 +94,7 @@ class ForeignRuns:
             logger.warning("who has started case %s is not known: %s", number, error)
 
     async def numbers(self) -> list[str]:
-        """Return the numbers of the cases that have such a run. Raises RPCError."""
+        """Raise RPCError."""
         return await self._watched.ask_again(self._is_foreign)
 
     async def _is_foreign(self, number: str) -> bool:

@@ -56,14 +56,14 @@ class Envelope(PayloadCodec, WithSerializationContext):
         return type(self)(self._keys, context)
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Seal payloads. Raises OperatorError if there is no key."""
+        """Raise OperatorError if there is no key."""
         return [each if CLEAR in each.metadata else self.seal(each) for each in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return [*map(self.open, payloads)]
 
     def seal(self, payload: Payload) -> Payload:
-        """Return the payload sealed. Raises OperatorError if there is no key."""
+        """Raise OperatorError if there is no key."""
         if self._place is None:
             raise RuntimeError("a payload is of no workflow and of no activity, so it cannot be sealed")
         key_id, cipher = _cipher(self._keys.newest())
@@ -72,7 +72,7 @@ class Envelope(PayloadCodec, WithSerializationContext):
         return Payload(metadata={"encoding": SEALED, _KEY: key_id, _FOR: self._place}, data=data)
 
     def open(self, payload: Payload) -> Payload:
-        """Return the content of a payload, `FOREIGN` if it has none for this place; see the class."""
+        """`FOREIGN` if the payload has no content for this place; see the class."""
         metadata = payload.metadata
         if metadata.get("encoding") != SEALED:
             return Payload(metadata={"encoding": FOREIGN}, data=payload.data)
@@ -92,18 +92,18 @@ class Envelope(PayloadCodec, WithSerializationContext):
 
 
 def key_of(payload: Payload) -> str | None:
-    """Return the id of the key that a payload waits for; None if it is not sealed (any more)."""
+    """Id of the key that a payload waits for; None if it is not sealed (any more)."""
     sealed = payload.metadata.get("encoding") == SEALED
     return payload.metadata.get(_KEY, b"").decode(errors="replace") if sealed else None
 
 
 def as_sent_in_clear(payload: Payload) -> Payload:
-    """Return a payload that was not sealed, taken for JSON."""
+    """Take a payload that was not sealed for JSON."""
     return Payload(metadata={"encoding": b"json/plain"}, data=payload.data)
 
 
 def context_named(payload: Payload, namespace: str) -> Context | None:
-    """Return the context that a sealed payload names; None if it names none."""
+    """None if the sealed payload names no context."""
     try:
         return context_of(namespace, *_NAMED.validate_json(payload.metadata.get(_FOR, b"")))
     except ValueError:
@@ -111,7 +111,7 @@ def context_named(payload: Payload, namespace: str) -> Context | None:
 
 
 def context_of(namespace: str, workflow_id: str, workflow_type: str = "", activity_type: str = "") -> Context:
-    """Return the context of a workflow, or of an activity that it has asked for."""
+    """With an `activity_type`, of an activity that the workflow has asked for."""
     if not activity_type:
         return WorkflowSerializationContext(namespace, workflow_id)
     return ActivitySerializationContext(
@@ -127,7 +127,7 @@ def context_of(namespace: str, workflow_id: str, workflow_type: str = "", activi
 
 
 def _place_of(context: SerializationContext | None) -> tuple[str, bytes | None]:
-    """Return the namespace and what names the place in it; None if the context is of no workflow."""
+    """Namespace, and what names the place in it; None if the context is of no workflow."""
     if isinstance(context, WorkflowSerializationContext):
         return context.namespace, json.dumps([context.workflow_id]).encode()
     if isinstance(context, ActivitySerializationContext):
@@ -139,5 +139,5 @@ def _place_of(context: SerializationContext | None) -> tuple[str, bytes | None]:
 
 @lru_cache(maxsize=64)
 def _cipher(key: Key) -> tuple[bytes, AESGCM]:
-    """Return the id of a key as metadata have it, and what seals with the key."""
+    """Id of the key as metadata have it, and what seals with the key."""
     return key.id.hex().encode(), AESGCM(derived(key.secret, _PURPOSE, _KEY_BYTES))

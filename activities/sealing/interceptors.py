@@ -53,19 +53,18 @@ class Stamps(client.Interceptor, worker.Interceptor):
         return _ActivityInbound(next, self._endless)
 
     def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
-        """Return the arguments of a start or an update with their stamp."""
+        """Arguments of a start or an update, with their stamp."""
         return Stamp(kind, name, message_id, stamps.milliseconds(self._clock())).stamped(self._converter, arguments)
 
     def read(self, payload: Payload, kind: type | None) -> Any:
-        """Return the value of an opened payload."""
         return self._converter.from_payloads([payload], [kind] if kind else None)[0]
 
     def payloads(self, arguments: Sequence[Any]) -> list[Payload]:
-        """Return the arguments of a query."""
+        """Arguments of a query."""
         return self._converter.to_payloads(arguments)
 
     def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
-        """Return the arguments of a signal."""
+        """Arguments of a signal."""
         payloads = self.payloads(arguments)
         for payload in payloads:
             payload.metadata[CLEAR] = b"1"

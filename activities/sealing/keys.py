@@ -23,15 +23,15 @@ class Keys(Protocol):
     """Ring of keys."""
 
     def newest(self) -> Key:
-        """Return the key that seals. Raises OperatorError if there is none."""
+        """Key that seals. Raises OperatorError if there is none."""
 
     def find(self, key_id: bytes) -> Key | None:
-        """Return the key with this id, also one that seals no longer; None if there is none."""
+        """None if there is none; a key that seals no longer is found as well."""
 
 
 @lru_cache(maxsize=64)
 def derived(secret: bytes, purpose: str, length: int) -> bytes:
-    """Return the key of a purpose, of so many bytes, that a secret of the ring leads to (HKDF)."""
+    """Key for one purpose, of so many bytes, from a secret of the ring (HKDF)."""
     return HKDF(SHA256(), length, None, purpose.encode()).derive(secret)
 
 
@@ -46,12 +46,12 @@ class Seal:
         self._purpose = purpose
 
     def close(self, content: bytes) -> str:
-        """Return the content as a text for addresses and cookies, the same for the same content. Raises as `newest`."""
+        """For addresses and cookies, the same text for the same content. Raises as `newest`."""
         key = self._keys.newest()
         return _written(key.id + self._cipher(key).encrypt(content, None))
 
     def open(self, text: str) -> bytes | None:
-        """Return the content of a text; None if this service has not sealed it for this purpose."""
+        """None if this service has not sealed the text for this purpose."""
         try:
             sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             # It is written in one way only: the decoder skips what it does not know.

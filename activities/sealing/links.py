@@ -32,11 +32,11 @@ class CallerLinks:
         self._seal = Seal(keys, "links")
 
     def make(self, number: str, cycle: int, at: datetime) -> str:
-        """Return the token of a link for this cycle of the case, of 48 characters; the same for the same arguments."""
+        """Token of a link for this cycle of the case, of 48 characters; the same for the same arguments."""
         return self._seal.close(_CONTENT.pack(int(number), int(at.timestamp()), at.microsecond // 1000, cycle))
 
     def read(self, text: str) -> Link | None:
-        """Return the content of a token, also of one that has expired; None if this service has not made it."""
+        """Read a token, also one that has expired; None if this service has not made it."""
         if (content := self._seal.open(text)) is None:
             return None
         number, second, millisecond, cycle = _CONTENT.unpack(content)

@@ -58,7 +58,7 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, payload: Payload) -> Self:
-        """Return the stamp of an opened payload; an empty one if it was not opened, as it may name anything then."""
+        """Empty if the payload was not opened, as it may name anything then."""
         if key_of(payload) is not None:
             return cls()
         return cls(*(payload.metadata.get(part, b"").decode() for part in cls._fields))
@@ -113,20 +113,16 @@ def milliseconds(seconds: float) -> str:
 
 
 def asked_for(asked: bytes, arguments: Sequence[Payload], run_id: str) -> str:
-    """Return what the answer to the query with this header is sealed for: with it, these arguments and this run."""
+    """Purpose of the answer to the query with this header: it is for that, these arguments and this run."""
     digest = sha256(b"\n".join(each.data for each in arguments)).hexdigest()
     return f"{asked.decode(errors='replace')}/{digest}/{run_id}"
 
 
 def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name: str) -> RawValue:
-    """Return the result of the present activity, or what is sealed of its failure, with its stamp.
-
-    `name`: type of the activity, or of the failure.
-    """
+    """Of the present activity, a result or what is sealed of its failure; `name` is its type, or the failure's."""
     info = activity.info()
     place = asked_of.get().id.partition("/")[2] or info.activity_id
-    stamp = Stamp(kind, name, place, milliseconds(info.started_time.timestamp()))
-    return stamp.stamped(converter, [answer])[0]
+    return Stamp(kind, name, place, milliseconds(info.started_time.timestamp())).stamped(converter, [answer])[0]
 
 
 def stamp_refusal(failure: Failure, converter: PayloadConverter) -> None:
@@ -156,10 +152,7 @@ def note_asked(arguments: Sequence[Payload]) -> None:
 
 
 def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
-    """Return these heartbeats if earlier attempts of this activity have sent them, and it has arguments; else none.
-
-    The id is that of the arguments, which are decoded before.
-    """
+    """Drop those that no earlier attempt with the same arguments, which are decoded before, has sent."""
     asked = asked_of.get().id
     return payloads if asked and all(Stamp.of(each)[:3] == (HEARTBEAT, "", asked) for each in payloads) else ()
 
@@ -172,15 +165,10 @@ def check_start(payload: Payload, run: workflow.Info) -> None:
 
 
 def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | None, started_at: datetime) -> str | None:
-    """Return why the service cannot have started a run with this argument; None if it has.
+    """Reason why the service cannot have started a run with this argument; None if it has.
 
-    Args:
-        payload: the argument, opened.
-        workflow_type: type of the workflow.
-        continued_run_id: the run that it goes on from; None or empty for a first run.
-        started_at: when Temporal took the start.
-
-    Raises UndecidedError.
+    `payload` is the argument, opened; `continued_run_id` the run that it goes on from, None or empty for a first run;
+    `started_at` when Temporal took the start. Raises UndecidedError.
     """
     if fault := _fault(payload, START, workflow_type):
         return fault
@@ -245,7 +233,7 @@ def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of 
 
 
 def answer_fault(payload: Payload, kind: str, place: str, started_at: datetime, name: str | None = None) -> str | None:
-    """Return why the service cannot have answered so for the activity with this place in the run; None if it has.
+    """Reason why the service cannot have answered so for the activity with this place in the run; None if it has.
 
     `name` is the type of a failure, `started_at` when Temporal took the start of the run. Raises UnknownKeyError.
     """

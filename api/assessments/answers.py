@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_jsonable_python
 
 from api.responses import ALL_FIELDS, HIDDEN, body_like
-from domain.assessment.actions import inspect, object_
-from domain.assessment.actions.object_ import OBJECTIONS
+from domain.assessment.actions import INSPECT, OBJECT, OBJECTIONS
 from domain.assessment.assessment import Assessment
 from domain.assessment.score import Item
 from domain.assessment.state import AssessmentState, Exclusion, Objection
@@ -189,7 +188,7 @@ class CountedCaseItem(BaseModel):
 class NewObjection(BaseModel):
     """Objection (申诉) to a figure of a published month."""
 
-    model_config = body_like(object_.ACTION.example.model_dump(exclude={"by"}, exclude_unset=True))
+    model_config = body_like(OBJECT.example.model_dump(exclude={"by"}, exclude_unset=True))
 
     by: figures.Subject | None = Field(None, description="Kind of the subject; needed if the code is of several kinds.")
     subject: Name
@@ -226,7 +225,7 @@ class ObjectionItem(Objection):
 class NewInspection(BaseModel):
     """Inspection (质检) of one case of the sample."""
 
-    model_config = body_like(inspect.ACTION.example.model_dump(exclude_unset=True))
+    model_config = body_like(INSPECT.example.model_dump(exclude_unset=True))
 
     complaint: str
     scores: dict[Code, Annotated[int, Field(ge=0, le=100)]] = Field(

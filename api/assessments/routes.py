@@ -23,7 +23,7 @@ from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, Reque
 from api.responses import Page, also, formats, problems
 from api.routing import StrictRoute, TheExportThrottle, TheReader, needs
 from domain.assessment import state
-from domain.assessment.actions import decide_objection, inspect, object_
+from domain.assessment.actions import DECIDE_OBJECTION, INSPECT, OBJECT, DecideObjection, Inspect, Object
 from domain.catalogue.figures import Subject
 from domain.reports.report import MONTH, Cell
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS, right_to
@@ -154,12 +154,12 @@ async def _one_page(page: list[list[Cell]]) -> Pages:
 @router.post(
     f"{answers.ASSESSMENTS}/{{month}}/inspections",
     summary="质检 inspect: give points to a case of the sample",
-    responses=also(202, answers.InspectionItem) | problems(*_problems(inspect.ACTION), INVALID_NUMBER),
+    responses=also(202, answers.InspectionItem) | problems(*_problems(INSPECT), INVALID_NUMBER),
 )
 async def inspect_case(
     month: Month,
     body: answers.NewInspection,
-    actor: Annotated[Actor, needs(right_to(inspect.ACTION))],
+    actor: Annotated[Actor, needs(right_to(INSPECT))],
     key: RequestKey,
     assessments: TheAssessments,
     response: Response,
@@ -167,7 +167,7 @@ async def inspect_case(
     """Give the points of each criterion of the form; nobody inspects a case of their own."""
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
-    action_body = inspect.Inspect(complaint=number, scores=body.scores, **given)
+    action_body = Inspect(complaint=number, scores=body.scores, **given)
     after = await assessments.act(month, action_body, actor, key, response)
     return next(each for each in answers.InspectionItem.all_of(after) if each.complaint == number)
 
@@ -187,12 +187,12 @@ async def list_objections(month: Month, assessments: TheAssessments) -> Page[ans
     f"{answers.ASSESSMENTS}/{{month}}/objections",
     summary="申诉 object: to a figure of a published month",
     status_code=201,
-    responses=also(202, answers.ObjectionItem) | problems(*_problems(object_.ACTION), *_CHECKED),
+    responses=also(202, answers.ObjectionItem) | problems(*_problems(OBJECT), *_CHECKED),
 )
 async def object_to_figure(
     month: Month,
     body: answers.NewObjection,
-    actor: Annotated[Actor, needs(right_to(object_.ACTION))],
+    actor: Annotated[Actor, needs(right_to(OBJECT))],
     key: RequestKey,
     assessments: TheAssessments,
     response: Response,
@@ -200,7 +200,7 @@ async def object_to_figure(
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
     fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
-    action_body = object_.Object(**{"by": Subject.COMPANY, **fields})
+    action_body = Object(**{"by": Subject.COMPANY, **fields})
 
     async def check() -> None:
         nonlocal action_body
@@ -214,19 +214,19 @@ async def object_to_figure(
 @router.post(
     f"{answers.ASSESSMENTS}/{{month}}/objections/{{id}}/decision",
     summary="申诉裁决 decide: on an objection",
-    responses=also(202, answers.ObjectionItem) | problems(*_problems(decide_objection.ACTION)),
+    responses=also(202, answers.ObjectionItem) | problems(*_problems(DECIDE_OBJECTION)),
 )
 async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the path
     month: Month,
     objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
     body: answers.ObjectionDecision,
-    actor: Annotated[Actor, needs(right_to(decide_objection.ACTION))],
+    actor: Annotated[Actor, needs(right_to(DECIDE_OBJECTION))],
     key: RequestKey,
     assessments: TheAssessments,
     response: Response,
 ) -> answers.ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
-    action_body = decide_objection.DecideObjection(objection=objection_id, **dict(body))
+    action_body = DecideObjection(objection=objection_id, **dict(body))
     found = (await assessments.act(month, action_body, actor, key, response)).objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
     return answers.ObjectionItem.of(month, found)

@@ -32,10 +32,7 @@ from api.routing import BY_NAME, BackendParts, StrictRoute, TheReader, from_back
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.lifecycle import BEFORE_REPLY
-from domain.incident.actions import INCIDENT_COMMANDS
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.merge import Merge
+from domain.incident.actions import INCIDENT_COMMANDS, Confirm, DispatchIncident, Merge
 from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import IncidentState, Opening
 from domain.kit.event import ActionBody

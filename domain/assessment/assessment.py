@@ -12,8 +12,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 
-from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS
-from domain.assessment.actions.object_ import OBJECTIONS
+from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS, OBJECTIONS
 from domain.assessment.state import AssessmentEvent, AssessmentFields, AssessmentKind, Computation, S, Sampled
 from domain.catalogue.figures import Standard
 from domain.catalogue.terms import MISS, Edition
@@ -165,7 +164,7 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         return bool(self.computed and self.standard.sample_per_agent and not self.drawn)
 
     def next_step(self, at: datetime) -> AssessmentKind | None:
-        """Return the step that figures computed at `at` are for; None while the first are missing, or people act."""
+        """None while the first figures are missing, or people act; `at` is when they were computed."""
         inspections, objections = self.limit_of(INSPECTIONS), self.limit_of(OBJECTIONS)
         if self.computed is None or self.must_draw:
             return None
@@ -181,14 +180,14 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         return self.over or self.next_step(at) is ASSESSMENT_FINISH
 
     def remind(self, at: datetime) -> tuple[AssessmentEvent, ...]:
-        """Return the reminders that fell due until `at`, in their order, each exactly once."""
+        """Each reminder that fell due until `at`, in order, exactly once."""
         events = []
         while (due := self._next_reminder()) and due.fell_at <= at:
             events.append(self.add_event(REMIND, at, due))
         return tuple(events)
 
     def next_deadline(self, at: datetime) -> datetime | None:
-        """Return the next instant at which time changes it; None if only people act."""
+        """None if only people act."""
         instants = [each.ends_at for each in self.limits if each.ends_at > at]
         if due := self._next_reminder():
             instants.append(due.fell_at)
@@ -254,7 +253,7 @@ class DrawingSample(Immutable):
 
 
 def draw(seed: str, per_agent: int, cases: Iterable[tuple[str, str]]) -> tuple[Sampled, ...]:
-    """Return so many cases of each agent, of pairs of number and agent; the same seed draws the same cases."""
+    """Draw so many cases of each agent, of pairs of number and agent; the same seed draws the same cases."""
     of_agents: dict[str, list[tuple[bytes, str]]] = {}
     for number, agent in cases:
         lot = hashlib.sha256(f"{seed}\0{number}".encode()).digest()

@@ -94,7 +94,7 @@ class FigureEntry(NamedTuple):
 
 
 def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[FigureEntry]:
-    """Return the entries of a case from `since` on, before `until`. Money in another currency does not count."""
+    """From `since` on, before `until`. Money in another currency does not count."""
     fold, at = _Fold(case, since, currency), attrgetter("at")
     kept = sorted((each for each in case.kept if each.name not in _WITH_EVENT), key=at)
     # Of one instant, events come first.
@@ -139,7 +139,7 @@ class _Fold:
             count(self, fact)
 
     def result(self) -> list[FigureEntry]:
-        """Return the entries; thanks that were withdrawn or refused are none."""
+        """Leave out thanks that were withdrawn or refused."""
         if self.state in (State.WITHDRAWN, State.REFUSED):
             return [entry for entry in self.entries if entry.kind is not EntryKind.THANKS]
         return self.entries
@@ -150,7 +150,7 @@ class _Fold:
     def add(
         self, kind: EntryKind, at: datetime, holder: Holder, *, counts: bool = True, amount: int | None = None
     ) -> None:
-        """Add an entry, if it is of the month."""
+        """Ignore what is not of the month."""
         if at < self.since:
             return
         number, serial = self.case.number, len(self.entries) + 1
@@ -271,7 +271,7 @@ class _Fold:
 
 
 def _first(facts: Sequence[Fact], action: str, *path: str) -> Any:  # noqa: ANN401 - a value of the data
-    """Return what the first event of an action had in its data there; None if there is none."""
+    """None if there was no such event, or if it had nothing there."""
     for fact in facts:
         found: Any = fact.data
         for name in path if fact.action == action else ():

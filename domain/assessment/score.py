@@ -58,11 +58,7 @@ def assess(
     given: Mapping[str, FigureValue],
     left_out: frozenset[str] = frozenset(),
 ) -> Item:
-    """Return the result of one subject.
-
-    `given` are values that no entry tells (calls, points from outside), by the name of the figure; `left_out` are
-    figures that an accepted objection takes out of the score.
-    """
+    """No entry tells the values of `given`; an accepted objection takes `left_out` out of the score."""
     figures = {figure.name: _value(figure, by, tallies) for figure in FIGURES if figure.kinds}
     shown = {name: value for name, value in {**figures, **given}.items() if value.value is not None or value.excluded}
     weights = {weight.figure: weight for weight in standard.weights_of(by)}
@@ -102,7 +98,7 @@ def _value(figure: Figure, by: Subject, tallies: Mapping[EntryKind, Tally]) -> F
 def _scored(
     figures: Mapping[str, FigureValue], weights: Mapping[str, Weight], left_out: frozenset[str]
 ) -> tuple[dict[str, FigureValue], Decimal | None]:
-    """Return the figures with their points, and the score; the weights of those with data are rescaled to 100."""
+    """Figures with their points, and the score; the weights of those with data are rescaled to 100."""
     counting = {name for name in weights.keys() - left_out if figures[name].value is not None}
     whole = sum(weights[name].weight for name in counting)
     scored, points = dict(figures), list[Decimal]()

@@ -152,7 +152,7 @@ class AssessmentFields(BaseModel):
         self.limits = tuple(each for each in self.limits if each.name != name)
 
     def limit_of(self, name: str) -> TimeLimit | None:
-        """Return the time of this name; None if it does not run."""
+        """None if it does not run."""
         return next((each for each in self.limits if each.name == name), None)
 
 
@@ -195,7 +195,7 @@ class Exclusion(NamedTuple):
     decision_reason: str | None = None
 
     def decide(self, person: str, at: datetime, *, approved: bool, reason: str) -> "Exclusion":
-        """Return the exclusion once it is decided; the same decision again changes nothing. Raises Refused."""
+        """Decide it; the same decision again changes nothing. Raises Refused."""
         if (self.decided_by, self.approved) == (person, approved):
             return self
         if self.approved is not None:
@@ -212,7 +212,7 @@ class CasePeriod(NamedTuple):
     until: datetime | None
 
     def months(self, now: datetime, zone: tzinfo) -> list[str]:
-        """Return its months in this time zone, until the present one."""
+        """In this time zone, until the present month."""
         found, last = [month_of(self.since, zone)], month_of(self.until or now, zone)
         while found[-1] < last:
             found.append(next_month(found[-1]))

@@ -30,7 +30,7 @@ Hours = tuple[Interval, ...]
 
 
 def on_the_wall(at: datetime, zone: str = USUAL_ZONE) -> datetime:
-    """Return the instant as clocks show it there: for readers.
+    """Instant as clocks show it there: for readers.
 
     Trap: it asks the time zones of the machine. A rule that is replayed uses the offsets of a calendar.
     """
@@ -84,7 +84,7 @@ class WorkCalendar(BaseModel):
         return self
 
     def add(self, start: datetime, seconds: float) -> datetime:
-        """Return the earliest instant at which `seconds` of working time have passed since `start`.
+        """Earliest instant at which `seconds` of working time have passed since `start`.
 
         Zero seconds have passed at `start` itself. Raises ValueError for a negative time or one of over a century.
         """
@@ -110,7 +110,7 @@ class WorkCalendar(BaseModel):
         return worked / timedelta(seconds=1)
 
     def window(self, start: date, end: date) -> "WorkCalendar":
-        """Return the calendar with only the exceptional days and time changes from `start` to `end`, both included.
+        """Keep only the exceptional days and time changes from `start` to `end`, both included.
 
         Within these local days it measures exactly as the whole does; this is what a start message carries.
         """
@@ -127,7 +127,7 @@ class WorkCalendar(BaseModel):
         )
 
     def hours(self, day: date) -> Hours:
-        """Return the working hours of a local day; empty on a free one."""
+        """Empty on a free day; `day` is a local one."""
         if day in self.off:
             return ()
         return self.makeup if day in self.on else self.weekly[day.weekday()]

@@ -124,7 +124,7 @@ class Call(NamedTuple):
         return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT_WAIT else CallOutcome.ABANDONED
 
     def merged(self, other: "Call") -> "Call":
-        """Return the one call that two reports of it tell of. Repetitions do not matter, and order not for times.
+        """Merge two reports of one call. Repetitions do not matter, and order not for times.
 
         Times, agent and queue are those of the better source: the first start, the first answer with its agent and
         queue, and the last end, unless the call went on after it, in another queue for example. A known agent prevails
@@ -164,7 +164,7 @@ def _answer(call: Call) -> tuple[object, ...]:
 
 
 def _last(went_on_at: datetime, instants: Iterable[datetime | None]) -> datetime | None:
-    """Return the last of the instants; None if the call went on after it."""
+    """None if the call went on after the last of them."""
     return max((at for at in instants if at and at >= went_on_at), default=None)
 
 
@@ -179,10 +179,7 @@ LONGEST_CALL = timedelta(hours=2)
 
 
 def call_of(registered_at: datetime, calls: Iterable[Call]) -> Call | None:
-    """Return the call in which a case was registered then, out of the calls of its telephone; None if there is none.
-
-    It is the last conversation that had begun, unless that had ended long before.
-    """
+    """Last conversation that had begun, unless that had ended long before; `calls` are those of its telephone."""
     begun = [
         call
         for call in calls
@@ -210,11 +207,11 @@ class CallMismatch(NamedCode):
 def mismatch_of(
     call: Call | None, agent: str, number: str, registered_at: datetime, *, same_telephone: bool
 ) -> CallMismatch | None:
-    """Return what is against the call; None if it confirms the withdrawal by this agent of the case of this number.
+    """None if the call confirms the withdrawal by this agent of the case of this number.
 
-    `same_telephone`: the call came from the telephone of the case. A call that names the case is of it anyway.
-    A call that was over before the registration is not about the case. `UNKNOWN` is one that is not reported yet, or
-    not completely: by whom it was taken, also if only the telephone system knows the name, or from which telephone.
+    `same_telephone`: the call came from the telephone of the case. A call that names the case is of it anyway. A call
+    that was over before the registration is not about the case. `UNKNOWN` is one that is not reported yet, or not
+    completely: by whom it was taken, also if only the telephone system knows the name, or from which telephone.
     """
     if call is None:
         return CallMismatch.UNKNOWN
@@ -244,7 +241,7 @@ class CallFigures:
     talk_ms: int = 0
 
     def add(self, outcome: CallOutcome, wait_seconds: int | None, calls: int, talk_ms: int) -> None:
-        """Count further calls of one outcome; `wait_seconds` is the wait of each, None if it was not answered."""
+        """Add further calls of one outcome; `wait_seconds` is the wait of each, None if it was not answered."""
         self.calls[outcome] += calls
         if wait_seconds is not None:
             # A counter would call Python for each new wait, of which an hour has a hundred.
@@ -272,11 +269,11 @@ class CallFigures:
         return sum(calls for wait, calls in self.waits.items() if wait <= seconds)
 
     def answered_within(self, seconds: int, *, of_offered: bool = False) -> float | None:
-        """Return the share of the answered, or offered, calls that were answered by then; None if there are none."""
+        """Share of the answered calls, or of the offered ones; None if there are none."""
         return rate(self.in_time(seconds), self.offered if of_offered else self.calls[CallOutcome.ANSWERED])
 
     def wait(self, percent: int) -> int | None:
-        """Return the seconds that this share of the answered calls did not wait longer than (nearest rank), or None."""
+        """Seconds that this percentage of the answered calls did not wait longer than (nearest rank), or None."""
         # Whole numbers: a product with 0.95 may lie above the rank.
         left = -(-sum(self.waits.values()) * percent // 100)
         for seconds, calls in sorted(self.waits.items()):
@@ -341,7 +338,7 @@ class CallBack(NamedTuple):
     note: str | None = None
 
     def held_until(self, at: datetime) -> datetime | None:
-        """Return the instant until which somebody has it; None if nobody has."""
+        """None if nobody has it."""
         until = self.taken_at and self.taken_at + CALL_BACK_TIME
         return until if until and at < until and self.ended_at is None else None
 
@@ -351,7 +348,7 @@ class CallBack(NamedTuple):
         return CallBackState.TAKEN if self.held_until(at) else CallBackState.WAITING
 
     def take(self, person: str, at: datetime, note: str | None = None, named: ShowName = str) -> "CallBack":
-        """Return the call-back as this person takes it; once more changes nothing. Raises Refused."""
+        """Take it; once more by the same person changes nothing. Raises Refused."""
         self._check(person, at, named)
         if self.held_until(at):
             return self if note is None else self._replace(note=note)
@@ -360,7 +357,7 @@ class CallBack(NamedTuple):
     def tried(
         self, person: str, at: datetime, *, reached: bool, note: str | None = None, named: ShowName = str
     ) -> "CallBack":
-        """Return the call-back after a try of this person; the same report again changes nothing. Raises Refused."""
+        """Note a try; the same report again changes nothing. Raises Refused."""
         same = {CallBackResult.REACHED} if reached else {None, CallBackResult.UNREACHABLE}
         if self.person == person and self.taken_at is None and self.tries and self.result in same:
             return self

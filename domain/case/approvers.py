@@ -36,18 +36,15 @@ class Approvers(Immutable):
 
     @property
     def next_approver(self) -> Approver | None:
-        """Approver who decides next; None if any manager may."""
+        """None if any manager may decide."""
         return self.approvers[len(self.approved_by)] if self.approvers else None
 
     def is_final(self, *, approved: bool) -> bool:
-        """Return True if this decision ends the matter: a rejection does, and the last approval."""
+        """Return True of a rejection, and of the last approval."""
         return not approved or len(self.approved_by) + 1 >= len(self.approvers)
 
     def forbidden(self, actor: Actor, *, lapsed: bool) -> Refused | None:
-        """Return the refusal for a person who does not decide next; None if this one does, or any manager may.
-
-        The holder of the post decides, and once his time has lapsed, the deputy as well.
-        """
+        """None for the holder of the post, for the deputy once the time has lapsed, and if any manager may."""
         who = self.next_approver
         names: tuple[str, ...] = ()
         if who and who.holder:
@@ -110,7 +107,7 @@ class Decided(Immutable):
 
 
 def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], grounds: str | None = None) -> Decided:
-    """Return the result of a final decision, after those who had their turn before."""
+    """Decide for good; the people of `approved_by` had their turn before."""
     return Decided.taken_from(
         data,
         grounds=grounds,
@@ -122,10 +119,7 @@ def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], ground
 
 
 def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) -> tuple[Approver, ...]:
-    """Return those who decide, in turn, on this amount on top of what was approved before; empty without a list.
-
-    Raises Refused if together they are above what the last of them may decide on.
-    """
+    """In turn, for what was approved `before` as well; empty without a list. Raises Refused above the last limit."""
     approvers, currency = terms.approvers, terms.currency
     if not approvers:
         return ()
@@ -139,8 +133,7 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
 
 
 def own_request(actor: Actor, another: str) -> Refused:
-    message = f"{actor.id} made this request and cannot decide on it."
-    return Refused(OWN_REQUEST, message, (f"another {another}",))
+    return Refused(OWN_REQUEST, f"{actor.id} made this request and cannot decide on it.", (f"another {another}",))
 
 
 def check_reason(reason: str | None, note: str | None) -> None:

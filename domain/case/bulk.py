@@ -54,10 +54,7 @@ class RolloutTerms:
     _terms: dict[tuple[str, str | None, date], Terms] = field(default_factory=dict, init=False)
 
     def terms(self, case: Case) -> Terms:
-        """Return the terms that the case would have, had it been registered under this catalogue.
-
-        Raises UnknownCode if the catalogue lacks its service, district or department: then it keeps its own.
-        """
+        """Raise UnknownCode if the catalogue lacks its service, district or department: then it keeps its own."""
         if case.department is not None:
             self.catalogue.department(case.department)
         day = self.catalogue.calendar.local_date(case.registered_at)
@@ -111,7 +108,7 @@ class RolloutPreview:
     effects: dict[tuple[str, str], ClockEffect] = field(default_factory=dict)
 
     def add(self, case: Case | None) -> None:
-        """Add the effect on one more case; None stands for one that is unknown."""
+        """None stands for a case that is unknown."""
         if case is None:
             self.unknown += 1
             return

@@ -49,10 +49,7 @@ class Case(CaseState, EntityRules[Event]):
 
     @classmethod
     def fold(cls, events: Iterable[Event]) -> "Case":
-        """Return the case that these events made, from the first one on.
-
-        Raises ValueError if the first is no registration or one is missing.
-        """
+        """Raise ValueError if the first event is no registration, or one is missing."""
         case: Case | None = None
         for event in events:
             if case is None:
@@ -68,10 +65,7 @@ class Case(CaseState, EntityRules[Event]):
     def restore(
         cls, registered: Registered, registered_at: datetime, progress: Progress, terms: Terms | None
     ) -> "Case":
-        """Return the case of this registration and progress; later terms take the place of the first ones.
-
-        Trap: nothing is validated here, as every part has been.
-        """
+        """Later terms take the place of the first ones. Trap: nothing is validated here, as every part has been."""
         return cls.model_construct(
             **progress.__dict__,
             number=registered.number,
@@ -80,7 +74,7 @@ class Case(CaseState, EntityRules[Event]):
         )
 
     def with_progress(self, progress: Progress) -> "Case":
-        """Return the case of this progress, under the same terms but for a corrected priority."""
+        """Keep the terms, but for a corrected priority."""
         facts = _corrected(progress, self.intake, self.terms)
         return type(self).model_construct(**{**self.__dict__, **progress.__dict__, **facts})
 
@@ -95,7 +89,7 @@ class Case(CaseState, EntityRules[Event]):
         return cls.restore(registered, at, progress, None)
 
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[Event, ...]]:
-        """Return the case as the command leaves it, with the events; this one stays as it is. Raises Refused."""
+        """See EntityRules; an action that would leave the case invalid is refused as well."""
         try:
             return super().preview(command, at)
         except ValidationError as error:
@@ -110,7 +104,7 @@ class Case(CaseState, EntityRules[Event]):
         return decide(self, command, at)
 
     def advance(self, at: datetime) -> tuple[Event, ...]:
-        """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
+        """Add what time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
         while True:
             # The wake date comes first, as it changes what comes after it.
@@ -122,7 +116,7 @@ class Case(CaseState, EntityRules[Event]):
             events.append(self.add_event(due.kind, until, due.data, due.state))
 
     def next_deadline(self) -> datetime | None:
-        """Return the next instant at which `advance` has work or the case is over; None if only people act."""
+        """Next instant at which `advance` has work or the case is over; None if only people act."""
         instants = [due.falls_at for due in self._dues()]
         # With a credit to decide on, the end of the window ends nothing; whoever decides wakes the case.
         if self.reopen_ends_at and not self.undecided_credits:
@@ -130,13 +124,13 @@ class Case(CaseState, EntityRules[Event]):
         return min(instants, default=None)
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
-        """Return what time brings next. Trap: at one instant the order counts, a miss before what it leads to."""
+        """Trap: at one instant the order counts, a miss before what it leads to."""
         dues = (next_escalation(self), next_document(self, at), credit.next_due(self), resume.next_due(self))
         return (due for due in dues if due and due.kind.name not in self.left_out)
 
     # Time alone changes what is possible for a case.
     def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:  # type: ignore[override]  # its time matters
-        """Return what this person may do to the case at `at`, after everything that fell due before."""
+        """After everything that fell due before `at`."""
         preview = self.model_copy()
         preview.advance(at)
         return available_actions(preview, actor, at)
@@ -191,10 +185,7 @@ class Case(CaseState, EntityRules[Event]):
             return self.record(left_out.KIND.next_event(self, at, Decision(data)))
 
     def record(self, event: Event) -> Event:
-        """Bring the case along; return the event, addressed to those who are notified of it now.
-
-        Raises ValidationError if the case would break an invariant, and changes nothing.
-        """
+        """Add the recipients. Raises ValidationError if the case would break an invariant, and changes nothing."""
         after = self.model_copy()
         evolve(after, event)
         left_out.check(self, after)
@@ -225,10 +216,7 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
 
 
 def addressed(event: Event, after: CaseState) -> Event:
-    """Return the event with the recipients who are notified of it, given the case as the event left it.
-
-    Once the event is published, others may have the case.
-    """
+    """Add the recipients, given the case as the event left it: once it is published, others may have it."""
     kind = CASE_KINDS[event.action]
     cases = [
         after.model_copy(update={"department": holder.department, "assignee": holder.assignee})
@@ -239,7 +227,7 @@ def addressed(event: Event, after: CaseState) -> Event:
 
 
 def _address(who: str, case: CaseState, event: Event) -> str:
-    """Return `role:name`, resolved as far as the case knows; the owner stands in if no department has the case yet."""
+    """As `role:name`, as far as the case knows; the owner stands in if no department has the case yet."""
     if who in ("manager", "approver", "deputy"):
         who, name = "manager", _approver(who, case, event)
     else:
@@ -258,7 +246,7 @@ def _address(who: str, case: CaseState, event: Event) -> str:
 
 
 def _approver(who: str, case: CaseState, event: Event) -> str | None:
-    """Return the name of the approver whose turn it is, or of the deputy; None if the catalogue names nobody."""
+    """Approver whose turn it is, or the deputy; None if the catalogue names nobody."""
     data = event.data
     asked = case.credits[data.credit - 1] if isinstance(data, (Credited, CreditDecided)) else case.approval
     approver = asked and asked.next_approver

@@ -93,7 +93,7 @@ class Clock(Immutable):
         return self.live and self.started_at is not None and self.running_since is None
 
     def elapsed(self, at: datetime, calendar: WorkCalendar) -> float:
-        """Return the seconds consumed until `at`."""
+        """Seconds consumed until `at`."""
         since = self.running_since
         if since is None or at <= since:
             return self.consumed_seconds
@@ -101,11 +101,11 @@ class Clock(Immutable):
         return self.consumed_seconds + ran
 
     def instant_of(self, percent: float, calendar: WorkCalendar) -> datetime | None:
-        """Return the instant at which the clock has consumed `percent` of its budget, or None if it is not running."""
+        """Instant at which the clock has consumed `percent` of its budget, or None if it is not running."""
         return self.instant_at(self.budget_seconds * percent / 100, calendar)
 
     def instant_at(self, seconds: float, calendar: WorkCalendar) -> datetime | None:
-        """Return the instant at which the clock has consumed `seconds`, or None if it is not running."""
+        """Instant at which the clock has consumed `seconds`, or None if it is not running."""
         if self.running_since is None:
             return None
         runs = (*self.runs, ClockRun(self.running_since, self.consumed_seconds))
@@ -115,7 +115,7 @@ class Clock(Immutable):
         return since + timedelta(seconds=left) if self.calendar == "always" else calendar.add(since, left)
 
     def due_at(self, calendar: WorkCalendar) -> datetime | None:
-        """Return when the promise falls due; when it fell due, if missed; when it would have been, if met.
+        """Instant at which the promise falls due; if missed, at which it did; if met, at which it would have.
 
         None if nobody can know: waiting, paused, cancelled.
         """
@@ -126,7 +126,7 @@ class Clock(Immutable):
     def next_escalation(
         self, ladder: tuple[EscalationStep, ...], calendar: WorkCalendar
     ) -> tuple[datetime, int] | None:
-        """Return the next step as its instant and percentage; None without one, and while the clock does not run."""
+        """Instant and percentage; None without a further step, and while the clock does not run."""
         if self.running_since is None:  # as most clocks of an old case, which looks ahead often
             return None
         steps = (*(step.percent for step in ladder), MISS)
@@ -141,8 +141,7 @@ class Clock(Immutable):
     def pause(self, at: datetime, calendar: WorkCalendar) -> "Clock":
         if not self.live or self.running_since is None:
             return self
-        run = ClockRun(self.running_since, self.consumed_seconds)
-        runs = (*self.runs, run) if self.missed_at else ()
+        runs = (*self.runs, ClockRun(self.running_since, self.consumed_seconds)) if self.missed_at else ()
         changes = {"consumed_seconds": self.elapsed(at, calendar), "running_since": None, "runs": runs}
         return self.model_copy(update=changes)
 
@@ -174,7 +173,7 @@ class Clock(Immutable):
         return self.model_copy(update={"running_since": self.stopped_at, "stopped_at": None})
 
     def extend(self, seconds: float) -> "Clock":
-        """Add to the budget of a live clock that is not missed."""
+        """Only a live clock that is not missed gets more."""
         if not self.live or self.missed_at is not None:
             return self
         return self.model_copy(update={"budget_seconds": self.budget_seconds + seconds})
@@ -194,12 +193,12 @@ class Standstill(NamedTuple):
 
 
 def scope_in(state: State, *, waits: bool) -> StandstillScope | None:
-    """Return which clocks stand still in this state; `waits` is set if the case waits for its incident."""
+    """Clocks that stand still; `waits` is set if the case waits for its incident."""
     return STATES[state].stands_still or ("department" if waits and state in BEFORE_REPLY else None)
 
 
 def extended(ledger: tuple[Standstill, ...], scope: StandstillScope | None, at: datetime) -> tuple[Standstill, ...]:
-    """Return the ledger in which these clocks stand still from now on, and no others."""
+    """From now on these clocks stand still, and no others."""
     now = ledger[-1] if ledger and ledger[-1].until is None else None
     if (now.scope if now else None) == scope:
         return ledger
@@ -212,7 +211,7 @@ def extended(ledger: tuple[Standstill, ...], scope: StandstillScope | None, at: 
 def counted_times(
     ledger: tuple[Standstill, ...], name: str, part: int, since: datetime, cut: datetime | None = None
 ) -> Iterator[tuple[datetime, datetime | None]]:
-    """Return the times in which a clock counts from `since` on, in order, each with its end; None if it lasts.
+    """Yield the times in which a clock counts from `since` on, in order, each with its end; None if it lasts.
 
     `part` is 0 for a clock of the case itself. A time in which the instant `cut` lies is cut in two there.
     """
@@ -238,7 +237,7 @@ def _counted_times(
 
 
 def includes(scope: StandstillScope | None, name: str, part: int) -> bool:
-    """Return True if the scope includes this clock of the case (part 0), or of a part; None includes none."""
+    """`part` is 0 for a clock of the case itself. The scope None includes no clock."""
     if part or name not in DEPARTMENT_CLOCKS:
         return scope == "case" or (scope == "departments" and part > 0)
     return scope is not None

@@ -48,7 +48,7 @@ def evolve(case: CaseState, event: Event) -> None:
 
 
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:
-    """Return what this person may do now, to the case or to a part of it, in table order."""
+    """To the case or to a part of it, in table order."""
     possible = _possible_actions(case.state, has_parts=bool(case.parts))
     return tuple(action.name for action in possible if _is_available(action, case, actor, at))
 
@@ -63,10 +63,7 @@ def _possible_actions(state: State, *, has_parts: bool) -> tuple[Action, ...]:
 
 
 def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
-    """Return the event that the command makes of this case at this instant.
-
-    Raises Refused: `forbidden` for the wrong person, `conflict` for the wrong state, `invalid` for the wrong words.
-    """
+    """Raise Refused: `forbidden` for the wrong person, `conflict` for the wrong state, `invalid` for wrong words."""
     action, actor, body = ACTION_OF[type(command.body)], command.actor, command.body
     attempt = Attempt.of(action, case, actor, at, body)
     if against := attempt.against():
@@ -91,7 +88,7 @@ class Attempt(NamedTuple):
 
     @classmethod
     def of(cls, action: Action, case: CaseState, actor: Actor, at: datetime, body: ActionBody | None = None) -> Self:
-        """Return the attempt on the work of the department that the body names, the actor's own, or that of the case.
+        """On the work of the department that the body names, else of the actor's own, else of that of the case.
 
         A crew's own work is the open part of its department, unless that has the case itself.
         """
@@ -108,7 +105,7 @@ class Attempt(NamedTuple):
         return rules if rules and (rules.always or self.department != self.case.department) else None
 
     def roles_held(self) -> frozenset[Role]:
-        """Return the roles in which this person may do it; the administrator has all."""
+        """All of the action, for the administrator."""
         actor, roles = self.actor, frozenset(self.action.roles)
         if actor.role is Role.ADMIN:
             return roles
@@ -117,7 +114,7 @@ class Attempt(NamedTuple):
         return roles & (mine | {Role.OWNER} if actor.id == self.case.owner and actor.role in OWNERS else mine)
 
     def against(self) -> Refused | NotPossible | None:
-        """Return what is against it: the person, the state of the case or of the part, or the action's own rules."""
+        """First the person, then the state of the case or of the part, then the action's own rules."""
         return self.forbidden() or self._not_possible() or self.action.forbidden(self.case, self.actor)
 
     def forbidden(self) -> Refused | None:
@@ -132,10 +129,7 @@ class Attempt(NamedTuple):
         return Refused(OTHER_DEPARTMENT, message, (theirs or "a case of your department",))
 
     def decision(self, body: ActionBody) -> Decision | NotPossible:
-        """Return the decision of the action's own rules; a part of the case changes its state only if it was the last.
-
-        Trap: it is asked if nothing is against the attempt.
-        """
+        """Asked if nothing is against it; a part changes the state of the case only if it was the last."""
         rules, part = self.part_rules, self.case.part_of(self.department)
         if rules is None or part is None:
             return self.action.decision(self.case, body, self.actor, self.at)
@@ -151,7 +145,7 @@ class Attempt(NamedTuple):
         return self.department not in (None, mine) or (self.case.department != mine and self.case.part_of(mine) is None)
 
     def _not_possible(self) -> Refused | NotPossible | None:
-        """Return why the action is not possible now; Refused if that department has no part in the case."""
+        """Refused if that department has no part in the case."""
         action, case, rules, part = self.action, self.case, self.part_rules, self.case.part_of(self.department)
         why: GuardResult = None
         if rules and part:
@@ -168,7 +162,7 @@ class Attempt(NamedTuple):
 
 
 def departments_involved(case: CaseState) -> tuple[str, ...]:
-    """Return the departments that have, or had, a part in the current cycle."""
+    """Departments with a part in the current cycle, over or not."""
     return tuple(dict.fromkeys(part.department for part in case.parts if part.cycle == case.cycle))
 
 

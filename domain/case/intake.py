@@ -92,7 +92,7 @@ class Intake(Immutable):
         return thanked
 
     def without(self, fields: Collection[str]) -> Self:
-        """Return the intake without these facts of caller and location, for example `caller.name`."""
+        """Facts of caller and location, for example `caller.name`."""
         changed = {}
         for part in ("caller", "location"):
             names = [each.removeprefix(f"{part}.") for each in fields if each.startswith(f"{part}.")]
@@ -100,7 +100,7 @@ class Intake(Immutable):
         return self.model_copy(update=changed)
 
     def filled_in(self, contact: Contact) -> tuple[Self, tuple[str, ...]]:
-        """Return the intake with the contact where the caller said nothing, and the fields that it fills in.
+        """Take the contact where the caller said nothing; return the names of the fields that it fills in as well.
 
         The place is filled in as a whole: who names another district, or coordinates, does not speak of home.
         """
@@ -125,7 +125,7 @@ class IntakeFacts(Immutable):
     priority: Priority | None = omit_default(None)
 
     def of(self, intake: Intake) -> Intake:
-        """Return the intake with these facts; only thanks (表扬) name a person thanked."""
+        """Only thanks (表扬) name a person thanked."""
         thanked = intake.thanked if self.service_code == THANKS_SERVICE else None
         facts = {"service_code": self.service_code, "caller": self.caller, "location": self.location}
         return intake.model_copy(update={**facts, "thanked": thanked})

@@ -187,7 +187,7 @@ class PartBody(ActionBody):
     )
 
     def facts_of_part(self, part: Part, /) -> dict[str, Any]:  # noqa: ARG002 - for bodies that need it
-        """Return further facts of the event on a part. Raises Refused if the body is wrong for it."""
+        """Add facts to the event on a part. Raises Refused if the body is wrong for it."""
         return {}
 
 

@@ -34,12 +34,12 @@ class Moved(EventData):
 
 
 def with_priority(terms: Terms, priority: Priority) -> Terms:
-    """Return the terms with a priority that was given by hand, which stays whatever terms follow."""
+    """Mark the priority as given by hand: it stays whatever terms follow."""
     return terms.model_copy(update={"priority": priority, "priority_by_hand": True})
 
 
 def with_old_priority(old: Terms, new: Terms) -> Terms:
-    """Return the new terms, with the priority of the old ones if it was given by hand."""
+    """Keep the old priority if it was given by hand."""
     return with_priority(new, old.priority) if old.priority_by_hand else new
 
 
@@ -103,7 +103,7 @@ class _Recount(NamedTuple):
         return old + self.new([each for each in _ahead(self.case) if each not in live], len(old))
 
     def new(self, promised: Iterable[tuple[ClockName, int]], serial: int) -> tuple[Clock, ...]:
-        """Return clocks for those of the promises, by name and part, that the terms make; their serials follow."""
+        """Of the promises, by name and part, those that the terms make; serials follow `serial`."""
         made = [(promise, part) for name, part in promised if (promise := self._promise(name))]
         return tuple(
             self._counted(self.case.new_clock(promise.name, promise, serial + place, part), promise)
@@ -111,10 +111,7 @@ class _Recount(NamedTuple):
         )
 
     def reinstated(self, clock: Clock) -> Clock:
-        """Return a promise that was kept as if it had not been; one that the terms lack stays kept.
-
-        It is not missed before the terms are in force.
-        """
+        """As if it had not been kept, but not missed before the terms are in force; one that they lack stays kept."""
         promise, stopped_at = self._promise(clock.name), clock.stopped_at
         if stopped_at is None or not (promise or clock.missed_at):
             return clock
@@ -142,14 +139,14 @@ class _Recount(NamedTuple):
         return now.resume(max(at, clock.running_since)) if clock.running_since else now
 
     def _measured(self, clock: Clock, promise: Promise) -> Clock:
-        """Return the clock of another promise: it keeps what was consumed, or the share of it on another calendar."""
+        """Keep what was consumed, or the share of it on another calendar."""
         budget = self._budget(clock.part, promise)
         share = 1 if clock.calendar == promise.calendar else budget / clock.budget_seconds
         changes = {"calendar": promise.calendar, "budget_seconds": budget}
         return clock.model_copy(update={**changes, "consumed_seconds": clock.consumed_seconds * share})
 
     def _counted(self, clock: Clock, promise: Promise) -> Clock:
-        """Return the clock as if the case had always had the terms; it waits if its moment is still to come.
+        """As if the case had always had the terms; the clock waits if its moment is still to come.
 
         It is not missed before the terms are in force: what was used up by then falls due when they are.
         """
@@ -165,7 +162,7 @@ class _Recount(NamedTuple):
         return self._run(anew, began) if began else anew
 
     def _run(self, clock: Clock, began: datetime) -> Clock:
-        """Return a paused clock after it has run since an instant; it is due in the time that used up its budget.
+        """Let a paused clock have run since an instant; it is due in the time that used up its budget.
 
         Times before the terms are in force do not count for that.
         """
@@ -182,7 +179,7 @@ class _Recount(NamedTuple):
         return clock.model_copy(update={"runs": runs}) if used_up else clock
 
     def _budget(self, part: int, promise: Promise) -> float:
-        """Return the seconds of a promise with what extensions have added, in days of its calendar."""
+        """Seconds, with what extensions have added in days of its calendar."""
         days = self.case.extended_days if promise.name in EXTENDED_CLOCKS and not part else 0
         return promise.budget_seconds + days * self.terms.day_seconds(promise.calendar)
 
@@ -191,7 +188,7 @@ class _Recount(NamedTuple):
 
 
 def _ahead(case: CaseState) -> Iterator[tuple[ClockName, int]]:
-    """Return what is still to be done: the names of the promises, each with the part, 0 for the case itself."""
+    """Names of the promises that are still to be kept, each with the part, 0 for the case itself."""
     yield from ((name, 0) for name, row in CLOCKS.items() if _is_ahead(case, row.kept_by))
     for part in case.parts:
         if part.cycle == case.cycle and part.state in PART_AT_WORK:
@@ -215,7 +212,7 @@ def _is_ahead(case: CaseState, act: Act) -> bool:
 
 
 def _since(case: CaseState, part: int, promise: Promise) -> datetime | None:
-    """Return the instant from which the promise counts in this cycle; None if it is still to come."""
+    """Instant from which the promise counts in this cycle; None if it is still to come."""
     if part:
         return case.parts[part - 1].involved_at
     if promise.name == "follow_up" and case.follow_up_attempts:

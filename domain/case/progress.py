@@ -106,7 +106,7 @@ class Urging(Immutable):
 
 
 def recipient_of(key: str) -> str:
-    """Return the recipient of a notification, with whom its key ends: number, seq and recipient."""
+    """Last part of a key: number, seq and recipient."""
     return key.split("-", 2)[-1]
 
 
@@ -236,7 +236,7 @@ class Progress(BaseModel):
     acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")
 
     def name_of(self, person: str | None) -> str:
-        """Return the name of a person of the case by the id; what is given if there is no other, nothing for None."""
+        """Give the id itself if no name is known, nothing for None."""
         return self.people.get(person, person) if person else ""
 
     @property
@@ -253,7 +253,7 @@ class Progress(BaseModel):
         return tuple(part for part in self.parts if part.state in UNFINISHED)
 
     def part_of(self, department: str | None) -> Part | None:
-        """Return the latest part that this department has in the current cycle; None without one."""
+        """Latest part in the current cycle; None without one."""
         mine = (part for part in reversed(self.parts) if part.department == department and part.cycle == self.cycle)
         return next(mine, None)
 

@@ -70,17 +70,17 @@ class CaseState(Progress):
         return self.terms.needs_approval and not any(decided)
 
     def next_due(self) -> datetime | None:
-        """Return the earliest due time of a promise that is not kept, missed or not; None if none runs or is missed."""
+        """Earliest due time of a promise that is not kept, missed or not; None if none runs or is missed."""
         due = [instant for clock in self.clocks if clock.live and (instant := clock.due_at(self.calendar))]
         return min(due, default=None)
 
     def live_clock(self, name: ClockName) -> Clock | None:
-        """Return the case's own promise of this name in the current cycle, while it is not kept."""
+        """Own promise of the case in the current cycle, while it is not kept."""
         mine = (clock for clock in reversed(self.clocks) if clock.name == name and not clock.part)
         return next((clock for clock in mine if clock.cycle == self.cycle and clock.live), None)
 
     def urged_clock(self) -> Clock | None:
-        """Return the promise that somebody is urged to keep: to settle the matter; if done or not promised, to reply.
+        """Promise that somebody is urged to keep: to settle the matter; if done or not promised, to reply.
 
         Once it is one of them, it is that one until it is kept.
         """
@@ -89,7 +89,7 @@ class CaseState(Progress):
         return same or next(filter(None, map(self.live_clock, URGED)), None)
 
     def countdown_ends_at(self) -> datetime | None:
-        """Return when the notice or the criticism falls due; None if neither does, or the countdown stands still."""
+        """Due time of the notice or the criticism; None if neither comes, or the countdown stands still."""
         urging, clock = self.urging, self.urged_clock()
         if not (urging and urging.countdown and clock and clock.missed_at):
             return None
@@ -117,7 +117,7 @@ class CaseState(Progress):
         self.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
 
     def window_ends_at(self, at: datetime) -> datetime:
-        """Return until when the case can be reopened or reinstated, if it is closed or withdrawn at `at`."""
+        """Until when the case can be reopened or reinstated, if it is closed or withdrawn at `at`."""
         return at + timedelta(seconds=self.terms.process.reopen_seconds)
 
     def close(self, event: Event) -> None:
@@ -156,12 +156,12 @@ class CaseState(Progress):
         self.change_clocks(lambda clock: clock.start(at), names)
 
     def stop_clocks(self, at: datetime, *acts: Act, part: int = 0) -> None:
-        """Stop the clocks of the promises that these acts keep."""
+        """Stop those of the promises that these acts keep."""
         names = [name for name, row in CLOCKS.items() if row.kept_by in acts]
         self.change_clocks(lambda clock: clock.stop(at, self.calendar), names, part)
 
     def cancel_clocks(self, at: datetime, names: Iterable[str] | None = None, part: int | None = 0) -> None:
-        """Cancel clocks, chosen as in `change_clocks`: the promises no longer apply."""
+        """Choose them as in `change_clocks`: the promises no longer apply."""
         self.change_clocks(lambda clock: clock.cancel(at, self.calendar), names, part)
 
     def resume_department(self, at: datetime) -> None:
@@ -291,7 +291,7 @@ class Holder(NamedTuple):
 
 
 def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
-    """Return the department that the event names, or else the one that has the case, and the person there."""
+    """Department that the event names, or else the one that has the case, and the person there."""
     named = data.department if isinstance(data, OfDepartment) else None
     return (Holder(named or case.department, case.assignee),)
 
@@ -350,7 +350,7 @@ class PartAction:
         return self.guard(case, part, at)
 
     def completes_the_work(self, case: CaseState, part: Part) -> bool:
-        """Return True if the reply is due after the action: the case is completed, and no other part is unfinished."""
+        """Return True if the reply is due after it: the case is completed, and no other part is unfinished."""
         ends = self.target not in {None, *UNFINISHED}
         return case.completed and ends and all(other.serial == part.serial for other in case.unfinished)
 

@@ -108,7 +108,7 @@ def view_clock(clock: Clock, case: CaseState, at: datetime) -> ClockView:
 
 
 def view_case(case: CaseState, at: datetime, available: tuple[ActionName, ...] = ()) -> CaseView:
-    """Return the whole case as it stands at `at`; `available` is what the reader may do, if the reader is known."""
+    """As the case stands at `at`; `available` is what the reader may do, if the reader is known."""
     return CaseView.taken_from(
         case,
         case.intake,
@@ -137,10 +137,7 @@ class Outcome(BaseModel):
 
 
 def mermaid() -> str:
-    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
-
-    Actions that change no state are listed in a note, instead of one loop at each of many states.
-    """
+    """End with a newline; actions that change no state stand in a note, as there would be a loop at many states."""
     lines = ["stateDiagram-v2"]
     lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
     lines += [

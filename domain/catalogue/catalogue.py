@@ -125,24 +125,24 @@ class Catalogue(Value):
         return self._process().reopen_seconds
 
     def service(self, code: str) -> norms.Service:
-        """Return the service of this code. Raises UnknownCode."""
+        """Raise UnknownCode."""
         return entry_of("service", self.services, code)
 
     def district(self, code: str) -> norms.District:
-        """Return the district of this code. Raises UnknownCode."""
+        """Raise UnknownCode."""
         return entry_of("district", self.districts, code)
 
     def department(self, code: str) -> norms.Department:
-        """Return the department of this code. Raises UnknownCode."""
+        """Raise UnknownCode."""
         return entry_of("department", self.departments, code)
 
     def code(self, kind: CodeKind, given: str) -> str:
-        """Return the code of a service, district or department that is given by code or name. Raises UnknownCode."""
+        """Accept a code or a name. Raises UnknownCode."""
         entries: Sequence[Coded] = getattr(self, f"{kind}s")
         return code_of(kind, entries, given)
 
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
-        """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
+        """Count an unknown place as town, the stricter promise."""
         service = self.service(service_code)
         zone: norms.DistrictZone = self.district(district).zone if district is not None else "town"
         clock_norms = ((clock, service.norm_of(clock)) for clock in CLOCKS)
@@ -158,7 +158,7 @@ class Catalogue(Value):
         )
 
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
-        """Return the terms of a case registered at `at` (UTC). Raises UnknownCode."""
+        """For a case registered at `at` (UTC). Raises UnknownCode."""
         service = self.service(service_code)
         return Terms.taken_from(
             service,
@@ -185,7 +185,7 @@ class Catalogue(Value):
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
 
     def subjects(self, by: Subject) -> Mapping[str, tuple[str, str]] | None:
-        """Return the English and Chinese names of the subjects of a kind, by code; None if they are people."""
+        """English and Chinese names by code; None if the subjects of this kind are people."""
         if by in {Subject.AGENT, Subject.CREW}:
             return None
         if by is Subject.COMPANY:
@@ -194,7 +194,7 @@ class Catalogue(Value):
         return {each.code: (each.name, each.name_zh) for each in coded[by]}
 
     def standard(self, at: datetime) -> Standard | None:
-        """Return the standard of an assessment that begins at `at` (UTC); None if the catalogue has no [assessment]."""
+        """For an assessment that begins at `at` (UTC); None if the catalogue has no [assessment]."""
         assessment = self.assessment
         if assessment is None:
             return None
@@ -218,7 +218,7 @@ class Catalogue(Value):
         )
 
     def gaps(self) -> tuple[str, ...]:
-        """Return what the operator has to know of each unknown amount: what is missing, and where to write it."""
+        """Tell the operator of each unknown amount: what is missing, and where to write it."""
         return tuple(
             f"[[credits]] {norm.name!r}: the amount is unknown, and nothing is credited. {norm.gap}"
             ' Replace gap by amount (a text such as "12.50"), then run `hotline catalogue apply`.'
@@ -227,7 +227,7 @@ class Catalogue(Value):
         )
 
     def calendar_end(self, today: date) -> CalendarEnd | None:
-        """Return what the operator has to know if the known holidays end within 90 days or have ended, else None."""
+        """None unless the known holidays end within 90 days or have ended."""
         end = self.calendar.covers_until
         if end - today > WARN_BEFORE:
             return None
@@ -311,7 +311,7 @@ _FIGURES = (Duration, Count, Share, WorkingDays)
 
 
 def changes(old: Catalogue, new: Catalogue) -> list[str]:
-    """Each difference as `where: before → after`, in the order of the file; empty where there is none that counts."""
+    """As `where: before → after`, in the order of the file; empty where no difference counts."""
     return list(_differences("", old, new))
 
 

@@ -164,7 +164,7 @@ class Weight(Value):
     full_at: Threshold = Field(description="The value that earns all points; linear between the two.")
 
     def share(self, value: Decimal) -> Decimal:
-        """Return the share of the points that a value earns, from 0 to 1."""
+        """Share of the points that a value earns, from 0 to 1."""
         zero, full = Decimal(str(self.zero_at)), Decimal(str(self.full_at))
         return min(max((value - zero) / (full - zero), Decimal(0)), Decimal(1))
 
@@ -210,11 +210,11 @@ class Standard(Value):
     calendar: WorkCalendar
 
     def weights_of(self, by: Subject) -> tuple[Weight, ...]:
-        """Return the weights of such subjects; empty if they get no score."""
+        """Empty if such subjects get no score."""
         return tuple(weight for weight in self.weights if weight.by is by)
 
     def grade_of(self, score: Decimal) -> str | None:
-        """Return the code of the grade of a score; None without grades."""
+        """Code of the grade; None without grades."""
         reached = [grade for grade in self.grades if score >= grade.least]
         return max(reached, key=lambda grade: grade.least).code if reached else None
 

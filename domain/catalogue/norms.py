@@ -16,7 +16,7 @@ UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 
 def by_code(table: object) -> object:
-    """Return a table keyed by code, as it is written, as a list of entries with their codes."""
+    """Turn a table keyed by code, as it is written, into a list of entries with their codes."""
     if not isinstance(table, Mapping):
         return table
     return tuple({"code": code, **body} if isinstance(body, Mapping) else body for code, body in table.items())
@@ -102,7 +102,7 @@ class Duration(Value):
         return {unit: value for unit, value in values.items() if value is not None}
 
     def in_seconds(self, day_seconds: int) -> float:
-        """Return the length, if a working day is worth `day_seconds`; 0 if no time is given."""
+        """`day_seconds` is the length of a working day; 0 if no time is given."""
         return sum(value * UNIT_SECONDS.get(unit, day_seconds) for unit, value in self.units().items())
 
     def calendar_kind(self) -> CalendarKind:

@@ -167,7 +167,7 @@ class Credit(Value):
     note: str | None = omit_default(None, "What the approver has to check, because no case knows it.")
 
     def amount_for(self, customer: CustomerClass) -> Decimal | None:
-        """Return the amount for a customer of this class; None if it is unknown."""
+        """None if it is unknown."""
         return self.business if self.business and customer == "business" else self.amount
 
 
@@ -213,17 +213,17 @@ class Terms(Value):
     priority_by_hand: bool = omit_default(False, "The priority was given at intake.")
 
     def day_seconds(self, calendar: CalendarKind) -> int:
-        """Return what a day of an extension is worth, in seconds of this calendar."""
+        """Worth of a day of an extension, in seconds of this calendar."""
         return self.process.day_seconds if calendar == "always" else self.calendar.day_seconds
 
     def unit(self, department: str) -> Unit:
-        """Return the department by its code; the code is all that is known of one that the chart does not have."""
+        """Of a department that the chart does not have, only the code is known."""
         units = self.organisation.units if self.organisation else ()
         known = (unit for unit in units if unit.code == department)
         return next(known, Unit(code=department, name=department, name_zh=department))
 
     def persons(self, department: str | None) -> dict[str, str]:
-        """Return the holders of the posts above this department, by recipient, without posts that nobody holds."""
+        """Holders of the posts above the department, by recipient, without posts that nobody holds."""
         unit = self.unit(department) if department else None
         posts = {
             "lead": unit and unit.lead,

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
-from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, declare, inform
+from domain.incident.actions import DECLARE, INCIDENT_ACTION_OF, INCIDENT_ACTIONS, INFORM, Inform
 from domain.incident.state import IncidentEvent, IncidentFields, IncidentKind, IncidentState, Opened, Opening, Scope
 from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import BaseEvent, EventData, Notification, by_name, notifications_of
@@ -88,7 +88,7 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         suspected = start.actor.role is Role.SYSTEM
         state = IncidentState.SUSPECTED if suspected else IncidentState.CONFIRMED
         opened = cls(**start.__dict__, state=state, version=0, opened_at=start.at, opened_by=start.actor.id)
-        kind: IncidentKind = SUSPECT if suspected else declare.ACTION
+        kind: IncidentKind = SUSPECT if suspected else DECLARE
         return opened, opened.add_event(kind, start.at, Opened.of(start, calls=start.calls), actor=start.actor)
 
     def absorb(self, other: str, scope: Scope, at: datetime) -> tuple[IncidentEvent, ...]:
@@ -102,7 +102,7 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         return self.add_event(MERGE_FAILED, at, MergeFailed(into=self.into), before)
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
-        """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
+        """Nothing is left to do for a linked case; `counts` are the cases by their answer."""
         return self.add_event(INCIDENT_FINISH, at, Finished(**counts), self.end)
 
     def forbidden(self, actor: Actor) -> Refused | None:
@@ -114,12 +114,12 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
 
 INCIDENT_PREFIX = "incident_"
 """Prefix of the kind of a notification, so that templates can tell it from the same action on a case."""
-NEWS = f"{INCIDENT_PREFIX}{inform.ACTION.name}"
+NEWS = f"{INCIDENT_PREFIX}{INFORM.name}"
 """Kind of the notification to a caller; all others are to staff."""
 INCIDENT_NOTIFICATION_ZH = {
     f"{INCIDENT_PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.is_notified
 }
-INCIDENT_NOTIFICATION_ZH[NEWS] = inform.ACTION.zh
+INCIDENT_NOTIFICATION_ZH[NEWS] = INFORM.zh
 
 
 class News(Immutable):
@@ -136,8 +136,8 @@ class News(Immutable):
 
     @classmethod
     def of(cls, incident: IncidentFields, event: BaseEvent, numbers: tuple[str, ...]) -> "News | None":
-        """Return the news of an event; None if callers do not hear of it."""
-        if not isinstance(event.data, inform.Inform):
+        """None if callers do not hear of the event."""
+        if not isinstance(event.data, Inform):
             return None
         values = {"message_en": event.data.message} | event.data.model_dump(exclude={"note"})
         values |= {"incident": incident.number, "timezone": incident.timezone}
@@ -174,7 +174,7 @@ class IncidentBatch(Immutable):
 
 
 def unsent_news(given: Sequence[IncidentBatch | News]) -> list[News]:
-    """Return the news, without numbers of cases, of those events in the batches whose news are not given as well."""
+    """News, without numbers of cases, of those events in the batches whose news are not given as well."""
     with_news = {each.seq for each in given if isinstance(each, News)}
     batches = [each for each in given if isinstance(each, IncidentBatch)]
     found = [News.of(batch.incident, event, ()) for batch in batches for event in batch.events]

@@ -50,10 +50,7 @@ class CasePlace(NamedTuple):
 
 
 def street_words(address: str | None) -> str:
-    """Return an address as streets are looked for in it: in lower case, and without the mobile numbers in it.
-
-    Else whoever sees these masked would find them by trying digits.
-    """
+    """In lower case, without mobile numbers: whoever sees these masked would find them by trying digits."""
     return without_mobiles(address or "").lower()
 
 
@@ -70,13 +67,13 @@ class Circle(Immutable):
         return METRES_OF_A_DEGREE, METRES_OF_A_DEGREE * cos(radians(self.lat))
 
     def distance_squared(self, lat: Any, lng: Any) -> Any:  # noqa: ANN401 - numbers, or columns of them
-        """Return the square of the distance from the centre, in square metres."""
+        """From the centre, in square metres."""
         of_lat, of_lng = self.metres
         north, east = (lat - self.lat) * of_lat, (lng - self.lng) * of_lng
         return north * north + east * east
 
     def contains(self, place: CasePlace) -> bool:
-        """Return True if the place is inside; one without coordinates never is."""
+        """Return False for a place without coordinates."""
         if place.lat is None or place.lng is None:
             return False
         return bool(self.distance_squared(place.lat, place.lng) <= self.radius_m**2)
@@ -145,28 +142,25 @@ class Scope(Immutable):
         return any(one.names(service, district) and not one.is_narrow for one in self.each)
 
     def services_in(self, district: str) -> tuple[str, ...]:
-        """Return the services of which it covers cases in this district; empty if it does not reach it."""
+        """Empty if it does not reach the district."""
         there = (one for one in self.each if not one.districts or district in one.districts)
         return tuple(dict.fromkeys(service for one in there for service in one.services))
 
     def widened(self, services: Iterable[str], districts: Iterable[str]) -> "Scope":
-        """Return the scope with these as well; without districts, it has any already."""
+        """Without districts, it has any already."""
         more = dict.fromkeys((*self.services, *services))
         where = dict.fromkeys((*self.districts, *districts)) if self.districts else ()
         return self.model_copy(update={"services": tuple(more), "districts": tuple(where)})
 
     def narrowed(self, around: Around) -> "Scope":
-        """Return the scope with this circle or these streets; as it is if none are given.
-
-        Of the further scopes, a narrow one keeps its place: it was merged with it.
-        """
+        """As it is if nothing is given; a narrow one of the further scopes keeps its place."""
         if around.circle is None and not around.streets:
             return self
         further = tuple(one if one.is_narrow else one.narrowed(around) for one in self.further)
         return self.model_copy(update={"circle": around.circle, "streets": around.streets, "further": further})
 
     def joined(self, other: "Scope") -> "Scope":
-        """Return the scope that covers what either covers, and nothing else."""
+        """Cover what either covers, and nothing else."""
         both = (self, other)
         wide = self.widened(other.services, other.districts)
         pairs = product(wide.services, wide.districts)
@@ -192,7 +186,7 @@ ALL_CALLERS = 100
 
 
 def sampled(incident: str, number: str, percent: int) -> bool:
-    """Return True if this case is among so many percent of the incident's; always the same for one case."""
+    """Return True if the case is among so many percent of the incident's; always the same for one case."""
     draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])
     return draw % ALL_CALLERS < percent
 

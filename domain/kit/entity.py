@@ -63,7 +63,7 @@ class EntityRules(Generic[EventT]):
         self.preview(command, at)
 
     def available_actions(self, actor: Actor) -> tuple[str, ...]:
-        """Return what this person may do to it now, in table order; to a case, at an instant that its caller gives."""
+        """In table order; a case is asked at an instant that its caller gives."""
         return tuple(row.name for row in self.TABLE.rows if _refusal(self, row, actor) is None)
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT, ...]:
@@ -72,21 +72,20 @@ class EntityRules(Generic[EventT]):
         return self.add_event_after_due(self.TABLE.kinds[CANCELLATION], at, data)
 
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[EventT, ...]]:
-        """Return the entity as the command leaves it, with the events; this one stays as it is. Raises Refused."""
+        """Copy of the entity as the command leaves it, with the events; this one stays as it is. Raises Refused."""
         after = self.model_copy()
-        due = after.advance(at)
-        return after, (*due, after.record(after.decide(command, at)))
+        return after, (*after.advance(at), after.record(after.decide(command, at)))
 
     def advance(self, _: datetime) -> tuple[EventT, ...]:
-        """Return everything that time has brought until then; the workflow of an entity without any asks for none."""
+        """Nothing, unless time changes the entity; the workflow of an entity without any asks for none."""
         return ()
 
     def forbidden(self, _: Actor) -> Refused | None:
-        """Return the refusal for a person who may not act on it, beyond the role; None for all others."""
+        """Refusal beyond the role; None for who may act on it."""
         return None
 
     def decide(self, command: Command[Any], at: datetime) -> EventT:
-        """Return the event that the command makes. Raises Refused."""
+        """Raise Refused."""
         body, actor = command.body, command.actor
         action = self.TABLE.actions[type(body)]
         if refused := _refusal(self, action, actor):
@@ -108,15 +107,14 @@ class EntityRules(Generic[EventT]):
         state: str | None = None,
         actor: Actor = SYSTEM,
     ) -> EventT:
-        """Add an event that no command asks for. The state stays if none is given."""
+        """No command asks for it. The state stays if none is given."""
         made = data if isinstance(data, EventData) else data()
         return self.record(kind.next_event(self, at, Decision(made, state), actor))
 
     def add_event_after_due(
         self, kind: AnyKind, at: datetime, data: EventData | Callable[[], EventData]
     ) -> tuple[EventT, ...]:
-        due = self.advance(at)
-        return (*due, self.add_event(kind, at, data))
+        return (*self.advance(at), self.add_event(kind, at, data))
 
     def record(self: Any, event: EventT) -> EventT:
         receive(self, event)

@@ -32,10 +32,10 @@ class EventData(Value):
         """Change the entity as the event does, beyond the fields of the same names (`BaseKind.sets`)."""
 
     def text(self, number: str, event: Any, /) -> tuple[str, str] | None:  # noqa: ANN401 - the event with these facts
-        """Return what a notification says, in Chinese and in English; None: the usual, the kind and the state."""
+        """Chinese and English words of a notification; None: the usual, the kind and the state."""
 
     def notifies(self, entity: Any, event: Any, /) -> "Addressees | None":  # noqa: ANN401 - the entity as the event left it
-        """Return those who are notified; None: those of the kind (`BaseKind.notifies`)."""
+        """None: those of the kind (`BaseKind.notifies`)."""
 
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class EventData(Value):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the schema of the fields: what is written has no others."""
+        """Show the fields alone: what is written has no others."""
         model: Any = core_schema
         while model["type"].startswith("function-"):  # a validator of the model, which the schema does not show
             model = model["schema"]
@@ -51,7 +51,7 @@ class EventData(Value):
 
     @classmethod
     def of(cls, source: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return the facts of the same names that `source` gives, and more of them.
+        """Take the facts of the same names that `source` gives, and more of them.
 
         Trap: None and empty tuples of `source` are left out. What must be stored as None is given in `more`.
         """
@@ -84,10 +84,7 @@ class ActionBody(EventData):
         """Raise Refused if the body is wrong for the entity, whatever its state."""
 
     def decide(self, entity: Any, actor: Actor, at: datetime, /) -> Decision | NotPossible | None:  # noqa: ANN401 - same
-        """Return what happens to the entity, or raise Refused.
-
-        None: the body becomes the data of the event, and the first target of the action the state.
-        """
+        """None: the body becomes the data, the first target the state. Raises Refused."""
 
 
 class Reasoned(ActionBody):
@@ -170,7 +167,7 @@ class Notification(NamedTuple):
 def notifications_of(
     number: str, event: BaseEvent, recipients: Iterable[str], kind: str, texts: tuple[str, str]
 ) -> tuple[Notification, ...]:
-    """Return the notification of this event to each recipient; `texts` are Chinese and English."""
+    """`texts` are Chinese and English."""
     return tuple(Notification(f"{number}-{event.seq}-{who}", who, kind, *texts) for who in recipients)
 
 
@@ -217,7 +214,7 @@ class BaseKind(Generic[EntityT, EventT]):
 
     @classmethod
     def cancellation(cls, noun: str, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return the kind of the event by which a request to cancel the workflow is noted, which changes nothing."""
+        """Event by which a request to cancel the workflow is noted, which changes nothing."""
         return cls(
             name=CANCELLATION,
             zh="请求取消",
@@ -234,10 +231,7 @@ class BaseKind(Generic[EntityT, EventT]):
         actor: Actor = SYSTEM,
         people: Mapping[str, str] | None = None,
     ) -> EventT:
-        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it.
-
-        `people` are the names of those whom the data name.
-        """
+        """Not evolved yet; that of version 0 is the first. `people` are the names of those whom the data name."""
         event = self.EVENT(
             seq=entity.version + 1,
             at=at,
@@ -254,7 +248,6 @@ class BaseKind(Generic[EntityT, EventT]):
 
     @property
     def is_notified(self) -> bool:
-        """True if somebody may be notified of such events."""
         return bool(self.notifies) or self.data.notifies is not EventData.notifies
 
     def more_facts(self, _: EntityT, __: Decision) -> dict[str, Any]:
@@ -266,7 +259,7 @@ class BaseKind(Generic[EntityT, EventT]):
         event.data.evolve(entity, event)
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
-        """Return those who are notified of the event, given the entity as it left it."""
+        """Given the entity as the event left it."""
         notified: Addressees | None = event.data.notifies(entity, event)
         if notified is not None:
             return notified
@@ -319,12 +312,12 @@ ActionT = TypeVar("ActionT", bound=AnyAction)
 
 
 def by_name(*kinds: KindT) -> dict[str, KindT]:
-    """Return kinds of events by their names. Raises LookupError for two of one name, of which one would be lost."""
+    """Raise LookupError for two kinds of one name, of which one would be lost."""
     return _table("name", [(kind.name, kind) for kind in kinds])
 
 
 def by_body(*actions: ActionT) -> dict[type[ActionBody], ActionT]:
-    """Return actions by the model of their body, extended or not. Raises LookupError for two of one body."""
+    """Key actions by the model of their body, extended or not. Raises LookupError for two of one body."""
     return _table("body", [(body, row) for row in actions for body in (row.body, row.extended_body) if body])
 
 

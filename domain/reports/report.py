@@ -74,7 +74,7 @@ class Period(NamedTuple):
 
     @classmethod
     def parse(cls, kind: ReportKind, name: str) -> Self:
-        """Return the period of this name. Raises PeriodError."""
+        """Raise PeriodError."""
         form = FORMS[kind]
         with suppress(ValueError):
             if re.fullmatch(form.pattern, name):
@@ -98,7 +98,7 @@ class Period(NamedTuple):
         return self.first.strftime(FORMS[self.kind].name)
 
     def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
-        """Return the first instant of the period and the first one after it, in UTC."""
+        """First instant of the period and the first one after it, in UTC."""
         first, after = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (self.first, self.after))
         return first, after
 
@@ -125,14 +125,14 @@ def next_month(month: str) -> str:
 
 
 def month_bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Return the first instant of a month in this time zone, and that of the next month, in UTC."""
+    """First instant of the month in this time zone, and that of the next month, in UTC."""
     return Period.parse(ReportKind.MONTHLY, month).bounds(zone)
 
 
 def due_periods(
     kind: ReportKind, first_case_at: datetime | None, known: Collection[str], now: datetime, zone: tzinfo
 ) -> list[Period]:
-    """Return the periods that are over and wait for their report, the oldest first; the latest MOST_DUE of them.
+    """Periods that are over and wait for their report, the oldest first; the latest MOST_DUE of them.
 
     Those since the first of the `known` ones that are none of them, so that a night that was missed is made up for;
     without any, the last period that has ended. None is before the first case, or without one.
@@ -219,11 +219,11 @@ class Table(Immutable):
         return len(self.rows) == 1 and all(column.is_figure for column in self.columns)
 
     def column(self, name: str) -> int:
-        """Return the place of a column. Raises ValueError if there is none."""
+        """Raise ValueError if there is no such column."""
         return [column.name for column in self.columns].index(name)
 
     def readable(self) -> Self:
-        """Return the table with each code and its names in one column and without links, for people to read."""
+        """Each code and its names in one column and without links, for people to read."""
         places = [place for place, column in enumerate(self.columns) if column.kind is ColumnKind.CODE]
         left_out = {place + offset for place in places for offset in (1, 2)}
         left_out |= {place for place, column in enumerate(self.columns) if column.kind is ColumnKind.LINK}
@@ -241,7 +241,7 @@ class Table(Immutable):
 
 
 def _named(code: Cell, name: Cell, name_zh: Cell) -> str:
-    """Return a code's names, the Chinese one first; the code alone if it has no other name."""
+    """Chinese name first; the code alone if it has no other name."""
     return f"{name_zh} {name}" if name_zh != name else str(code or name)
 
 
@@ -261,7 +261,7 @@ class Report(Immutable):
 
 
 def shown(row: Sequence[Cell], columns: Sequence[Column], report: Report) -> list[str]:
-    """Return values as people read them: rates in percent, local time, separated thousands; a dash for None."""
+    """As people read them: rates in percent, local time, separated thousands; a dash for None."""
     return [_shown(cell, column, report) for cell, column in zip(row, columns, strict=True)]
 
 

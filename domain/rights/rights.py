@@ -18,7 +18,7 @@ from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.actions.correct import Correct
 from domain.case.intake import Caller, Location
 from domain.case.lifecycle import Part
-from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
+from domain.incident.actions import DECLARE, INCIDENT_COMMANDS, INCIDENT_TABLE
 from domain.incident.state import CONTROL_ROOM
 from domain.kit.event import AnyAction, Command
 from domain.shared.actors import STAFF_ROLES, Actor, Role
@@ -62,10 +62,7 @@ class AssignedCase(Protocol):
 
 
 def reaches(right: Right, actor: Actor, case: AssignedCase) -> bool:
-    """Return True if this person's right reaches this case.
-
-    A department reads the cases that it has, and those in which it has or had a part in the present cycle.
-    """
+    """For a department, reach cases that it has, or in which it has or had a part in the present cycle."""
     reach, mine = right.reach.get(actor.role), actor.department
     if reach is Reach.DEPARTMENT and mine is not None:
         return mine in {case.department, *(part.department for part in case.parts if part.cycle == case.cycle)}
@@ -183,7 +180,7 @@ _REACH_OF_ACTIONS = exhaustive(
 
 
 def right_to(action: AnyAction) -> Right:
-    """Return the right to an action: owners and callers do it to their own case, crews to their department's."""
+    """Owners and callers do it to their own case, crews to their department's."""
     roles = [role for role in Role if role in {*action.roles, Role.ADMIN} & _REACH_OF_ACTIONS.keys()]
     reach, prefix, needs = {role: _REACH_OF_ACTIONS[role] for role in roles}, "", READ_CASES
     if ASSESSMENT_COMMANDS.get(action.name) is action:
@@ -195,7 +192,7 @@ def right_to(action: AnyAction) -> Right:
 
 
 RIGHT_TO_REGISTER = replace(right_to(register.ACTION), needs=None)
-RIGHT_TO_DECLARE = replace(right_to(declare.ACTION), needs=None)
+RIGHT_TO_DECLARE = replace(right_to(DECLARE), needs=None)
 RIGHT_TO_HAND_OVER = replace(right_to(hand_over.ACTION), needs=None)
 """Right to hand over all cases of a person at once; each case decides as on a single one."""
 _COMMANDS: Sequence[AnyAction] = (*COMMANDS.values(), *INCIDENT_COMMANDS.values(), *ASSESSMENT_COMMANDS.values())
@@ -213,7 +210,7 @@ _HOUSE_NUMBER = re.compile("[0-9０-９]|[零〇一二三四五六七八九十�
 
 
 def mask_name(name: str) -> str:
-    """Return a name with the first and last character of each word: 陈*生, 陈*, 欧**明, M****t T****r."""
+    """First and last character of each word stay: 陈*生, 陈*, 欧**明, M****t T****r."""
     return " ".join(map(_mask_word, name.split()))
 
 
@@ -224,41 +221,41 @@ def _mask_word(word: str) -> str:
 
 
 def mask_phone(phone: str) -> str:
-    """Return a mobile number with its first three and last four digits (138****8000), others with their last two."""
+    """Keep the first three and last four digits of a mobile number (138****8000), the last two of others."""
     digits = re.sub("[^0-9]", "", phone)
     mobile = _DIALLED_MOBILE.fullmatch(digits)
     return f"{mobile[1][:3]}****{mobile[1][-4:]}" if mobile else _mask_but_last(digits, 2)
 
 
 def mask_account(account: str) -> str:
-    """Return the number of an account or meter with its last three characters at most."""
+    """Keep the last three characters, at most, of the number of an account or meter."""
     return _mask_but_last(account, 3)
 
 
 def _mask_but_last(text: str, most: int) -> str:
-    """Return a text with its last characters: at most so many, and at most a third of it."""
+    """Last characters stay: at most so many, and at most a third of the text."""
     kept = min(most, len(text) // 3)
     return STAR * (len(text) - kept) + text[len(text) - kept :]
 
 
 def mask_address(address: str) -> str:
-    """Return an address up to the house number; its first half, if there is none."""
+    """Up to the house number it stays; its first half, if there is none."""
     number = _HOUSE_NUMBER.search(address)
     return address[: number.start() if number else len(address) // 2] + STAR * 3
 
 
 def mask_words(text: str) -> str:
-    """Return free text with the mobile numbers in it masked. Names in it stay."""
+    """Names in free text stay; mobile numbers are masked."""
     return MOBILE_IN_WORDS.sub(lambda found: mask_phone(unicodedata.normalize("NFKC", found[0])), text)
 
 
 def mask_agent(name: str) -> str:
-    """Return the telephone system's name of an agent with the telephones in it masked: seven digits or more."""
+    """In the telephone system's name of an agent, telephones are masked: seven digits or more."""
     return _TELEPHONE.sub(lambda found: mask_phone(found[0]), unicodedata.normalize("NFKC", name))
 
 
 def _hide(_: object) -> None:
-    """Return None: of some values, every part tells too much."""
+    """Of some values, every part tells too much."""
 
 
 class Sight(NamedCode):
@@ -329,7 +326,7 @@ exhaustive("PERSONAL_DATA, or no personal data", _GIVEN, _KNOWN)
 
 @cache
 def masks_for(role: Role, *, ended: bool) -> Mapping[str, Mask]:
-    """Return the masks of the fields that a role sees masked in a case that has ended, or is open."""
+    """Masks by field. `ended`: the case has ended; else it is open."""
     clear = {Sight.CLEAR} if ended else {Sight.CLEAR, Sight.WHILE_OPEN}
     return {
         field: mask for kind in PERSONAL_DATA if kind.sight_of(role) not in clear for field, mask in kind.fields.items()
@@ -337,10 +334,10 @@ def masks_for(role: Role, *, ended: bool) -> Mapping[str, Mask]:
 
 
 def masked(value: T, masks: Mapping[str, Mask]) -> tuple[T, list[str]]:
-    """Return JSON or models with their fields masked wherever they stand, and the names of those fields, each once.
+    """Mask fields of JSON or models wherever they stand; return the names of those fields as well, each once.
 
-    Names are those of the object and its field: `caller.phone`.
-    A masked model is a copy that is not valid: no telephone has stars.
+    Names are those of the object and its field: `caller.phone`. A masked model is a copy that is not valid: no
+    telephone has stars.
     """
     found = dict[str, None]()
     return _masked(value, masks, found) if masks else value, list(found)

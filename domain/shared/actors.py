@@ -70,12 +70,12 @@ class Actor(Immutable):
 
     @property
     def people(self) -> dict[str, str]:
-        """The shown name of the actor by the id, where they differ."""
+        """The shown name by the id, where they differ."""
         return {self.id: self.name} if self.name else {}
 
 
 def shown_name(person_id: str, name: str) -> str:
-    """Return the name, or an empty text where it is the id: so it is left out of what is written."""
+    """Empty where the name is the id: so it is left out of what is written."""
     return "" if name == person_id else name
 
 

@@ -46,7 +46,7 @@ def words(entries: Sequence[Coded]) -> tuple[str, ...]:
 
 
 def entry_of(kind: CodeKind, entries: Sequence[C], code: str) -> C:
-    """Return the entry of this code. Raises UnknownCode."""
+    """Raise UnknownCode."""
     found = next((entry for entry in entries if entry.code == code), None)
     if found is None:
         raise UnknownCode(kind, code, entries)
@@ -54,7 +54,7 @@ def entry_of(kind: CodeKind, entries: Sequence[C], code: str) -> C:
 
 
 def code_of(kind: CodeKind, entries: Sequence[Coded], given: str) -> str:
-    """Return the code that is given, itself or by a name. Raises UnknownCode.
+    """Accept a code itself or a name. Raises UnknownCode.
 
     A name is one of the two that an entry has, an alternative in it (停水 of 停水/无水), or the beginning of either.
     Case, width and spaces around it do not matter. What would do for several entries does for none, and a beginning
@@ -86,7 +86,7 @@ def _folded(text: str) -> str:
 
 
 def _find(kind: CodeKind, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever was sent
-    """Return the code of a name, if the context of the validation has a FindCode as `codes`."""
+    """Code of a name, if the context of the validation has a FindCode as `codes`."""
     find: FindCode | None = (info.context or {}).get("codes")
     if find is None or not isinstance(value, str):
         return value

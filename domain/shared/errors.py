@@ -110,29 +110,29 @@ _PLAIN = {
 
 
 def form_of(fault: ErrorDetails) -> tuple[str, str]:
-    """Return the form that a text must have, in English and Chinese, if its pattern is not kept."""
+    """Form that a text must have, in English and Chinese, if its pattern is not kept."""
     return _FORMS.get(str(fault.get("ctx", {}).get("pattern")), (message(fault), "格式不对"))
 
 
 def message(fault: ErrorDetails) -> str:
-    """Return pydantic's message without Python's words, and without the prefix of our own validators' messages."""
+    """Pydantic's message without Python's words, and without the prefix of our own validators' messages."""
     plain = _PLAIN.get(fault["type"], fault["msg"])
     return plain.removeprefix("Value error, ").replace("Tuple should", "List should")
 
 
 def causes(faults: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """Return the faults without those of lists that are too short only because faulty items do not count."""
+    """Leave out lists that are too short only because faulty items do not count."""
     outer = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
     return [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in outer]
 
 
 def key_at(location: ErrorPath) -> str:
-    """Return a place of a file as `services[2].clocks.reply`; empty for the whole file."""
+    """As `services[2].clocks.reply`; empty for the whole file."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
 def table_at(root: type[BaseModel], location: ErrorPath) -> type[BaseModel]:
-    """Return the model of the innermost table of a place, as far as the place is known."""
+    """Innermost table of a place, as far as the place is known."""
     table = root
     for part in location:
         field = table.model_fields.get(part) if isinstance(part, str) else None
@@ -141,14 +141,14 @@ def table_at(root: type[BaseModel], location: ErrorPath) -> type[BaseModel]:
 
 
 def tables_at(root: object, location: ErrorPath) -> list[type[BaseModel]]:
-    """Return the models that an unknown key of a place may be meant for: of one of several roots if the place tells."""
+    """Models that an unknown key of a place may be meant for: of one of several roots if the place tells."""
     models = [model for part in get_args(root) or (root,) if (model := _nested(part))]
     known = [model for model in models if not location or location[0] in model.model_fields]
     return [table_at(model, location) for model in known or models]
 
 
 def explain(fault: ErrorDetails, table: type[BaseModel], hidden: Container[str] = ()) -> str:
-    """Return what is wrong with a key of a table, and what is accepted. An input that the fault has is quoted.
+    """Say what is wrong with a key of a table, and what is accepted. An input that the fault has is quoted.
 
     `table` is the model that has the key, or should have it; `hidden` are fields that no file has.
     """

@@ -31,28 +31,28 @@ class NumberError(ValueError):
 
 
 def is_number(text: str) -> bool:
-    """Return True if the text has the form of a case number; the check digit may be wrong."""
+    """Only the form counts; the check digit may be wrong."""
     return _DIGITS.fullmatch(text) is not None
 
 
 def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
-    """Return the day on which a case registered at `at` is counted."""
+    """Day on which a case registered at `at` is counted."""
     return on_the_wall(at, zone).date()
 
 
 def days_around(at: datetime, zone: str = USUAL_ZONE) -> tuple[date, ...]:
-    """Return the other days whose number a request may have got: yesterday, and tomorrow if a clock may be there."""
+    """Other days whose number a request may have got: yesterday, and tomorrow if a clock may be there."""
     today = local_day(at, zone)
     return (today - _DAY, *({local_day(at + SETTLED, zone)} - {today}))
 
 
 def time_to_start(day: date, at: datetime, zone: str = USUAL_ZONE) -> timedelta:
-    """Return the time that is left at `at` for a start under a number of this day; zero or less if none is left."""
+    """Time left at `at` for a start under a number of this day; zero or less if none is left."""
     return _beginning(day + _DAY, zone) - at + STARTS_END
 
 
 def time_to_settle(at: datetime, zone: str = USUAL_ZONE) -> timedelta:
-    """Return the time from `at` until no start under yesterday's number is under way; zero or less if none is."""
+    """Time from `at` until no start under yesterday's number is under way; zero or less if none is."""
     return _beginning(local_day(at, zone), zone) - at + SETTLED
 
 
@@ -61,7 +61,7 @@ def _beginning(day: date, zone: str) -> datetime:
 
 
 def number_of(day: date, key: str, draw: int = 0) -> str:
-    """Return the number that a request's key leads to on a day; further draws give further candidates.
+    """Further draws give further candidates.
 
     Trap: a request that is sent again finds its case by this. Other digits would register the complaint twice.
     """
@@ -69,7 +69,7 @@ def number_of(day: date, key: str, draw: int = 0) -> str:
 
 
 def incident_number_of(day: date, key: str, draw: int = 0) -> str:
-    """Return the number of an incident: `i`, the day, four digits drawn from the key, and a check digit."""
+    """`i`, the day, four digits drawn from the key, and a check digit."""
     return "i" + _drawn(day, key, draw, digits=4)
 
 
@@ -80,12 +80,12 @@ def _drawn(day: date, key: str, draw: int, digits: int) -> str:
 
 
 def is_incident(number: str) -> bool:
-    """Return True for the number of an incident, False for that of a case."""
+    """Tell it from the number of a case."""
     return number.startswith("i")
 
 
 def parse_number(text: str) -> str:
-    """Return the number as written, without dashes and spaces. Raises NumberError."""
+    """Drop dashes and spaces. Raises NumberError."""
     digits = text if _DIGITS.fullmatch(text) else _SEPARATORS.sub("", text)
     if not _DIGITS.fullmatch(digits):
         raise NumberError(f"A case number has {ACCEPTED_NUMBER}.")

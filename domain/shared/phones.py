@@ -22,14 +22,14 @@ _MOST_DIGITS = 40
 
 
 def digits_of(phone: str) -> str:
-    """Return a telephone number without spaces, signs and extension, which calls do not show."""
+    """Drop spaces, signs and the extension, which calls do not show."""
     if phone.isascii() and phone.isdigit():  # as telephone systems write them, a million times in a file
         return phone[:_MOST_DIGITS]
     return "".join(_WORD.findall(_EXTENSION.split(phone)[0])).lower()[:_MOST_DIGITS]
 
 
 def dialled(phone: str) -> str:
-    """Return the digits of a telephone number as it is dialled within China: the same for all ways to write it.
+    """Digits as the number is dialled within China: the same for all ways to write it.
 
     A number of a landline with its area code (区号) is not the one without.
     """
@@ -43,7 +43,7 @@ def dialled(phone: str) -> str:
 
 
 def same_phone(one: str | None, other: str | None) -> bool:
-    """Return True if both are one telephone number, however it is written, or both are none."""
+    """Return True however the number is written, and if both are none."""
     return (one and dialled(one)) == (other and dialled(other))
 
 
@@ -58,5 +58,5 @@ _MASKED = re.compile(r"[0-9]+\*+[0-9]+")
 
 
 def without_mobiles(text: str) -> str:
-    """Return a text without the mobile numbers in it: of a masked one, digits are left that could be searched for."""
+    """Cut out masked numbers too: the digits that are left of them could be searched for."""
     return _MASKED.sub(" ", MOBILE_IN_WORDS.sub(" ", text))

@@ -32,7 +32,7 @@ class Immutable(BaseModel):
 
     @classmethod
     def taken_from(cls, *sources: BaseModel, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return a value with those of its fields that a source has as well, and more.
+        """Take those of its fields that a source has as well, and more.
 
         Trap: a field that a source is given later, under a name of this class, is taken as well.
         """
@@ -68,7 +68,7 @@ class NamedCode(StrEnum):
 
 
 def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:
-    """Return the rows of a table that has one for each member. Raises LookupError with those that it lacks.
+    """Raise LookupError with the members that have no row.
 
     Modules call it as they are imported: a new state or role without its row stops the program before it does work.
     """
@@ -78,7 +78,7 @@ def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:
 
 
 def omit_default(default: object, description: str | None = None, **constraints: Any) -> Any:  # noqa: ANN401 - as `Field`
-    """Return a field that is left out of what is written while it has its default: histories stay small.
+    """Left out of what is written while it has its default: histories stay small.
 
     Trap: what was written without it is read with the default of today. Another default changes old cases.
     """
@@ -112,17 +112,17 @@ PLACES = 4
 
 
 def half_up(part: Decimal | int, whole: Decimal | int = 1, places: int = 2) -> Decimal:
-    """Return a quotient to so many decimal places; half of the last place is rounded up, as in every figure."""
+    """Half of the last place is rounded up, as in every figure."""
     return (Decimal(part) / whole).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
 
 
 def ratio(part: int, whole: int) -> Decimal | None:
-    """Return the share from 0 to 1, as every report gives it; None without a whole."""
+    """From 0 to 1, as every report gives it; None without a whole."""
     return half_up(part, whole, PLACES) if whole else None
 
 
 def rate(part: int, whole: int) -> float | None:
-    """Return the share as a float; None without a whole."""
+    """As `ratio`."""
     share = ratio(part, whole)
     return None if share is None else float(share)
 
@@ -132,7 +132,7 @@ NO_INSTANT = "An instant is RFC 3339 text with its zone, in the years 2000 to 29
 
 
 def _written_out(value: object) -> object:
-    """Return the value unless pydantic would guess at it: it takes numbers, in text too, for seconds since 1970."""
+    """Pydantic would guess: it takes numbers, in text too, for seconds since 1970."""
     if isinstance(value, datetime) or (isinstance(value, str) and RFC_3339.fullmatch(value)):
         return value
     raise PydanticCustomError("instant", NO_INSTANT, {"example": "2026-12-01T10:00:00+08:00"})
@@ -147,7 +147,7 @@ Instant = Annotated[
 
 
 def _normalised(value: object) -> object:
-    """Return a text in the one form in which characters and line ends are kept (NFC); anything else as it is.
+    """Bring a text to the one form in which characters and line ends are kept (NFC); leave anything else.
 
     Raises PydanticCustomError if it has characters of tags or of private use, or code points that are none.
     """
@@ -189,10 +189,7 @@ ONE_LINE = rf"^[^\x00-\x1f{JOINERS}{_HIDDEN}]*$"
 
 
 def as_sent(longest: int, least: int = 1, refused: str = "") -> WithJsonSchema:
-    """Return the schema of a text of a request, which is normalised and stripped before it is checked.
-
-    `refused` are characters that it must not have besides hidden ones.
-    """
+    """Describe the text before it is normalised and stripped; `refused` are characters besides hidden ones."""
     hidden = _HIDDEN + refused
     any_ = rf"[^\x00-\x08\x0b\x0c\x0e-\x1f{hidden}]*"
     pattern = rf"^{any_}[^\x00-\x20{hidden}\s]{any_}$" if least else f"^{any_}$"
@@ -201,7 +198,7 @@ def as_sent(longest: int, least: int = 1, refused: str = "") -> WithJsonSchema:
 
 
 def within(longest: int, least: int | None = 1, pattern: str = ONE_LINE) -> StringConstraints:
-    """Return the constraints of a text of so many characters; None: also of none."""
+    """None: also of no characters."""
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=longest, pattern=pattern)
 
 
@@ -226,5 +223,5 @@ IncidentNumber = Annotated[
 
 
 def to_milliseconds(at: datetime) -> datetime:
-    """Return the instant, rounded down to the precision that every store keeps."""
+    """Round down to the precision that every store keeps."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)

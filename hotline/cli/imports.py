@@ -179,7 +179,7 @@ _IN_CHINESE = {
 
 
 def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
-    """Return the customers of a file, with districts by code or name of the catalogue. Raises FileError, OSError."""
+    """Districts may be given by code or name of the catalogue. Raises FileError, OSError."""
     source = ColumnFile(path, CUSTOMER_COLUMNS, REQUIRED_COLUMNS)
     return source.read(encoding, partial(_customer, source, catalogue))
 
@@ -199,7 +199,7 @@ def _customer(source: ColumnFile, catalogue: Catalogue, given: Row) -> Customer 
 
 
 def _explained(fault: ErrorDetails) -> str:
-    """Return the column and what it accepts. The value is not repeated: it may be personal."""
+    """Name the column and what it accepts. The value is not repeated: it may be personal."""
     if not fault["loc"]:
         return f", hardship: {message(fault)}"
     name = str(fault["loc"][0])

@@ -30,7 +30,7 @@ UiPort = Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")
 
 
 def settings_with(**options: object) -> Settings:
-    """Return the settings of the environment; options that are not None take precedence."""
+    """Options that are not None take precedence over the environment."""
     return Settings(**{name: value for name, value in options.items() if value is not None})
 
 

@@ -73,12 +73,11 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
     ]
     if problems:
         raise FileError(problems)
-    summary = f"{len(found.channels)} channels, {len(found.routes)} routes; all templates can be used"
-    typer.echo(f"{file}: {summary}")
+    typer.echo(f"{file}: {len(found.channels)} channels, {len(found.routes)} routes; all templates can be used")
 
 
 def check_notifications(settings: Settings) -> "ChannelFile":
-    """Return the channels. Raises FileError if they, or the templates, cannot be used."""
+    """Raise FileError if the channels, or the templates, cannot be used."""
     from worker import courier_config
 
     check_documents(settings)

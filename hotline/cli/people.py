@@ -147,8 +147,7 @@ def list_keys() -> None:
         keys = people.directory(connection).keys
     instants = ("created", "expires", "revoked", "last_used")
     rows = ((k.id, k.person, k.scope, *(minute(getattr(k, f"{name}_at")) for name in instants)) for k in keys)
-    columns = (f"{name.replace('_', ' ')} (UTC)" for name in instants)
-    show_table(("id", "person", "scope", *columns), rows)
+    show_table(("id", "person", "scope", *(f"{name.replace('_', ' ')} (UTC)" for name in instants)), rows)
 
 
 @keys.command("rotate")
@@ -212,7 +211,7 @@ def _require_no_cases(connection: WriteConnection, person_id: str) -> None:
 
 
 def checked(person_id: str, name: str, role: StaffRole, department: str | None, districts: Sequence[str]) -> Person:
-    """Return the person. Raises PeopleError if an id or name cannot be shown, or a code is not in the catalogue."""
+    """Raise PeopleError if an id or name cannot be shown, or a code is not in the catalogue."""
     with named_faults():
         return Person(id=person_id, name=name, role=role, **_codes(department, districts))
 

@@ -98,7 +98,7 @@ def import_(
 
 
 def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subject_id: FindSubject) -> list[GivenValue]:
-    """Return the points of a file, each subject once for each figure of the catalogue.
+    """Each subject stands once for each figure of the catalogue.
 
     `subject_id` returns the id or code of a subject by its kind and what a line has; None for one that is not known.
     Raises FileError if a line cannot be used, and OSError if the file cannot be read.
@@ -133,7 +133,7 @@ def _number(text: str) -> float:
 
 
 def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
-    """Return what finds the id of a person, also of one who has left, or the code of another subject."""
+    """Finder of the id of a person, also of one who has left, or the code of another subject."""
     takes_anybody = Settings().unknown_people == "allow"
     codes = {by: catalogue.subjects(by) for by in Subject}
 
@@ -162,7 +162,7 @@ def verify(month: Month) -> None:
 
 
 async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> bool:
-    """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
+    """Go on with the assessment that SQL has, if any. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
     from workflows.clients.periods import open_assessment, resume_assessment
     from workflows.kit.words import CatalogueNames
@@ -176,7 +176,7 @@ async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> 
 
 
 def _assessment(connection: ReadConnection, month: str) -> Assessment:
-    """Return the assessment of a month. Raises OperatorError that names those that there are."""
+    """Raise OperatorError that names the assessments that there are."""
     found = months.get(connection, month)
     if found is None:
         known = ", ".join(months.months(connection)) or "none yet"

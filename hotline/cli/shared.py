@@ -25,7 +25,7 @@ Encoding = Annotated[Literal["utf-8", "gb18030"], typer.Option(help="Encoding of
 
 
 def checked_catalogue(file: Path) -> Catalogue:
-    """Load a catalogue and print warnings about its calendar and its unknown amounts. Raises FileError."""
+    """Print warnings about its calendar and its unknown amounts. Raises FileError."""
     found = load_catalogue(file)
     if end := found.calendar_end(datetime.now(UTC).date()):
         expected = found.calendar.expected_until is not None
@@ -36,7 +36,7 @@ def checked_catalogue(file: Path) -> Catalogue:
 
 
 def catalogue_in_force() -> Catalogue:
-    """Return the catalogue in force, by the settings of the environment. Raises FileError."""
+    """By the settings of the environment. Raises FileError."""
     settings = Settings()
     return in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
 
@@ -54,10 +54,7 @@ def open_database(settings: Settings | None = None, *, read_only: bool = False) 
 
 @contextmanager
 def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator[Engine]:
-    """Open the database with its tables up to date; the caller has compared it with Temporal.
-
-    Raises DBAPIError, and TablesDifferError if the tables are those of another version.
-    """
+    """For a caller that has compared it with Temporal. Raises DBAPIError and TablesDifferError."""
     from readmodel.migrate import migrate, require_tables
 
     migrate(settings.database_url)
@@ -152,7 +149,7 @@ def shown_progress(of_what: str) -> Iterator[Callable[..., None]]:
 
 
 def minute(at: datetime | None) -> str:
-    """Return an instant to the minute, in UTC; empty for None."""
+    """In UTC; empty for None."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else ""
 
 

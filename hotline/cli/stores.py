@@ -181,7 +181,7 @@ async def adopted_stores(settings: Settings) -> AsyncIterator[tuple["Client", En
 
 
 def _number(text: str) -> str:
-    """Return the number of a case or incident. Raises OperatorError."""
+    """Of a case or an incident. Raises OperatorError."""
     try:
         return text if is_incident(text) else parse_number(text)
     except NumberError as error:

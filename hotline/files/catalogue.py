@@ -42,10 +42,10 @@ _LUNAR = ((1, 1), (1, 2), (1, 3), (5, 5), (8, 15))
 
 
 def holidays_by_law(year: int) -> tuple[date, ...]:
-    """Return the 13 holidays of all citizens in this year, in order.
+    """In order, the 13 of all citizens, of which two may fall on one day.
 
     They are those of the Regulation on Public Holidays (全国年节及纪念日放假办法), Decree 795 of the State Council, in
-    force since 2025; two of them may fall on one day.
+    force since 2025.
     """
     lunar = [LunarDate(year, month, day).to_solar_date() for month, day in _LUNAR]
     qingming = TermFestival(name="清明").at(year=year)
@@ -127,7 +127,7 @@ class CalendarRules(Value):
 
 
 def build_calendar(rules: CalendarRules) -> WorkCalendar:
-    """Return the calendar that these rules describe. Raises ValidationError if they contradict each other."""
+    """Raise ValidationError if the rules contradict each other."""
     week: tuple[Hours, ...] = tuple(hours for _, hours in rules.weekly)
     covers_until = _covers_until(rules)
     free, work = _exceptional_days(rules, covers_until.year)
@@ -146,7 +146,7 @@ def build_calendar(rules: CalendarRules) -> WorkCalendar:
 
 
 def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date], set[date]]:
-    """Return free and working days beside the weekly ones; holidays are expected after the last known year."""
+    """Free and working days beside the weekly ones; holidays are expected after the last known year."""
     free, work = set[date](), set[date]()
     if rules.country == "CN":
         # The table of a year, if it has days off, is the whole of it.
@@ -160,7 +160,7 @@ def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date],
 
 
 def _covers_until(rules: CalendarRules) -> date:
-    """Return the end of the last year before the first gap; `date.max` without any holidays."""
+    """End of the last year before the first gap; `date.max` without any holidays."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
     known |= rules.years_with_holidays()
     if not known:
@@ -173,7 +173,7 @@ def _covers_until(rules: CalendarRules) -> date:
 
 @cache
 def _offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
-    """Return each change of the zone's offset from UTC, found by bisecting the days that have one."""
+    """Each change of the zone's offset from UTC, found by bisecting the days that have one."""
     rules = [(_FIRST, _minutes(zone, _FIRST))]
     day = _FIRST
     while day < _LAST:
@@ -185,7 +185,7 @@ def _offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
 
 
 def _change(zone: str, day: datetime, old: int) -> datetime:
-    """Return the first minute of this day on which the offset is not the old one."""
+    """First minute of this day on which the offset is not the old one."""
     minutes = range(round(timedelta(days=1) / _MINUTE) + 1)
     return day + _MINUTE * bisect(minutes, False, key=lambda minute: _minutes(zone, day + minute * _MINUTE) != old)
 
@@ -213,7 +213,7 @@ Table = dict[str, Any]
 
 
 def load_catalogue(path: Path) -> Catalogue:
-    """Return the catalogue of this file. Raises FileError."""
+    """Raise FileError."""
     chain = _read_chain(path)
     merged: Table = {}
     for _, table in reversed(chain):
@@ -233,7 +233,7 @@ def load_catalogue(path: Path) -> Catalogue:
 
 
 def _read_chain(path: Path, extending: tuple[Path, ...] = ()) -> list[tuple[Path, Table]]:
-    """Return the file and those it extends, in this order, without the key `extends`."""
+    """First the file, then those it extends, in order, without the key `extends`."""
     if any(path.resolve() == read.resolve() for read in extending):
         raise FileError([f"{extending[-1]}: extends: {path} extends this file in turn; accepted: another"])
     table = read_toml(path)
@@ -282,7 +282,7 @@ def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
 
 
 def _file_of(chain: list[tuple[Path, Table]], location: TomlPath) -> Path:
-    """Return the file that holds most of this key; the extending file if none holds more."""
+    """File that holds most of this key; the extending file if none holds more."""
     return max(chain, key=lambda entry: _depth(entry[1], location))[0]
 
 

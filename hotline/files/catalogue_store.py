@@ -44,9 +44,8 @@ class _Record(BaseModel):
 
 
 def edition_of(catalogue: Catalogue) -> Edition:
-    """Return the edition of a catalogue: a checksum of its content, independent of the path of its file."""
-    content = catalogue.model_dump_json(exclude={"calendar_file"})
-    digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
+    """Checksum of the content, independent of the path of the file."""
+    digest = hashlib.sha256(catalogue.model_dump_json(exclude={"calendar_file"}).encode()).hexdigest()[:DIGITS]
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
 
 
@@ -58,19 +57,19 @@ class CatalogueStore:
         self._record = folder / "in_force.json"
 
     def entries(self) -> tuple[StoreEntry, ...]:
-        """Return the entries of the record, the present one last; empty without a record. Raises FileError."""
+        """With the present one last; empty without a record. Raises FileError."""
         return read_json(self._record, _Record, "restore it from a backup").entries if self._record.exists() else ()
 
     def last(self) -> StoreEntry | None:
-        """Return the entry of the catalogue in force; None without a record. Raises FileError."""
+        """Entry of the catalogue in force; None without a record. Raises FileError."""
         return next(reversed(self.entries()), None)
 
     def load(self, edition: Edition) -> Catalogue:
-        """Return the catalogue from its copy. Raises FileError."""
+        """Read the copy. Raises FileError."""
         return read_json(self._copy(edition), Catalogue, "apply its file again")
 
     def in_force(self, serial: int) -> Catalogue | None:
-        """Return the catalogue in force if its entry is the `serial`-th, from 1 on; None if there are later ones.
+        """None if there are later entries than the `serial`-th, counted from 1.
 
         Raises FileError if this copy of the record lags behind, or if the catalogue cannot be read.
         """
@@ -80,7 +79,7 @@ class CatalogueStore:
         return self.load(entries[-1].edition) if 0 < serial == len(entries) else None
 
     def catalogues(self) -> list[Catalogue]:
-        """Return the readable catalogues that were in force, the last first."""
+        """Readable catalogues that were in force, the last first."""
         found: list[Catalogue] = []
         with suppress(FileError):
             for edition in dict.fromkeys(entry.edition for entry in reversed(self.entries())):
@@ -95,8 +94,7 @@ class CatalogueStore:
         write_private(self._copy(entry.edition), catalogue.model_dump_json())
         # A lock on the record's own file would be lost when the file is replaced.
         with FileLock(self._folder / "lock"):
-            record = _Record(entries=(*self.entries(), entry))
-            write_private(self._record, record.model_dump_json(indent=1) + "\n")
+            write_private(self._record, _Record(entries=(*self.entries(), entry)).model_dump_json(indent=1) + "\n")
         return entry
 
     def exclusive(self) -> AbstractContextManager[object]:
@@ -106,7 +104,7 @@ class CatalogueStore:
         return exclusive_lock(self._folder / "apply.lock", busy)
 
     def stamp(self) -> Stamp | None:
-        """Return a value that changes whenever another catalogue is put in force; None without a record."""
+        """Another value whenever another catalogue is put in force; None without a record."""
         return file_stamp(self._record)
 
     def _copy(self, edition: Edition) -> Path:
@@ -114,7 +112,7 @@ class CatalogueStore:
 
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
-    """Return the catalogue on record, or that of the file without a record. For short commands. Raises FileError."""
+    """By the record, or else the file. For short commands. Raises FileError."""
     last = store.last()
     return load_catalogue(file) if last is None else store.load(last.edition)
 
@@ -158,14 +156,14 @@ class CatalogueInForce:
         return edition_of(self.catalogue)
 
     def former_code(self, kind: CodeKind, given: str) -> str | None:
-        """Return the code in the last catalogue that has it, for older cases; None if no catalogue had it."""
+        """By the last catalogue that has it, for older cases; None if no catalogue had it."""
         for catalogue in self._catalogues(self._store.stamp()):
             with suppress(UnknownCode):
                 return catalogue.code(kind, given)
         return None
 
     def _applied(self) -> Catalogue | None:
-        """Return the catalogue applied last; None if there is none, or if it cannot be read."""
+        """Catalogue applied last; None if there is none, or if it cannot be read."""
         try:
             last = self._store.last()
             if last is None or last.by is None:
@@ -178,7 +176,7 @@ class CatalogueInForce:
         return found
 
     def _applied_since(self) -> Catalogue | None:
-        """Return the catalogue put on record while the program runs; None if it cannot be read."""
+        """Catalogue put on record while the program runs; None if it cannot be read."""
         try:
             entry = self._store.entries()[-1]
             found = self._store.load(entry.edition)
@@ -195,7 +193,7 @@ class CatalogueInForce:
 
 
 def _remark(last: StoreEntry, file: Path) -> str:
-    """Return a remark if the file of the setting differs from the applied catalogue; empty if not."""
+    """Empty unless the file of the setting differs from the applied catalogue."""
     try:
         if edition_of(load_catalogue(file)) == last.edition:
             return ""

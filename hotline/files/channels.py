@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def load_channels(path: Path | None, environment: Mapping[str, str] = os.environ) -> ChannelFile:
-    """Return the content of this file, its `${NAME}` filled in; without one, the log alone. Raises FileError."""
+    """With its `${NAME}` filled in; without a file, the log alone. Raises FileError."""
     if path is None:
         return LOG_ONLY
     problems: list[str] = []
@@ -34,7 +34,7 @@ def load_channels(path: Path | None, environment: Mapping[str, str] = os.environ
 
 
 def _fill(value: object, environment: Mapping[str, str], key: str, problems: list[str]) -> object:
-    """Return the value with its variables filled in. No message quotes the value of a variable."""
+    """Fill in its variables. No message quotes the value of a variable."""
     if isinstance(value, dict):
         return {name: _fill(part, environment, f"{key}.{name}".lstrip("."), problems) for name, part in value.items()}
     if isinstance(value, list):

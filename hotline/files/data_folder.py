@@ -38,7 +38,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def file_stamp(path: Path) -> Stamp | None:
-    """Return a value that changes whenever the file is replaced; None if there is no file, or it cannot be reached."""
+    """Another value whenever the file is replaced; None if there is no file, or it cannot be reached."""
     try:
         found = path.stat()
     except OSError:
@@ -55,7 +55,7 @@ def exclusive_lock(path: Path, busy: Exception) -> AbstractContextManager[object
 
 
 def temporal_address(data_dir: Path) -> str | None:
-    """Return the address at which `hotline up` runs Temporal for this data folder; None if it does not."""
+    """Address at which `hotline up` runs Temporal for this data folder; None if it does not."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((data_dir / RUN_FILE).read_bytes())["temporal"]["address"])
     return None
@@ -88,7 +88,7 @@ class ServingLock:
                 self._held = None
 
     def _hold(self) -> IO[bytes] | None:
-        """Return the locked file; None if it cannot be made, or is just being tried: the next request tries again."""
+        """None if the file cannot be made, or is just being tried: the next request tries again."""
         with suppress(OSError), ExitStack() as opened:
             file = opened.enter_context(open(self._path, "ab", opener=partial(os.open, mode=OWNER_ONLY)))
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

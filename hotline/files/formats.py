@@ -59,7 +59,7 @@ class ColumnFile:
             self.fault(message.format(first))
 
     def read(self, encoding: str, make: Callable[[Row], T | None]) -> list[T]:
-        """Return what `make` makes of each line. It raises LineFault, or returns None for mistakes that it has noted.
+        """`make` raises LineFault, or returns None for mistakes that it has noted.
 
         `encoding` is `utf-8`, or `gb18030`, which is GBK and more. Raises FileError if there was any mistake, and
         OSError if the file cannot be read.
@@ -96,7 +96,7 @@ class ColumnFile:
             raise FileError([f"{self.path}, line {line}{wrong_encoding(encoding)}"]) from None
 
     def _named(self, cells: Sequence[str] | None) -> list[str]:
-        """Return the names of the columns, which the first line has. Raises LineFault."""
+        """Names of the columns, which the first line has. Raises LineFault."""
         if cells is None:
             raise LineFault("", f"the file is empty; the first line names the columns: {', '.join(self.columns)}")
         names = {zh: name for name, zh in self.columns.items()}
@@ -111,7 +111,7 @@ class ColumnFile:
         return columns
 
     def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Row:
-        """Return the cells of a line. Raises LineFault."""
+        """Raise LineFault."""
         if len(cells) != len(columns):
             named = f"{len(cells)} columns, the first line names {len(columns)}"
             raise LineFault("", f"{named}. Quote text that has commas")
@@ -127,7 +127,7 @@ def wrong_encoding(encoding: str) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file. Raises FileError."""
+    """Raise FileError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -139,7 +139,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path, model: type[M], remedy: str) -> M:
-    """Return the content of a JSON file that the service has written. Raises FileError, with the remedy."""
+    """Read a file that the service has written. Raises FileError, with the remedy."""
     try:
         return model.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -159,10 +159,10 @@ TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 202
 
 
 def instant_in(zone: tzinfo, column: str, text: str, not_before: datetime | None = None) -> datetime:
-    """Return the instant of a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises LineFault.
+    """From a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises LineFault.
 
-    Of the two instants of an hour that is repeated in autumn, the first is meant, unless only the second is not
-    earlier than `not_before`.
+    Of the two instants of an hour that is repeated in autumn, the first is meant, unless only the second is not earlier
+    than `not_before`.
     """
     try:
         local = datetime.fromisoformat(text)

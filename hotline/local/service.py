@@ -76,8 +76,7 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     may_be_down = not settings.database_url.startswith("sqlite")
     wait = "--wait", str(WAIT_FOR_TEMPORAL_SECONDS)
     migrated = supervisor.start(_module("migrate", env, CLI, "migrate", *wait), until_success=True, patient=may_be_down)
-    setup = _module("temporal-setup", env, CLI, "temporal-setup", *wait)
-    await supervisor.start(setup, until_success=True)
+    await supervisor.start(_module("temporal-setup", env, CLI, "temporal-setup", *wait), until_success=True)
     await asyncio.wait({migrated}, timeout=WAIT_FOR_DATABASE_SECONDS if may_be_down else None)
     supervisor.start(_module("worker", env, "worker"))
     admin_key = _module("admin-key", env, CLI, "key", "admin", str(settings.data_dir / "admin.key"))
@@ -98,7 +97,7 @@ def _api(settings: Settings, host: str) -> str:
 
 
 def named_host(settings: Settings) -> str:
-    """Return the name or address by which the API is reached on this machine: one that its certificate names."""
+    """Name or address by which the API is reached on this machine: one that its certificate names."""
     host = INTERFACES.get(settings.api_host, settings.api_host)
     if settings.tls_certificate is None:
         return host
@@ -163,7 +162,7 @@ CACHED_CASES = 1000
 
 
 def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Program:
-    """Return the program of Temporal's server, with its UI at this address. Raises OperatorError if it is missing."""
+    """With its UI at the address `ui`. Raises OperatorError if the program is missing."""
     beside = str(Path(sys.executable).parent)
     binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:
@@ -189,10 +188,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
 
 
 def hidden_address() -> tuple[str, int]:
-    """Return a free port of one of 16 million loopback addresses, which no web page can guess.
-
-    macOS has one loopback address alone; there only the port is unknown.
-    """
+    """Free port at one of 16 million loopback addresses, which no web page can guess; macOS has one alone."""
     address = IPv4Address("127.1.0.0") + secrets.randbelow(254 << 16)
     try:
         free = socket.create_server((str(address), 0))

@@ -130,7 +130,7 @@ class Supervisor:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _run(self, program: Program, log: Path) -> int:
-        """Run the program once; return its exit code, negative for a signal. If cancelled, end the program first."""
+        """Exit code, negative for a signal. If cancelled, end the program first."""
         parent = os.getpid()
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
@@ -203,7 +203,7 @@ def rotate(log: Path, limit: int = LOG_BYTES) -> None:
 
 
 def started_at(pid: int) -> float | None:
-    """Return the start of a running process, in seconds since 1970; None if no such process runs."""
+    """In seconds since 1970; None if no such process runs."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         if process.status() != psutil.STATUS_ZOMBIE:

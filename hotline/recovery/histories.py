@@ -63,7 +63,7 @@ class CaseHistory(NamedTuple):
     lost: Sequence[ProjectionBatch] = ()
 
     def beyond(self, version: int) -> "CaseHistory":
-        """Return the history without the runs before a rebuild, if SQL has this version and so what they had.
+        """Leave out the runs before a rebuild, if SQL has this version and so what they had.
 
         A run that was reset has other events than SQL, which the rebuild has dropped.
         """
@@ -90,7 +90,7 @@ class IncidentHistory(NamedTuple):
         return max((each.incident.version for each in self.written if isinstance(each, IncidentBatch)), default=0)
 
     def lost_beside(self, events: Sequence[IncidentEvent]) -> int:
-        """Return the version up to which these events of SQL lack what is lost; 0 if they lack nothing."""
+        """Version up to which these events of SQL lack what is lost; 0 if they lack nothing."""
         events_lost = (event for each in self.lost if isinstance(each, IncidentBatch) for event in each.events)
         return max((event.seq for event in events_lost if event not in events), default=0)
 
@@ -143,7 +143,7 @@ class _CarriedOver(BaseModel):
 async def chains(
     client: Client, workflow: type = ComplaintWorkflow, condition: str = ""
 ) -> dict[str, list[WorkflowExecution]]:
-    """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id.
+    """By workflow id, the runs that Temporal still knows of every case, or of every other workflow.
 
     Those whose start was refused are left out; so are those under ids that the service does not give. `condition`
     narrows Temporal's list; it begins with `AND`.
@@ -173,7 +173,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
 
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
-    """Return what these runs of a case hold. Raises UnreadableError; for an unknown key only of a case that runs."""
+    """Raise UnreadableError; for an unknown key only of a case that runs."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, WriteRequest]()
     rebuilt, starts, before = 0, set[bytes](), 0
     own, begun = 0, 0  # of the run that is read: its first batch, and the version with which it began
@@ -211,14 +211,14 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
 
 
 def _lost(ended: Sequence[ProjectionBatch], own: Sequence[ProjectionBatch], begun: int) -> Sequence[ProjectionBatch]:
-    """Return the batches of ended runs if a run lacks any of them that began with this version."""
+    """Batches of ended runs, if a run lacks any of them that began with this version."""
     has = {(batch.case.version, batch.changed_at) for batch in own}
     of_ended = {(batch.case.version, batch.changed_at) for batch in ended if batch.case.version > begun}
     return () if of_ended <= has else ended
 
 
 def _changes_shown(event: HistoryEvent) -> list[datetime]:
-    """Return the `ChangedAt` that this event gives the run, in clear; none if it gives none."""
+    """`ChangedAt` that this event gives the run, in clear; none if it gives none."""
     shown = (
         event.workflow_execution_started_event_attributes,
         event.upsert_workflow_search_attributes_event_attributes,
@@ -228,7 +228,7 @@ def _changes_shown(event: HistoryEvent) -> list[datetime]:
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
-    """Return what these runs of an incident have given to activities and senders to write. Raises UnreadableError."""
+    """Only what its runs have given to activities and senders to write. Raises UnreadableError."""
     pending, waiting = dict[int, WriteRequest](), dict[int, IncidentBatch | News]()  # of the run that is read
     written, ended = list[IncidentBatch | News](), list[IncidentBatch | News]()
     starts, begun, unopened = set[bytes](), 0, None
@@ -270,7 +270,7 @@ def _parts(batch: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
-    """Return what this run of an incident has reached. Raises UnreadableError."""
+    """Raise UnreadableError."""
     version, events = 0, dict[int, IncidentEvent]()
     async for origin, event in _events(client, [run]):
         started = event.workflow_execution_started_event_attributes.input.payloads
@@ -288,7 +288,7 @@ def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:
 
 
 async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: Sequence[BaseEvent]) -> dict[str, Done]:
-    """Return the keys of the commands that these runs have carried out, if they led to these events.
+    """Keys of the commands that these runs have carried out, if they led to these events.
 
     `events` are those of the case or incident in SQL, from the first one on. What cannot be read is left out. Raises
     ForeignError.
@@ -307,13 +307,12 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
                 continue
             # Else it is an answer to another command, or of a run that was reset.
             if (answer.digest, answer.action) == (command.digest, events[answer.version - 1].action):
-                at = events[answer.version - 1].at
-                seen[command.key] = Done(**answer.model_dump(), done_at=at)
+                seen[command.key] = Done(**answer.model_dump(), done_at=events[answer.version - 1].at)
     return seen
 
 
 async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the batch of this update, or of a registration that is no rebuild; else none. Raises UnreadableError."""
+    """Batch of this update, or of a registration that is no rebuild; else none. Raises UnreadableError."""
     if start := await _first_start(origin, event, ComplaintWorkflow, ComplaintStart):
         if isinstance(start.source, Case):
             return []
@@ -324,7 +323,7 @@ async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]
 
 
 async def _returned_of_incident(origin: Origin, event: HistoryEvent) -> list[IncidentBatch]:
-    """Return the batch that the sender of this update or declaration writes, as `returned` does for cases."""
+    """Batch that the sender of this update or declaration writes, as `returned` does for cases."""
     if start := await _first_start(origin, event, IncidentWorkflow, IncidentStart):
         if isinstance(start.source, Incident):
             return []
@@ -337,19 +336,19 @@ async def _returned_of_incident(origin: Origin, event: HistoryEvent) -> list[Inc
 
 
 async def _sent(origin: Origin, event: HistoryEvent) -> _Sent | None:
-    """Return the command that this event accepts; None if it accepts none of the service."""
+    """None if the event accepts no command of the service."""
     request = event.workflow_execution_update_accepted_event_attributes.accepted_request
     return await read_message(origin, request.input.args.payloads, COMMAND, _Sent, request.meta.update_id)
 
 
 async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
-    """Return the answer to the update that this event ends; None if the service has not answered so."""
+    """None if the service has not answered so the update that this event ends."""
     ended = event.workflow_execution_update_completed_event_attributes
     return await read_message(origin, ended.outcome.success.payloads, ANSWER_KIND, kind, ended.meta.update_id)
 
 
 async def _first_start(origin: Origin, event: HistoryEvent, workflow: type, kind: type[T]) -> T | None:
-    """Return the start message of a run of this workflow that continues no other; None for any other event."""
+    """None for any other event than the start of a run of this workflow that continues no other."""
     start = event.workflow_execution_started_event_attributes
     if start.workflow_type.name != workflow.__name__ or start.continued_execution_run_id:
         return None

@@ -38,11 +38,11 @@ class Origin(NamedTuple):
     begun_at: datetime = datetime.max.replace(tzinfo=UTC)
 
     def of(self, *activity: str) -> DataConverter:
-        """Return the converter of starts, updates and answers, or of the arguments of an activity, by both types."""
+        """For starts, updates and answers, or for the arguments of an activity, by both types."""
         return self.converter.with_context(context_of(self.namespace, self.workflow_id, *activity))
 
     async def opened(self, payloads: Sequence[Payload], *activity: str) -> Payload | None:
-        """Return the only payload of a message, opened; None if the service has not sealed it for this place."""
+        """Open the only payload of a message; None if the service has not sealed it for this place."""
         if len(payloads) != 1:
             return None
         [payload] = await cast("PayloadCodec", self.of(*activity).payload_codec).decode(payloads)
@@ -69,7 +69,7 @@ class WriteRequest(NamedTuple):
 
 
 async def write_requested(origin: Origin, event: HistoryEvent) -> WriteRequest | None:
-    """Return the request with which this event schedules an activity that writes to SQL; None if it does not."""
+    """None unless this event schedules an activity that writes to SQL."""
     scheduled = event.activity_task_scheduled_event_attributes
     if (name := scheduled.activity_type.name) not in WRITTEN:
         return None
@@ -83,13 +83,13 @@ async def write_requested(origin: Origin, event: HistoryEvent) -> WriteRequest |
 async def read_message(
     origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T], update: str = ""
 ) -> T | None:
-    """Return a start, or what came with this update; None if the service has not sealed it so. Raises as `_value`."""
+    """Read a start, or what came with this update; None if the service has not sealed it so. Raises as `_value`."""
     payload = await origin.opened(payloads)
     return None if payload is None else _value(origin, payload, message, kind, update)
 
 
 def _value(origin: Origin, payload: Payload, message: str, kind: type[T], update: str = "") -> T | None:
-    """Return what a payload says; None if it is another message, which somebody has copied.
+    """None if it is another message, which somebody has copied.
 
     Raises UnopenedError, and UnreadableError if this release does not know what it says.
     """

@@ -79,7 +79,7 @@ class RebuiltRows(NamedTuple):
     open_in_sql_alone: int
 
     def left_by(self, kind: type[Exception]) -> tuple[str, ...]:
-        """Return the workflows with an error of exactly this kind."""
+        """Exactly of this kind, not of a subclass."""
         return tuple(one for one, error in self.failed.items() if type(error) is kind)
 
 
@@ -129,10 +129,7 @@ async def _was_filled(client: Client, runs: _Runs) -> bool:
 
 
 async def _count_in_sql_alone(client: Client, engine: Engine, listed: Collection[str]) -> tuple[int, int]:
-    """Return the number of cases that Temporal no longer has, and of the open ones among them.
-
-    The list may lag behind SQL: an open case that it lacks is asked for. Raises RPCError.
-    """
+    """Count those and the open ones, which are asked for, as Temporal's list may lag. Raises RPCError."""
 
     def missing(connection: ReadConnection) -> list[tuple[str, bool]]:
         found = ((complaint_id(number), state in OPEN) for number, state in states(connection))
@@ -151,7 +148,7 @@ async def _is_gone(client: Client, one: str) -> bool:
 
 
 async def in_sql_until(client: Client) -> datetime | None:
-    """Return the instant up to which SQL once had every change, as the reconciler tells; None if it tells none.
+    """Instant up to which SQL once had every change, as the reconciler tells; None if it tells none.
 
     None as well if somebody has failed its activity so that nobody can read what it tells: people may hear twice then.
     """
@@ -185,7 +182,7 @@ async def repair_case(
 
 
 def with_latest(listed: Sequence[WorkflowExecution], latest: WorkflowExecution) -> list[WorkflowExecution]:
-    """Return the runs of a workflow, the latest one as it is now: no earlier one runs, whatever the list says."""
+    """Put in the latest run as it is now: no earlier one runs, whatever the list says."""
     return [*(replace(run, status=latest.status) for run in listed if run.run_id != latest.run_id), latest]
 
 
@@ -249,8 +246,7 @@ async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], vers
     for run in runs:
         if not is_over(run.status) and (await read_incident_run(client, run)).version < version:
             logger.warning("%s is ended: %s", run.id, STARTED_AGAIN)
-            handle = client.get_workflow_handle(run.id, run_id=run.run_id)
-            await if_found(handle.terminate(reason=STARTED_AGAIN))
+            await if_found(client.get_workflow_handle(run.id, run_id=run.run_id).terminate(reason=STARTED_AGAIN))
 
 
 def _number(incident: str) -> str:
@@ -311,7 +307,7 @@ class _Plan(NamedTuple):
 
 
 def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
-    """Return what to write of a case that SQL has in this version; 0 if it has none of it."""
+    """Of the case, SQL has this `version`; 0 if it has none of it."""
     until = None if history.hidden else until
     once = [batch.case.version for batch in history.batches if until and batch.changed_at <= until]
     sent = max(version, history.acknowledged, *once)
@@ -329,7 +325,7 @@ def _held(connection: ReadConnection, ids: Iterable[str]) -> dict[str, CaseRow]:
 
 
 def _unopened(connection: ReadConnection, histories: Mapping[str, CaseHistory]) -> dict[str, UnopenedError]:
-    """Return the errors of the histories in which an unknown key may have sealed changes that SQL lacks.
+    """Errors of the histories in which an unknown key may have sealed changes that SQL lacks.
 
     The task that changes a case gives its workflow a later `ChangedAt`. If SQL has the latest, it lacks nothing, and
     somebody else has written what the key is said to have sealed.
@@ -341,7 +337,7 @@ def _unopened(connection: ReadConnection, histories: Mapping[str, CaseHistory]) 
 
 
 def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
-    """Write all cases in one transaction, or else each alone; return the errors of those that cannot be written."""
+    """All in one transaction, or else each alone; return the errors of those that cannot be written."""
     batches = [batch for plan in plans.values() for batch in plan.batches]
     sent = {batch.number: plan.sent for plan in plans.values() for batch in plan.batches}
     callers = {batch.number: plan.looked_up for plan in plans.values() if plan.looked_up for batch in plan.batches}

@@ -140,10 +140,7 @@ class WorkflowRebuild:
         return RebuiltWorkflows(counts, failed)
 
     async def one(self, number: str) -> str:
-        """Rebuild the workflow of one case or incident; return the result. The incident of a case comes first.
-
-        Raises NotRebuiltError, RPCError and DBAPIError.
-        """
+        """Start with the incident of a case. Raises NotRebuiltError, RPCError and DBAPIError."""
         self._until = await in_sql_until(self._client)
         if is_incident(number):
             return await self.incident(number)
@@ -169,10 +166,8 @@ class WorkflowRebuild:
         case = recorded.case
         if case.is_over(now()):
             return OVER
-        seen = await self._keys(latest, recorded.events)
-        start = start_from(case, recorded.events, recorded.changed_at, seen)
-        options = complaint_options(case, recorded.changed_at)
-        result = await self._start(latest, ComplaintWorkflow.run, start, **options)
+        start = start_from(case, recorded.events, recorded.changed_at, await self._keys(latest, recorded.events))
+        result = await self._start(latest, ComplaintWorkflow.run, start, **complaint_options(case, recorded.changed_at))
         await self._unmark(recorded)
         return result
 
@@ -207,7 +202,7 @@ class WorkflowRebuild:
         return await self._start(latest, IncidentWorkflow.run, start, **incident_options(found.incident, names))
 
     async def _latest(self, one: str) -> WorkflowExecution | None:
-        """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""
+        """Run that there is now, or the latest that the service has started; None if Temporal has none."""
         listed: Sequence[WorkflowExecution] = ()
         try:
             await describe_run(self._client, one)  # which fails at once for what cannot be decoded
@@ -224,7 +219,7 @@ class WorkflowRebuild:
         return None
 
     async def _listed(self, one: str) -> list[WorkflowExecution]:
-        """Return the runs that Temporal lists, the latest first."""
+        """With the latest first."""
         listed = [run async for run in self._client.list_workflows(f'WorkflowId = "{one}"')]
         return sorted(listed, key=attrgetter("start_time"), reverse=True)
 
@@ -249,10 +244,7 @@ class WorkflowRebuild:
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:
-        """Return False if SQL has more events than the run, or others, or lacks one that an ended run had.
-
-        Raises NotRebuiltError.
-        """
+        """Return False if SQL has more events than the run, others, or lacks an ended run's. Raises NotRebuiltError."""
         try:
             history = await read_incident(self._client, with_latest(await self._listed(latest.id), latest))
             reached = await read_incident_run(self._client, latest)
@@ -273,8 +265,7 @@ class WorkflowRebuild:
         """Terminate a run that was reset, by its run id. Raises NotRebuiltError of a paused one."""
         if latest.status == PAUSED:
             raise NotRebuiltError(f"its workflow is paused. {UNPAUSE}")
-        handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
-        await if_found(handle.terminate(reason=REPLACED))
+        await if_found(self._client.get_workflow_handle(latest.id, run_id=latest.run_id).terminate(reason=REPLACED))
 
     async def _keys(self, latest: WorkflowExecution | None, events: Sequence[BaseEvent]) -> dict[str, Done]:
         if latest is None:
@@ -305,7 +296,7 @@ class WorkflowRebuild:
             await write_in_thread(self._engine, partial(recovery.mark, reasons={recorded.case.number: None}))
 
     async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
-        """Return what SQL has recorded. Raises NotRebuiltError if that is nothing, or not all."""
+        """Raise NotRebuiltError if SQL has recorded nothing, or not all."""
         try:
             found = await read_in_thread(self._engine, lambda connection: query(connection, number))
         except ValueError as error:

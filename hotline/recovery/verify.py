@@ -113,7 +113,7 @@ async def verify(
 
 
 async def _lost(client: Client, number: str) -> str | None:
-    """Return the version that ended runs of a case had; None if the present run has all that they had."""
+    """Version that ended runs of a case had; None if the present run has all that they had."""
     try:
         one = complaint_id(number)
         runs = (await chains(client, condition=f'AND WorkflowId = "{one}"')).get(one, ())
@@ -124,7 +124,7 @@ async def _lost(client: Client, number: str) -> str | None:
 
 
 def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
-    """Return the number of cases in both stores, of those past the retention, and the cases that seem to differ."""
+    """Count the cases in both stores and those past the retention; find the cases that seem to differ."""
     compared, past, doubtful, left = 0, 0, list[str](), {*there}
     held = list[str]()
     for number, facts in all_facts(connection, now()):
@@ -180,7 +180,7 @@ def _shown(seen: CaseRun, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 
 
 
 def _comparable(value: Any) -> Any:  # noqa: ANN401 - of any type
-    """Return the value in the precision and order in which both stores can have it."""
+    """Bring it to the precision and order in which both stores can have it."""
     if isinstance(value, datetime):
         return to_milliseconds(value)
     return tuple(sorted(value)) if isinstance(value, tuple) else value
@@ -195,10 +195,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - of any type
 
 
 async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[Difference], list[str]]:
-    """Compare the incidents that are not over, in either store; return their number, what differs, and the paused.
-
-    They are few: the histories of the running are read.
-    """
+    """Compare those not over, which are few, by their histories; return number, what differs, the paused."""
     listed = await chains(client, IncidentWorkflow, f"AND {NOT_OVER}")
     running = {one.removeprefix(incident_id("")): run for one, [run, *_] in listed.items()}
     not_over = await read_in_thread(engine, incidents_not_over)
@@ -223,7 +220,7 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
 
 
 async def _other_history(client: Client, run: WorkflowExecution, events: Sequence[IncidentEvent]) -> str | None:
-    """Return the version of an incident's run that lacks one of these events or has another; None if it agrees.
+    """Version of an incident's run that lacks one of these events or has another; None if it agrees.
 
     If it agrees, but they lack what an ended run had: the version of that.
     """

@@ -71,7 +71,7 @@ class Cdr(CallFormat):
         self._menu = menu
 
     def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
-        """Return the call of a row; None for a line of column names. Raises LineFault."""
+        """None for a line of column names. Raises LineFault."""
         count = len(cells)
         if not BASE_COLUMNS <= count <= len(CDR_COLUMNS) + NEW_COLUMNS:
             columns = f"{', '.join(CDR_COLUMNS[:BASE_COLUMNS])}, then uniqueid and userfield if cdr.conf has them"
@@ -105,7 +105,7 @@ class Cdr(CallFormat):
         )
 
     def _instants(self, start: str, answer: str, end: str, duration: str) -> tuple[datetime, datetime | None, datetime]:
-        """Return start, answer and end. In the hour that clocks repeat, the duration tells which of two is meant."""
+        """Start, answer and end. In the hour that clocks repeat, the duration tells which of two is meant."""
         started_at, ended_at = self._instant("start", start), self._instant("end", end)
         stated = timedelta(seconds=int(duration)) if _SECONDS.fullmatch(duration) else None
         if ended_at < started_at or (stated is not None and abs(ended_at - started_at - stated) > _ROUNDING):
@@ -135,7 +135,7 @@ def _check_header(cells: Sequence[str]) -> None:
 
 
 def _options(cells: Sequence[str]) -> tuple[str, str]:
-    """Return `uniqueid` and `userfield`, each empty if the row does not have it. Raises LineFault."""
+    """`uniqueid` and `userfield`, each empty if the row does not have it. Raises LineFault."""
     own = cells[BASE_COLUMNS:] if len(cells) <= len(CDR_COLUMNS) else cells[BASE_COLUMNS:-NEW_COLUMNS]
     if len(own) == 2:  # noqa: PLR2004 - both
         unique_id, userfield = own
@@ -149,7 +149,7 @@ def _options(cells: Sequence[str]) -> tuple[str, str]:
 
 
 def _digest(start: str, src: str, channel: str) -> str:
-    """Return an id for the rows of one call, from which nobody's telephone can be read."""
+    """One id for the rows of one call, from which nobody's telephone can be read."""
     return f"cdr-{hashlib.sha256(f'{start}|{src}|{channel}'.encode()).hexdigest()[:32]}"
 
 
@@ -195,7 +195,7 @@ class _Line(NamedTuple):
     parameters: Sequence[str]
 
     def seconds(self, name: str, place: int = 0) -> timedelta:
-        """Return the parameter of this name; `place` counts from the end, for what follows text with bars."""
+        """Count `place` from the end, for what follows text with bars."""
         text = self.cells[EVENT_FIELDS + self.parameters.index(name)] if place == 0 else self.cells[place]
         if not _SECONDS.fullmatch(text):
             raise LineFault(name, "accepted: whole seconds from 0")
@@ -231,7 +231,7 @@ def _completed(line: _Line) -> Call:
 
 
 def _handed_on(line: _Line) -> Call:
-    """Return the talk before an attended transfer, of which the first parameter has bars."""
+    """Talk before an attended transfer, of which the first parameter has bars."""
     return _talked(line, line.seconds("holdtime", -3), line.seconds("calltime", -2))
 
 
@@ -250,7 +250,7 @@ def _left(line: _Line) -> Call:
 
 
 def _ended(line: _Line, call: Call, lasted: timedelta) -> Call:
-    """Return the call with its end; the queue says which of those that it entered in that second it left."""
+    """End the call; the queue says which of those that it entered in that second it left."""
     if lasted:
         return call._replace(ended_at=line.at)
     return call._replace(ended_at=line.at + _TICK, queues_left=line.queue)
@@ -292,7 +292,7 @@ class QueueLog(CallFormat):
     dialect: ClassVar = {"delimiter": "|", "quoting": csv.QUOTE_NONE}
 
     def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
-        """Return the part of a call that a line tells; None if it is not about a call. Raises LineFault."""
+        """Part of a call that a line tells; None if it is not about a call. Raises LineFault."""
         if len(cells) < EVENT_FIELDS:
             raise LineFault("", "fields are missing; accepted: epoch|callid|queue|agent|event|parameters", torn=True)
         epoch, call_id, queue, agent, name = cells[:EVENT_FIELDS]
@@ -324,5 +324,5 @@ class QueueLog(CallFormat):
 
 
 def is_queue_log(line: bytes) -> bool:
-    """Return True if the first line of a file is one of a queue log, and not of call detail records."""
+    """Return False if the first line of a file is one of call detail records."""
     return re.match(rb"(\xef\xbb\xbf)?[0-9]{9,11}\|", line) is not None

@@ -63,7 +63,7 @@ class CallFormat(ABC):
 
     @abstractmethod
     def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
-        """Return what a line tells about a call; None if it tells nothing. Raises LineFault."""
+        """None if the line tells nothing about a call. Raises LineFault."""
 
 
 class CallFile:

@@ -33,7 +33,7 @@ class Agents:
         self._known = {extension: (person, True) for extension, person in (extensions or {}).items()}
 
     def named(self, column: str, channel: str) -> tuple[str, bool]:
-        """Return the person's id and True, or the name and False if nobody has it. Raises LineFault."""
+        """Id of the person and True, or the name and False if nobody has it. Raises LineFault."""
         name = stripped(channel)
         if name not in self._known:
             person = person_id(self._directory, name)
@@ -44,27 +44,27 @@ class Agents:
 
 
 def stripped(channel: str) -> str:
-    """Return a name without technology and suffix, or the whole text if it has another form."""
+    """Drop technology and suffix of a name, and nothing of a text of another form."""
     found = _CHANNEL.fullmatch(channel)
     return (found[1] if found else channel).strip()
 
 
 def person_id(directory: Directory, text: str) -> str | None:
-    """Return the id of the person of this id, or else of this unique name; None if there is none."""
+    """Find a person by id, or else by a unique name; None if there is none."""
     wanted = folded(text)
     found = [each for each in directory.people if folded(each.id) == wanted] or directory.named(text)
     return found[0].id if len(found) == 1 else None
 
 
 def known_id(directory: Directory, text: str) -> str:
-    """Return the id as `person_id` does. Raises LineFault if there is no such person."""
+    """As `person_id`. Raises LineFault if there is no such person."""
     if (found := person_id(directory, text)) is None:
         raise LineFault("person", NO_PERSON)
     return found
 
 
 def load_extensions(path: Path, encoding: str, directory: Directory) -> dict[str, str]:
-    """Return the ids of people by extension, as a CSV file has them. Raises FileError and OSError."""
+    """Ids of people by extension. Raises FileError and OSError."""
     source = ColumnFile(path, EXTENSION_COLUMNS, tuple(EXTENSION_COLUMNS), "an extension and a person")
 
     def extension(row: Row) -> tuple[str, str]:
@@ -84,7 +84,7 @@ class RosterFile(NamedTuple):
 
 
 def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -> RosterFile:
-    """Return the roster of a file; times without a zone are of `zone`. Raises FileError and OSError."""
+    """Count times without a zone as of `zone`. Raises FileError and OSError."""
     source = ColumnFile(path, ROSTER_COLUMNS, tuple(ROSTER_COLUMNS), "a person, and when the duty begins and ends")
     before: defaultdict[str, list[tuple[int, Duty]]] = defaultdict(list)
 

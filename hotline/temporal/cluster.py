@@ -45,7 +45,7 @@ async def prepare(client: Client, retention: timedelta, *, shorten: bool = False
 
 
 async def _add_namespace(client: Client, retention: timedelta) -> bool:
-    """Register the namespace unless it exists, and wait until the cluster shows it. Return True if it was added."""
+    """Wait until the cluster shows it. Returns False if it exists already."""
     described = temporal.DescribeNamespaceRequest(namespace=client.namespace)
 
     async def described_or_none() -> object | None:
@@ -63,7 +63,7 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
 
 
 async def retention_of(client: Client) -> timedelta:
-    """Return for how long the client's namespace keeps the history of an ended workflow. Raises RPCError."""
+    """Raise RPCError."""
     described = temporal.DescribeNamespaceRequest(namespace=client.namespace)
     found = await client.workflow_service.describe_namespace(described, retry=True)
     return found.config.workflow_execution_retention_ttl.ToTimedelta()
@@ -86,10 +86,7 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
 
 
 async def _add_attributes(client: Client) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Add the search attributes that are missing, and wait until the cluster takes them.
-
-    Return the names of those, and of others that had the column of another one.
-    """
+    """Wait until the cluster takes them; return them, and those that had the column of another one."""
     wanted = {key.name: int(key.indexed_value_type) for key in REGISTRY}
     request = ListSearchAttributesRequest(namespace=client.namespace)
 
@@ -161,7 +158,7 @@ def _type_name(kind: int) -> str:
 
 
 async def _wait_until_shown(find: Callable[[], Awaitable[T | None]], awaited: str) -> T:
-    """Return the first result of `find` that is not None. Raises OperatorError after `SHOWN_WITHIN_SECONDS`."""
+    """Try until the result is not None. Raises OperatorError after `SHOWN_WITHIN_SECONDS`."""
     give_up_at = time.monotonic() + SHOWN_WITHIN_SECONDS
     while (found := await find()) is None:
         if time.monotonic() > give_up_at:

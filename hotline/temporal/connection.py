@@ -60,7 +60,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
 
 
 def known_address(settings: Settings) -> str | None:
-    """Return the address of Temporal that was named, or that `hotline up` has, or None. Raises OperatorError."""
+    """As named, or as `hotline up` has it; None if neither. Raises OperatorError."""
     if named := _configured().get("target_host"):
         return named
     if "temporal_port" in settings.model_fields_set:
@@ -69,7 +69,7 @@ def known_address(settings: Settings) -> str | None:
 
 
 def _configured() -> ClientConnectConfig:
-    """Return what the operator has configured. Raises OperatorError."""
+    """Raise OperatorError."""
     try:
         # The SDK describes the same mapping by two types, of which the client's has more keys.
         return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())

@@ -163,10 +163,7 @@ Unset fields, a tenth of a history, are left out of their JSON; a default that a
 
 
 def sealing(keys: Keys, clock: Callable[[], float] = time.time) -> SealingOptions:
-    """Return what a client needs to send and read what the service seals: data converter and interceptors.
-
-    `clock` returns the present time in seconds since 1970.
-    """
+    """For the data converter and interceptors of a client; `clock` returns seconds since 1970."""
     converter = DataConverter(
         payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
         failure_converter_class=FailureConverter,
@@ -222,7 +219,7 @@ def _have_checked(job: Any, *, takes_message: bool) -> None:  # noqa: ANN401 - a
 
 
 def runner(*, sandbox: bool) -> WorkflowRunner:
-    """Return the runner of worker and replay. `sandbox`: load the workflow's module anew for every run."""
+    """Serve worker and replay. `sandbox`: load the workflow's module anew for every run."""
     if not sandbox:
         return _Runner()
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
@@ -233,7 +230,7 @@ log = logging.getLogger("hotline.worker")
 
 
 def with_all_decoded(worker: Worker) -> Worker:
-    """Return the worker, made to fail a task that it cannot decode, and to go on with all others.
+    """Make the worker fail a task that it cannot decode, and go on with all others.
 
     Temporal takes a failure with so many nested causes that the SDK's Python does not decode it. Whoever answers an
     activity so would end this worker, and each that gets the task after it. The SDK has no setting for it.

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 from urllib.parse import parse_qsl, quote
 
 import httpx
@@ -21,6 +22,7 @@ from api.assessments.answers import (
 from api.responses import Page
 from domain.assessment.assessment import draw
 from domain.shared.value import rate
+from readmodel.projection import DivergedError
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
@@ -319,6 +321,28 @@ async def test_an_objection_to_a_final_month_is_refused(server: WorkflowEnvironm
     found = problem(refused, 409, "out-of-turn")
     assert found["detail"] == f"The assessment of {month} is final; object is not possible any more."
     assert found["accepted"] == []
+
+
+@pytest.mark.parametrize(("committed", "status"), [(True, 201), (False, 202)])
+async def test_an_objection_that_sql_does_not_take_in_time_is_answered_202(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch, committed: bool, status: int
+) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    monkeypatch.setattr(on_sqlite.app.state.backend.projection.projection, "run", AsyncMock(return_value=committed))
+    answer = await on_sqlite.post(f"/v1/assessments/{month}/objections", REPLY, "li")
+    assert (answer.status_code, answer.json()["reason"]) == (status, REPLY["reason"])
+
+
+async def test_an_objection_to_a_reset_month_is_answered_with_its_repair(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    other_events = AsyncMock(side_effect=DivergedError)
+    monkeypatch.setattr(on_sqlite.app.state.backend.projection.projection, "run", other_events)
+    refused = await on_sqlite.post(f"/v1/assessments/{month}/objections", REPLY, "li")
+    assert f"`hotline assessment begin {month}`" in problem(refused, 409, "behind-sql")["detail"]
 
 
 async def all_time_passes(server: WorkflowEnvironment, api: Api, month: str) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine
 
-from domain.assessment.actions.object_ import OBJECTIONS
+from domain.assessment.actions import OBJECTIONS
 from domain.assessment.assessment import ASSESSMENT_FINISH, PUBLISH, Assessment, AssessmentBatch
 from domain.assessment.state import Exclusion
 from domain.catalogue.figures import Subject

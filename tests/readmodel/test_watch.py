@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from activities.surge_watch import SurgeWatch
 from domain.case.intake import Location
-from domain.incident.actions.dismiss import Dismiss
+from domain.incident.actions import Dismiss
 from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening, Scope, SurgeRule
 from domain.kit.event import Command

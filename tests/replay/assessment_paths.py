@@ -2,9 +2,7 @@
 
 from temporalio.client import WorkflowHistory
 
-from domain.assessment.actions.decide_objection import DecideObjection
-from domain.assessment.actions.inspect import Inspect
-from domain.assessment.actions.object_ import Object
+from domain.assessment.actions import DecideObjection, Inspect, Object
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
 from tests.support.hotline import OWNER, Hotline

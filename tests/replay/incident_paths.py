@@ -8,13 +8,7 @@ import pytest
 
 from activities.names import complaint_id
 from domain.case.actions.link_incident import LinkIncident
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.dismiss import Dismiss
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
-from domain.incident.actions.resolve import Resolve
-from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.actions import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM
 from tests.replay.paths import TO_CREW, play

@@ -19,7 +19,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.internal_updates import Undelivered
 from domain.case.lifecycle import State
-from domain.incident.actions.resolve import Resolve
+from domain.incident.actions import Resolve
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.build import INCIDENT
 from tests.support.causes import declare

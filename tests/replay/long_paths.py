@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-from domain.assessment.actions.decide_objection import DecideObjection
+from domain.assessment.actions import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import DispatchIncident, Inform
 from tests.replay.assessment_paths import MANAGER, OBJECTION, SUPERVISOR
 from tests.replay.incident_paths import OVER, ended, told
 from tests.support.bulk import order_handover, put_in_force

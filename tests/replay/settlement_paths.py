@@ -9,8 +9,7 @@ from domain.case.actions.reopen import Reopen
 from domain.case.actions.resume import Resume
 from domain.case.actions.suspend import Suspend
 from domain.case.lifecycle import State
-from domain.incident.actions import INCIDENT_ACTION_OF
-from domain.incident.actions.resolve import Resolve
+from domain.incident.actions import INCIDENT_ACTION_OF, Resolve
 from domain.incident.incident import Incident
 from domain.incident.state import Opening, Scope
 from domain.kit.event import ActionBody, Command

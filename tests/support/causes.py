@@ -14,8 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.names import incident_id
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
-from domain.incident.actions import INCIDENT_ACTION_OF
-from domain.incident.actions.resolve import Resolve
+from domain.incident.actions import INCIDENT_ACTION_OF, Resolve
 from domain.incident.state import Opening, Scope
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor

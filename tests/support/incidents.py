@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from domain.incident.actions import INCIDENT_ACTION_OF
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.dismiss import Dismiss
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
-from domain.incident.actions.resolve import Resolve
-from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.actions import (
+    INCIDENT_ACTION_OF,
+    Confirm,
+    Dismiss,
+    DispatchIncident,
+    Inform,
+    Merge,
+    Resolve,
+    SignForIncident,
+)
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentEvent, IncidentState, Opening, Scope
 from domain.kit.event import ActionBody, Command

@@ -1,6 +1,6 @@
 """Details of an incident in the Temporal UI: its scope in words, and its cases by how they came out."""
 
-from domain.incident.actions.confirm import Confirm
+from domain.incident.actions import Confirm
 from domain.incident.state import IncidentState, Scope
 from tests.support.incidents import do, incident_in
 from workflows.incident.messages import details, scope_in_words, search_attributes

@@ -13,7 +13,8 @@ from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.state import Action
 from domain.case.views import mermaid
 from domain.incident import actions as incident_actions
-from domain.incident.actions import INCIDENT_TABLE
+from domain.incident.actions import INCIDENT_ACTIONS
+from domain.kit.event import AnyAction
 from domain.shared.actors import Role
 from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType
 
@@ -95,29 +96,36 @@ def test_the_table_is_the_one_that_was_agreed() -> None:
 
 def test_every_action_has_one_row() -> None:
     assert [row.name for row in ACTIONS] == list(TABLE)
-    unlisted = [module.__name__ for module in MODULES if module.ACTION not in (*ACTIONS, *INCIDENT_TABLE.values())]
+    unlisted = [module.__name__ for module in MODULES if module.ACTION not in ACTIONS]
     assert not unlisted, f"add {unlisted} to the list of actions in the `__init__.py` beside it"
 
 
 OF_EVERY_ACTION = {WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN}
 MODULES = [
-    importlib.import_module(f"{package.__name__}.{module.name}")
-    for package in (actions, incident_actions)
-    for module in pkgutil.iter_modules(package.__path__)
+    importlib.import_module(f"{actions.__name__}.{module.name}") for module in pkgutil.iter_modules(actions.__path__)
 ]
+
+
+def unnamed_problems(module: ModuleType, *rows: AnyAction) -> list[str]:
+    named = {*OF_EVERY_ACTION, *(problem for row in rows for problem in row.problems)}
+    used = {name: value for name, value in vars(module).items() if isinstance(value, ProblemType)}
+    return [name for name, value in used.items() if value not in named]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_an_action_names_every_problem_type_that_its_module_uses(module: ModuleType) -> None:
-    used = {name: value for name, value in vars(module).items() if isinstance(value, ProblemType)}
-    named = {*module.ACTION.problems, *OF_EVERY_ACTION}
-    missing = [name for name, value in used.items() if value not in named]
+    missing = unnamed_problems(module, module.ACTION)
     assert not missing, f"add {', '.join(missing)} to `problems=` of ACTION in {module.__file__}"
+
+
+def test_actions_on_incidents_name_every_problem_type_that_their_module_uses() -> None:
+    assert not unnamed_problems(incident_actions, *INCIDENT_ACTIONS)
 
 
 def test_problem_types_have_chinese_titles_of_their_own() -> None:
     """The Temporal UI shows them."""
-    problems = {*OF_EVERY_ACTION, *(problem for module in MODULES for problem in module.ACTION.problems)}
+    rows: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS)
+    problems = {*OF_EVERY_ACTION, *(problem for row in rows for problem in row.problems)}
     titles = [problem.zh for problem in problems]
     assert len({*titles}) == len(titles)
     assert all("一" <= title[0] <= "鿿" for title in titles)

@@ -7,9 +7,7 @@ from sqlalchemy import select
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from domain.assessment.actions.decide_objection import OWN_OBJECTION, DecideObjection
-from domain.assessment.actions.inspect import Inspect
-from domain.assessment.actions.object_ import OBJECTION_TOO_LATE, OBJECTIONS, Object
+from domain.assessment.actions import OBJECTION_TOO_LATE, OBJECTIONS, OWN_OBJECTION, DecideObjection, Inspect, Object
 from domain.assessment.assessment import INSPECTIONS
 from domain.assessment.state import AssessmentState
 from domain.catalogue.figures import Subject

@@ -19,7 +19,7 @@ from activities.names import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDECO
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import ForeignError, UnreadableError, read_events
 from activities.sealing.envelope import context_of
-from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions import DispatchIncident
 from hotline.recovery import histories
 from hotline.recovery.histories import chains
 from hotline.recovery.rebuild import repair_case

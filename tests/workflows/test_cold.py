@@ -31,12 +31,7 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.internal_updates import Recognised
 from domain.case.intake import IntakeFlag
-from domain.incident.actions import INCIDENT_ACTION_OF
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
-from domain.incident.actions.resolve import Resolve
-from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.actions import INCIDENT_ACTION_OF, DispatchIncident, Inform, Merge, Resolve, SignForIncident
 from domain.incident.state import Opening, Scope
 from domain.kit.event import Command
 from hotline.temporal.converter import runner

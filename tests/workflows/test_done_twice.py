@@ -19,15 +19,13 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 import worker
 from activities.bulk import CasesOfHandover, OwnedQuery
-from domain.assessment.actions.decide_objection import DecideObjection
+from domain.assessment.actions import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.link_incident import LinkIncident
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
+from domain.incident.actions import Confirm, Inform, Merge
 from domain.incident.incident import Relinking
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import read_in_thread

@@ -23,7 +23,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.sealing.envelope import context_of
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from domain.kit.event import Command
 from hotline.cli.shared import show_table
 from hotline.recovery.histories import chains

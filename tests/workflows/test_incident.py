@@ -20,13 +20,15 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.withdraw import Withdraw
-from domain.incident.actions import INCIDENT_COMMANDS
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.dismiss import Dismiss
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
-from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.actions import (
+    INCIDENT_COMMANDS,
+    Confirm,
+    Dismiss,
+    DispatchIncident,
+    Inform,
+    Merge,
+    SignForIncident,
+)
 from domain.incident.incident import IncidentBatch
 from domain.shared.actors import SYSTEM
 from hotline.recovery.payloads import Origin

@@ -17,10 +17,7 @@ from activities.cases import CaseUpdates, FanOut, Projection
 from activities.names import SETTLE, complaint_id
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.dispatch import DispatchIncident
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
+from domain.incident.actions import Confirm, DispatchIncident, Inform, Merge
 from domain.incident.incident import Gathering
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import ReadConnection

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import complaint_id
-from domain.incident.actions.confirm import Confirm
+from domain.incident.actions import Confirm
 from domain.shared.actors import SYSTEM
 from tests.support.causes import OVER, Cause, count_timers, declare, linked, replied
 from tests.support.hotline import Hotline, running_hotline, until

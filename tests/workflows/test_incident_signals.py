@@ -24,9 +24,7 @@ from activities.cases import CaseUpdates
 from activities.incidents import CaseSignal, IncidentActivities, IncidentMessages
 from activities.names import ABSORB, UNSEALED, complaint_id
 from domain.case.actions.link_incident import LinkIncident
-from domain.incident.actions.dismiss import Dismiss
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.merge import Merge
+from domain.incident.actions import Dismiss, Inform, Merge
 from domain.incident.incident import Absorbed, Incident, News, Settling
 from domain.incident.state import Scope
 from domain.kit.event import ActionBody, Command

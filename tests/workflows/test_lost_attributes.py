@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from domain.case.actions.comment import Comment
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from domain.shared.errors import OperatorError
 from hotline.temporal.cluster import prepare
 from tests.support.causes import Cause, declare

@@ -24,7 +24,7 @@ from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.state import ProjectionBatch
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from domain.incident.incident import Absorbed
 from domain.incident.state import Scope
 from hotline.recovery import rebuild as module

@@ -27,8 +27,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.intake import Intake, Location
-from domain.incident.actions.inform import Inform
-from domain.incident.actions.resolve import Resolve
+from domain.incident.actions import Inform, Resolve
 from hotline.recovery import rebuild as module
 from hotline.recovery.histories import CaseHistory, chains, read_case
 from hotline.recovery.rebuild import in_sql_until, rebuild

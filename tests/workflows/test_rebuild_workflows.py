@@ -26,7 +26,7 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import State
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from hotline.recovery.rebuild import rebuild, repair_case
 from hotline.recovery.rebuild_workflows import OVER, REPLACED, RUNS, STARTED, NotRebuiltError, WorkflowRebuild
 from readmodel.base.database import engine as engine_of

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from hotline.recovery.rebuild import rebuild
 from hotline.recovery.rebuild_workflows import RUNS, STARTED
 from hotline.recovery.verify import verify

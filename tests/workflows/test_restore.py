@@ -12,7 +12,7 @@ from activities.recovery import reconcile
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from hotline.recovery.rebuild import in_sql_until
 from readmodel.base.database import engine as engine_of
 from tests.support.causes import OVER, declare, linked

@@ -17,7 +17,7 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from domain.incident.actions.resolve import Resolve
+from domain.incident.actions import Resolve
 from domain.kit.event import ActionBody
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Complaint, Hotline, until

@@ -21,7 +21,7 @@ from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic import left_out
 from domain.case.progress import Progress
 from domain.case.state import CaseState
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from hotline.recovery.rebuild_workflows import STARTED
 from readmodel.base.database import engine
 from tests.support.bulk import order_handover, put_in_force

@@ -24,8 +24,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.refuse import Refuse
 from domain.case.case import Case
 from domain.case.state import ProjectionBatch
-from domain.incident.actions.confirm import Confirm
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Confirm, Inform
 from domain.incident.incident import Incident
 from domain.incident.state import Opening, Scope
 from domain.shared.actors import SYSTEM

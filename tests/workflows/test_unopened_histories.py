@@ -11,7 +11,7 @@ from activities.run_status import UnopenedError
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from hotline.recovery.histories import chains
 from hotline.recovery.rebuild import rebuild
 from hotline.recovery.rebuild_workflows import RUNS, STARTED, NotRebuiltError

@@ -13,7 +13,7 @@ from domain.case.actions.refuse import Refuse
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
-from domain.incident.actions.inform import Inform
+from domain.incident.actions import Inform
 from hotline.recovery import verify as module
 from hotline.recovery.verify import Verified, verify
 from tests.support.causes import declare, linked

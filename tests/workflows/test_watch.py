@@ -15,7 +15,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import incident_id
-from domain.incident.actions.dismiss import Dismiss
+from domain.incident.actions import Dismiss
 from domain.shared.numbers import days_around, incident_number_of, local_day
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import reading

@@ -27,7 +27,7 @@ from api.incidents.answers import Candidate, IncidentItem
 from api.people import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.responses import Page, timeline_item
-from domain.assessment.actions import object_
+from domain.assessment.actions import OBJECT
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.state import Computation, Exclusion, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
@@ -43,7 +43,7 @@ from domain.case.views import view_case
 from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Terms
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident
-from domain.incident.actions import confirm
+from domain.incident.actions import CONFIRM
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState, Opening, Scope
 from domain.kit.event import Command
@@ -151,7 +151,7 @@ def _of_incident() -> dict[str, Any]:
     since = NOON - timedelta(hours=2)
     opening = Opening(number=INCIDENT_NUMBER, at=NOON, title="water_quality · west", scope=scope, since=since, calls=11)
     incident, suspected = Incident.open(opening)
-    body = confirm.ACTION.example
+    body = CONFIRM.example
     incident.apply(Command(actor=dispatcher, body=body), NOON)
     counts = {"registered": 40, "dispatched": 2}
     case, _ = Case.register(REGISTRATION)
@@ -194,7 +194,7 @@ def _of_assessment() -> dict[str, Any]:
     month.computed = Computation(serial=1, as_of=month.opened_at, digest="0" * 64, entries=11, results=())
     case = CountedCase(NUMBER, 7, NOON, counts=False, amount=None, excluded=None)
     facts = {"id": 1, "raised_by": "10023", "raised_at": until, "due_at": until + timedelta(days=3)}
-    objection = ObjectionItem.of(month.number, Objection.taken_from(object_.ACTION.example, **facts))
+    objection = ObjectionItem.of(month.number, Objection.taken_from(OBJECT.example, **facts))
     [inspection] = InspectionItem.all_of(month)
     return {
         "MonthPage": _page(MonthSummary.of(month, AGENT)),

@@ -29,7 +29,7 @@ class AssessmentOutcome(EntityOutcome):
 
 
 def search_attributes(month: Assessment) -> keys.Values:
-    """Return the search attributes of an assessment; the next time that ends is its due time."""
+    """Take the next time that ends as the due time."""
     ends = [limit.ends_at for limit in month.limits]
     return {keys.STATE: month.state.value, keys.NEXT_DUE_AT: min(ends, default=None)}
 
@@ -39,8 +39,7 @@ MOST_ROWS = 60
 
 
 def details(month: Assessment, names: CatalogueNames) -> str:
-    zone = names.timezone
-    computed = month.computed
+    zone, computed = names.timezone, month.computed
     rows = {
         "状态 | State": f"{month.state.zh} {month.state.value}",
         f"公示时间 ({zone}) | Published": local(month.published_at, zone),

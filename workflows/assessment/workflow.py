@@ -13,8 +13,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.assessments import AssessmentActivities
-    from domain.assessment.actions.decide_objection import DecideObjection
-    from domain.assessment.actions.inspect import Inspect
+    from domain.assessment.actions import DecideObjection, Inspect
     from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample
     from domain.assessment.state import AssessmentEvent, AssessmentState
     from domain.kit.event import Command
@@ -63,7 +62,7 @@ class AssessmentWorkflow(PublishingWorkflow):
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
-        """Return what is to be done for the figures next; None while people act."""
+        """None while people act; the figures need nothing then."""
         month = self._month
         if month.must_draw:
             return self._draw()

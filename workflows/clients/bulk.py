@@ -17,14 +17,14 @@ from workflows.kit.entity import LOWEST
 
 
 def handover_workflow_id(handover_id: str) -> str:
-    """Return the workflow id of a handover, whose id is the key of the request."""
+    """Its own id is the key of the request."""
     return f"{HANDOVER}{handover_id}"
 
 
 async def start_handover(
     client: Client, task_queue: str, start: HandoverStart, request: Request
 ) -> WorkflowHandle[Any, HandoverProgress]:
-    """Start the handover, or find it if it was started before. Raises what the client raises."""
+    """Find it if it was started before. Raises what the client raises."""
     handover = start.progress.handover
     await start_once(
         client,

@@ -75,10 +75,7 @@ def incident_options(incident: Incident, names: CatalogueNames) -> dict[str, Any
 
 
 async def find_incident(client: Client, request: Request, *days: date) -> str | None:
-    """Return the number of the incident that this request started on one of these days; None if it started none.
-
-    Raises KeyReusedError, and what the client raises.
-    """
+    """None if the request started none on one of these days. Raises KeyReusedError, and what the client raises."""
     for day in days:
         if number := await find_started(client, request, _numbers(day, request), incident_id):
             return number
@@ -94,5 +91,5 @@ def _numbered(opening: Opening, number: str) -> tuple[Incident, IncidentEvent]:
 
 
 def suspected_by(service: str, district: str, ended_at: datetime | None) -> str:
-    """Return the key of a suspicion: the same until an incident of this cause has ended, or is narrowed."""
+    """Key of a suspicion: the same until an incident of this cause has ended, or is narrowed."""
     return f"{service}/{district}/{ended_at.isoformat() if ended_at else ''}"

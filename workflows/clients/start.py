@@ -73,7 +73,7 @@ async def warn_of_other(client: Client, request: Request, workflow_id: str, task
 
 
 async def request_of(found: WorkflowExecution) -> Request:
-    """Return the request that started this run; one with an empty key if the memo has none."""
+    """With an empty key if the memo has none."""
     # Of somebody else, or sealed with a key that this process does not have.
     with suppress(UndecidedError, ValidationError):
         request: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
@@ -84,10 +84,10 @@ async def request_of(found: WorkflowExecution) -> Request:
 async def find_started(
     client: Client, request: Request, numbers: Iterable[str], workflow_id: Callable[[str], str]
 ) -> str | None:
-    """Return the number that this request has started a workflow under; None if it has started none.
+    """None if this request has started a workflow under none of the numbers.
 
-    `numbers` are the candidates that its key leads to, in the order in which they are tried. Raises KeyReusedError,
-    and what the client raises.
+    `numbers` are the candidates that its key leads to, in the order in which they are tried. Raises KeyReusedError, and
+    what the client raises.
     """
     for number in numbers:
         one = workflow_id(number)

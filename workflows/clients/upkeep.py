@@ -98,10 +98,7 @@ log = logging.getLogger("hotline.worker")
 
 
 async def installation_of(client: Client) -> str | None:
-    """Return the id of the installation that this Temporal belongs to; None if it has none.
-
-    Raises RPCError, and RuntimeError or ValueError if it has something else.
-    """
+    """None if it has none. Raises RPCError, and RuntimeError or ValueError if it has something else."""
     found = (await _first_memo(client) or {}).get(singletons.MEMO)
     return str(_IN_CLEAR.from_payload(found)) if found else None
 
@@ -129,14 +126,13 @@ async def start_ended(client: Client, task_queue: str) -> None:
 
 
 async def _first_memo(client: Client) -> Mapping[str, Payload] | None:
-    """Return the memo with the id of the installation, from the history: its description may be undecodable."""
-    events = client.get_workflow_handle(INSTALLATION.id).fetch_history_events(page_size=1)
-    first = await if_found(anext(events))
+    """Memo with the id of the installation, from the history: its description may be undecodable."""
+    first = await if_found(anext(client.get_workflow_handle(INSTALLATION.id).fetch_history_events(page_size=1)))
     return first.workflow_execution_started_event_attributes.memo.fields if first else None
 
 
 async def _stuck(client: Client, singleton: Singleton, task_queue: str) -> tuple[str, str | None] | None:
-    """Return why the workflow does not go on, empty if it has ended, and the run to terminate; None if it goes on."""
+    """Reason why the workflow does not go on, empty if it has ended, and the run to terminate; None if it goes on."""
     try:
         seen = await describe_run(client, singleton.id)
     except UndecodableError:
@@ -171,7 +167,7 @@ def log_failures(what: str) -> Iterator[None]:
 
 
 async def last_report(client: Client) -> ReconcilerReport | None:
-    """Return the last report of the reconciler; None if it has made none, or does not run. Raises RPCError."""
+    """None if the reconciler has made none, or does not run. Raises RPCError."""
     if (seen := await describe_run(client, RECONCILER.id)) is None:
         return None
     converter = client.data_converter.with_context(
@@ -230,7 +226,7 @@ async def ensure_schedule(client: Client, task_queue: str, time_zone: str) -> bo
 
 
 async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse | None:
-    """Return what Temporal has of the Schedule, if anything: its client cannot read all that somebody may set.
+    """None if Temporal has none. The client cannot read all that somebody may set.
 
     Raises RPCError, after `ANSWER_TIMEOUT` as well: Temporal waits for half a minute if a foreign workflow has the id.
     """
@@ -239,7 +235,7 @@ async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse
 
 
 def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:
-    """Return the Schedule in the form in which Temporal tells it."""
+    """In the form in which Temporal tells it."""
     time = {"second": (0, 0), "minute": (MINUTE, MINUTE), "hour": (HOUR, HOUR)}
     any_day = {"dayOfMonth": (1, 31), "month": (1, 12), "dayOfWeek": (0, 6)}
     calendar = {name: [{"start": first, "end": last, "step": 1}] for name, (first, last) in (time | any_day).items()}
@@ -261,7 +257,7 @@ _KINDS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_A
 
 
 async def describe_queue(client: Client, task_queue: str) -> list[temporal.DescribeTaskQueueResponse]:
-    """Return what Temporal tells of the workflow tasks and of the activities of a queue. Raises RPCError."""
+    """Workflow tasks and activities each have one. Raises RPCError."""
     of_it: dict[str, Any] = {"namespace": client.namespace, "task_queue": TaskQueue(name=task_queue)}
     of_it["report_config"] = True
     asked = [temporal.DescribeTaskQueueRequest(**of_it, task_queue_type=kind) for kind in _KINDS]
@@ -269,7 +265,7 @@ async def describe_queue(client: Client, task_queue: str) -> list[temporal.Descr
 
 
 def deployments_in(found: list[temporal.DescribeTaskQueueResponse]) -> list[str]:
-    """Return the worker deployments that tasks, or a part of them, go to in place of the service's workers."""
+    """Worker deployments that tasks, or a part of them, go to in place of the service's workers."""
     versions = [each.versioning_info for each in found]
     named = [(each.current_deployment_version, each.ramping_deployment_version) for each in versions]
     return sorted({each.deployment_name for both in named for each in both if each.deployment_name})

@@ -48,12 +48,12 @@ FLAG_ZH = {
 
 
 def person(case: CaseState, person_id: str | None) -> str:
-    """Return the name of a person of the case; a dash for None."""
+    """Name of a person of the case; a dash for None."""
     return plain(case.name_of(person_id))
 
 
 def department(case: CaseState, code: str | None) -> str:
-    """Return a department with both names and its code; a dash for None."""
+    """With both names and its code; a dash for None."""
     if code is None:
         return "-"
     unit = case.terms.unit(code)
@@ -61,14 +61,14 @@ def department(case: CaseState, code: str | None) -> str:
 
 
 def district(code: str | None, names: WorkerNames) -> str:
-    """Return a district with both names, if they are known, and its code; a dash for None."""
+    """With both names, if they are known, and its code; a dash for None."""
     if code is None:
         return "-"
     return f"{plain(names.districts[code])} `{code}`" if code in names.districts else f"`{code}`"
 
 
 def recipient(case: CaseState, address: str) -> str:
-    """Return the recipient of a notification, `role` or `role:name`, in words."""
+    """In words; `address` is `role` or `role:name`."""
     role, _, name = address.partition(":")
     zh = Role(role).zh if role in [*Role] else _POSTS.get(role, "")
     who = department(case, name) if role == "department" else person(case, name)
@@ -76,7 +76,7 @@ def recipient(case: CaseState, address: str) -> str:
 
 
 def flags(names: Iterable[str]) -> str:
-    """Return flags with their Chinese names; a dash for none."""
+    """With their Chinese names; a dash for none."""
     return ", ".join(f"{FLAG_ZH[name]} {name}" if name in FLAG_ZH else name for name in names) or "-"
 
 
@@ -100,10 +100,6 @@ def _yes_or_no(_: CaseState, yes: bool) -> str:
     return "是 yes" if yes else "否 no"
 
 
-def _instant(case: CaseState, at: datetime) -> str:
-    return local(at, case.calendar.timezone)
-
-
 _IN_WORDS: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "clock": ("时限 promise", lambda _, name: f"{CLOCK_ZH.get(name, '')} {name}".strip()),
     "percent": ("已用 used", lambda _, percent: f"{percent} %"),
@@ -125,7 +121,7 @@ _IN_WORDS: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "message": ("答复 replied", _text),
     "reason": ("原因 reason", _text),
     "ground": ("理由 ground", _text),
-    "wake_at": ("恢复时间 wakes at", _instant),
+    "wake_at": ("恢复时间 wakes at", lambda case, at: local(at, case.calendar.timezone)),
     "incident": ("事件 incident", _text),
     "key": ("收件人 recipient", lambda case, key: recipient(case, recipient_of(key))),
     "channel": ("渠道 channel", _text),
@@ -137,7 +133,7 @@ the caller, the terms."""
 
 
 def lines(recent: Iterable[str | Event], case: CaseState) -> list[str]:
-    """Return the entries of a timeline as lines; of an earlier run, they are lines already."""
+    """Entries of an earlier run are lines already."""
     return [entry if isinstance(entry, str) else timeline_line(entry, case) for entry in recent]
 
 
@@ -150,7 +146,7 @@ def facts_in_words(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(
 
 
 def timeline_line(event: Event, case: CaseState) -> str:
-    """Return an event of the case as one line: when, what, who, the state it led to, and its facts."""
+    """On one line: when, what, who, the state it led to, and its facts."""
     kind = CASE_KINDS[event.action]
     actor = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
     facts = "".join(f"; {fact}" for fact in facts_in_words(event.data, case))
@@ -162,7 +158,7 @@ _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused
 
 
 def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names: WorkerNames) -> str:
-    """Return the details of a case at `at` as Markdown, with the recent entries of its timeline, the oldest first.
+    """As Markdown, with the recent entries of its timeline, the oldest first.
 
     They hold what people wrote, and no field of the caller. They are as of the last change, so they name no ages.
     """
@@ -190,7 +186,7 @@ def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names:
 
 
 def _section(heading: str, lines: Iterable[str]) -> list[str]:
-    """Return a section, or nothing if it has no lines."""
+    """Nothing if it has no lines."""
     return [f"### {heading}", *shown, ""] if (shown := [*lines]) else []
 
 
@@ -254,8 +250,7 @@ def _undecided(case: CaseState) -> Iterable[str]:
         amount = _money(asked.amount, currency)
         yield f"- **待批 waits** · {plain(asked.subject)} · {amount}{_why(asked.grounds)}{turn}{due}"
     if owed := case.undecided_credits:
-        total = sum(one.amount for one in owed)
-        yield f"- **待批 waits** · 补偿 credits: {len(owed)} · {_money(total, currency)}"
+        yield f"- **待批 waits** · 补偿 credits: {len(owed)} · {_money(sum(one.amount for one in owed), currency)}"
         notes = dict.fromkeys((one.name, one.note) for one in owed if one.note)
         yield from (f"- **核对 check** · {plain(name)}: {plain(note)}" for name, note in notes)
 
@@ -312,7 +307,7 @@ def promises(case: CaseState) -> list[str]:
 
 
 def _item(case: CaseState, clock: Clock) -> str:
-    """Return a clock; one of an earlier cycle without its reason."""
+    """Clock on one line; one of an earlier cycle without its reason."""
     of_part = f" ({department(case, case.parts[clock.part - 1].department)})" if clock.part else ""
     earlier = f"第 {clock.cycle} 轮 cycle {clock.cycle} · " if clock.cycle != case.cycle else ""
     name = f"{earlier}**{CLOCK_ZH[clock.name]} {clock.name}**{of_part}"
@@ -323,7 +318,7 @@ def _item(case: CaseState, clock: Clock) -> str:
 
 
 def reason(case: CaseState, clock: Clock) -> str:
-    """Return why the promise is due then: budget, calendar, extension, start, what is used, and pauses."""
+    """Explain the due time: budget, calendar, extension, start, what is used, and pauses."""
     zone = case.calendar.timezone
     phrases = [f"限 limit {_amount(case, clock, clock.budget_seconds)}", _CALENDAR[clock.calendar]]
     promise = next((each for each in case.terms.promises if each.name == clock.name), None)

@@ -26,7 +26,7 @@ class ComplaintStart(EntityStart):
 
 
 def summary(case: CaseState) -> str:
-    """Return one line for the list of workflows, without personal data."""
+    """One line for the list of workflows, without personal data."""
     terms = case.terms
     where = case.intake.location.district or "-"
     return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {case.number}"
@@ -50,10 +50,7 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
 
 
 def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: Mapping[str, Done]) -> ComplaintStart:
-    """Return the start message of a case all of whose events are in SQL. `seen` are the keys that it is to know.
-
-    The case tells its incident again that it belongs to it, unless the incident has settled it.
-    """
+    """All events of the case are in SQL; an incident that has not settled it is told again that it belongs to it."""
     return ComplaintStart(
         source=case,
         seen=dict(seen),

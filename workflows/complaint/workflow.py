@@ -139,7 +139,7 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.update(name=SETTLE, description="内部 Internal: The incident of the case has ended. 随事件办结")
     def settle(self, settlement: Settlement) -> Settled:
-        """Return the outcome: `settled`, `kept` or `over`, and the batch for the incident to write."""
+        """`settled`, `kept` or `over`, and the batch for the incident to write."""
         self._acknowledge(settlement.acknowledged)
         self._note(*self._case.settle(settlement, workflow.now()))
         return Settled(outcome=outcome(self._case, settlement.incident), batch=self._batch_for_sender())
@@ -182,7 +182,7 @@ class ComplaintWorkflow(EntityWorkflow):
         return ProjectionBatch.of(self._case, self._outbox, self._changed_at, self._changes.get(since))
 
     def _batch_for_sender(self) -> ProjectionBatch | None:
-        """Return the outbox for the sender of the update to write; None if SQL is known to have everything."""
+        """None if SQL is known to have everything."""
         if not self._outbox:
             return None
         self._sender_version = self._case.version

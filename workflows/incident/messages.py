@@ -40,7 +40,7 @@ class IncidentOutcome(EntityOutcome):
 
 
 def search_attributes(incident: Incident) -> keys.Values:
-    """Return the search attributes of an incident; the first service and district stand for its scope."""
+    """Let the first service and district stand for the scope."""
     return {
         keys.STATE: incident.state.value,
         keys.SERVICE: incident.scope.services[0],
@@ -51,7 +51,7 @@ def search_attributes(incident: Incident) -> keys.Values:
 
 
 def scope_in_words(incident: Incident, names: CatalogueNames, written: Callable[[str], str] = str) -> str:
-    """Return the services and places of an incident; `written` returns words of people as they are to be shown."""
+    """`written` returns words of people as they are to be shown."""
     return "; ".join(_in_words(each, names, written) for each in incident.scope.each)
 
 

@@ -18,8 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.incidents import BATCH, LINKED, IncidentActivities, IncidentMessages
     from activities.names import ABSORB
     from domain.case.actions.link_incident import OVER
-    from domain.incident.actions import confirm, declare
-    from domain.incident.actions.confirm import Confirmed
+    from domain.incident.actions import CONFIRM, DECLARE, Confirmed
     from domain.incident.incident import (
         ABSORPTION,
         Absorbed,
@@ -55,7 +54,7 @@ MOST_IN_SIGNAL = 1000
 """Numbers that one signal names at most: a worker tells an incident of at most 100 cases at a time (the SDK's limit of
 local activities). Somebody else's signal alone must leave room for those."""
 
-_WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
+_WIDENING = (DECLARE.name, CONFIRM.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
 NO_CASES = CaseNumbers(())
 _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
@@ -152,7 +151,7 @@ class IncidentWorkflow(PublishingWorkflow):
             self._begin(_CASES, step)
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
-        """Return the next step to the end; the last one comes when nothing can bring another case."""
+        """Next step to the end; the last one comes when nothing can bring another case."""
         incident = self._incident
         if incident.state is IncidentState.MERGING and not self._absorbed:
             return self._merge_into_other()

@@ -91,7 +91,7 @@ def is_long() -> bool:
 
 
 def describe(action: AnyAction) -> str:
-    """Return what the list of updates in the Temporal UI shows of an action: what it does, and what to send."""
+    """Say what an action does, and what to send, for the list of updates in the Temporal UI."""
     return f"{action.zh}: {action.description} 示例 Example: {example(action)}"
 
 
@@ -154,15 +154,15 @@ class EntityWorkflow:
 
     @abstractmethod
     def details(self, names: WorkerNames) -> str:
-        """Return the details of the entity as Markdown."""
+        """As Markdown."""
 
     @abstractmethod
     def _outcome(self, done: Done, actor: Actor | None) -> BaseModel:
-        """Return what was done, and the entity as `actor` sees it."""
+        """With the entity as `actor` sees it."""
 
     @abstractmethod
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
-        """Return the answer to an update: the outcome, with the batch that its sender writes."""
+        """Outcome, with the batch that its sender writes."""
 
     @abstractmethod
     def _carried_over(self) -> EntityStart: ...
@@ -184,7 +184,7 @@ class EntityWorkflow:
             raise self._refusal(changed)
 
     def _version_refusal(self, command: Command[Any]) -> Refused | None:
-        """Return the refusal of a command that is for other versions; None if it is for this one, or for any."""
+        """None if the command is for this version, or for any."""
         if command.if_versions is None or self._entity.version in command.if_versions:
             return None
         own = self._entity.version
@@ -229,7 +229,7 @@ class EntityWorkflow:
 
     @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
     def done(self, key: str, actor: Actor) -> BaseModel | None:
-        """Return the outcome of the command with this key, with the entity as it is now; None if there was none."""
+        """None if no command had this key; the entity is as it is now."""
         done = self._seen.get(key)
         return self._outcome(done, actor) if done else None
 
@@ -316,7 +316,6 @@ class EntityWorkflow:
         """Take a signal of a name that the service does not give: the SDK would keep it, and wake nothing."""
 
     def _may_continue(self) -> bool:
-        """Return True if the next run may begin."""
         return self._idle()
 
     def _is_to_continue(self) -> bool:

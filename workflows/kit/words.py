@@ -51,7 +51,7 @@ class WorkerNames(NamedTuple):
 
 
 def plain(text: str | None, longest: int = LONGEST_TEXT) -> str:
-    """Return what people wrote on one line, without effect as Markdown; a dash for nothing."""
+    """On one line, without effect as Markdown; a dash for nothing."""
     if not text:
         return "-"
     line = _SPACE.sub(" ", text).strip()
@@ -59,19 +59,19 @@ def plain(text: str | None, longest: int = LONGEST_TEXT) -> str:
 
 
 def markdown(lines: Iterable[str]) -> str:
-    """Return the lines as Markdown for the UI, which draws tables without space between the columns."""
+    """For the UI, which draws tables without space between the columns."""
     # Markdown does not trim this space.
     text = "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
     return text if len(text) <= LONGEST_DETAILS else f"{text[: LONGEST_DETAILS - 1]}…"
 
 
 def local(at: datetime | None, zone: str = USUAL_ZONE) -> str:
-    """Return an instant to the minute, as clocks show it in this zone; a dash for None."""
+    """To the minute, as clocks show it in this zone; a dash for None."""
     return f"{on_the_wall(at, zone):%Y-%m-%d %H:%M}" if at else "-"
 
 
 def duration(seconds: float, day_seconds: int, day: str = "天 d") -> str:
-    """Return a time in its largest unit; `day_seconds` is the length of what is called a day."""
+    """In its largest unit; `day_seconds` is the length of what is called a day."""
     for size, unit in ((day_seconds, day), (3600, "小时 h"), (60, "分钟 min")):
         if seconds >= size:
             return f"{round(seconds / size, 1):g} {unit}"

@@ -84,7 +84,7 @@ class AppriseSender:
         return asyncio.wrap_future(outcome)
 
     def _service(self) -> NotifyBase:
-        """Return a new service: one that is kept pauses for seconds between two notifications."""
+        """Make a new one each time: one that is kept pauses for seconds between two notifications."""
         asset = AppriseAsset(storage_mode=PersistentStoreMode.MEMORY, http_redirects=False)
         service = Apprise.instantiate(self._url, asset=asset)
         assert service is not None  # noqa: S101 - AppriseConfig checks the address
@@ -94,7 +94,7 @@ class AppriseSender:
 
 
 def _hosts(service: NotifyBase) -> list[str]:
-    """Return the host that the address names; none for a service that has its own: its address begins with a token."""
+    """Empty for a service that has its own host: its address begins with a token."""
     templates: Sequence[str] = service.templates
     if not any("{host}" in template for template in templates):
         return []

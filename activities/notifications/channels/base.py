@@ -79,7 +79,7 @@ def _meant_by(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6
 
 
 async def check_resolved(host: str) -> tuple[str, ...]:
-    """Return the host's addresses. Raises ForbiddenAddressError, also if one of several is such a one, and OSError."""
+    """Raise ForbiddenAddressError, also if one of several addresses is such a one, and OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = tuple(str(address) for *_, (address, *_) in found)
     for address in addresses:
@@ -185,13 +185,10 @@ class Channel(Protocol):
     """A way to deliver notifications."""
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-        """Deliver them; return the keys that failed, each with the reason. If it raises, all of them failed.
-
-        A reason is stored and shown to operators: it holds no personal data.
-        """
+        """Keys that failed, each with a reason for operators, without personal data. If it raises, all failed."""
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
-        """Return those of the keys that this channel knows to be delivered. Called after a crash."""
+        """Keys that this channel knows to be delivered. Called after a crash."""
 
 
 class Resources(NamedTuple):
@@ -217,7 +214,7 @@ class ChannelConfig(ConfigTable, ABC):
 
     @abstractmethod
     def channel(self, name: str, resources: Resources) -> Channel:
-        """Return the channel of this table; `name` is the table's."""
+        """`name` is that of the table."""
 
 
 class DeliveryError(Exception):
@@ -255,7 +252,7 @@ class RemoteChannel:
         return {each.key: reason for each, reason in zip(deliveries, reasons, strict=True) if reason is not None}
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
-        """Return no key: a remote service cannot be asked. Deliveries in doubt are sent again, under the same id."""
+        """No remote service can be asked. Deliveries in doubt are sent again, under the same id."""
         logger.warning("%d notifications are sent again: the courier ended while they were under way", len(keys))
         return set()
 
@@ -291,5 +288,5 @@ async def post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], bo
 
 
 def message_id(*parts: str) -> str:
-    """Return an id for a header, the same at every try. It is a hash because keys may name staff."""
+    """For a header, the same at every try. It is a hash because keys may name staff."""
     return f"msg_{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:32]}"

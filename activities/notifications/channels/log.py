@@ -65,7 +65,7 @@ class LogChannel:
         return found
 
     def _written(self, file: BinaryIO, deliveries: Sequence[Delivery]) -> set[str]:
-        """Return the keys that are in the file already, as far as they can be."""
+        """Keys that are in the file already, as far as they can be."""
         keys = {delivery.key for delivery in deliveries}
         if self._seen is None:
             # Before the first reading nothing was in doubt; but a try that failed may have left its line.
@@ -89,7 +89,7 @@ class LogChannel:
 
 
 def _keys(file: BinaryIO, offset: int, among: set[str]) -> set[str]:
-    """Return those of the keys that are in the lines from `offset` on."""
+    """Read only the lines from `offset` on."""
     file.seek(offset)
     return {key for line in file if (key := from_json(line)["key"]) in among}
 

@@ -19,7 +19,7 @@ class Assign(PartBody):
         return Decision(Assigned.of(self, **self.facts_of_part(case)))
 
     def facts_of_part(self, work: CaseState | Part) -> dict[str, Any]:
-        """Return the assignee before, of the case or of a part. Raises Refused for the same one."""
+        """Assignee before, of the case or of the part. Raises Refused for the same one."""
         if self.assignee == work.assignee:
             raise Refused(SAME_ASSIGNEE, f"{work.assignee} works on it already.", ("another person of the department",))
         return {"previous_assignee": work.assignee}

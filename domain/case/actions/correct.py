@@ -70,7 +70,7 @@ class Correct(Reasoned):
         return Decision(Corrected.of(self, before=before, after=after, **more))
 
     def _terms(self, case: CaseState, in_force: "CatalogueTerms | None", service: str, district: str | None) -> Terms:
-        """Return the terms of the corrected case. Raises Refused if another service has come without its own."""
+        """Raise Refused if another service has come without its own terms."""
         if in_force and (in_force.terms.service_code, in_force.district) != (service, district):
             message = f"The case {case.number} was corrected meanwhile. Send it again."
             raise Refused(TERMS_NOT_SENT, message, ("the same request again",))
@@ -126,13 +126,13 @@ class Corrected(Reasoned):
 
     @property
     def changes_phone(self) -> bool:
-        """Return True if the caller's telephone is another one now, or none; the same written otherwise is no other."""
+        """True as well if it is removed; the same number written otherwise is no other."""
         before, after = self.before.caller, self.after.caller
         return before is not None and after is not None and not same_phone(before.phone, after.phone)
 
     @property
     def former_phone(self) -> str | None:
-        """Telephone that the caller had until now; None if it stays, or if there was none."""
+        """None if it stays, or if there was none."""
         return self.before.caller.phone if self.before.caller and self.changes_phone else None
 
     def evolve(self, case: CaseState, event: Event) -> None:
@@ -175,7 +175,7 @@ def merged(value: V, given: V | None) -> V:
 
 
 def _located(location: Location, given: Location | None) -> Location:
-    """Return the corrected location, without the coordinates of another address."""
+    """Coordinates of another address are dropped."""
     place = merged(location, given)
     if given is None or place.address == location.address or {"lat", "lng"} & given.model_fields_set:
         return place

@@ -118,10 +118,7 @@ def offers(case: CaseState, actor: Actor, at: datetime) -> bool:
 
 
 def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refused | None:
-    """Return the refusal for a person whose turn it is not. The administrator may decide in every role.
-
-    Once the time of the approver has lapsed, the deputy may decide as well.
-    """
+    """None for who may decide: the approver, the deputy once the time has lapsed, and the administrator."""
     if actor.role is Role.ADMIN:
         return None
     lapses_at = None

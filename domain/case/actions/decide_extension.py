@@ -21,8 +21,7 @@ class DecideExtension(ActionBody):
         if self.approved and clock and clock.missed_at:
             expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
             return NotPossible(EXTENSION_EXPIRED, f"{expired}; it can be rejected (approved: false)")
-        days = case.extension.working_days if case.extension else 0
-        return Decision(ExtensionDecided.of(self, working_days=days))
+        return Decision(ExtensionDecided.of(self, working_days=case.extension.working_days if case.extension else 0))
 
 
 class ExtensionDecided(DecideExtension):

@@ -67,10 +67,7 @@ def forbidden(case: CaseState, actor: Actor) -> Refused | None:
 
 
 def hand_to(case: CaseState, department: str, event: Event, assignee: str | None = None, *, anew: bool = True) -> None:
-    """Hand the case to a department, whose clocks start anew if another had it.
-
-    `anew`: the time in which it may be returned begins anew as well.
-    """
+    """Start its clocks anew if another had it; `anew`: so does the time in which it may be returned."""
     if anew:
         case.handed, case.dispatched_at = case.hands, event.at
     if case.department and department != case.department:

@@ -51,7 +51,7 @@ class Involved(Involve, OfDepartment):
 
 
 def _replaced(case: CaseState, department: str, takes_over: str | None) -> Part | None:
-    """Return the part that a new one replaces: the one named, or what the same department has returned."""
+    """Part that a new one replaces: the one named, or what the same department has returned."""
     part = case.part_of(takes_over or department)
     if part is None or part.state not in UNFINISHED:
         return None

@@ -82,7 +82,7 @@ def guard(case: CaseState, actor: Actor, *_: object) -> NotPossible | None:
 
 
 def unlinked(case: CaseState, ended: str | None) -> Linked | None:
-    """Return the data of taking the case out of an incident that had ended before it knew of the case.
+    """Take the case out of an incident that had ended before it knew of the case.
 
     None if the case is not linked to it (any more), or has been replied to without it.
     """
@@ -92,7 +92,7 @@ def unlinked(case: CaseState, ended: str | None) -> Linked | None:
 
 
 def own_matters(case: Progress) -> tuple[OwnMatter, ...]:
-    """Return the reasons why an incident does not take the case by itself; empty if it does."""
+    """Reasons why an incident does not take the case by itself; empty if it does."""
     matters = {
         OwnMatter.REWORK: case.cycle > 1,
         OwnMatter.SIGNED_FOR: case.signed_for or case.state not in UNSIGNED,
@@ -106,7 +106,7 @@ def own_matters(case: Progress) -> tuple[OwnMatter, ...]:
 
 
 def has_own_work(case: CaseState) -> bool:
-    """Return True if the case goes on with its department when its incident ends: somebody has worked on it."""
+    """Return True if somebody has worked on the case: it goes on with its department when its incident ends."""
     return case.needs_decision or not _OWN_WORK.isdisjoint(own_matters(case))
 
 
@@ -161,7 +161,7 @@ class Settled(BatchAnswer):
 
 
 def outcome(case: CaseState, incident: str) -> str:
-    """Return the result of this incident's settlement for the case. Asked again, it answers the same."""
+    """Asked again, the case answers the same for this incident."""
     if case.incident != incident:
         return OVER
     if case.settled:
@@ -172,7 +172,7 @@ def outcome(case: CaseState, incident: str) -> str:
 
 
 def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: bool) -> tuple[Action, Decision] | None:
-    """Return what happens next to bring the case to its reply; None if nothing is left to do.
+    """Next step that brings the case to its reply; None if nothing is left to do.
 
     `keeps` is set if the case had work of its own before the first step, as an arrival, a result, a part or an
     approval. It goes on with its department, and its owner is told why the others are done.
@@ -181,8 +181,7 @@ def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: b
     if case.settled or case.incident != incident or case.state not in BEFORE_REPLY:
         return None
     if keeps:
-        kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
-        return comment.ACTION, Decision(kept)
+        return comment.ACTION, Decision(comment.Commented(incident=incident, note=settlement.result, settled=KEPT))
     if case.state in resume.ACTION.sources:
         return resume.ACTION, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS)
     if not case.completed:

@@ -56,7 +56,7 @@ def open_cycle(case: CaseState, event: Event) -> None:
 
 
 def holders(case: CaseState, data: Registered) -> tuple[Holder, ...]:
-    """Return the person who is thanked, reached as the holder of a case is, by the id."""
+    """Person who is thanked, reached as the holder of a case is, by the id."""
     return tuple(each._replace(assignee=data.intake.thanked or each.assignee) for each in holders_of(case, data))
 
 

@@ -53,12 +53,11 @@ def open_turn(case: CaseState, at: datetime) -> None:
     who = case.approval.next_approver if case.approval else None
     if who is None:
         return
-    clock = case.new_clock(APPROVE, who, len(case.clocks) + 1)
-    case.clocks = (*case.clocks, clock.start(at))
+    case.clocks = (*case.clocks, case.new_clock(APPROVE, who, len(case.clocks) + 1).start(at))
 
 
 def _approved_before(case: CaseState) -> Decimal:
-    """Return what was approved on this case before, in its currency. A credit is owed anyway, and does not count."""
+    """In the currency of the case. A credit is owed anyway, and does not count."""
     counted = (
         decided.amount or ZERO
         for decided in case.decisions

@@ -26,8 +26,7 @@ class Withdraw(Reasoned):
             raise Refused(
                 CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor")
             )
-        withdrawn = Withdrawn.of(self, reopen_ends_at=case.window_ends_at(at), by_call=by_call)
-        return Decision(withdrawn, State.WITHDRAWN)
+        return Decision(Withdrawn.of(self, reopen_ends_at=case.window_ends_at(at), by_call=by_call), State.WITHDRAWN)
 
 
 class Withdrawn(Withdraw, MayEnd):

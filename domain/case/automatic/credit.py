@@ -62,7 +62,7 @@ class _Owed(NamedTuple):
 
 
 def next_due(case: CaseState) -> Due | None:
-    """Return the next credit that is still to be raised; None if none will be, if nothing changes."""
+    """Next credit that is still to be raised; None if none will be, if nothing changes."""
     owed: list[_Owed | None] = []
     for credit in case.terms.credits:
         if credit.finding:
@@ -104,8 +104,7 @@ def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Owed | N
     if finding.code != credit.finding or raised or before or amount is None or _exceeds(case, credit, amount):
         return None
     cause = {"finding": finding.code, "found": finding.serial}
-    data = partial(_credited, case, credit, amount, finding.found_at, 0, cause)
-    return _Owed(finding.found_at, finding.serial, data)
+    return _Owed(finding.found_at, finding.serial, partial(_credited, case, credit, amount, finding.found_at, 0, cause))
 
 
 def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Owed | None:

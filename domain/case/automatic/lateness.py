@@ -51,7 +51,7 @@ class Escalated(EventData):
 
 
 def next_escalation(case: CaseState) -> Due | None:
-    """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
+    """Of several that fall due together, that of the clock opened first; None without one."""
     ladder, calendar = case.terms.ladder, case.calendar
     ahead = [(*step, clock) for clock in case.clocks if (step := clock.next_escalation(ladder, calendar))]
     if not ahead:
@@ -147,7 +147,7 @@ class Criticised(Document):
 
 
 def next_document(case: CaseState, at: datetime | None = None) -> Due | None:
-    """Return the document that comes next; None if none does, or the countdown stands still.
+    """None if no document comes, or the countdown stands still.
 
     The deadline of a notice is counted from `at`, when it goes out; if that is not known, from when it falls due.
     """
@@ -181,7 +181,7 @@ def _document(case: CaseState, urging: Urging, falls_at: datetime, noticed_at: d
 
 
 def _late(case: CaseState) -> tuple[Addressee, ...]:
-    """Return the departments whose work is waited for; none while the case is with no department."""
+    """Departments whose work is waited for; none while the case is with no department."""
     if case.department is None or case.state is State.PENDING_REDISPATCH:
         return ()
     late = [(case.department, case.assignee)]
@@ -199,9 +199,8 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
 
 
 def _urged(_: CaseState, data: Document) -> tuple[Holder, ...]:
-    """Return all whose work is waited for; nobody stands for a case that no department has."""
-    late = tuple(Holder(each.department, each.assignee) for each in data.addressees)
-    return late or (Holder(),)
+    """All whose work is waited for; nobody stands for a case that no department has."""
+    return tuple(Holder(each.department, each.assignee) for each in data.addressees) or (Holder(),)
 
 
 def run_countdown(case: CaseState, at: datetime) -> None:
@@ -229,12 +228,12 @@ def start_countdown(serial: int, calendar: CalendarKind, seconds: float, since: 
 
 
 def criticism_seconds(case: CaseState) -> int:
-    """Return the working seconds from the notice to the criticism; 0 if the rules have none."""
+    """Working seconds from the notice to the criticism; 0 if the rules have none."""
     return case.terms.process.urging.criticism_days * case.calendar.day_seconds
 
 
 def _alongside(countdown: Clock, clock: Clock | None, at: datetime, calendar: WorkCalendar) -> Clock:
-    """Return the countdown as its promise goes: over, paused, or running as if it had never been stopped."""
+    """Let the countdown go as its promise does: over, paused, or running as if it had never been stopped."""
     if clock is None:
         return countdown.stop(at, calendar)
     countdown = countdown.reinstate()
@@ -262,7 +261,7 @@ CRITICISE = EventKind(
 
 
 def document_of(event: Event) -> Document:
-    """Return the contents of the document that went out with the event. Raises TypeError if none did."""
+    """Raise TypeError if no document went out with the event."""
     if not isinstance(event.data, Document):
         raise TypeError(f"an event {event.action} is no document; accepted: {', '.join(DOCUMENT_KINDS)}")
     return event.data

@@ -59,14 +59,14 @@ def check(before: CaseState, after: CaseState) -> None:
 
 
 def faults(error: ValidationError) -> str:
-    """Return the fields that break a constraint, and which one. No value is quoted: it may be personal."""
+    """Fields that break a constraint, and which one. No value is quoted: it may be personal."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     named = (f"{error.title}.{'.'.join(map(str, fault['loc']))}: {fault['type']}" for fault in found)
     return "; ".join(dict.fromkeys(named))
 
 
 def _models(value: object, known: set[int]) -> Iterator[BaseModel]:
-    """Yield the models in a value, those within others as well; none whose id is known."""
+    """Yield those within others as well, but none whose id is known."""
     if isinstance(value, tuple):
         for each in value:
             yield from _models(each, known)
