@@ -42,24 +42,24 @@ class Actions(ABC, Generic[OutcomeT]):
         """Check what the entity cannot know. Raises ProblemError and UnknownCode."""
 
     async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:  # noqa: ARG002 - for subclasses
-        """Return the body with what the entity cannot look up. Raises ProblemError and UnknownCode."""
+        """Add what the entity cannot look up. Raises ProblemError and UnknownCode."""
         return body
 
     async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:  # noqa: ARG002 - for subclasses
-        """Return the refusal for a person who may not do this to the entity; None if they may, or if unknown."""
+        """None if the person may do this to the entity, or if that is unknown."""
         return None
 
     async def lock(self, name: str, number: str, actor: Actor) -> ActionLock:  # noqa: ARG002 - for those that count
-        """Return what is held while an action is done if its check counts what was done before."""
+        """Lock to hold while an action is done, if its check counts what was done before."""
         return nullcontext()
 
     @abstractmethod
     async def gone(self, number: str, name: str, actor: Actor) -> ProblemError:
-        """Return the reason why no workflow took an action."""
+        """Reason why no workflow took the action."""
 
     @abstractmethod
     async def answer(self, number: str, outcome: OutcomeT, actor: Actor) -> tuple[Versioned, bool]:
-        """Return the entity as it is now, and True if lists show it."""
+        """Entity as it is now, and True if lists show it."""
 
     async def act(
         self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str, if_match: str | None
@@ -134,7 +134,7 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
 
 
 def operation_id(action: str, noun: str) -> str:
-    """Return the id of an action's operation, which reads alone: `complete_complaint`, `decide_credit_of_complaint`."""
+    """Id that reads alone: `complete_complaint`, `decide_credit_of_complaint`."""
     _, _, rest = action.partition("_")
     return f"{action}_of_{noun}" if rest and not _PARTICLES.fullmatch(rest) else f"{action}_{noun}"
 
@@ -189,5 +189,4 @@ def _description(action: AnyAction, states: type[NamedCode]) -> str:
     sources = ", ".join(text for state, text in named.items() if state in action.sources)
     targets = ", ".join(named[state] for state in action.targets) or "the same state 状态不变"
     roles = ", ".join(f"{role.zh} `{role}`" for role in Role if role in action.roles)
-    facts = f"* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"
-    return f"{action.description}\n\n{facts}"
+    return f"{action.description}\n\n* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"

@@ -152,7 +152,7 @@ class Backend:
         return self.clock()
 
     def _code(self, kind: CodeKind, given: str) -> str:
-        """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
+        """Take codes of earlier catalogues too, since cases of that time carry them.
 
         If a code must be in force, the route checks that. Raises UnknownCode.
         """
@@ -214,8 +214,7 @@ class Backend:
         assessments = AssessmentClient(*temporal, actions)
         self.cases = cases = Cases(reader, complaints, self.projection, clock)
         self.recognition = recognition = Recognition(reader, complaints, self.projection)
-        backlog = Backlog(client, settings.task_queue)
-        self.intake = IntakeService(complaints, self, backlog, recognition)
+        self.intake = IntakeService(complaints, self, Backlog(client, settings.task_queue), recognition)
         texts_callers = load_channels(settings.channels).texts_callers
         self.complaint_actions = ComplaintActions(complaints, self, cases, incidents, recognition, texts_callers)
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
@@ -244,7 +243,7 @@ class Backend:
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """Return the application; it closes the backend when the server ends."""
+    """Have the application close the backend when the server ends."""
     settings, larger = backend.settings, {**calls.LARGER_BODIES, **reading.LARGER_BODIES}
     middleware = [
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),

@@ -121,10 +121,9 @@ class NewCall(Value):
             raise PydanticCustomError("unknown-agent", "{reason}", facts) from None
 
     def call(self, is_known: Callable[[str], bool]) -> Call:
-        """Return the call as it is kept; its telephone system knows who waited, and when an agent answered."""
+        """`is_known` tells if the directory has somebody with an id."""
         facts = dict(self)
-        asked = facts.pop("asked_call_back")
-        asked_at = (self.ended_at or self.started_at) if asked else None
+        asked_at = (self.ended_at or self.started_at) if facts.pop("asked_call_back") else None
         return Call(**facts, asked_at=asked_at, agent_known=self.agent is None or is_known(self.agent))
 
 
@@ -135,8 +134,7 @@ class NewCalls(Value):
 
 
 def _one_or_several(value: Any, _: Callable[[Any], Any]) -> NewCall | NewCalls:  # noqa: ANN401 - whatever was sent
-    several = isinstance(value, dict) and "items" in value
-    model: type[NewCall | NewCalls] = NewCalls if several else NewCall
+    model: type[NewCall | NewCalls] = NewCalls if isinstance(value, dict) and "items" in value else NewCall
     return model.model_validate(value, context=CONTEXT.get())
 
 
@@ -183,7 +181,7 @@ class CallItem(BaseModel):
 
     @classmethod
     def of(cls, linked: stored.LinkedCall, reader: Actor, read_by: Case | None = None) -> Self:
-        """Return a call as the reader may see it; `read_by` is the case by which it is read, if it is by one."""
+        """`read_by` is the case by which the call is read, if it is by one."""
         call, complaints = linked
         if read_by and reads_one_department(reader):
             complaints = (read_by.number,)
@@ -295,8 +293,7 @@ async def report_calls(
     """
     given = [body] if isinstance(body, NewCall) else body.items
     calls = [each.call(lambda agent: people.get(agent) is not None) for each in given]
-    area_code = catalogue.area_code
-    kept = await writer.write(lambda sql: stored.save_calls(sql, calls, area_code, now))
+    kept = await writer.write(lambda sql: stored.save_calls(sql, calls, catalogue.area_code, now))
     return KeptCalls(**kept._asdict())
 
 
@@ -312,8 +309,7 @@ async def list_calls(
     period(("from", wanted.since), ("to", wanted.until))
     agent = person(finder, wanted.agent, actor)
     filters = stored.CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
-    area_code = catalogue.area_code
-    page = await reader.ask(stored.linked_calls, filters, wanted.cursor, wanted.limit, area_code)
+    page = await reader.ask(stored.linked_calls, filters, wanted.cursor, wanted.limit, catalogue.area_code)
     return Page[CallItem](items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
 
 
@@ -353,8 +349,7 @@ async def list_callers_to_call_back(
     Those that are done come the other way round: the newest first.
     """
     page = await reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
-    items = [CallBackItem.of(each, now) for each in page.items]
-    return Page[CallBackItem](items=items, next_cursor=page.next_cursor)
+    return Page[CallBackItem](items=[CallBackItem.of(each, now) for each in page.items], next_cursor=page.next_cursor)
 
 
 @router.post(

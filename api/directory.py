@@ -81,7 +81,7 @@ class People:
         await self._note_used()
 
     async def verify(self, key_id: str, secret: str, before_read: Callable[[], None]) -> tuple[Actor, ApiKey] | None:
-        """Return who acts with this key, and the key; None if unknown, wrong, expired or revoked.
+        """None if the key is unknown, wrong, expired or revoked; else who acts with it, and the key.
 
         `before_read` is called before SQL is asked for a key that is not known, and may raise. Raises ProblemError if
         SQL does not answer then.
@@ -102,7 +102,7 @@ class People:
         return self._directory or Directory()
 
     def get(self, person_id: str) -> Member | None:
-        """Return the person with this id, whatever its case and width, also one who has left; None if there is none."""
+        """Find by id, whatever its case and width, also one who has left."""
         return self._people.get(folded(person_id))
 
     async def _watch(self) -> None:
@@ -125,7 +125,7 @@ class People:
                 raise sql_unavailable("SQL does not answer, and this API key is not known without it.")
 
     def _read(self) -> asyncio.Task[bool]:
-        """Return the read that is under way, or else begin one."""
+        """Join the read that is under way, or else begin one."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_once())
         return self._reading
@@ -209,31 +209,31 @@ class PersonFinder:
     takes_unknown: bool
 
     def first_owner(self, text: str) -> FoundPerson:
-        """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
+        """Owner whom an administrator names at a registration. Raises ProblemError 422."""
         return self._find("owner", text, takes_unknown=self.takes_unknown)
 
     def new_owner(self, text: str) -> FoundPerson:
-        """Return the person of no crew who is to own cases. Raises ProblemError 422."""
+        """Accept only a person of no crew. Raises ProblemError 422."""
         return self._find("owner", text, takes_unknown=False)
 
     def former_owner(self, text: str) -> FoundPerson:
-        """Return the person who owns cases, also one who has left, or else the text."""
+        """Also one who has left; the text itself if it names nobody."""
         person = self.people.get(text)
         return _named(person) if person else self.known(text)
 
     def agent(self, text: str) -> FoundPerson:
-        """Return the person who answered a call, also one who has left, by the id. Raises ProblemError 422."""
+        """Also one who has left, by the id. Raises ProblemError 422."""
         if person := self.people.get(text):
             return _named(person)
         return self._find("agent", text, takes_unknown=self.takes_unknown)
 
     def known(self, text: str) -> FoundPerson:
-        """Return the one person of this id or name, or else the text."""
+        """Take the text itself, unless exactly one person has this id or name."""
         found = self.people.directory.named(text)
         return _named(found[0]) if len(found) == 1 else FoundPerson(text)
 
     def resolved(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
-        """Return the body with ids in place of names, and the names by id. Raises ProblemError 422."""
+        """Put ids in place of names; also return the names by id. Raises ProblemError 422."""
         people: dict[str, str] = {}
         if text := getattr(body, "previous_owner", None):
             body = body.model_copy(update={"previous_owner": self.former_owner(text).id})
@@ -241,8 +241,7 @@ class PersonFinder:
             if text := getattr(body, role):
                 # An actor who names no department acts for their own.
                 department = getattr(body, "department", None) or actor.department
-                takes_unknown = self.takes_unknown and role != "owner"
-                named = self._find(role, text, department, takes_unknown=takes_unknown)
+                named = self._find(role, text, department, takes_unknown=self.takes_unknown and role != "owner")
                 body, people = body.model_copy(update={role: named.id}), people | named.people
                 # If nobody tells the department, it is that of the assignee: the case knows if it has work there.
                 if getattr(body, "department", "") is None and actor.department is None and named.department:
@@ -250,7 +249,7 @@ class PersonFinder:
         return body, people
 
     def _find(self, role: str, text: str, department: str | None = None, *, takes_unknown: bool) -> FoundPerson:
-        """Return who is named in this role, or the text if it may be taken as it is. Raises ProblemError 422."""
+        """Take the text as it is if nobody has it and that may be. Raises ProblemError 422."""
         directory = self.people.directory
         try:
             if role == "owner":

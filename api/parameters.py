@@ -40,7 +40,7 @@ POST_ERRORS = (*TEMPORAL_ERRORS, CLOCK_OFF)
 
 
 def number_in(text: str) -> str:
-    """Return the case number in a path, with digits only. Raises ProblemError."""
+    """Digits only. Raises ProblemError."""
     try:
         return parse_number(text)
     except NumberError as error:
@@ -176,7 +176,7 @@ class Filters(BaseModel, extra="forbid"):
     )
 
     def filters(self) -> CaseFilters:
-        """Return the filters as the read model takes them: by the same names, except `service`. Raises ProblemError."""
+        """Keep all names except `service`. Raises ProblemError."""
         period(("registered_from", self.registered_from), ("registered_to", self.registered_to))
         others = {name: getattr(self, name) for name in Filters.model_fields if name != "service"}
         return CaseFilters(service_code=self.service, **others)
@@ -203,12 +203,12 @@ def period(begin: tuple[str, datetime | None], end: tuple[str, datetime | None])
 
 
 def person(finder: PersonFinder, given: str | None, actor: Actor) -> str | None:
-    """Return the id of a person whom a filter names by id, by name or as `me`; None if it names nobody."""
+    """None if the filter names nobody; `me` is the actor."""
     return actor.id if given == ME else given and finder.known(given).id
 
 
 def after_seq(cursor: str | None) -> int:
-    """Return the event after which a page of a timeline begins. Raises ProblemError."""
+    """0 for the beginning of the timeline. Raises ProblemError."""
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > LONGEST_SEQ:
@@ -229,10 +229,7 @@ IfNoneMatch = Annotated[str | None, _header(alias="If-None-Match", description=_
 
 
 def versions_in(if_match: str | None) -> tuple[int, ...] | None:
-    """Return the versions that the request is for; None for any. Raises ProblemError 422.
-
-    Tags that no version has, weak ones among them, stand for none.
-    """
+    """None for any version; tags that no version has, as weak ones, stand for none. Raises ProblemError 422."""
     if if_match is None:
         return None
     tags = _tags("If-Match", if_match)
@@ -248,7 +245,7 @@ def is_known(if_none_match: str | None, version: int) -> bool:
 
 
 def _tags(header: str, given: str) -> Literal["*"] | list[tuple[str, str]]:
-    """Return `*`, or the mark of a weak tag, which may be empty, and the text of each. Raises ProblemError 422."""
+    """`*`, or the mark of a weak tag, which may be empty, and the text of each. Raises ProblemError 422."""
     if not re.fullmatch(_TAGS, given.strip()):
         detail = f"{header} must be the ETag of an answer, quotes included; several with commas between them; or *."
         raise ProblemError(INVALID_ETAG, detail, accepted=['"12"', "*", f"no {header}"])

@@ -115,8 +115,7 @@ async def look_up_caller(
 
     It changes nothing, and counts among the requests that read. A stranger is answered 200 with `customer: null`.
     """
-    caller = Caller(phone=body.phone, account_no=body.account_no)
-    found = await reader.ask(known_caller, caller, catalogue.area_code)
+    found = await reader.ask(known_caller, Caller(phone=body.phone, account_no=body.account_no), catalogue.area_code)
     by, whom = ("telephone" if body.phone else "account"), ("a customer" if found.customer else "no customer")
     log.info("person %s looked up a caller by %s: %s", actor.id, by, whom)
     return masked_for(actor, found)

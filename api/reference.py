@@ -115,7 +115,6 @@ class Roles(BaseModel):
 
 
 def roles(routes: Sequence[BaseRoute]) -> Roles:
-    """Return the rights with those of these routes that they open, in the shape of `Roles`."""
     opened: dict[str, list[str]] = {}
     for route in routes:
         if isinstance(route, APIRoute) and (right := right_of(route)):

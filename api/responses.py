@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 
 def body_like(*examples: Any, **schema: Any) -> ConfigDict:  # noqa: ANN401 - JSON
-    """Return the configuration of a body that takes no other fields, with its examples and more of its schema."""
+    """Let a body take no other fields."""
     return ConfigDict(extra="forbid", json_schema_extra={**schema, "examples": [*examples]})
 
 
 def shown_as(kind: Any) -> WithJsonSchema:  # noqa: ANN401 - a type
-    """Return the schema of a type, for a text of an answer that is not checked again: its writer may know more."""
+    """Describe a text of an answer that is not checked again, as its writer may know more."""
     return WithJsonSchema(TypeAdapter(kind).json_schema())
 
 
@@ -50,7 +50,7 @@ class Page(BaseModel, Generic[T]):
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        """Return the name in the document: `CallPage` of `CallItem`."""
+        """Name in the document: `CallPage` of `CallItem`."""
         name: str = getattr(params[0], "__name__", "")
         return f"{name.removesuffix('Item').removesuffix('Summary')}Page"
 
@@ -74,7 +74,7 @@ HIDDEN: Any = Annotated[SkipJsonSchema[Any], Field(exclude=True)]  # type: ignor
 
 
 def timeline_of(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseKind[Any, Any]]) -> type[BaseModel]:
-    """Return the model of a page of events, each of which has the data of its kind."""
+    """Each event of the page has the data of its kind."""
     items = list[type[BaseModel]]()
     for kind in kinds.values():
         data = kind.data
@@ -97,10 +97,7 @@ JSON = "application/json"
 
 
 def problems(*kinds: ProblemKind) -> Responses:
-    """Return the documented problems by status.
-
-    What follows of the right, the body and the parameters of an operation is in the document anyway.
-    """
+    """Leave out what follows of the right, the body and the parameters of an operation: the document has it anyway."""
     by_status: dict[int, dict[str, ProblemKind]] = {}
     for kind in kinds:
         by_status.setdefault(int(kind.status), {})[kind.slug] = kind
@@ -122,7 +119,7 @@ def problems(*kinds: ProblemKind) -> Responses:
 
 
 def also(status: int, model: type[BaseModel]) -> Responses:
-    """Return the documentation of a further status with which the operation answers in the same shape."""
+    """Document a further status with which the operation answers in the same shape."""
     return {status: {"model": model}}
 
 
@@ -130,7 +127,6 @@ NOT_MODIFIED: Responses = {304: {"description": "You have this version."}}
 
 
 def examples(description: str, *names: str) -> Json:
-    """Return the documentation of an answer with the examples of these names."""
     links = {name: {"$ref": f"#/components/examples/{name}"} for name in names}
     return {"description": description, "content": {"application/json": {"examples": links}}}
 
@@ -140,7 +136,7 @@ def formats(*media_types: str) -> Responses:
 
 
 def header(name: str, description: str, **schema: Any) -> Json:  # noqa: ANN401 - JSON
-    """Return the documentation of a header that the answer always has."""
+    """Document a header that the answer always has."""
     return {"headers": {name: {"required": True, "description": description, "schema": schema}}}
 
 
@@ -166,7 +162,7 @@ class Versioned(Protocol):
 
 
 def etag(version: int) -> dict[str, str]:
-    """Return the header of an answer that shows this version, whole or masked."""
+    """Tag whole and masked answers of a version alike."""
     return {"ETag": f'"{version}"'}
 
 
@@ -183,13 +179,13 @@ def reads_one_department(reader: Actor) -> bool:
 
 
 def masked_for(reader: Actor, content: T, case: State | str | None = None) -> T:
-    """Return models or JSON of a case as the reader may see it; without its state, as of one that has ended."""
+    """Without its state, a case is masked as one that has ended."""
     shown, _ = masked(content, masks_for(reader.role, ended=case is None or case in ENDED))
     return shown
 
 
 def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) -> bytes:
-    """Return an event in the shape of an item of `Timeline` or `IncidentTimeline`; `case` is the state of its case."""
+    """Item of `Timeline` or `IncidentTimeline` as JSON; `case` is the state of the event's case."""
     hidden = {"terms", "possible_duplicates"} if reads_one_department(reader) else {"terms"}
     shown = event.model_dump(
         mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": hidden}
@@ -205,11 +201,10 @@ DOCS_PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": T
 
 @cache
 def described(issuer: Issuer | None) -> dict[str, Any]:
-    """Return the document, with tokens as another way in if there is an issuer of them."""
+    """Add tokens as another way in if there is an issuer of them."""
     document: dict[str, Any] = from_json(DOCUMENT.read_bytes())
     if issuer:
-        url = issuer.discovery_url
-        scheme = {"type": "openIdConnect", "openIdConnectUrl": url, "description": "An access token."}
+        scheme = {"type": "openIdConnect", "openIdConnectUrl": issuer.discovery_url, "description": "An access token."}
         document["components"]["securitySchemes"]["openIdConnect"] = scheme
         for operations in document["paths"].values():
             for operation in operations.values():

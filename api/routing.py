@@ -77,7 +77,7 @@ def needs(right: Right) -> Any:  # noqa: ANN401 - as `Depends`
 
 
 def right_of(route: BaseRoute) -> Right | None:
-    """Return the right that a route takes; None if it takes none."""
+    """None if the route takes no right."""
     found = _called(route.dependant) if isinstance(route, APIRoute) else ()
     return next((call.right for call in found if isinstance(call, Needs)), None)
 
@@ -104,10 +104,7 @@ def require_reach(right: Right, actor: Actor, number: str, case: AssignedCase, d
 
 
 def department_within(right: Right, actor: Actor, asked: str | None) -> str | None:
-    """Return the department that a list is narrowed to: the one asked for, or the only one that the right reaches.
-
-    None for all departments. Raises ProblemError if another is asked for.
-    """
+    """One asked for, or the only one that the right reaches; None for all. Raises ProblemError for another one."""
     if right.reach[actor.role] is Reach.ANY:
         return asked
     mine = actor.department
@@ -161,12 +158,12 @@ class StrictRequest(Request):
     """Request whose JSON has no key twice in one object: programs do not agree which of the two counts."""
 
     async def json(self) -> Any:  # noqa: ANN401 - as Starlette has it
-        """Return the body. Raises JSONDecodeError, and ProblemError for a key that is given twice."""
+        """Raise JSONDecodeError, and ProblemError for a key that is given twice."""
         return json_of(await self.body())
 
 
 def json_of(body: bytes) -> Any:  # noqa: ANN401 - it may be any JSON
-    """Return what a body holds. Raises ValueError, RecursionError, and ProblemError for a key that is given twice."""
+    """Raise ValueError, RecursionError, and ProblemError for a key that is given twice."""
     return json.loads(body, object_pairs_hook=_once)
 
 
@@ -176,8 +173,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         key = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         # What was sent is not repeated unless it has the form of a field: it may be personal.
         name = f" {key!r}" if _FIELD.fullmatch(key) else ""
-        detail = f"The key{name} is given several times in one object; accepted: once."
-        raise ProblemError(MALFORMED_JSON, detail)
+        raise ProblemError(MALFORMED_JSON, f"The key{name} is given several times in one object; accepted: once.")
     return found
 
 
@@ -237,7 +233,7 @@ class CurrentCatalogue(Protocol):
 
 
 def from_backend(name: str) -> Any:  # noqa: ANN401 - as `Depends`
-    """Return the dependency on a part of `api.app.Backend`: a coroutine, as FastAPI runs other functions in threads."""
+    """Depend on a part of `api.app.Backend` by a coroutine, as FastAPI runs other functions in threads."""
 
     async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
         return getattr(request.app.state.backend, name)

@@ -84,7 +84,7 @@ class Reader:
         self._engine.dispose()
 
     async def ask(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the answer of a function of `readmodel`. Raises ProblemError: SQL is down, or a bad cursor."""
+        """Raise ProblemError if SQL is down, and for a bad cursor."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self.read(query, *args, **kwargs)
@@ -95,7 +95,7 @@ class Reader:
             raise sql_unavailable() from None
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
+        """Wait as long as SQL does, and raise what it raised."""
         return await self._read_in(self._threads, lambda connection: query(connection, *args, **kwargs))
 
     async def _read_in(self, threads: Executor, query: Callable[[ReadConnection], T]) -> T:
@@ -106,7 +106,7 @@ class Reader:
         return await asyncio.get_running_loop().run_in_executor(threads, ask)
 
     async def known(self, intake: Intake, at: datetime) -> CallerLookup | None:
-        """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
+        """None if SQL does not answer in time. Raises nothing."""
         contact = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._intake_seconds or not any(contact):
             return UNKNOWN_CALLER
@@ -118,18 +118,15 @@ class Reader:
             return None
 
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
-        """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
+        """As of `at`, before the case of this number. Raises ProblemError."""
         return (await self.ask(recognise, intake, at, self._area_code(), number)).facts
 
     async def contact(self, intake: Intake, at: datetime) -> Contact:
-        """Return what the registry has of the customer who is meant. Raises ProblemError."""
+        """Read what the registry has of the customer who is meant. Raises ProblemError."""
         return (await self.ask(recognise, intake, at, self._area_code())).contact
 
     async def incident_covering(self, service: str, location: Location) -> str | None:
-        """Return the number of the oldest open incident whose scope covers both, or None. Raises nothing.
-
-        If SQL does not answer in time, the incidents that were read last count.
-        """
+        """Oldest open incident that covers both. Raises nothing: if SQL is late, those that were read last count."""
         age = time.monotonic() - self._incidents_read_at
         if self._intake_seconds and age >= FRESH_SECONDS:
             reading = self._read_incidents()
@@ -139,7 +136,7 @@ class Reader:
         return next((number for number, scope in self._open_incidents if scope.covers(service, place)), None)
 
     def _read_incidents(self) -> asyncio.Task[None]:
-        """Return the read of the open incidents that is under way, or else begin one."""
+        """Join the read that is under way, or else begin one."""
         if self._incidents_reading is None or self._incidents_reading.done():
             self._incidents_reading = asyncio.create_task(self._refresh_incidents())
         return self._incidents_reading
@@ -156,14 +153,11 @@ class Reader:
 def sql_unavailable(
     detail: str = "SQL does not answer. A single complaint can be read as long as its workflow answers.",
 ) -> ProblemError:
-    """Return the problem of a read model that is down or behind."""
     return unavailable(READ_MODEL_UNAVAILABLE, detail, RETRY_SECONDS)
 
 
 def bad_cursor(reason: str) -> ProblemError:
-    """Return the problem of a cursor that no page gave out."""
-    detail = f"{reason[:1].upper()}{reason[1:]}."
-    return ProblemError(INVALID_CURSOR, detail, accepted=["a next_cursor", "no cursor"])
+    return ProblemError(INVALID_CURSOR, f"{reason[:1].upper()}{reason[1:]}.", accepted=["a next_cursor", "no cursor"])
 
 
 DIRECT_WRITE_SECONDS = 30.0
@@ -182,7 +176,7 @@ class DirectWriter:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def write(self, work: Callable[[WriteConnection], T]) -> T:
-        """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
+        """Raise ProblemError 503 if SQL is down."""
         try:
             async with asyncio.timeout(DIRECT_WRITE_SECONDS), self._lock, asyncio.timeout(ANSWER_SECONDS):
                 return await write_in_thread(self.engine, work)
@@ -211,7 +205,7 @@ class ProjectionWriter:
     _incidents: dict[str, int] = field(default_factory=dict)
 
     def acknowledged(self, number: str) -> int:
-        """Return the version of the case or incident that SQL is known to have; 0 if none is known."""
+        """Version of the case or incident that SQL is known to have; 0 if none is known."""
         case = self._committed.get(number)
         return case.version if case else self._incidents.get(number, 0)
 
@@ -245,10 +239,7 @@ class ProjectionWriter:
         return False
 
     async def write_incident(self, batch: IncidentBatch) -> bool:
-        """Write an incident's batch, which its workflow publishes as well; return True once it is committed.
-
-        Raises ProblemError as `write` does.
-        """
+        """Return True once committed; the workflow publishes the batch too. Raises ProblemError as `write` does."""
         incident = batch.incident
         work = partial(incidents.write, batch=batch)
         committed = await self._commit_entity("incident", incident, work, _rebuild(incident.number))
@@ -284,7 +275,7 @@ class ProjectionWriter:
             raise _behind_sql(f"{noun} {entity.number}", entity, repair) from None
 
     def _after(self, batch: ProjectionBatch) -> Case | None:
-        """Return the case in memory, brought to this batch; None if it is not there, or has other terms by now.
+        """Bring the case in memory to this batch; None if it is not there, or has other terms by now.
 
         The answer to a repeated request has the batch of the first time, to which the case does not go back.
         """
@@ -306,7 +297,7 @@ def _rebuild(number: str) -> str:
 
 
 def _behind_sql(what: str, entity: Progress | Incident | Assessment, repair: str) -> ProblemError:
-    """Return the problem of a batch that SQL will never take."""
+    """Problem of a batch that SQL will never take."""
     detail = (
         f"SQL has other events of the {what}: its workflow was reset or replaced. What was sent is in Temporal alone,"
         f" as version {entity.version}; lists and reports keep what SQL has. An operator brings it back as SQL has it"

@@ -136,7 +136,7 @@ def note_recognised(connection: WriteConnection, number: str, caller_version: in
 def recognise(
     connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
 ) -> CallerLookup:
-    """Return the facts about the caller at `at`, before the call's `own` case, and the contact of the customer."""
+    """Facts about the caller at `at`, before the call's `own` case, and the contact of the customer."""
     caller, address = intake.caller, intake.location.address
     parameters: dict[str, object] = {
         "account_no": caller.account_no,
@@ -185,7 +185,7 @@ _MOST_CASES = 5000
 def caller_record(
     connection: ReadConnection, caller: Caller, before: Position, area_code: str = "", department: str | None = None
 ) -> CallerRecord:
-    """Return the record of a caller before the case of a place; with a department, only of cases that it has."""
+    """Before the case of a place; with a department, only of cases that it has."""
     customer, theirs = _known(connection, caller, area_code)
     earlier = sa.tuple_(cases.c.registered_at, cases.c.number) < before.bound()
     conditions = [earlier] if department is None else [earlier, cases.c.department == department]
@@ -208,10 +208,7 @@ def known_caller(connection: ReadConnection, caller: Caller, area_code: str = ""
 
 
 def links_sent(connection: ReadConnection, phone: str, area_code: str, since: datetime) -> list[datetime]:
-    """Return when links were sent to a telephone since then, for all of its cases, the oldest first.
-
-    A link counts for the telephone that the case had then, whatever was corrected since.
-    """
+    """Oldest first; a link counts for the telephone that the case had then, whatever was corrected since."""
     later, key = events.alias("later"), (events.c.at, events.c.number, events.c.seq)
     is_correction = (later.c.number == events.c.number) & (later.c.seq > events.c.seq) & (later.c.action == "correct")
     has_term = sa.select(search_words.c.number).where(search_words.c.word.in_(phone_terms(phone, area_code)))
@@ -239,7 +236,7 @@ def customer_record(connection: ReadConnection, account_no: str, area_code: str 
 
 
 def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -> tuple[Thanks, ...]:
-    """Return the thanks from `start` on, before `end`, oldest first; without those withdrawn or refused."""
+    """From `start` on, before `end`, oldest first; without those withdrawn or refused."""
     statement = (
         _registered_cases()
         .where(cases.c.service_code == THANKS_SERVICE, cases.c.registered_at >= start, cases.c.registered_at < end)
@@ -250,7 +247,7 @@ def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -
 
 
 def _known(connection: ReadConnection, caller: Caller, area_code: str) -> tuple[Customer | None, "_Cases"]:
-    """Return the customer who calls, if the registry has one, and the cases of the caller."""
+    """Return None for the customer if the registry has none."""
     customer, callers = customer_of(connection, caller, area_code), [caller]
     if customer:
         # A telephone that another account has as well finds the cases of others.

@@ -42,7 +42,7 @@ class CallerIdentity:
         self._phones = {phone_term(caller.phone, area_code) for caller in callers if caller.phone}
 
     def terms(self) -> set[str]:
-        """Return the search terms of these cases; other cases may have them as well."""
+        """Search terms of these cases; other cases may have them as well."""
         phones = {term for phone in self._phones for term in phone_terms(phone, self._area_code)}
         return phones.union(map(account_term, self._accounts))
 
@@ -74,7 +74,7 @@ def get_customer(connection: ReadConnection, account_no: str) -> Customer | None
 
 
 def customer_of(connection: ReadConnection, caller: Caller, area_code: str) -> Customer | None:
-    """Return the customer of the caller's account, or else of the telephone if only one account has it."""
+    """Find by the caller's account, or else by the telephone if only one account has it."""
     if caller.account_no and (customer := get_customer(connection, caller.account_no)):
         return customer
     if not caller.phone:

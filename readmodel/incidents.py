@@ -94,25 +94,24 @@ def declared_by(connection: ReadConnection, person: str, since: datetime) -> lis
 
 
 def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> list[str]:
-    """Return those of these cases that SQL shows as linked to no incident or to another one."""
+    """Cases among these that SQL shows as linked to no incident or to another one."""
     other = or_(cases.c.incident.is_(None), cases.c.incident != incident)
     return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
 
 
 def linked(connection: ReadConnection, incident: str) -> tuple[str, ...]:
-    """Return the numbers of the cases that are linked to the incident."""
     return tuple(connection.scalars(select(cases.c.number).where(cases.c.incident == incident)))
 
 
 def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:
-    """Return those of these cases that were linked to the incident since its confirmation, which names cases."""
+    """Cases among these that were linked to the incident since its confirmation, which names cases."""
     of_incident = (incident_events.c.number == incident) & (incident_events.c.action == CONFIRM.name)
     confirmed_at = select(incident_events.c.at).where(of_incident).scalar_subquery()
     return had(connection, numbers, link_incident.ACTION.name, events.c.at >= confirmed_at, incident=incident)
 
 
 def surges(connection: ReadConnection, since: datetime, services: Collection[str], more_than: int) -> list[Surge]:
-    """Return services and districts with more than so many cases registered since then that an incident would take."""
+    """Services and districts with more than so many cases registered since then that an incident would take."""
     calls = func.count()
     statement = (
         select(cases.c.service_code, cases.c.district, calls)
@@ -130,12 +129,11 @@ def surges(connection: ReadConnection, since: datetime, services: Collection[str
 
 
 def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
-    statement = select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
-    return list(connection.scalars(statement))
+    return list(connection.scalars(select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))))
 
 
 def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
-    """Return the titles, by number, of the incidents that are open, or have ended since then."""
+    """By number, of the incidents that are open, or have ended since then."""
     statement = select(_row.number, _row.document["title"].as_string()).where(
         _row.closed_at.is_(None) | (_row.closed_at >= since)
     )
@@ -147,7 +145,7 @@ def open_scopes(connection: ReadConnection) -> list[tuple[str, Scope]]:
 
 
 def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, tuple[str, ...]]]:
-    """Return the incidents in a district that a case can be linked to, oldest first, with their services there."""
+    """Oldest first, only those that a case can be linked to; each with its services in the district."""
     found = [(incident, incident.scope.services_in(district)) for incident in _open(connection, LINKABLE)]
     return [(incident, services) for incident, services in found if services]
 
@@ -176,7 +174,7 @@ class IncidentVersion(NamedTuple):
 
 
 def incident_versions(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, IncidentVersion]:
-    """Return the versions that SQL has of these incidents; one without a row is left out."""
+    """Leave out an incident without a row."""
     statement = select(_row.number, _row.version, _row.closed_at).where(_row.number.in_([*numbers]))
     rows = connection.execute(statement)
     return {row.number: IncidentVersion(row.version, row.closed_at is not None) for row in rows}
@@ -203,7 +201,7 @@ def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
 def page(
     connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
 ) -> RowPage[tuple[Incident, IncidentCounts]]:
-    """Return a page of incidents, in these states or all, with the results of the ended. Raises BadCursorError."""
+    """In these states or all, with the results of the ended incidents. Raises BadCursorError."""
     statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:
         statement = statement.where(_row.state.in_(states))
@@ -215,7 +213,7 @@ def page(
 
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
-    """Return the next numbers of cases that the incident takes by itself, in order, linked to no other."""
+    """Next numbers of cases that the incident takes by itself, in order, linked to no other."""
     statement = (
         select(cases.c.number)
         .where(
@@ -241,7 +239,7 @@ class IncidentCandidate(NamedTuple):
 def candidates(
     connection: ReadConnection, incident: Incident, cursor: str | None, limit: int
 ) -> RowPage[IncidentCandidate]:
-    """Return a page of the cases in the scope that only a name links, the newest first. Raises BadCursorError."""
+    """Cases in the scope that only a name links, the newest first. Raises BadCursorError."""
     covered = _covered(incident.scope)
     # A suspicion takes the others when it is confirmed.
     proposed = covered if incident.state in LINKS_NEW_CASES else and_(covered, HAS_OWN_MATTERS)
@@ -265,12 +263,12 @@ def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:
 
 
 def _covered(scope: Scope) -> ColumnElement[bool]:
-    """Return the condition for a case that the scope covers: `Scope.covers`."""
+    """Condition that is `Scope.covers` in SQL."""
     return or_(*(and_(_of_part(part), _inside(part)) for part in scope.each))
 
 
 def _unknown(scope: Scope) -> ColumnElement[bool]:
-    """Return the condition for a case that the scope would cover if its place were known."""
+    """Condition for a case that the scope would cover if its place were known."""
     missing = ((part, cases.c.lat if part.circle else cases.c.address) for part in scope.each if part.is_narrow)
     return or_(false(), *(and_(_of_part(part), column.is_(None)) for part, column in missing))
 

@@ -74,9 +74,8 @@ def require_tables(url: str) -> None:
 
 
 def differences(connection: Connection) -> list[str]:
-    """Return in words how migrated tables differ from those declared; empty before the first migration."""
-    opts = {"compare_type": True, "include_object": _matters}
-    context = MigrationContext.configure(connection, opts=opts)
+    """In words, from those that are declared; empty before the first migration."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _matters})
     if context.get_current_revision() not in _revisions():
         return []
     found = compare_metadata(context, metadata)
@@ -86,7 +85,7 @@ def differences(connection: Connection) -> list[str]:
 
 
 def _matters(found: Any, _: str | None, kind: str, reflected: bool, declared: Any) -> bool:  # noqa: ANN401 - Alembic has no type
-    """Return False for what is not declared and refuses no row: a table, a usual index, a column that may be empty."""
+    """Return False for what is undeclared and refuses no row: a table, a usual index, a column that may be empty."""
     if not reflected or declared is not None:
         return True
     match kind:

@@ -85,7 +85,7 @@ class NotificationRow(NamedTuple):
 def notification_row(
     number: str, seq: int, at: datetime, notification: Notification, *, sent: bool = False
 ) -> RowValues:
-    """Return the row of a new notification; `sent`: SQL had it before and has lost it, so that it counts as sent."""
+    """`sent`: SQL had the notification before and has lost it, so that it counts as sent."""
     fields = notification._asdict() | {"number": number, "seq": seq, "created_at": at, "tries": 0}
     return fields | {"status": SENT if sent else DUE, "next_try_at": None if sent else at}
 
@@ -116,7 +116,7 @@ _COLUMNS = [_note.last_error.label(name) if name == "error" else _note[name] for
 
 
 def dead_letters(connection: ReadConnection, cursor: str | None = None, limit: int = 50) -> RowPage[DeadLetter]:
-    """Return a page of dead letters, newest first. Raises BadCursorError."""
+    """Newest first. Raises BadCursorError."""
     dead = sa.select(*_COLUMNS).where(_note.dead_at.is_not(None))
     by = _note.dead_at, _note.key
     return read_page(connection, dead, by, cursor, limit, lambda row: DeadLetter(**row._asdict()))
@@ -303,7 +303,7 @@ def record(connection: WriteConnection, channel: str, results: Results, at: date
 
 
 def in_doubt(connection: WriteConnection, channel: str, limit: int) -> list[str]:
-    """Return keys of deliveries that a courier was sending when it died: they may have been delivered or not."""
+    """Keys of deliveries that a courier was sending when it died: they may have been delivered or not."""
     unsettled = _row.next_try_at.is_not(None) & (_row.channel == channel) & (_row.status == SENDING)
     return list(connection.scalars(sa.select(_row.key).where(unsettled).limit(limit)))
 
@@ -361,7 +361,7 @@ def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of `_DELIVERIES`
 
 
 def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
-    """Return since when the notification waits that is due for the longest; None if nothing is due at `at`.
+    """Since when the notification waits that is due for the longest; None if nothing is due at `at`.
 
     What an earlier one of its case holds back is due as well, unless that one is in its tries: the recipient cannot be
     reached, and no courier would be faster.

@@ -47,12 +47,12 @@ LIVE = timedelta(minutes=1)
 
 
 def process_name(program: str, host: str, process: object) -> str:
-    """Return the beginning of the name of a process; what tells apart those of one id follows."""
+    """Beginning of the name of a process; what tells apart those of one id follows."""
     return f"{program} on {host}, process {process}, run "
 
 
 def keys_by_process(connection: ReadConnection, at: datetime) -> dict[str, frozenset[str]]:
-    """Return the ids of the keys of each process that has stated them within LIVE."""
+    """Ids of the keys of each process that has stated them within LIVE."""
     since = _by_database(connection, at - LIVE)
     found = connection.execute(select(process_keys).where(process_keys.c.renewed_at > since))
     return {row.process: frozenset(row.ids.split()) for row in found}
@@ -81,10 +81,7 @@ def claim(connection: WriteConnection, holder: str, at: datetime, until: datetim
 
 
 def _by_database(connection: ReadConnection, at: datetime) -> ColumnElement[datetime]:
-    """Return, as SQL, what the database's clock shows at this instant of the process: the clocks of machines differ.
-
-    A SQLite file is on one machine.
-    """
+    """Database's clock at this instant of the process, as SQL: clocks of machines differ; SQLite has but one."""
     if connection.dialect.name == "sqlite":
         return literal(at, UtcDateTime)
     return func.clock_timestamp(type_=DateTime(timezone=True)) + (at - datetime.now(UTC))

@@ -233,7 +233,7 @@ exhaustive("cases", (*(f"caller_{name}" for name in Caller.model_fields), *Locat
 
 
 def _registration(batch: ProjectionBatch) -> Registered:
-    """Return the data of the first event. Raises TypeError if it is no registration."""
+    """Raise TypeError if the first event is no registration."""
     first = batch.events[0]
     if not isinstance(first.data, Registered):
         raise TypeError(f"the first batch of case {batch.number} starts with {first.action}, not with its registration")
@@ -257,7 +257,7 @@ def _changed_rows(batch: ProjectionBatch, table: Table) -> list[RowValues]:
 
 
 def _counted_row(connection: WriteConnection, number: str, event: Event) -> tuple[Table, RowValues] | None:
-    """Return the row of a decision, a follow-up, or a withdrawal to which only a call gave the right, and its table.
+    """Row of a decision, a follow-up, or a withdrawal to which only a call gave the right, and its table.
 
     None for other events, for a decision after which a further approver has yet to decide, and for a follow-up after
     which the caller is to be called again.

@@ -55,7 +55,7 @@ def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Case
 
 
 def lacking(connection: ReadConnection, changes: Mapping[str, Collection[datetime]]) -> set[str]:
-    """Return the open cases among these of which SQL has no event at one of the instants, in milliseconds."""
+    """Open cases among these of which SQL has no event at one of the instants, in milliseconds."""
     of_open = select(events.c.number, events.c.at).join(cases, cases.c.number == events.c.number).where(IS_OPEN)
     found = defaultdict[str, set[datetime]](set)
     for number, at in connection.execute(of_open.where(cases.c.number.in_(changes))):
@@ -65,12 +65,11 @@ def lacking(connection: ReadConnection, changes: Mapping[str, Collection[datetim
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
     opened = select(cases.c.number, cases.c.changed_at).where(IS_OPEN, cases.c.number > after)
-    rows = connection.execute(opened.order_by(cases.c.number).limit(limit))
-    return {row.number: row.changed_at for row in rows}
+    return {row.number: row.changed_at for row in connection.execute(opened.order_by(cases.c.number).limit(limit))}
 
 
 def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
-    """Return the open cases that have not noticed what was due before: a promise, a wake date, or an incident's end.
+    """Open cases that have not noticed what was due before: a promise, a wake date, or an incident's end.
 
     What would make the case invalid, and was left out since the last action, is told otherwise. An incident ends after
     each case that it knows: one that waits for it still has never told it.
@@ -89,7 +88,7 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
 
 
 def unchecked_cases(connection: ReadConnection, ended_at: datetime | None) -> set[str]:
-    """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
+    """Open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
     `late_among` tells the late ones among them. With an instant, also the ended ones to which something can still
     happen then.
@@ -101,7 +100,7 @@ def unchecked_cases(connection: ReadConnection, ended_at: datetime | None) -> se
 
 
 def late_among(connection: ReadConnection, numbers: Sequence[str], at: datetime) -> set[str]:
-    """Return the readable ones of these cases that have not noticed what was due before `at`, also after a miss."""
+    """Readable ones of these cases that have not noticed what was due before `at`, also after a miss."""
     due = {case.number: case.next_deadline() for case in _readable(connection, numbers)}
     return {number for number, due_at in due.items() if due_at and due_at < at}
 
@@ -145,7 +144,7 @@ def others_not_over(connection: ReadConnection, at: datetime) -> NotOver:
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:
-    """Return those of these cases whose rows nobody can read, with the fields that break a constraint."""
+    """Cases among these whose rows nobody can read, with the fields that break a constraint."""
     try:
         get_cases(connection, numbers)
     except ValidationError as error:
@@ -192,13 +191,13 @@ class RecordedIncident(NamedTuple):
 
 
 def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Row[*tuple[Any, ...]]]:
-    """Return `lost` and `changed_at` of the cases that are not over at `at`, in order."""
+    """In order; each row has `lost` and `changed_at`."""
     statement = select(cases.c.number, cases.c.lost, cases.c.changed_at).where(is_not_over(at)).order_by(cases.c.number)
     return {row.number: row for row in connection.execute(statement)}
 
 
 def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | None:
-    """Return the case, folded from its events; None if there is none. Raises ValueError if SQL lacks an event."""
+    """Folded from its events; None if there is no such case. Raises ValueError if SQL lacks an event."""
     statement = select(cases.c.version, cases.c.changed_at, cases.c.lost).where(cases.c.number == number)
     if (row := connection.execute(statement).first()) is None:
         return None
@@ -215,7 +214,7 @@ def incidents_not_over(connection: ReadConnection) -> list[str]:
 
 
 def recorded_incident(connection: ReadConnection, number: str) -> RecordedIncident | None:
-    """Return the incident; None if there is none. Raises ValueError if SQL lacks an event."""
+    """None if there is no such incident. Raises ValueError if SQL lacks an event."""
     if (incident := get_incident(connection, number)) is None:
         return None
     events = incident_timeline(connection, number, 0).items

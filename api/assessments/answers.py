@@ -123,7 +123,7 @@ class MonthSummary(Immutable):
 
     @classmethod
     def of(cls, month: Assessment, reader: Actor, **more: Any) -> Self:  # noqa: ANN401 - fields of a subclass
-        """Return the assessment as the reader sees it; `more` are the fields that a subclass adds."""
+        """`more` are the fields that a subclass adds."""
         here = f"{ASSESSMENTS}/{month.number}"
         objections, computed = month.limit_of(OBJECTIONS), month.computed
         links = {"self": here, "objections": f"{here}/objections", "inspections": f"{here}/inspections"}
@@ -247,7 +247,6 @@ class InspectionItem(BaseModel):
 
     @classmethod
     def all_of(cls, month: Assessment) -> list[Self]:
-        """Return the sample of a month, each case with its inspection if there is one."""
         made = {each.complaint: each for each in month.inspections}
         nothing = dict.fromkeys(("scores", "points", "inspected_by", "inspected_at"))
         return [
@@ -298,7 +297,7 @@ class ExclusionItem(BaseModel):
 
 
 def amount_text(counted: CountedCase) -> str | None:
-    """Return money or points as a decimal number; None for an entry that has none."""
+    """Money or points as a decimal number; None for an entry that has none."""
     return None if counted.amount is None else f"{Decimal(counted.amount) / 100:.2f}"
 
 

@@ -42,7 +42,7 @@ class Assessments:
     backend: BackendParts
 
     async def of(self, month: str) -> Assessment:
-        """Return the assessment of a month. Raises ProblemError that says which months there are."""
+        """Raise ProblemError that says which months there are."""
         if found := await self.backend.reader.ask(months.get, month):
             return found
         known = await self.backend.reader.ask(months.months)
@@ -61,7 +61,7 @@ class Assessments:
         raise ProblemError(ASSESSMENT_NOT_FOUND, detail, accepted=known)
 
     async def objected(self, month: str, body: NewObjection, complaint: str | None) -> dict[str, Any]:
-        """Return the kind of the subject, and the parties of the case. Raises ProblemError."""
+        """Kind of the subject as `by`, and the `parties` of the case. Raises ProblemError."""
         found = await self.of(month)
         items = await self.backend.reader.ask(months.items_of_subject, month, found.serial, body.subject)
         chosen = [item for item in items if body.by in (None, item.by)]
@@ -93,14 +93,13 @@ class Assessments:
         response: Response,
         refused: ProblemError | None = None,
     ) -> Assessment:
-        """Return the assessment after the action. The response is 202 if SQL lacks it yet. Raises ProblemError."""
+        """Set status 202 on the response if SQL lacks the outcome yet. Raises ProblemError."""
         action = ASSESSMENT_ACTION_OF[type(body)]
         if actor.role not in {*action.roles, Role.ADMIN}:
             raise action.wrong_role(actor)
         name = action.name
         digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by', 'parties'})}")
-        command = Command(actor=actor, body=body, key=key, digest=digest)
-        outcome = await self.client.act(month, name, command, refused)
+        outcome = await self.client.act(month, name, Command(actor=actor, body=body, key=key, digest=digest), refused)
         if outcome is None:
             found = await self.of(month)
             if not found.over and await self.client.is_lost(month):
@@ -116,7 +115,7 @@ class Assessments:
         return outcome.assessment
 
     async def request_exclusion(self, case: Case, body: NewExclusion, actor: Actor, key: str) -> Exclusion:
-        """Return the exclusion that this request asks for, now or before. Raises ProblemError and Refused."""
+        """Find what this request has asked for before, or ask for it. Raises ProblemError and Refused."""
         number, now = case.number, self.backend.now
         its_id = digest_of(f"{key or uuid.uuid4().hex}\0{number}")
         wanted = Exclusion(id=its_id, number=number, requested_by=actor.id, requested_at=now, **dict(body))
@@ -157,8 +156,7 @@ class Assessments:
         """Raise Refused if all months of the case are final by now, and not when the transaction was waited for."""
         if period := exclusions.period_of(sql, number):
             now = self.backend.now
-            zone = self.backend.zone
-            check_not_final(number, period.months(now, zone), months.settled_months(sql, now))
+            check_not_final(number, period.months(now, self.backend.zone), months.settled_months(sql, now))
 
     def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
         if (names := self.backend.catalogue.subjects(by)) is None:
@@ -167,7 +165,7 @@ class Assessments:
 
 
 def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Number:
-    """Return the number that a figure of a subject is. Raises ProblemError for a figure that counts no cases."""
+    """Raise ProblemError for a figure that counts no cases."""
     known = FIGURE_OF.get(figure)
     kind = known.kind_for(by) if known else None
     if kind is None:

@@ -25,8 +25,7 @@ from api.routing import StrictRoute, TheExportThrottle, TheReader, needs
 from domain.assessment import state
 from domain.assessment.actions import DECIDE_OBJECTION, INSPECT, OBJECT, DecideObjection, Inspect, Object
 from domain.catalogue.figures import Subject
-from domain.reports.report import MONTH as MONTH_PATTERN
-from domain.reports.report import Cell
+from domain.reports.report import MONTH, Cell
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS, right_to
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
@@ -40,7 +39,7 @@ Month = Annotated[
     str,
     Path(
         alias="month",
-        pattern=f"^{MONTH_PATTERN}$",
+        pattern=f"^{MONTH}$",
         description="The month, in the time zone of the catalogue.",
         examples=["2026-08"],
     ),
@@ -236,7 +235,7 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
 def _objection_like(
     month: state.AssessmentFields, body: answers.NewObjection, complaint: str | None
 ) -> state.Objection:
-    """Return the objection that this request has raised, now or before: no other is to the same figure and case."""
+    """Find what this request has raised, now or before: no other objection is to the same figure and case."""
     wanted = (body.subject, body.figure, complaint)
     return next(
         each

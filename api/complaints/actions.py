@@ -98,11 +98,10 @@ class ComplaintActions(Actions[Outcome]):
     texts_callers: bool
 
     async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:
-        """Return the refusal for a person who may not do this to the case, by what SQL has of it."""
+        """Judge by what SQL has of the case; None also if it does not answer."""
         with suppress(ProblemError):
             if case := await self.backend.reader.ask(get_case, number):
-                action = ACTION_OF[type(body)]
-                against = Attempt.of(action, case, actor, self.backend.now, body).forbidden()
+                against = Attempt.of(ACTION_OF[type(body)], case, actor, self.backend.now, body).forbidden()
                 return problem_of(against) if against else None
         return None
 
@@ -147,10 +146,7 @@ class ComplaintActions(Actions[Outcome]):
                 raise _too_much(owed, limit.at_most, time, approved, view.currency)
 
     async def lock(self, name: str, number: str, actor: Actor) -> ActionLock:
-        """Return the lock of the telephone to which a link is sent: it gets few of them.
-
-        Others need not wait for a case that does not answer.
-        """
+        """Lock of the telephone to which a link is sent. Others do not look up the case, which may not answer."""
         if name != "send_link":
             return nullcontext()
         view = None
@@ -168,8 +164,7 @@ class ComplaintActions(Actions[Outcome]):
                 "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
             )
             raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
-        area_code = self.backend.catalogue.area_code
-        if await self.backend.reader.ask(link_goes_nowhere, number, area_code):
+        if await self.backend.reader.ask(link_goes_nowhere, number, self.backend.catalogue.area_code):
             detail = (
                 f"The telephone of the case {number} is one of the staff, or its owner put it in after the"
                 " registration; no link goes there. 该号码属于工作人员或由责任人更改,不能发送链接。"
@@ -202,14 +197,13 @@ class ComplaintActions(Actions[Outcome]):
         view = await self.cases.find(number, actor)
         if view is None or "withdraw" not in view.available_actions or not needs_call(actor, view.owner):
             return
-        area_code = self.backend.catalogue.area_code
-        found = await self.backend.reader.ask(call_mismatch, call_id, actor.id, view, area_code)
+        found = await self.backend.reader.ask(call_mismatch, call_id, actor.id, view, self.backend.catalogue.area_code)
         if found in _WHY:
             accepted = ["call_id: a call of its caller that you took", f"its owner, {view.owner}", "supervisor"]
             raise ProblemError(CALL_MISMATCH, _WHY[found].format(call_id=call_id, number=number), accepted=accepted)
 
     async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:
-        """Return a correction with facts of the registry, and with the terms of another service or district."""
+        """Add facts of the registry to a correction, and the terms of another service or district."""
         if not isinstance(body, Correct) or not (body.service_code or body.caller or body.location):
             return body
         view = await self.cases.find(number, actor)
@@ -231,7 +225,7 @@ class ComplaintActions(Actions[Outcome]):
         )
 
     async def _refilled(self, view: CaseView, body: Correct) -> Correct:
-        """Return the correction with what the registry has of the customer whom it names, or else nothing, in `filled`.
+        """Put what the registry has of the customer whom the correction names, or else nothing, in `filled`.
 
         Only fields that the registry had filled in and nobody has corrected; the body as it is if it names nobody else.
         Raises ProblemError if SQL does not answer.
@@ -259,7 +253,7 @@ class ComplaintActions(Actions[Outcome]):
         )
 
     async def gone(self, number: str, action: str, actor: Actor) -> ProblemError:
-        """Return why no workflow took the action: there is no such case, it is over, or its workflow is lost."""
+        """Reason: there is no such case, it is over, or its workflow is lost."""
         view = await self.cases.find(number, actor)
         if view is None:
             return not_found(number)

@@ -37,7 +37,7 @@ _YES_OR_NO = {"true": True, "false": False}
 
 
 def _answers(form: Mapping[str, str]) -> FollowUp:
-    """Return the answers of a form. A caller whom nobody has contacted is not asked the other two."""
+    """Ask a caller whom nobody has contacted nothing but that."""
     asked = QUESTIONS[:1] if form.get("contacted") == "false" else QUESTIONS
     given = {name: _YES_OR_NO.get(answer := form.get(name, ""), answer or None) for name in asked}
     return FollowUp.model_validate({**given, "note": _words(form) or None})
@@ -81,7 +81,7 @@ class CallerPage:
     secure: bool
 
     async def answer(self, text: str, request: Request) -> Response:
-        """Return the page, after the case has taken what a form says if one was sent."""
+        """Show the page, after the case has taken what a form says if one was sent."""
         zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
         form = await form_of(request) if request.method == "POST" else None
         if form is not None and is_from_another_site(request.headers, secure=self.secure):
@@ -109,7 +109,7 @@ class CallerPage:
         return _html(status, zh, problem, done=done, **typed, **self._fields(view, link))
 
     def _no_link(self, request: Request, expired: Link | None, zh: bool) -> Response:
-        """Return the page of a link that has expired, or of one that this service has not made, which is counted."""
+        """Answer for a link that has expired, or for one that this service has not made, which is counted."""
         if expired:
             return _html(HTTPStatus.GONE, zh, "expired")
         try:
@@ -119,7 +119,7 @@ class CallerPage:
         return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
 
     async def _current(self, link: Link, *, must_be_live: bool) -> CaseView | None:
-        """Return the case from its workflow, as SQL may be down or behind; from SQL if the workflow has ended.
+        """Ask the workflow, as SQL may be down or behind; SQL if the workflow has ended.
 
         Raises ProblemError if neither answers, or if the workflow does not and the case `must_be_live`.
         """
@@ -132,7 +132,7 @@ class CallerPage:
         return view if view is not None else await self.cases.find(link.number, CALLER)
 
     async def _take(self, view: CaseView, link: Link, form: Mapping[str, str]) -> tuple[CaseView, str | None]:
-        """Return the case after what this form says, and the problem if it was not taken. Raises ProblemError."""
+        """Case after what this form says, and the problem if it was not taken. Raises ProblemError."""
         try:
             body = BODIES[form.get("act", "")](form)
         except KeyError:
@@ -156,7 +156,7 @@ class CallerPage:
         return after, None if outcome.digest == command.digest else form["act"]
 
     def _command(self, body: ActionBody, version: str, cycle: int) -> Command[Any]:
-        """Return the command of a form. Its key makes it count once, as often as it is sent.
+        """Make a form count once, by its key, as often as it is sent.
 
         An urging counts once a day, and so does in each cycle that nobody has called.
         """
@@ -171,7 +171,7 @@ class CallerPage:
         return Command(actor=CALLER, body=body, key=key, digest=digest)
 
     def _fields(self, view: CaseView, link: Link) -> dict[str, Any]:
-        """Return the fields of the page, none of them personal: a stranger may find the telephone."""
+        """None of the fields is personal: a stranger may find the telephone."""
         services = (service for service in self.in_force.catalogue.services if service.code == view.service_code)
         offers = [name for name in BODIES if name in view.available_actions and name != "follow_up"]
         # A link answers the follow-up of its own cycle only.
@@ -195,7 +195,7 @@ def _words(form: Mapping[str, str]) -> str:
 
 
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return what stays on a page whose form was not taken."""
+    """Keep what stays on a page whose form was not taken."""
     return {"words": _words(form), "chosen": {name: form.get(name) for name in QUESTIONS}}
 
 

@@ -226,14 +226,14 @@ class IntakeService:
         raise unavailable(TEMPORAL_UNAVAILABLE, "No free number was found; send the same again.", RETRY_SECONDS)
 
     async def _made(self, request: Request, *days: date) -> str | None:
-        """Return the number that this request got on one of these days; None if it made no case then."""
+        """None if the request made no case on these days."""
         for day in days:
             if number := await self.complaints.registered_by(request, _numbers(day, request)):
                 return number
         return None
 
     def _owner(self, actor: Actor, body: NewComplaint) -> FoundPerson:
-        """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
+        """Take the agent of first contact (首问责任制), unless an administrator names another."""
         if body.owner is None or body.owner in (actor.id, actor.name):
             return FoundPerson(actor.id, actor.name)
         if actor.role is not Role.ADMIN:
@@ -244,7 +244,7 @@ class IntakeService:
         return self.backend.person_finder.first_owner(body.owner)
 
     def _terms(self, body: NewComplaint, district: str | None, at: datetime) -> Terms:
-        """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
+        """Terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
         terms = self.backend.catalogue.terms(body.service_code, district, at)
         by_hand = {"priority": body.priority, "priority_by_hand": True} if body.priority else {}
         return terms.model_copy(update=by_hand)
@@ -255,7 +255,7 @@ def _numbers(day: date, request: Request) -> Iterator[str]:
 
 
 def in_catalogue(catalogue: Catalogue, contact: Contact) -> Contact:
-    """Return the contact without a district that the catalogue does not have."""
+    """Leave out a district that the catalogue does not have."""
     is_known = contact.district in {each.code for each in catalogue.districts}
     return contact if is_known else contact._replace(district=None)
 

@@ -67,9 +67,7 @@ from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_
 from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
 from readmodel.base.paging import RowPage
-from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows, timeline
-from readmodel.cases.queries import documents as documents_of
-from readmodel.cases.queries import list_parts as parts_of
+from readmodel.cases import queries as stored
 from readmodel.cases.search import CaseFilters
 
 
@@ -83,7 +81,7 @@ class Counts(BaseModel):
     sla: dict[Sla, int] = Field(description="By service level; every level is named.")
 
     @classmethod
-    def of(cls, counts: Sequence[CaseCount]) -> Self:
+    def of(cls, counts: Sequence[stored.CaseCount]) -> Self:
         sums: dict[str, Any] = {"state": Counter(dict.fromkeys(State, 0)), "department": Counter()}
         sums["sla"] = Counter(dict.fromkeys(get_args(Sla), 0))
         for count in counts:
@@ -141,12 +139,11 @@ async def register_complaint(
 
 
 def _narrowed(wanted: Filters, actor: Actor, finder: PersonFinder, catalogue: Catalogue) -> CaseFilters:
-    """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
+    """Put ids of people for names, and narrow to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
     owner, assignee = (person(finder, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
-    area_code = catalogue.area_code
-    narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=area_code)
+    narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=catalogue.area_code)
     return search_within(actor, narrowed)
 
 
@@ -175,12 +172,11 @@ async def list_complaints(
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
         async def read(cursor: str | None) -> RowPage[RowMapping]:
-            return await cases.reader.ask(list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
+            return await cases.reader.ask(stored.list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
 
-        shown = partial(cells, reader=actor)
-        pages = await exports.pages(read, shown, wanted.cursor, only_first=limit is not None)
+        pages = await exports.pages(read, partial(cells, reader=actor), wanted.cursor, only_first=limit is not None)
         return await exports.answer(wanted.format, "complaints", EXPORTED, pages)
-    page = await cases.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
+    page = await cases.reader.ask(stored.list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
     return Page[Complaint](items=items, next_cursor=page.next_cursor)
 
@@ -194,7 +190,7 @@ async def count_complaints(
     catalogue: TheCatalogue,
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    return Counts.of(await reader.ask(count_cases, _narrowed(wanted, actor, finder, catalogue)))
+    return Counts.of(await reader.ask(stored.count_cases, _narrowed(wanted, actor, finder, catalogue)))
 
 
 @router.get(
@@ -232,7 +228,7 @@ async def get_timeline(
 ) -> Response:
     """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
     case = await cases.in_sql(number, actor, READ_CASES)
-    page = await reader.ask(timeline, number, after_seq(paging.cursor), paging.limit)
+    page = await reader.ask(stored.timeline, number, after_seq(paging.cursor), paging.limit)
     return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
 
 
@@ -255,7 +251,7 @@ async def list_parts(
     if department is None:
         detail = "Your key has no department: name one with the parameter `department`."
         raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
-    page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
+    page = await reader.ask(stored.list_parts, department, wanted.state, wanted.cursor, wanted.limit)
     return Page[PartItem](items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
 
 
@@ -265,7 +261,7 @@ async def list_notices(
 ) -> Page[NoticeItem]:
     """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    found = await reader.ask(documents_of, number)
+    found = await reader.ask(stored.documents, number)
     return Page[NoticeItem](items=[NoticeItem.of(number, event) for event in found])
 
 
@@ -293,7 +289,7 @@ async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the doc
 ) -> Response:
     """Return the document as it was issued: nothing that happens later changes it."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    there = {event.seq: event for event in await reader.ask(documents_of, number)}
+    there = {event.seq: event for event in await reader.ask(stored.documents, number)}
     if seq not in there:
         accepted = [str(known) for known in there]
         detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
@@ -310,5 +306,5 @@ def prefers_pdf(accept: str) -> bool:
 
 
 def quality(accept: str, media_type: str) -> float:
-    """Return the quality of a media type in an `Accept` header, 0 to 1, by the most specific range; 0 if unreadable."""
+    """From 0 to 1, by the most specific range of an `Accept` header; 0 if unreadable."""
     return parse_accept_header(accept, MIMEAccept).quality(media_type)

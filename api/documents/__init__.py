@@ -37,14 +37,14 @@ _LOCK = threading.Lock()
 
 
 async def printed_with(print_pdf: Printer | None, html: str, issued_at: datetime, accepted: Sequence[str]) -> bytes:
-    """Return the page as PDF. Raises ProblemError, with what is accepted instead, if there is no printer."""
+    """Raise ProblemError, with what is accepted instead, if there is no printer."""
     if print_pdf is None:
         raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[*accepted])
     return await asyncio.to_thread(print_pdf, html, issued_at)
 
 
 def printer() -> Printer | None:
-    """Return the function that prints PDF; None if the extra `pdf` is not installed."""
+    """None if the extra `pdf` is not installed."""
     try:
         import plutoprint  # noqa: PLC0415 - the extra is optional
     except ImportError:
@@ -130,7 +130,7 @@ class Documents:
 
 
 def fields(number: str, event: Event) -> Mapping[str, Any]:
-    """Return the fields of the templates. Instants are in the case's local time; nothing is about the caller."""
+    """Instants are in the case's local time; nothing is about the caller."""
     data = document_of(event)
     clock, zone = data.clock, data.timezone
     issued = on_the_wall(event.at, zone)
@@ -170,7 +170,7 @@ def _local(instant: datetime | None, zone: str) -> str:
 
 
 def _length(late: timedelta) -> tuple[str, str]:
-    """Return a duration in Chinese and English, in its two largest units that are not zero."""
+    """In Chinese and English, in the two largest units that are not zero."""
     hours, rest = divmod(late.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     parts = [(late.days, "天", "day"), (hours, "小时", "hour"), (minutes, "分", "minute"), (seconds, "秒", "second")]

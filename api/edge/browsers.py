@@ -63,11 +63,11 @@ class SealedCookie(Generic[K]):
         return {"key": key, "secure": self.secure, "httponly": True, "samesite": self.samesite, "path": "/"}
 
     def text(self, request: HTTPConnection) -> str:
-        """Return the sealed text of the cookie; empty if there is none."""
+        """Empty if there is no cookie."""
         return request.cookies.get(self._attributes["key"], "")
 
     def open(self, text: str) -> K | None:
-        """Return the content of a sealed text; None if the service has not sealed it, or its time is over."""
+        """None if the service has not sealed the text, or its time is over."""
         content = self.seal.open(text) if text else None
         try:
             found = self.model.model_validate_json(content) if content else None
@@ -101,7 +101,7 @@ def page(
 
 
 def source(content: bytes) -> str:
-    """Return the source of a policy that lets a script or style run that stands in a page."""
+    """Source of a policy that lets a script or style of the page itself run."""
     return f" 'sha256-{b64encode(sha256(content).digest()).decode()}'"
 
 
@@ -116,10 +116,7 @@ def require_same_origin(request: Request, *, secure: bool) -> None:
 
 
 def is_from_another_site(headers: Headers, *, secure: bool) -> bool:
-    """Return True if a browser says so; `secure`: pages of this site come over TLS alone.
-
-    Programs, which send neither header, are no page's tool.
-    """
+    """Return True if a browser says so; programs say nothing. `secure`: pages of this site come over TLS alone."""
     if site := headers.get("sec-fetch-site"):
         return site not in ("same-origin", "none")
     # Browsers leave that header out where HTTP is not encrypted, and older ones always.

@@ -46,8 +46,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     A connection is closed if the head of a request is late, or its body after the answer. A late body that the
     application waits for is answered 408 by `middleware.limit_body`. A head beyond HEAD_BYTES, which the parser would
-    keep, or of more than FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions of
-    chunks). An address for RENDER does not count, up to ADDRESS_BYTES.
+    keep, or of more than MOST_FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions of
+    chunks). An address that begins with LONG_TARGET does not count, up to TARGET_BYTES.
     """
 
     bounds: ClassVar[ConnectionBounds]
@@ -89,7 +89,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def _most(self) -> int:
-        """Return the size of the largest head, without what has come of a long URL."""
+        """Bytes of the largest head; a long URL adds what has come of it."""
         if len(self.url) < HEAD_BYTES // 2 or not self.url.startswith(LONG_TARGET):
             return HEAD_BYTES
         if not self.has_long_head:

@@ -111,10 +111,7 @@ class Limits:
         self._guesses.check(_address(request))
 
     def count_request(self, request: Request, person: str, role: Role) -> None:
-        """Count a request of a person, by id. Raises ProblemError 429 after too many.
-
-        Administrators are not counted: with their keys, programs import and measure.
-        """
+        """Administrators are not counted, as programs import and measure with their keys. Raises ProblemError 429."""
         if role is Role.ADMIN:
             return
         (self._reads if is_reading(request) else self._writes).take(f"person {person}")
@@ -129,7 +126,7 @@ def _address(request: Request) -> str:
 
 
 def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
-    """Return the refusal, at `at`, of what a rule in words allows again from `free_at` on."""
+    """`at` is the time of the refusal; `rule`, in words, allows the next one from `free_at` on."""
     shown = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
     headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
     return ProblemError(kind, f"{rule} The next one is possible from {shown} on.", headers=headers)

@@ -86,7 +86,7 @@ SECURITY_HEADERS = (
 
 
 def watch(app: ASGIApp, metrics: Metrics) -> ASGIApp:
-    """Return the outermost layer: metrics of every request, and an answer to every fault."""
+    """Outermost layer: metrics of every request, and an answer to every fault."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -142,7 +142,7 @@ def check_host(app: ASGIApp, hosts: Collection[str]) -> ASGIApp:
 
 
 def _name_in(host: str) -> str | None:
-    """Return the name in a header `Host`, in lower case and without the port; None if it has no such form."""
+    """In lower case and without the port; None if the header has no such form."""
     form = _HOST.fullmatch(host)
     if form is None or int(form["port"] or 0) > _LAST_PORT:
         return None
@@ -210,5 +210,5 @@ def limit_body(app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: flo
 
 
 def too_large(most: str) -> ProblemError:
-    """Return the problem of a body with more than `most`, a number with its noun."""
+    """`most` is a number with its noun."""
     return ProblemError(BODY_TOO_LARGE, f"The body may have {most} at most.", accepted=[f"{most} at most"])

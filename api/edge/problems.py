@@ -126,7 +126,7 @@ class ProblemError(Exception):
 
 
 async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
-    """Return the ProblemError that a check raises, also for an UnknownCode; None if it raises neither."""
+    """None if the check raises neither ProblemError nor UnknownCode."""
     try:
         await check
     except (ProblemError, UnknownCode) as refused:
@@ -146,10 +146,7 @@ def problem_of(error: ProblemError | Refused | UnknownCode | OperatorError) -> P
 
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
-    """Return the refusal of a case or incident, with its state. The code may be one that this version does not know.
-
-    Who may not act is not told the state.
-    """
+    """Take a code that this version does not know, too. Who may not act is not told the state."""
     slug = code.replace("_", "-")
     state, version = (None, None) if kind == "forbidden" else (facts.get("state"), facts.get("version"))
     accepted = list(facts.get("accepted", ()))
@@ -166,7 +163,7 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
 def workflow_lost(
     number: str, standing: str, version: int, state: str | None = None, repair: str | None = None
 ) -> ProblemError:
-    """Return the problem of what is not over, and whose workflow is lost; an operator repairs it by this command."""
+    """`repair` is the command by which an operator brings the workflow back; None: that of cases."""
     command = repair or f"hotline rebuild workflows --case {number}"
     detail = (
         f"{number} is {standing} (version {version}) in SQL, and has lost its workflow: nothing was done. An operator"
@@ -176,12 +173,12 @@ def workflow_lost(
 
 
 def unavailable(kind: ProblemKind, detail: str, retry_after: int) -> ProblemError:
-    """Return the problem of a part that is down; the client may send the request again after so many seconds."""
+    """`retry_after`: seconds, after which the client may send the request again."""
     return ProblemError(kind, detail, headers={"Retry-After": str(retry_after)})
 
 
 def operator_needed(error: OperatorError) -> ProblemError:
-    """Return the problem of a fault that only an operator can mend. Its words, which name files, are for the log."""
+    """Log the error, whose words name files, and tell the client that an operator is needed."""
     log.error("nothing was done: %s", error)
     detail = "Nothing was done: an operator has to mend the service first. /readyz says what is wrong, and the remedy."
     return unavailable(OPERATOR_NEEDED, detail, OPERATOR_SECONDS)
@@ -238,7 +235,7 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
 
 
 def _kind_of_fault(fault: ErrorDetails) -> ProblemKind:
-    """Return the type of problem of a fault that depends on more than the form; `INVALID_REQUEST` for any other."""
+    """`INVALID_REQUEST` for a fault of the form alone."""
     return (
         UNKNOWN[fault["ctx"]["kind"]]
         if fault["type"] == UNKNOWN_CODE
@@ -265,7 +262,7 @@ def _field_error(request: Request, fault: ErrorDetails) -> FieldError:
 
 
 def instant_like(given: object, timezone: str) -> str:
-    """Return an accepted instant: the date and time that were given, in the time zone, if they can be read."""
+    """Date and time that were given, in the time zone; some other instant if they cannot be read."""
     try:
         read = datetime.fromisoformat(str(given))
     except ValueError:

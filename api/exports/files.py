@@ -36,7 +36,7 @@ _FORMULA = re.compile(r'(?<![^,;|\t\r\n])((?:"|[^\S\t\r\n])*)(?=[-=+@＝＋－�
 
 
 def lines(rows: Iterable[Sequence[Cell]]) -> bytes:
-    """Return rows as lines. Texts are defused; numbers, which may be negative, are written as they are."""
+    """Texts are defused; numbers, which may be negative, are written as they are."""
     text = io.StringIO()
     csv.writer(text).writerows([_written(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
@@ -54,7 +54,7 @@ def _written(cell: Cell) -> str:
 
 
 def defused(text: str) -> str:
-    """Return a text with an apostrophe before whatever might be taken for a formula."""
+    """Put an apostrophe before whatever might be taken for a formula."""
     return _FORMULA.sub(r"\1'", text)
 
 
@@ -174,7 +174,7 @@ class ExportThrottle(asyncio.Lock):
             self.release()
 
     async def run(self, step: Callable[..., T], *args: object) -> T:
-        """Return the result of a step, which runs in a thread once the lock is free."""
+        """Run a step in a thread once the lock is free."""
         async with self:
             return await asyncio.to_thread(step, *args)
 
@@ -186,7 +186,7 @@ class ExportThrottle(asyncio.Lock):
         *,
         only_first: bool = False,
     ) -> Pages:
-        """Return the rows of a list from a cursor on, of all its pages or the first.
+        """Read a list from a cursor on: all of its pages or the first.
 
         The first page is read at once: what SQL says against the question is told by the status, and what `read`
         raises is raised; later faults break the answer off.
@@ -208,7 +208,7 @@ class ExportThrottle(asyncio.Lock):
         return pages()
 
     async def answer(self, form: str, name: str, columns: Sequence[str], pages: Pages) -> Response:
-        """Return the pages as a file of this name: `csv`, or a workbook."""
+        """`form` is `csv`, or else `xlsx`."""
         if form == "csv":
             return StreamingResponse(self._csv(columns, pages), media_type=CSV, headers=attachment(f"{name}.csv"))
         file = await self._workbook(name, columns, pages)
@@ -220,7 +220,7 @@ class ExportThrottle(asyncio.Lock):
             yield await self.run(lines, rows)
 
     async def _workbook(self, name: str, columns: Sequence[str], pages: Pages) -> BinaryIO:
-        """Return the workbook once all pages are in it: its table of contents comes last."""
+        """Write all pages before anything is sent: the table of contents of a workbook comes last."""
         file: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed when it is sent
         try:
             with sheets(file) as book:

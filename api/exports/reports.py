@@ -65,7 +65,7 @@ _STYLE = Style(
 
 
 def svg(table: Table) -> str | None:
-    """Return the chart of a table; None if it has none, or nothing to show."""
+    """None if the table has no chart, or nothing to show."""
     if table.chart is None or not table.rows:
         return None
     chart, readable = table.chart, table.readable()
@@ -90,7 +90,7 @@ def svg(table: Table) -> str | None:
 
 
 def _config(chart: Chart, labels: Sequence[str], legend: int) -> Config:
-    """Return the layout of a chart with so many names in its legend, one below the other."""
+    """Layout of a chart with so many names in its legend, one below the other."""
     config = Config(
         js=(),
         width=WIDTH,
@@ -119,18 +119,18 @@ def _config(chart: Chart, labels: Sequence[str], legend: int) -> Config:
 
 
 def _figure(value: float) -> str:
-    """Return a figure of the axis in little room, as 5,000 or 10k."""
+    """In little room, as 5,000 or 10k."""
     return f"{value / 1000:,.10g}k" if value >= THOUSANDS_FROM else f"{value:,.10g}"
 
 
 def _ticks(top: float) -> range:
-    """Return whole numbers from zero to `top` or more, in steps of 1, 2 or 5 times a power of ten."""
+    """Whole numbers from zero to `top` or more, in steps of 1, 2 or 5 times a power of ten."""
     step = next(size * 10**power for power in count() for size in (1, 2, 5) if size * 10**power * MOST_STEPS >= top)
     return range(0, step * max(1, math.ceil(top / step)) + 1, step)
 
 
 def shortened(name: str, longest: int) -> str:
-    """Return a name of at most so many columns of a terminal, with an ellipsis if it was longer."""
+    """`longest` is in columns of a terminal; an ellipsis marks a cut."""
     if _columns(name) <= longest:
         return name
     while _columns(name) >= longest:
@@ -143,7 +143,7 @@ def _columns(name: str) -> int:
 
 
 def _labels(table: Table, chart: Chart, sums: Sums) -> list[str]:
-    """Return the labels in the order in which they are drawn: horizontal bars from below.
+    """In the order in which they are drawn: horizontal bars from below.
 
     They are in the order of the table; those of single bars by their sums, and those of nothing left to the table.
     """
@@ -156,7 +156,7 @@ def _labels(table: Table, chart: Chart, sums: Sums) -> list[str]:
 
 
 def _with_others(sums: Sums) -> Sums:
-    """Return the series, the largest first; the smallest ones are one series if there are too many."""
+    """Largest first; the smallest series are one if there are too many."""
     names = sorted(sums, key=lambda name: -sum(sums[name].values()))
     if len(names) <= MOST_SERIES:
         return {name: sums[name] for name in names}
@@ -172,7 +172,7 @@ def _total(series: Iterable[Series]) -> Series:
 
 
 def _sums(table: Table, chart: Chart) -> Sums:
-    """Return the sum of each series by label; what no row has a value for is left out."""
+    """Sum of each series by label; what no row has a value for is left out."""
     label = table.column(chart.label)
     series = table.column(chart.series) if chart.series else None
     found: Sums = defaultdict(Series)
@@ -191,7 +191,7 @@ def _title(table: Table, name: str) -> str:
 
 
 def _without_scripts(drawn: Graph, title: str) -> str:
-    """Return the chart without the script that the library adds to every chart, and with its title for readers."""
+    """Drop the script that the library adds to every chart, and set its title for readers."""
     root = drawn.render_tree()
     for parent in list(root.iter()):
         for script in parent.findall("script"):
@@ -205,7 +205,7 @@ ROWS = 50
 
 
 def as_csv(report: Report) -> bytes:
-    """Return all tables below each other, each with its name before it and an empty line after it."""
+    """All tables below each other, each with its name before it and an empty line after it."""
     blocks = (
         [[table.name, table.title, table.title_zh], [column.name for column in table.columns], *table.rows, []]
         for table in report.tables
@@ -224,7 +224,7 @@ def as_xlsx(report: Report) -> bytes:
 
 
 def page(report: Report) -> str:
-    """Return a page with charts that needs nothing from elsewhere. It has no links: mail is read elsewhere."""
+    """Page that needs nothing from elsewhere, and has no links: mail is read elsewhere."""
     return TEMPLATES.get_template("report.html").render(
         report=report,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
@@ -233,7 +233,7 @@ def page(report: Report) -> str:
 
 
 def _shown(table: Table, report: Report) -> Mapping[str, Any]:
-    """Return what the template shows of a table. A table of one row is a list of headline numbers."""
+    """Show a table of one row as a list of headline numbers."""
     readable, chart = table.readable(), svg(table)
     rows = [list(zip(readable.columns, shown(row, readable.columns, report), strict=True)) for row in readable.rows]
     return (

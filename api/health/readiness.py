@@ -65,7 +65,7 @@ class ReadinessCheck:
     _found_at: float = 0.0
 
     async def result(self) -> Readiness:
-        """Return the readiness, found within the last second or now."""
+        """Readiness that was found within the last second, or is found now."""
         if self._task is None or (self._task.done() and monotonic() - self._found_at >= FRESH_SECONDS):
             self._task = asyncio.create_task(self._check())
         # One client that hangs up must not end the check of the others.
@@ -88,7 +88,7 @@ def checks(
     in_force: CurrentCatalogue,
     clock: Callable[[], datetime],
 ) -> Checks:
-    """Return the check of each part. A further one: an entry here, a field of `Readiness`, an example of its route."""
+    """For a further part: an entry here, a field of `Readiness`, an example of its route."""
     return {
         "temporal": temporal.temporal,
         "clock": partial(_clock, clock_check),
@@ -107,13 +107,13 @@ def checks(
 
 
 def readiness(parts: Mapping[str, Component]) -> Readiness:
-    """Return the readiness of these parts: a call needs Temporal and a right clock."""
+    """Count a service as unavailable only without Temporal or a right clock."""
     rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
     return Readiness(status=rest if parts["temporal"].ok and parts["clock"].ok else UNAVAILABLE, **parts)
 
 
 async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Component:
-    """Return what the check tells within its time, or why the part cannot be checked. Raises nothing."""
+    """Tell why the part cannot be checked, if that is so or takes too long. Raises nothing."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()
@@ -137,10 +137,7 @@ def unknown(what: str, part: str) -> Component:
 
 
 async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
-    """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late.
-
-    Nor is it if it runs on a worker that does not use this database: it sends what is due in another one.
-    """
+    """Not ok if a due notification is late, or the courier sends what is due in another database than this."""
     found, oldest = await temporal.described(upkeep.COURIER), None
     poller = await temporal.poller_by(found, upkeep.COURIER)
     if not poller.ok:
@@ -169,7 +166,7 @@ _NO_SCHEDULE = (
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
-    """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
+    """Not ok as well if it cannot compare, or an operator has something to mend."""
     poller = await temporal.poller(upkeep.RECONCILER)
     if not poller.ok:
         return poller
@@ -212,7 +209,7 @@ def _named(why: Mapping[str, str]) -> str:
 
 
 async def _clock(check: ClockCheck) -> Component:
-    """Return the clock's part: one that cannot be compared refuses no call, and so is no fault."""
+    """Find no fault in a clock that cannot be compared, as it refuses no call."""
     offset = await check.offset()
     remedy = "Set the clocks of the API's and of Temporal's machine, for example by NTP." if is_off(offset) else None
     return Component(ok=not is_off(offset), detail=describe_offset(offset), remedy=remedy)

@@ -81,7 +81,7 @@ class Storage:
         return fine("the files of databases and keys are in place")
 
     async def temporal_unwritable(self) -> str | None:
-        """Return the reason why Temporal's folder cannot be written to; None if it can, or is on another machine."""
+        """Reason why Temporal's folder cannot be written to; None if it can, or is on another machine."""
         if not (file := self._files.get(TEMPORAL)):
             return None
         return await asyncio.get_running_loop().run_in_executor(self._temporal_thread, unwritable, file.parent)
@@ -102,7 +102,7 @@ class Storage:
         return fault("; ".join(faults), remedy)
 
     def _changed(self) -> list[str]:
-        """Return what became of the files that are not those of the start, in words."""
+        """In words, what became of the files that are not those of the start."""
         changed = []
         for name, path in self._files.items():
             try:
@@ -117,7 +117,7 @@ class Storage:
 
 
 def unwritable(folder: Path) -> str | None:
-    """Return the reason why a small file cannot be written in the folder; None if it can."""
+    """Reason why a small file cannot be written in the folder; None if it can."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(PROBE_BYTES))
@@ -146,7 +146,7 @@ class Integrity:
         self._damage: str | None = None
 
     def damage(self) -> str | None:
-        """Return the damage that the last check found, else None. Begin the next check when it is due."""
+        """Damage that the last check found, else None; begins the next check when it is due."""
         if self._file and (self._task is None or self._task.done()) and monotonic() >= self._due_at:
             self._task = asyncio.create_task(self._check(self._file))
         return self._damage
@@ -169,7 +169,7 @@ class Integrity:
         self._damage = found
 
     async def _rested(self, read: Callable[..., T], *arguments: object) -> T:
-        """Return the answer of a function that reads the file, after a rest that fits the time which that took."""
+        """Rest after reading the file, for a time that fits that of the reading."""
         began = monotonic()
         answer = await asyncio.get_running_loop().run_in_executor(self._thread, read, *arguments)
         await asyncio.sleep(REST * (monotonic() - began))
@@ -177,13 +177,13 @@ class Integrity:
 
 
 def tables_of(file: Path) -> list[str]:
-    """Return the tables of a database. Raises sqlite3.Error."""
+    """Raise sqlite3.Error if the file cannot be read."""
     with _read_only(file) as connection:
         return [name for (name,) in connection.execute(_TABLES)]
 
 
 def damage_of(file: Path, table: str) -> str | None:
-    """Return what is wrong with the pages of a table and its indexes; None if they are sound.
+    """Fault of the pages of a table and its indexes; None if they are sound.
 
     The connection only reads, and in the log of SQLite a reader stops no writer. Raises sqlite3.OperationalError if the
     file cannot be read now.

@@ -106,9 +106,7 @@ class TemporalHealth:
             detail = "somebody has limited how many tasks of the service Temporal gives in a second"
             return fault(detail, _NO_LIMIT.format(self.task_queue))
         seen = min((_age(poller.last_access_time) for poller in found[0].pollers), default=POLL_SECONDS)
-        if seen >= POLL_SECONDS:
-            return NO_WORKER
-        return fine(f"asked for tasks {max(seen, 0):.0f} s ago")
+        return NO_WORKER if seen >= POLL_SECONDS else fine(f"asked for tasks {max(seen, 0):.0f} s ago")
 
     async def poller(self, singleton: Singleton) -> Component:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
@@ -117,7 +115,7 @@ class TemporalHealth:
     async def poller_by(
         self, found: messages.DescribeWorkflowExecutionResponse | None, singleton: Singleton
     ) -> Component:
-        """Report as `poller` does, by what `describe_run` has returned."""
+        """Report as `poller` does, by what `described` has returned."""
         if found is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
         run = found.workflow_execution_info
@@ -151,7 +149,7 @@ class TemporalHealth:
         return min(ages, default=POLL_SECONDS) < POLL_SECONDS
 
     async def described(self, singleton: Singleton) -> messages.DescribeWorkflowExecutionResponse | None:
-        """Return what Temporal says of the workflow; None if it has none. Raises RPCError."""
+        """None if Temporal has no such workflow. Raises RPCError."""
         # Not by a handle, which tries for ten seconds: a Temporal that is down is to be told as such.
         request = messages.DescribeWorkflowExecutionRequest(
             namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
@@ -159,7 +157,7 @@ class TemporalHealth:
         return await if_found(self.client.workflow_service.describe_workflow_execution(request))
 
     async def count_open_cases(self) -> int:
-        """Return the number of open cases whose workflows run or are paused. Raises RPCError."""
+        """Open cases whose workflows run or are paused. Raises RPCError."""
         states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
         of_cases = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{self.task_queue}"'
         query = f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})"
@@ -168,7 +166,7 @@ class TemporalHealth:
 
 
 def worker_of(found: messages.DescribeWorkflowExecutionResponse | None) -> str | None:
-    """Return the identity of the worker that runs the activity of a workflow; None if none does."""
+    """Identity of the worker that runs the activity of a workflow; None if none does."""
     started = [each for each in found.pending_activities if each.state == _STARTED] if found else ()
     return next((each.last_worker_identity for each in started), None)
 
@@ -183,12 +181,11 @@ def _poller(activity: PendingActivityInfo, singleton: Singleton) -> Component:
     else:
         seen = _age(activity.scheduled_time)
         detail = f"its activity waits for try {activity.attempt}"
-    retried = activity.state != _STARTED and activity.attempt > 1
-    if retried or seen >= SILENT_SECONDS:
+    if (activity.state != _STARTED and activity.attempt > 1) or seen >= SILENT_SECONDS:
         return fault(detail, _RESTART.format(singleton.id))
     return fine(detail)
 
 
 def _age(at: Timestamp) -> float:
-    """Return the seconds since an instant of Temporal; very many for one that is not set."""
+    """Seconds since an instant; very many for one that is not set."""
     return (datetime.now(UTC) - at.ToDatetime(UTC)).total_seconds()

@@ -40,7 +40,6 @@ from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLA
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from readmodel import incidents as stored
-from readmodel.incidents import incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.words import CatalogueNames
@@ -62,27 +61,27 @@ class Incidents(Actions[IncidentOutcome]):
     per_hour: int
 
     async def found(self, number: str, actor: Actor) -> Incident:
-        """Return the incident from SQL, or from its workflow. Raises ProblemError."""
+        """From SQL, or from its workflow. Raises ProblemError."""
         incident = await self._in_sql(number) or await self.client.incident(number, actor)
         if incident is None:
             raise no_incident(number)
         return incident
 
     async def _in_sql(self, number: str) -> Incident | None:
-        """Return the incident as SQL has it; None if there is none, or if SQL does not answer."""
+        """None also if SQL does not answer."""
         with suppress(ProblemError):
             return await self.backend.reader.ask(stored.get, number)
         return None
 
     async def item(self, incident: Incident, actor: Actor) -> IncidentItem:
-        """Return the incident as the actor sees it; without numbers of its cases if SQL does not answer."""
+        """Without numbers of its cases if SQL does not answer."""
         counts = stored.IncidentCounts()
         with suppress(ProblemError):
             counts = await self.backend.reader.ask(stored.case_counts, incident.number)
         return IncidentItem.of(incident, actor, counts)
 
     async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> tuple[IncidentItem, bool]:
-        """Declare an incident, or return again what the same request declared; as `answer` does."""
+        """Declare an incident, or find what the same request declared; return as `answer` does."""
         at = self.backend.now
         async with self.backend.locks.hold("declare", actor.id) if self._is_counted(actor) else nullcontext():
             return await self._declared(body, actor, request, at)
@@ -192,8 +191,7 @@ class Incidents(Actions[IncidentOutcome]):
                 )
                 shown = found is not None and found.version >= incident.version
         if shown:  # a repeated action has the incident as it was the first time
-            there = await self._in_sql(incident.number)
-            incident = max(there or incident, incident, key=attrgetter("version"))
+            incident = max(await self._in_sql(incident.number) or incident, incident, key=attrgetter("version"))
         return await self.item(incident, actor), shown
 
 
@@ -280,7 +278,7 @@ async def get_incident_timeline(
     after = after_seq(paging.cursor)
     if not await reader.ask(stored.incident_versions, [number]):
         raise no_incident(number)
-    page = await reader.ask(incident_timeline, number, after, paging.limit)
+    page = await reader.ask(stored.incident_timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)
 
 
@@ -302,8 +300,7 @@ async def list_candidates(
     """
     incident = await incidents.found(number, actor)
     page = await reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
-    items = [Candidate.of(each, actor) for each in page.items]
-    return Page[Candidate](items=items, next_cursor=page.next_cursor)
+    return Page[Candidate](items=[Candidate.of(each, actor) for each in page.items], next_cursor=page.next_cursor)
 
 
 add_actions(

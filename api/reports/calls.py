@@ -67,7 +67,7 @@ class CallReportQuery(BaseModel, extra="forbid"):
     )
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """Return the first instant of the period and the first one after it, in UTC. Raises ProblemError."""
+        """First instant of the period and the first one after it, in UTC. Raises ProblemError."""
         start = self.since if isinstance(self.since, datetime) else start_of(self.since, zone)
         end = self.until if isinstance(self.until, datetime) else start_of(self.until + timedelta(days=1), zone)
         if end <= start:
@@ -167,7 +167,7 @@ async def report_calls_by(
 def _report(
     connection: ReadConnection, by: Grouping, start: datetime, end: datetime, zone: ZoneInfo, people: People
 ) -> CallReport:
-    """Return the report as it is shown, made in the thread that reads: thousands of items take a while."""
+    """Run in the thread that reads, as thousands of items take a while."""
 
     def shown(key: str | None) -> dict[str, str | None]:
         person = people.get(key) if by is Grouping.AGENT and key else None

@@ -143,8 +143,7 @@ async def report_follow_ups(
 ) -> MonthOfFollowUps:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
     found = await reader.ask(counts, *report.month_bounds(month, zone), by)
-    items = [FollowUpItem.of(each) for each in found]
-    return MonthOfFollowUps(month=month, by=by, items=items)
+    return MonthOfFollowUps(month=month, by=by, items=[FollowUpItem.of(each) for each in found])
 
 
 PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not ended")
@@ -213,8 +212,7 @@ async def report_daily(
     wanted: Annotated[DailyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
 ) -> report.Report | Response:
     """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-    found = await _stored(wanted.period, reader, now, zone)
-    return await _answer(found, wanted.format, printer)
+    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, printer)
 
 
 @router.get(
@@ -224,17 +222,15 @@ async def report_monthly(
     wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
 ) -> report.Report | Response:
     """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-    found = await _stored(wanted.period, reader, now, zone)
-    return await _answer(found, wanted.format, printer)
+    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, printer)
 
 
 async def _stored(period: report.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> report.Report:
-    """Return the report of the period. Raises ProblemError if it was not made, or cannot be."""
+    """Raise ProblemError if the report was not made, or cannot be."""
     if found := await reader.ask(get_report, period):
         return found
-    first = await reader.ask(first_case_at)
     try:
-        period.check(now, zone, first)
+        period.check(now, zone, await reader.ask(first_case_at))
     except report.NoReportError as error:
         raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
     command = f"hotline report {period.kind.value} {period.name} --make"
@@ -243,7 +239,7 @@ async def _stored(period: report.Period, reader: Reader, now: datetime, zone: Zo
 
 
 async def _answer(found: report.Report, wanted: ReportFormat, printer: Printer | None) -> report.Report | Response:
-    """Return the report in a format, rendered from the stored value alone, so it stays as it was made."""
+    """Render the stored value alone, so that the report stays as it was made."""
     saved = attachment(f"{found.kind.value}-{found.period}.{wanted.value}")
     match wanted:
         case ReportFormat.JSON:

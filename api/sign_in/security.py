@@ -36,7 +36,7 @@ class BearerKey:
         self._limits = limits
 
     async def __call__(self, request: Request, sent: HTTPAuthorizationCredentials | None) -> Actor:
-        """Return who acts, by the key or token of the request. Raises ProblemError 401, 403, or 429 after many."""
+        """Raise ProblemError 401, 403, or 429 after many."""
         inner: Actor | None = request.scope.get(ACTOR)
         if inner:
             self._limits.count_request(request, inner.id, inner.role)
@@ -64,7 +64,7 @@ class BearerKey:
         return actor
 
     async def holder_of_key(self, request: Request, token: str) -> tuple[Actor, ApiKey]:
-        """Return who acts with the key of this text, and the key. Raises ProblemError 401, 503, or 429 after many."""
+        """Person and key by the text of the key. Raises ProblemError 401, 503, or 429 after many."""
         headers = {"WWW-Authenticate": INVALID}
         if (form := TOKEN.fullmatch(token)) is None:
             self._limits.count_guess(request, "malformed keys")
@@ -78,7 +78,7 @@ class BearerKey:
 
 
 def request_key(actor: Actor, given: str) -> str:
-    """Return the id of a request: its Idempotency-Key belongs to the person who sent it. Raises ProblemError 422."""
+    """Id of a request: an Idempotency-Key belongs to the person who sent it. Raises ProblemError 422."""
     if not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
         detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
         raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])

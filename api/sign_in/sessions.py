@@ -66,7 +66,7 @@ class OidcSignIn:
     clock: Callable[[], datetime]
 
     async def begin(self, to: str) -> Response:
-        """Return the redirection to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
+        """Redirect to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         address = (await self.tokens.issuer.endpoints()).authorization_endpoint
         scope, method = "openid profile", "S256"
@@ -76,12 +76,11 @@ class OidcSignIn:
         url, _ = asked.create_authorization_url(address, state, verifier, nonce=nonce)
         response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
         ends_at = self.clock() + timedelta(seconds=HANDSHAKE_SECONDS)
-        handshake = Handshake(state=state, nonce=nonce, verifier=verifier, to=to, ends_at=ends_at)
-        self.cookie.set(response, handshake)
+        self.cookie.set(response, Handshake(state=state, nonce=nonce, verifier=verifier, to=to, ends_at=ends_at))
         return response
 
     async def finish(self, request: Request) -> tuple[Actor, str]:
-        """Return who has signed in, by the claims of the access token, and the address to lead to.
+        """Person who has signed in, by the claims of the access token, and the address to lead to.
 
         Raises ProblemError: 401 if the issuer or a token refuses, 403 for a token without a role, 503 if it is away.
         """
@@ -100,7 +99,7 @@ class OidcSignIn:
         return self.tokens.claims.actor(claims), handshake.to
 
     async def _exchange(self, code: str, verifier: str) -> dict[str, Any]:
-        """Return the tokens for a code. Raises ProblemError: 401 if the issuer refuses, 503 if it is away."""
+        """Raise ProblemError: 401 if the issuer refuses the code, 503 if it is away."""
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
         form |= {"redirect_uri": self.callback, **({} if self.secret else {"client_id": self.client_id})}
         auth = httpx.BasicAuth(self.client_id, self.secret) if self.secret else None
@@ -152,7 +151,7 @@ class Sessions:
         return self.cookie.secure
 
     def open(self, request: HTTPConnection) -> Session | None:
-        """Return the session of a request, without I/O; None if there is none, or if it has ended."""
+        """No I/O; None if the request has no session, or if it has ended."""
         session = self.cookie.open(self.cookie.text(request))
         if session is None:
             return None
@@ -175,7 +174,7 @@ class Sessions:
         self.cookie.set(response, session)
 
     def sign_in_page(self, request: Request) -> Response:
-        """Return the answer to a request without a session: the page to sign in, or a problem to what takes no page."""
+        """Answer a request without a session: the page to sign in, or a problem to what takes no page."""
         if request.method == "GET" and takes_pages(request):
             # As it was sent: decoded, an id with a slash in it would be another path.
             path, query = (request.scope[part].decode("latin-1") for part in ("raw_path", "query_string"))
@@ -185,7 +184,7 @@ class Sessions:
     def page(
         self, request: Request, to: str | None, status: int = HTTPStatus.OK, refusal: ProblemError | None = None
     ) -> Response:
-        """Return the page to sign in or out, which leads to the address `to` afterwards."""
+        """Page to sign in or out, which leads to the address `to` afterwards."""
         return page(
             "sign_in.html",
             status,
@@ -197,7 +196,7 @@ class Sessions:
         )
 
     def refused(self, request: Request, refusal: ProblemError, to: str | None) -> Response:
-        """Return the page to sign in with what is wrong, or the problem to what takes no page."""
+        """Page to sign in with what is wrong, or the problem to what takes no page."""
         if takes_pages(request):
             return self.page(request, to, refusal.problem.status, refusal)
         return refusal.response()
@@ -208,7 +207,7 @@ def takes_pages(request: Request) -> bool:
 
 
 def local(to: str | None) -> str:
-    """Return an address of this site as it was given; HOME for any other, as a link may be anybody's."""
+    """HOME for an address of another site, as a link may be anybody's."""
     # Browsers take a backslash for /, and skip tabs and ends of lines.
     return to if to and _LOCAL.fullmatch(to) else HOME
 
@@ -296,7 +295,7 @@ async def _read_anew(people: People) -> None:
 
 
 def _known(people: People, actor: Actor) -> Actor:
-    """Return the actor of a token, as the directory names the person. Raises ProblemError 403 if it does not."""
+    """Name the actor of a token as the directory does. Raises ProblemError 403 if it does not know the person."""
     person = people.get(actor.id)
     if person is None or person.left_at is not None:
         command = "hotline person add ID --role ROLE"

@@ -73,12 +73,12 @@ class Issuer:
         self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> PyJWK | None:
-        """Return the key of this id, None if the issuer has none. Raises ProblemError 503 without keys to look in."""
+        """None if the issuer has no such key. Raises ProblemError 503 without keys to look in."""
         await self._refresh(is_known=key_id in self._keys)
         return self._keys.get(key_id)
 
     async def endpoints(self) -> Discovery:
-        """Return the addresses for a sign-in. Raises ProblemError 503, also if it names none over TLS."""
+        """Raise ProblemError 503, also if the issuer names no addresses for a sign-in over TLS."""
         await self._refresh(is_known=bool(self._keys))
         found = self._described
         if found is None or not (self._is_safe(found.authorization_endpoint) and self._is_safe(found.token_endpoint)):
@@ -86,7 +86,7 @@ class Issuer:
         return found
 
     async def exchange(self, form: Mapping[str, str], auth: httpx.Auth | None) -> dict[str, Any]:
-        """Return what the issuer answers to this form with a code: tokens, or an `error`. Raises ProblemError 503."""
+        """Answer of the issuer to a form with a code: tokens, or an `error`. Raises ProblemError 503."""
         url = (await self.endpoints()).token_endpoint
         try:
             async with (
@@ -120,7 +120,7 @@ class Issuer:
         return self._monotonic() - self._read_at
 
     def _begin(self) -> asyncio.Task[None] | None:
-        """Return the reading that is under way, a new one, or None so soon after the last."""
+        """Join the reading that is under way, or begin one; None so soon after the last."""
         if self._reading is None and self._monotonic() - self._tried_at >= PAUSE_SECONDS:
             self._tried_at = self._monotonic()
             self._reading = asyncio.create_task(self._read())
@@ -140,10 +140,7 @@ class Issuer:
             self._reading = None
 
     async def _fetch(self) -> tuple[Mapping[str, PyJWK], Discovery]:
-        """Return the keys for signatures, by id, and what the issuer says of itself.
-
-        Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
-        """
+        """Keys for signatures by id, and its description. Raises ValueError, OSError, httpx.HTTPError or PyJWTError."""
         async with httpx.AsyncClient(verify=self._tls, timeout=READING_SECONDS) as http:
             found = Discovery.model_validate(await _json(http, http.build_request("GET", self.discovery_url)))
             if found.issuer != self.url:
@@ -167,7 +164,7 @@ def _away() -> ProblemError:
 
 
 async def _json(http: httpx.AsyncClient, request: httpx.Request, *accepted: int) -> dict[str, Any]:
-    """Return the object of an answer of status 200 or an accepted one. Raises ValueError, OSError, httpx.HTTPError."""
+    """Object of an answer of status 200 or an accepted one. Raises ValueError, OSError, httpx.HTTPError."""
     await check_resolved(request.url.host)
     content, request.headers["accept-encoding"] = b"", "identity"
     response = await http.send(request, stream=True)
@@ -232,7 +229,7 @@ class ClaimMap:
     departments: Callable[[], Sequence[Coded]]
 
     def actor(self, claims: Claims) -> Actor:
-        """Return who acts. Raises ProblemError 403 if the claims name no person, role or, for a crew, department."""
+        """Raise ProblemError 403 if the claims name no person, role or, for a crew, department."""
         person, role = self._person(claims), self._role(claims)
         name = _valid(_NAME, _value(claims, self.name)) or person
         return Person(id=person, name=name, role=role, department=self._department(claims, role)).actor
@@ -258,7 +255,7 @@ class ClaimMap:
         raise ProblemError(NO_ROLE, detail, accepted=list(self.roles))
 
     def _department(self, claims: Claims, role: Role) -> str | None:
-        """Return the code of the department, None if there is none. A crew without one would act for all."""
+        """None without a department, but of a crew: one without would act for all. Raises ProblemError 403."""
         given = set(_values(claims, self.department))
         found = [entry.code for entry in self.departments() if given & {entry.code, entry.name, entry.name_zh}]
         if len(found) == 1:
@@ -274,7 +271,7 @@ class ClaimMap:
 
 
 def _value(claims: Any, path: str) -> Any:  # noqa: ANN401 - whatever the issuer says
-    """Return the claim of this name, or else the one at this dotted path; None if there is neither."""
+    """Claim of this name, or else the one at this dotted path; None if there is neither."""
     if not isinstance(claims, Mapping) or path in claims:
         return claims[path] if isinstance(claims, Mapping) else None
     name, _, rest = path.partition(".")
@@ -301,16 +298,15 @@ class Tokens:
     claims: ClaimMap
 
     async def verify(self, token: str) -> Actor:
-        """Return who acts. Raises ProblemError: 401 for a bad token, 403 for one without a role, 503 without keys."""
+        """Raise ProblemError: 401 for a bad token, 403 for one without a role, 503 without keys."""
         return self.claims.actor(await self.read(token))
 
     async def read(self, token: str, audience: str | None = None) -> Claims:
-        """Return the claims of a token for this audience, None: the service. Raises ProblemError 401 or 503."""
+        """`audience` None is the service. Raises ProblemError 401 or 503."""
         try:
-            key = await self._key(token)
             claims: Claims = jwt.decode(
                 token,
-                key,
+                await self._key(token),
                 ALGORITHMS,
                 options={"require": list(REQUIRED), "enforce_minimum_key_length": True},
                 audience=audience or self.audience,
@@ -338,10 +334,9 @@ class Tokens:
         return key
 
     def _fault(self, error: jwt.PyJWTError) -> str:
-        """Return what is wrong, in words that repeat nothing of the token."""
+        """Words that repeat nothing of the token."""
         fault = next(text for kind, text in FAULTS if isinstance(error, kind))
-        claim = getattr(error, "claim", "")
-        return fault.format(audience=self.audience, issuer=self.issuer.url, claim=claim)
+        return fault.format(audience=self.audience, issuer=self.issuer.url, claim=getattr(error, "claim", ""))
 
 
 def _refused(fault: str) -> ProblemError:

@@ -115,7 +115,7 @@ class EntityClient(Generic[OutcomeT]):
         return found
 
     async def is_lost(self, number: str) -> bool:
-        """Return True if the workflow of an entity that is not over is lost. Raises ProblemError."""
+        """Ask only of an entity that is not over. Raises ProblemError."""
         found = await self._described(number)
         return is_lost(found.status if found else None)
 
@@ -128,7 +128,7 @@ class EntityClient(Generic[OutcomeT]):
         return cast("Envelope", self.client.data_converter.payload_codec)
 
     async def present_run(self, number: str) -> str | None:
-        """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""
+        """Id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""
         found = await self._described(number)
         return found.run_id if found else None
 
@@ -137,7 +137,7 @@ class EntityClient(Generic[OutcomeT]):
             return await errors.answer_or_none(self._handle(number).describe())
 
     async def count(self, query: str) -> int:
-        """Return the number of workflows that a query finds, of whatever type. Raises ProblemError."""
+        """Workflows that a query finds, of whatever type. Raises ProblemError."""
         async with errors.answering(self.query_timeout, "The count"):
             return (await self.client.count_workflows(query)).count
 
@@ -167,7 +167,7 @@ class EntityClient(Generic[OutcomeT]):
             return outcome
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
-        """Return the answer to a query; None if there is no such workflow, or its start failed. Raises ProblemError."""
+        """None if there is no such workflow, or its start failed. Raises ProblemError."""
         handle = self._handle(number)
         async with errors.answering(self.query_timeout, what):
             try:
@@ -196,12 +196,12 @@ class ComplaintClient(EntityClient[Outcome]):
             return await start_complaint(self.client, self.task_queue, registration, case, request, wait)
 
     async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
-        """Return the first of a day's candidates that this request registered; None if there is none."""
+        """First of a day's candidates that this request registered; None if there is none."""
         async with errors.answering(self.timeout, "The registration"):
             return await find_started(self.client, request, numbers, complaint_id)
 
     async def started_as(self, number: str) -> tuple[Case, tuple[Event, ...]]:
-        """Return the case as it was registered, with its first event, from the history: this needs no worker."""
+        """Case as it was registered, with its first event, from the history: this needs no worker."""
         async with errors.answering(self.timeout, "The case"):
             if (found := await errors.answer_or_none(started_as(self.client, number))) is None:
                 raise RuntimeError(f"Temporal has deleted case {number}")
@@ -223,7 +223,7 @@ class ComplaintClient(EntityClient[Outcome]):
         return returned.batch if returned else None
 
     async def case(self, number: str, actor: Actor) -> CaseView | None:
-        """Return the live case as `actor` sees it; None if there is none. Raises ProblemError."""
+        """Live case as `actor` sees it; None if there is none. Raises ProblemError."""
         return await self._query(number, "case", [actor], CaseView, "The case")
 
 
@@ -248,12 +248,12 @@ class IncidentClient(EntityClient[IncidentOutcome]):
             return await start_incident(self.client, self.task_queue, opening, known_by, names)
 
     async def started_by(self, request: Request, at: datetime) -> str | None:
-        """Return the number of the incident that this request has started; None if it has started none."""
+        """Find the incident that this request has started; None if it has started none."""
         async with errors.answering(self.timeout, "The incident"):
             return await find_incident(self.client, request, local_day(at), *days_around(at))
 
     async def incident(self, number: str, actor: Actor) -> Incident | None:
-        """Return the live incident; None if there is none. Raises ProblemError."""
+        """None if there is no live incident. Raises ProblemError."""
         found = await self._query(number, "incident", [actor], IncidentOutcome, "The incident")
         return found.incident if found else None
 
@@ -297,7 +297,7 @@ class HandoverClient:
     clock_check: ClockCheck
 
     async def is_started(self, request: Request) -> bool:
-        """Return True if this request has started a handover. Raises ProblemError, also if its key had another body."""
+        """Raise ProblemError, also if the key of the request had another body."""
         async with errors.answering(self.timeout, "The handover"):
             return await find_started(self.client, request, [request.key], handover_workflow_id) is not None
 
@@ -308,10 +308,7 @@ class HandoverClient:
             await start_handover(self.client, self.task_queue, HandoverStart.of(handover), request)
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
-        """Return the progress at the end of the handover, or after `HANDOVER_WAIT_SECONDS`. Raises nothing.
-
-        None if no worker tells it.
-        """
+        """Progress at the end, or after `HANDOVER_WAIT_SECONDS`; None if no worker tells it. Raises nothing."""
         with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError, ValidationError):
             async with asyncio.timeout(HANDOVER_WAIT_SECONDS):
                 return await self._handle(handover_id).result()
@@ -320,7 +317,7 @@ class HandoverClient:
         return None
 
     async def progress(self, handover_id: str) -> HandoverProgress | None:
-        """Return the progress; None if there is no such handover. Raises ProblemError."""
+        """None if there is no such handover. Raises ProblemError."""
         handle = self._handle(handover_id)
         async with errors.answering(errors.QUERY_SECONDS, "The handover"):
             if (found := await errors.answer_or_none(handle.describe())) is None:
@@ -328,8 +325,7 @@ class HandoverClient:
             if found.status is WorkflowExecutionStatus.COMPLETED:
                 return await errors.answer_or_none(handle.result())
             at = await handle.query(HandoverWorkflow.progress)
-            ended = at and is_over(found.status)
-            return at.model_copy(update={"state": "ended"}) if at and ended else at
+            return at.model_copy(update={"state": "ended"}) if at and is_over(found.status) else at
 
     def _handle(self, handover_id: str) -> WorkflowHandle[HandoverWorkflow, HandoverProgress]:
         return self.client.get_workflow_handle(handover_workflow_id(handover_id), result_type=HandoverProgress)

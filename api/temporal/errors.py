@@ -42,7 +42,7 @@ class UntrustedAnswerError(ProblemError):
 
 
 async def answer_or_none(call: Awaitable[T]) -> T | None:
-    """Return the answer of a workflow; None if no workflow has the id (any more). Raises ProblemError, RPCError."""
+    """None if no workflow has the id (any more). Raises ProblemError, RPCError."""
     try:
         return await if_found(call)
     except ValidationError as error:
@@ -92,12 +92,12 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
 
 
 def request_of(key: str, body: BaseModel) -> Request:
-    """Return the request that starts a workflow, with a key of its own if the client has sent none."""
+    """Give the request a key of its own if the client has sent none."""
     return Request(key=key or uuid.uuid4().hex, digest=digest_of(body.model_dump_json()))
 
 
 def key_reused(where: str) -> ProblemError:
-    """Return the problem of a key that was used before for something else, on the entity that `where` begins with."""
+    """`where` begins with the entity on which the key was used before for something else."""
     return _reused(f"This Idempotency-Key was already used on this {where}.")
 
 
@@ -127,7 +127,7 @@ def other_release(why: str) -> ProblemError:
 
 
 def refused_update(error: client.WorkflowUpdateFailedError) -> BaseException:
-    """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
+    """Refusal of the entity as a problem; the error itself if it is a fault of ours."""
     cause = error.cause
     if isinstance(cause, ApplicationError) and cause.type == UNSEALED:
         log.error("a worker does not take what this API seals: %s", cause.message)

@@ -56,7 +56,7 @@ class ClockCheck:
     _measuring: asyncio.Task[None] | None = None
 
     async def offset(self) -> timedelta | None:
-        """Return how far the clock is ahead of Temporal's, negative if it is behind; None if that is not known."""
+        """Positive if the clock is ahead of Temporal's, negative if it is behind; None if that is not known."""
         offset = self._offset()
         is_doubtful = offset is None or is_off(offset)
         age = time.monotonic() - self._tried_at
@@ -98,12 +98,12 @@ class ClockCheck:
 
 
 def is_off(offset: timedelta | None) -> bool:
-    """Return True if the offset is known, and larger than the tolerance."""
+    """Return False if the offset is not known."""
     return offset is not None and abs(offset) > TOLERANCE
 
 
 def describe_offset(offset: timedelta | None) -> str:
-    """Return the offset in words; if it is too large, what is accepted and what to do."""
+    """In words; if the offset is too large, what is accepted and what to do."""
     if offset is None:
         return "Temporal's time cannot be read, so that this process's clock is not checked."
     seconds = offset.total_seconds()
@@ -115,7 +115,7 @@ def describe_offset(offset: timedelta | None) -> str:
 
 
 async def temporal_time(client: Client) -> datetime | None:
-    """Return Temporal's time during the call; None if it does not answer within `MEASUREMENT_SECONDS`.
+    """Temporal's time during the call; None if it does not answer within `MEASUREMENT_SECONDS`.
 
     The poll is for a queue of its own, so that it takes no task and needs no worker; it is given up at once.
     """

@@ -140,7 +140,7 @@ def check_words(kinds: Iterable[ProblemKind]) -> None:
 
 
 def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, catalogue: Catalogue) -> str:
-    """Return why an action was refused, and what is accepted: a Chinese sentence, then the English one.
+    """Say why an action was refused, and what is accepted: a Chinese sentence, then the English one.
 
     `sent` is the body, None if there is none; `action` is None if there is no such action.
     """
@@ -174,7 +174,7 @@ def example_in(action: AnyAction, catalogue: Catalogue) -> str:
 
 
 def _faults(action: AnyAction, sent: bytes, catalogue: Catalogue) -> list[str]:
-    """Return the Chinese words of what is wrong with the form of a body; empty if that is right."""
+    """Chinese words of what is wrong with the form of a body; empty if that is right."""
     model = _BODIES.get(action.name, action.body)
     try:
         model.model_validate_json(sent, context={"codes": catalogue.code})
@@ -185,7 +185,7 @@ def _faults(action: AnyAction, sent: bytes, catalogue: Catalogue) -> list[str]:
 
 
 def _fault(model: type[BaseModel], fault: ErrorDetails) -> str:
-    """Return the field and what is wrong with it in Chinese, without any value that was sent."""
+    """In Chinese, the field and what is wrong with it, without any value that was sent."""
     kind, place = fault["type"], fault["loc"]
     if kind == "extra_forbidden":
         within, key = place[:-1], str(place[-1])
@@ -211,10 +211,7 @@ _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; 
 
 
 async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
-    """Carry out the update as the action of the API by this person, and return its outcome as Temporal does.
-
-    Raises ProblemError for what the UI never sends.
-    """
+    """Carry out the update as this person's action of the API. Raises ProblemError for what the UI never sends."""
     try:
         found = json_of(await request.body())
         # What says what is to be done has no field of a newer UI, which nobody would judge.
@@ -252,8 +249,7 @@ def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | N
         return Outcome(success=Payloads(payloads=[done]))
     problem = Problem.model_validate(found)
     info = ApplicationFailureInfo(type=problem.type, non_retryable=True)
-    words = bilingual(problem, action, body, catalogue)
-    return Outcome(failure=Failure(message=words, application_failure_info=info))
+    return Outcome(failure=Failure(message=bilingual(problem, action, body, catalogue), application_failure_info=info))
 
 
 async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
@@ -277,7 +273,7 @@ async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str)
 
 
 def _target_of(workflow_id: str, name: str) -> tuple[str, AnyAction]:
-    """Return the path of the API, and the action, that an update of this workflow means. Raises ProblemError."""
+    """Path of the API, and the action, that an update of this workflow means. Raises ProblemError."""
     form = _WORKFLOW.fullmatch(workflow_id)
     actions = ACTIONS[f"{form[1].title()}Workflow"] if form else {}
     if form is None or name not in actions:
@@ -291,7 +287,7 @@ def _target_of(workflow_id: str, name: str) -> tuple[str, AnyAction]:
 
 
 def _body_of(payloads: Sequence[Payload]) -> bytes:
-    """Return the body of the action in the arguments of an update. Raises ProblemError if it is not one JSON object."""
+    """Body of the action in the arguments of an update. Raises ProblemError if it is not one JSON object."""
     if not payloads:
         return b"{}"
     encodings = {payload.metadata["encoding"].decode(errors="replace") for payload in payloads}
@@ -302,7 +298,7 @@ def _body_of(payloads: Sequence[Payload]) -> bytes:
 
 
 def _objection(path: str, body: bytes) -> tuple[str, bytes]:
-    """Return path and body of a decision on the objection that the body names, else 0. Raises ProblemError."""
+    """Path and body of a decision on the objection that the body names, else on 0. Raises ProblemError."""
     try:
         given = json_of(body)
         number = given.pop("objection", 0)

@@ -90,7 +90,7 @@ class Confirmation(CookieContent):
 
 
 def flags(settings: Mapping[str, Any], session: Session) -> dict[str, Any]:
-    """Return the UI's settings with the buttons disabled that the person cannot use."""
+    """Disable the buttons of the UI that the person cannot use."""
     reads = {"DisableWriteActions": True} if session.scope == "read" else {}
     return {**settings, **dict.fromkeys(DISABLING, not may_confirm(session)), **reads}
 
@@ -107,10 +107,7 @@ class DangerousRequests:
         self._cookie = cookie
 
     async def confirm(self, request: Request, session: Session, match: Match) -> Response | tuple[bytes, bytes]:
-        """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page.
-
-        Raises ProblemError for a name that is given twice.
-        """
+        """Query and body to pass on once confirmed, else the refusal. Raises ProblemError for a name given twice."""
         if not may_confirm(session):
             return shown(ProblemError(DANGEROUS, _FOR_ADMINISTRATORS))
         try:
@@ -148,7 +145,7 @@ class DangerousRequests:
         return refusal
 
     def confirmation(self, request: Request, session: Session) -> Confirmation | None:
-        """Return what the browser keeps of this session; None if that is nothing."""
+        """None if the browser keeps nothing of this session."""
         return self._open(self._cookie.text(request), session)
 
     def _open(self, sealed: str, session: Session) -> Confirmation | None:
@@ -156,7 +153,7 @@ class DangerousRequests:
         return found if found and found.session == session else None
 
     async def show(self, request: Request, session: Session) -> Response:
-        """Return the page of the request that waits, and confirm by POST what it has shown. Raises ProblemError."""
+        """Show the request that waits, and confirm by POST what the page has shown. Raises ProblemError."""
         require_same_origin(request, secure=self._cookie.secure)
         if not may_confirm(session):
             raise ProblemError(DANGEROUS, _FOR_ADMINISTRATORS)
@@ -181,7 +178,7 @@ class DangerousRequests:
 
 
 def _digest(request: Request, body: Mapping[str, Any]) -> str:
-    """Return what stands for method, address and body of a request, however often its button is pressed."""
+    """Digest of method, address and body of a request, the same however often its button is pressed."""
     kept = {key: value for key, value in body.items() if key not in _OF_EACH_CLICK}
     content = json.dumps(kept, sort_keys=True, ensure_ascii=False)  # so that encoding refuses half a character
     address = [request.scope[part].decode("latin-1") for part in ("raw_path", "query_string")]
@@ -189,7 +186,7 @@ def _digest(request: Request, body: Mapping[str, Any]) -> str:
 
 
 def _read(match: Match, body: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what a request does, and to what, on one line. Raises an error if it could be read otherwise."""
+    """Read what a request does, and to what, on one line. Raises an error if it could be read otherwise."""
     does, listed, query = match.rule.does, [], ""
     if does == "batch":
         [does] = body.keys() - _OF_A_BATCH
@@ -205,7 +202,7 @@ def _read(match: Match, body: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _in_the_name_of(given: Confirmation, request: Request, body: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return query and body with the person as `identity` wherever Temporal reads one, and the reason."""
+    """Query and body with the person as `identity` wherever Temporal reads one, and the reason."""
     person, reason = given.session.actor.id, given.reason
     identity: dict[str, Any] = {"identity": person}
     if request.method == "DELETE":

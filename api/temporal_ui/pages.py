@@ -157,7 +157,7 @@ def quoted(text: str) -> str:
 
 
 def not_shown(refusal: ProblemError, number: str | None = None) -> Response:
-    """Return the page of a refusal, which asks for the case's number again if one was given."""
+    """Ask for the case's number again if one was given."""
     problem = refusal.problem
     return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=number)
 
@@ -174,7 +174,7 @@ class TemporalPages:
     async def shown(
         self, request: Request, show: Callable[[Session], Awaitable[Response]], number: str | None = None
     ) -> Response:
-        """Return a page for the person of the session; else the sign-in page, or why there is none."""
+        """Show a page to the person of the session; else the sign-in page, or why there is none."""
         session = self.sessions.open(request)
         if session is None:
             return self.sessions.sign_in_page(request)
@@ -186,7 +186,7 @@ class TemporalPages:
             return not_shown(refused, number)
 
     async def details(self, actor: Actor, text: str) -> Response:
-        """Return the redirection to the details of a case's present run. Raises ProblemError."""
+        """Redirect to the details of a case's present run. Raises ProblemError."""
         try:
             number = parse_number(text)
         except NumberError as error:
@@ -195,14 +195,13 @@ class TemporalPages:
         run = await self.cases.client.present_run(number)
         if run is None:
             raise not_found(number)
-        details = f"{self._address()}/{complaint_id(number)}/{run}/user-metadata"
-        return RedirectResponse(details, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"{self._address()}/{complaint_id(number)}/{run}/user-metadata", HTTPStatus.SEE_OTHER)
 
     def _address(self) -> str:
         return f"{UI_PATH}/namespaces/{quote(self.cases.client.namespace, safe='')}/workflows"
 
     async def views(self, actor: Actor) -> Response:
-        """Return the page that installs the views of this person, with the dates of today, in the browser."""
+        """Install the views of this person, with the dates of today, in the browser."""
         # No case is a crew's own.
         me = None if actor.role is Role.CREW else actor.id
         today = of_today(self.cases.clock(), self.in_force.catalogue.calendar.timezone)

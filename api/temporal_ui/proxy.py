@@ -117,7 +117,7 @@ class UiServer:
 
 
 def token_in(cookies: str) -> str | None:
-    """Return the token against forged requests that these cookies hold, which the UI's server demands of every POST."""
+    """Token against forged requests that these cookies hold, which the UI's server demands of every POST."""
     found = _TOKEN.search(cookies)
     return found[1] if found else None
 
@@ -164,7 +164,7 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def redirect_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
-    """Return a layer that redirects to the API, at an address, what is asked of the port in people's bookmarks."""
+    """Redirect to the address `api` what is asked of the port in people's bookmarks."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         answer = app
@@ -196,10 +196,9 @@ class UiProxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # For metrics: no path or query becomes a label.
         scope["route"] = self
-        request = Request(scope, receive)
         async with AsyncExitStack() as open_answers:
             open_answers.enter_context(suppress(ClientDisconnect))
-            response = await self._answer(request, open_answers)
+            response = await self._answer(Request(scope, receive), open_answers)
             await response(scope, receive, send)
 
     async def _answer(self, request: Request, open_answers: AsyncExitStack) -> Response:
@@ -209,15 +208,14 @@ class UiProxy:
         if session is None:
             return self.sessions.sign_in_page(request)
         try:
-            match = self._matched(request, session)
-            return await self._let_through(request, session, match, open_answers)
+            return await self._let_through(request, session, self._matched(request, session), open_answers)
         except ProblemError as refusal:
             if takes_pages(request) and refusal.problem.status != HTTPStatus.NOT_FOUND:
                 return not_shown(refusal)
             return shown(refusal)
 
     def _matched(self, request: Request, session: Session) -> Match:
-        """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
+        """Find the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
         require_same_origin(request, secure=self.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
@@ -234,7 +232,7 @@ class UiProxy:
     async def _let_through(
         self, request: Request, session: Session, match: Match, open_answers: AsyncExitStack
     ) -> Response:
-        """Return the answer to a request that has a rule. Raises ProblemError."""
+        """Answer a request that has a rule. Raises ProblemError."""
         # There the UI goes after a refusal that it has no place to show.
         if match.kind is RequestKind.LOGIN and self.dangerous.confirmation(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
@@ -262,7 +260,7 @@ class UiProxy:
 
 
 async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, secure: bool) -> Response:
-    """Return the answer of the UI's server under our own policy, and without cookies but its token."""
+    """Send the answer of the UI's server under our own policy, and without cookies but its token."""
     response: Response
     policy = PAGE.format("")
     if answer.headers.get("content-type", "").startswith("text/html"):

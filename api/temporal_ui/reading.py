@@ -83,7 +83,6 @@ _JOINED = re.compile(r"(?<!!)!+c|\(c\)|c(?:[&|]c)+")
 
 
 def _unreadable(reason: str) -> ProblemError:
-    """Return the problem of a query that cannot be narrowed; it says why, and what would be accepted."""
     detail = (
         f"This query cannot be narrowed to your department: {reason}. It takes comparisons (=, !=, <, <=, >, >=, "
         "IN, BETWEEN, STARTS_WITH, IS NULL) joined by AND, OR, NOT and brackets; no comments, no ORDER BY. "
@@ -93,10 +92,7 @@ def _unreadable(reason: str) -> ProblemError:
 
 
 def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
-    """Return a query that finds what both the query and the condition find. Raises ProblemError.
-
-    `counted`: it may end as the UI's counts do.
-    """
+    """Find what query and condition both find. `counted`: it may end as the UI's counts do. Raises ProblemError."""
     if len(query) > LONGEST_QUERY or not all(char.isprintable() or char in _BLANK for char in query):
         raise _unreadable(f"it has more than {LONGEST_QUERY:,} characters, or some that cannot be printed")
     form, ends = _form_of(query)
@@ -111,7 +107,7 @@ def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
 
 
 def _form_of(query: str) -> tuple[str, list[int]]:
-    """Return the form of a query, a letter for each token, and where each token ends."""
+    """Letter for each token, and where each token ends. Raises ProblemError."""
     letters, ends, at = list[str](), list[int](), 0
     end = len(query.rstrip(_BLANK))
     while at < end:
@@ -146,7 +142,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
 
 
 async def admit(cases: Cases, actor: Actor, match: Match, query: bytes) -> bytes:
-    """Return the query to send on for a request, narrowed to what the person may read. Raises ProblemError."""
+    """Query to send on for a request, narrowed to what the person may read. Raises ProblemError."""
     if not _reads_all(actor) and (actor.role not in READ_CASES.reach or actor.department is None):
         raise _wrong_role(actor, READ_CASES)
     if match.ids.get("namespace") not in (None, cases.client.namespace):
@@ -171,7 +167,7 @@ async def admit(cases: Cases, actor: Actor, match: Match, query: bytes) -> bytes
 
 
 async def case_read(cases: Cases, actor: Actor, workflow_id: str) -> CaseView | None:
-    """Return the case of a workflow that the person may read as one of a department; None for any other workflow.
+    """Case of a workflow that the person may read as one of a department; None for any other workflow.
 
     Raises ProblemError if the person may not read it, whichever of its runs.
     """
@@ -218,7 +214,7 @@ _Masks = Mapping[str, Mask]
 
 
 async def answer_codec(cases: Cases, actor: Actor, does: str, body: bytes) -> Response:
-    """Return payloads as this person may read them, or as they were sent if `does` is not `decode`.
+    """Open payloads as this person may read them; they are as they were sent if `does` is not `decode`.
 
     In place of one that the person may not read stands a text that says why. Raises ProblemError.
     """
@@ -241,7 +237,7 @@ async def answer_codec(cases: Cases, actor: Actor, does: str, body: bytes) -> Re
 
 
 async def _masks(cases: Cases, actor: Actor, workflow_id: str) -> _Masks | str:
-    """Return the masks of a workflow for this person, or why they may not read it."""
+    """Masks of a workflow for this person, or why they may not read it."""
     try:
         case = await case_read(cases, actor, workflow_id)
     except ProblemError as refusal:
@@ -250,7 +246,7 @@ async def _masks(cases: Cases, actor: Actor, workflow_id: str) -> _Masks | str:
 
 
 def _opened(envelope: Envelope, namespace: str, payload: Payload) -> tuple[Payload, Context | None]:
-    """Return what the service has sealed with what it is of; else None, and the payload or a text that says why."""
+    """Pair what the service has sealed with what it is of; else a payload or a text that says why, with None."""
     if payload.metadata.get("encoding") != SEALED:
         return payload, None
     context = context_named(payload, namespace)
@@ -264,7 +260,7 @@ def _opened(envelope: Envelope, namespace: str, payload: Payload) -> tuple[Paylo
 def _shown(
     content: Payload, context: Context | None, reader: Actor, of_workflows: Mapping[str, _Masks | str]
 ) -> Payload:
-    """Return what was opened as this person may read it, or a text that says why not."""
+    """As this person may read it, or a text that says why not."""
     if context is None:
         return content
     if isinstance(masks := of_workflows[context.workflow_id or ""], str):
@@ -285,7 +281,7 @@ def _shown(
 
 
 def _read(content: Payload, context: Context) -> Any:  # noqa: ANN401 - JSON
-    """Return the content as JSON, read with its model, or a text. Raises ValueError or LookupError if it has none."""
+    """JSON read with its model, or a text. Raises ValueError or LookupError if it has none."""
     stamp, sent = Stamp.of(content)[:2], from_json(content.data)
     if stamp == _UNSTAMPED:
         if isinstance(context, ActivitySerializationContext) or not isinstance(sent, dict | str):
@@ -302,10 +298,7 @@ def _read(content: Payload, context: Context) -> Any:  # noqa: ANN401 - JSON
 
 @cache
 def _models() -> Mapping[tuple[str, str | None], TypeAdapter[Any]]:
-    """Return the models of messages by kind and name, as workflows and activities declare them.
-
-    Several messages may have one name. Under `_UNSTAMPED` stand all answers.
-    """
+    """By kind and name, which several messages may share. Under `_UNSTAMPED` stand all answers."""
     outcomes = (each.outcome for each in EntityClient.__subclasses__())
     found: list[tuple[str, str | None, Any]] = [(*_UNSTAMPED, each) for each in (Request, *outcomes)]
     packages = (walk_packages(each.__path__, f"{each.__name__}.") for each in (activities, workflows))

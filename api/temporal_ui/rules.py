@@ -71,8 +71,7 @@ class Rule(NamedTuple):
     @property
     def pattern(self) -> re.Pattern[str]:
         taken = {"**": ".+", "*": "[^/]*", "{": "(?P<", "}": ">[^/]+)"}
-        parts = re.split(r"(\*\*|[*{}])", self.path)
-        return re.compile("".join(taken.get(part) or re.escape(part) for part in parts))
+        return re.compile("".join(taken.get(part) or re.escape(part) for part in re.split(r"(\*\*|[*{}])", self.path)))
 
 
 class Match(NamedTuple):
@@ -163,7 +162,7 @@ _PATTERNS = tuple((rule, rule.pattern) for rule in RULES)
 
 
 def rule_of(method: str, path: bytes) -> Match | None:
-    """Return the rule of a request by its path as it was sent, `/temporal` and all; None if the proxy refuses it."""
+    """`path` is as it was sent, `/temporal` and all; None if the proxy refuses it."""
     if path == f"{UI_PATH}/".encode():  # the one path that may end with a slash
         path = path[:-1]
     try:
@@ -178,7 +177,7 @@ def rule_of(method: str, path: bytes) -> Match | None:
 
 
 def _decoded(raw: bytes) -> str:
-    """Return a segment decoded once. Raises ValueError if another program could read it otherwise."""
+    """Decode a segment once. Raises ValueError if another program could read it otherwise."""
     text = unquote_to_bytes(raw).decode()
     if not _SEGMENT.fullmatch(raw) or text in (".", "..") or not text.isprintable() or not _FORBIDDEN.isdisjoint(text):
         raise ValueError(raw)
@@ -186,7 +185,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def refused(method: str) -> ProblemError:
-    """Return the problem of a request that is not in the table. The path is not repeated: it may hold anything."""
+    """Repeat nothing of the path: it may hold anything."""
     detail = (
         f"This {method} request is none of those that the Temporal UI is let through for here. "
         "Cases are read in its pages, and acted on by the form Send an Update or by the HTTP API. "
@@ -196,14 +195,14 @@ def refused(method: str) -> ProblemError:
 
 
 def shown(refusal: ProblemError) -> Response:
-    """Return a refusal as an answer of which the UI shows the sentence: it reads the field `message`."""
+    """Answer so that the UI shows the sentence: it reads the field `message`."""
     problem = refusal.problem
     content = {**problem.model_dump(exclude_none=True), "message": problem.detail}
     return JSONResponse(content, problem.status, refusal.headers, MEDIA_TYPE)
 
 
 def parameters_of(rule: Rule, query: bytes) -> dict[str, str]:
-    """Return the parameters of a query by name. Raises ProblemError for one that is not the rule's, or comes twice."""
+    """Raise ProblemError for a parameter that is not the rule's, or comes twice."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
     except ValueError:

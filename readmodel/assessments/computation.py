@@ -89,7 +89,7 @@ _PROMISE = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", 
 
 
 def candidates(connection: ReadConnection, since: datetime, until: datetime) -> Sequence[sa.Row[Any]]:
-    """Return the cases to which anything happened from `since` on, before `until`; and some others."""
+    """Cases to which anything happened from `since` on, before `until`; and some others."""
     # Of a case that was closed before, only a credit is still decided on.
     decided = sa.select(decisions.c.number).where(decisions.c.decided_at >= since, decisions.c.decided_at < until)
     still_open = sa.or_(cases.c.closed_at.is_(None), cases.c.closed_at >= since, cases.c.number.in_(decided))
@@ -122,7 +122,7 @@ def _facts(
 
 
 def _kept_promises(connection: ReadConnection, numbers: Sequence[str]) -> Mapping[str, Sequence[KeptPromise]]:
-    """Return the promises that were kept, by case; an approver's time is no promise."""
+    """By case; an approver's time is no promise."""
     query = (
         sa.select(*_PROMISE)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)
@@ -160,7 +160,7 @@ class Excluded(NamedTuple):
 
 
 def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> Excluded:
-    """Return what does not count in a month, by the exclusions that were decided until `as_of` and by objections."""
+    """By the exclusions that were decided until `as_of`, and by objections."""
     accepted = [each for each in month.objections if each.accepted and each.complaint]
     entries = frozenset(
         (kind.value, each.complaint or "")
@@ -203,10 +203,9 @@ def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
 
 
 def write_entries(connection: WriteConnection, month: str, computation: int, rows: Sequence[EntryRow]) -> None:
-    """Write entries of a computation; it has none of them."""
+    """Expect that the computation has none of them yet."""
     # Kind by kind: the list behind a number then lies on a tenth of the pages.
-    in_order = sorted(rows, key=itemgetter(0))
-    insert_many(connection, figure_entries, [(month, computation, *row) for row in in_order])
+    insert_many(connection, figure_entries, [(month, computation, *row) for row in sorted(rows, key=itemgetter(0))])
 
 
 def write_items(connection: WriteConnection, month: str, computation: int, items: Sequence[Item]) -> None:
@@ -271,6 +270,6 @@ def _given(connection: ReadConnection, month: str, by: Subject) -> dict[str, dic
 
 
 def _left_out(month: Assessment, by: Subject, subject: str) -> frozenset[str]:
-    """Return the figures of a subject that accepted objections take out of the score as a whole."""
+    """Figures of a subject that accepted objections take out of the score as a whole."""
     whole = (each for each in month.objections if each.accepted and not each.complaint)
     return frozenset(each.figure for each in whole if (each.by, each.subject) == (by, subject))

@@ -55,7 +55,7 @@ def decide(
 
 
 def grounds_until(connection: ReadConnection, as_of: datetime) -> Mapping[str, str]:
-    """Return the ground of each case whose exclusion was approved until then, by number; the first if several."""
+    """Ground of each case whose exclusion was approved until then, by number; the first if several."""
     approved = select(_row.number, _row.ground).where(_row.approved, _row.decided_at <= as_of)
     found = connection.execute(approved.order_by(_row.decided_at.desc(), _row.id)).all()
     return {row.number: row.ground for row in found}
@@ -69,13 +69,13 @@ def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
 def page_of_exclusions(
     connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool
 ) -> RowPage[Exclusion]:
-    """Return a page of the exclusions that were decided on, or wait for it, the oldest first. Raises BadCursorError."""
+    """Oldest first; those that were decided on, or else those that wait for it. Raises BadCursorError."""
     wanted = select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None))
     by = _row.requested_at, _row.id
     return read_page(connection, wanted, by, cursor, limit, Exclusion._make, newest_first=False, keys=_ID)
 
 
 def period_of(connection: ReadConnection, number: str) -> CasePeriod | None:
-    """Return the time in which something may have happened to a case; None if there is no such case."""
+    """Time in which something may have happened to the case; None if there is no such case."""
     found = connection.execute(select(cases.c.registered_at, cases.c.closed_at).where(cases.c.number == number)).first()
     return CasePeriod(*found) if found else None

@@ -103,7 +103,7 @@ def first_and_known(connection: ReadConnection) -> tuple[datetime | None, frozen
 
 
 def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
-    """Return the months that are final, or of which only the last computation is outstanding at `at`."""
+    """Months that are final, or of which only the last computation is outstanding at `at`."""
     final = connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None)))
     return frozenset([*final, *(month.number for month in _running(connection) if month.is_settled(at))])
 
@@ -129,7 +129,7 @@ def items(connection: ReadConnection, month: str, computation: int, by: Subject)
 
 
 def items_of_subject(connection: ReadConnection, month: str, computation: int, subject: str) -> list[Item]:
-    """Return the results of a subject: one for each kind of subject that has this id or code."""
+    """One for each kind of subject that has this id or code."""
     query = select(_item.document).where(*_of(month, computation), _item.subject == subject).order_by(_item.by)
     return list(connection.scalars(query))
 
@@ -139,7 +139,7 @@ def _of(month: str, computation: int) -> tuple[ColumnElement[bool], ...]:
 
 
 def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> RowPage[CountedCase]:
-    """Return a page of the cases behind a number, by case number. Raises BadCursorError."""
+    """By case number. Raises BadCursorError."""
     statement = number.statement()
     if cursor is not None:
         statement = statement.where(tuple_(_entry.number, _entry.serial) > _position(cursor))
@@ -155,7 +155,7 @@ def counts_case(connection: ReadConnection, number: Number, complaint: str) -> b
 def parties(
     connection: ReadConnection, month: str, computation: int, kinds: Collection[EntryKind], complaint: str
 ) -> tuple[str, ...]:
-    """Return the people and departments whom the entries of a case count for, of these kinds."""
+    """People and departments whom the entries of a case count for, of these kinds."""
     here = _entry.month == month, _entry.computation == computation, _entry.number == complaint
     found = connection.execute(
         select(_entry.agent, _entry.crew, _entry.department).where(*here, _entry.kind.in_(kinds))
@@ -164,7 +164,7 @@ def parties(
 
 
 def registered(connection: ReadConnection, month: str, computation: int) -> list[tuple[str, str]]:
-    """Return number and owner of the cases that were registered in a month."""
+    """List number and owner of each case that was registered in a month."""
     number = Number(month, computation, EntryKind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
     query = number.statement().with_only_columns(_entry.number, _entry.agent)
     return [(found.number, found.agent) for found in connection.execute(query)]

@@ -32,7 +32,7 @@ WriteConnection = NewType("WriteConnection", ReadConnection)
 
 
 def engine(url: str, *, read_only: bool = False, unsafe_at_power_loss: bool = False) -> Engine:
-    """Return an engine for `sqlite:///...` or `postgresql+psycopg://...`; nothing is connected yet.
+    """Engine for `sqlite:///...` or `postgresql+psycopg://...`; nothing is connected yet.
 
     `read_only`: the database refuses to write. `unsafe_at_power_loss`: a commit does not wait for the disk; PostgreSQL
     decides on that itself.
@@ -81,12 +81,12 @@ def writing(engine: Engine) -> Iterator[WriteConnection]:
 
 
 async def read_in_thread(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
-    """Return the answer of a query, which runs in a thread. Raises SQLAlchemyError."""
+    """Raise SQLAlchemyError if the database fails."""
     return await asyncio.to_thread(_within, reading(engine), query)
 
 
 async def write_in_thread(engine: Engine, work: Callable[[WriteConnection], T]) -> T:
-    """Return the result of a transaction that may write, which runs in a thread. Raises SQLAlchemyError."""
+    """Raise SQLAlchemyError if the database fails."""
     return await asyncio.to_thread(_within, writing(engine), work)
 
 
@@ -162,7 +162,7 @@ class Imported(NamedTuple):
 
 
 def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 - of any column
-    """Return a row, column by column: `more` has the values that are not attributes of `value` of the same name."""
+    """Column by column: `more` has the values that are not attributes of `value` of the same name."""
     return {name: more[name] if name in more else getattr(value, name) for name in _columns(table)}
 
 
@@ -213,7 +213,7 @@ def insert_many(connection: WriteConnection, table: Table, rows: Sequence[Sequen
 
 
 def is_one_of(connection: Connection, column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a column has one of many values; on PostgreSQL they are one parameter."""
+    """On PostgreSQL the values are one parameter, however many there are."""
     if connection.dialect.name == "postgresql":
         return column == any_(literal([*values], postgresql.ARRAY(column.type)))
     return column.in_(values)

@@ -46,7 +46,7 @@ class Position(NamedTuple):
     def of(
         cls, cursor: str | None, sections: Collection[str] = ("",), keys: re.Pattern[str] = _KEY
     ) -> "Position | None":
-        """Return the position of a cursor, in one of these sections, with such a key. Raises BadCursorError."""
+        """Take a cursor of one of these sections, with such a key. Raises BadCursorError."""
         if cursor is None:
             return None
         try:
@@ -79,7 +79,7 @@ def in_order(
     *,
     newest_first: bool = True,
 ) -> Select[Any]:
-    """Return the statement newest or oldest first, with the rows after a position only if one is given."""
+    """With the rows after a position only, if one is given."""
     if after is not None:
         row = tuple_(at, key)
         statement = statement.where(row < after.bound() if newest_first else row > after.bound())
@@ -97,7 +97,7 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
     newest_first: bool = True,
     keys: re.Pattern[str] = _KEY,
 ) -> RowPage[T]:
-    """Return a page of the rows that a statement selects, each made an `item`, in the order of two of its columns.
+    """Make an `item` of each row that a statement selects, in the order of two of its columns.
 
     `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
     """
@@ -108,6 +108,6 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
 
 
 def page_of(found: Sequence[T], limit: int, position: Callable[[T], Position]) -> RowPage[T]:
-    """Return a page of the first `limit` items. One more item says that another page follows."""
+    """Page of the first `limit` items. One more item says that another page follows."""
     items = tuple(found[:limit])
     return RowPage(items, position(items[-1]).cursor() if len(found) > limit else None)

@@ -21,7 +21,7 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return value
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Return the instant in UTC. PostgreSQL gives it in the session's zone, SQLite without any."""
+        """In UTC. PostgreSQL gives an instant in the session's zone, SQLite without any."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
@@ -98,12 +98,12 @@ class Hundredths(sa.TypeDecorator[Decimal]):
         return None if value is None else int(value * 100)
 
     def process_result_value(self, value: int | Decimal | None, dialect: sa.Dialect) -> Decimal | None:  # noqa: ARG002 - same
-        """Return the amount; PostgreSQL gives a sum of whole numbers as a decimal."""
+        """PostgreSQL gives a sum of whole numbers as a decimal."""
         return None if value is None else Decimal(value).scaleb(-2).quantize(Decimal("0.01"))
 
 
 def code(length: int) -> sa.String:
-    """Return a text type that is compared byte by byte, so that a change of locales cannot break an index."""
+    """Text that is compared byte by byte, so that a change of locales cannot break an index."""
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
@@ -121,7 +121,7 @@ PERSON = code(80)
 
 
 def index_where(condition: str, *columns: str | sa.Column[Any], name: str, on_sqlite: str = "") -> sa.Index:
-    """Return an index of some rows only, so that it stays small however long the service runs."""
+    """Index of some rows only, so that it stays small however long the service runs."""
     return sa.Index(name, *columns, postgresql_where=sa.text(condition), sqlite_where=sa.text(on_sqlite or condition))
 
 
@@ -140,5 +140,5 @@ def event_columns() -> list[sa.Column[Any]]:
 
 
 def number_column(table: str = "cases") -> sa.Column[str]:
-    """Return the number of a row of this table, as first part of a key."""
+    """Make the number of a row of this table the first part of a key."""
     return sa.Column("number", NUMBER, sa.ForeignKey(f"{table}.number"), primary_key=True)

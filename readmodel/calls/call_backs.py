@@ -101,7 +101,7 @@ def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:
 def list_call_backs(
     connection: ReadConnection, state: CallBackState | None, at: datetime, cursor: str | None, limit: int
 ) -> RowPage[CallBackEntry]:
-    """Return a page of open call-backs, the oldest first; of done ones, the last first. Raises BadCursorError."""
+    """Open ones the oldest first, done ones the last first. Raises BadCursorError."""
     done = state is CallBackState.DONE
     order = _row.ended_at if done else _row.since
     statement = select(order, _row.call_id).where(_is_first(done=done))
@@ -118,7 +118,7 @@ def list_call_backs(
 
 
 def _is_first(*, done: bool) -> ColumnElement[bool]:
-    """Return the condition for the oldest call of those that are worked off together."""
+    """Condition for the oldest call of those that are worked off together."""
     other = call_backs.alias()
     same_end: ColumnElement[bool] = other.c.ended_at == _row.ended_at if done else other.c.ended_at.is_(None)
     earlier = tuple_(other.c.since, other.c.call_id) < tuple_(_row.since, _row.call_id)
@@ -145,7 +145,7 @@ def update_call_back(
 
 
 def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, CallBackEntry]:
-    """Return the entry of each of these calls, and of all others of their telephones."""
+    """Entry of each of these calls, and of all others of their telephones."""
     terms = select(_row.phone_term).where(_row.call_id.in_(call_ids))
     statement = (
         select(call_backs, calls.c.caller_phone, calls.c.queue)
@@ -165,7 +165,7 @@ def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, C
 
 
 def _lead(rows: Sequence[Row[Any]]) -> CallBack:
-    """Return the call-back that the rows are: a call that came after it was taken has a row that does not tell so."""
+    """Take the row that tells all: a call that came after the call-back was taken has one that does not."""
     lead = max(rows, key=lambda row: (row.taken_at or _EARLIEST, row.tries, row.person or ""))
     result = None if lead.result is None else CallBackResult(lead.result)
     return CallBack(lead.person, lead.taken_at, lead.tries, lead.ended_at, result, lead.note)

@@ -109,7 +109,7 @@ class CallFilters:
 
 
 def page_of_calls(connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int) -> RowPage[Call]:
-    """Return a page of the calls that pass the filters. Raises BadCursorError."""
+    """Raise BadCursorError for a cursor that no page gave out."""
     statement, by = select(*CALL_COLUMNS).where(*filters.conditions()), (calls.c.started_at, calls.c.call_id)
     return read_page(connection, statement, by, cursor, limit, Call._make, keys=CALL_ID)
 
@@ -128,7 +128,7 @@ class LinkedCall(NamedTuple):
 def linked_calls(
     connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int, area_code: str
 ) -> RowPage[LinkedCall]:
-    """Return a page of the calls that pass the filters, with their cases. Raises BadCursorError."""
+    """Raise BadCursorError for a cursor that no page gave out."""
     page = page_of_calls(connection, filters, cursor, limit)
     return RowPage(tuple(_linked(connection, page.items, area_code)), page.next_cursor)
 
@@ -138,8 +138,7 @@ def calls_of_case(connection: ReadConnection, case: Case, area_code: str) -> lis
     perhaps: list[ColumnElement[bool]] = [calls.c.complaint == case.number, calls.c.call_id == intake.call_id]
     if intake.caller.phone:
         theirs = calls.c.phone_term == phone_term(intake.caller.phone, area_code)
-        before = calls.c.started_at.between(case.registered_at - LONGEST_CALL, case.registered_at)
-        perhaps.append(theirs & before)
+        perhaps.append(theirs & calls.c.started_at.between(case.registered_at - LONGEST_CALL, case.registered_at))
     newest_first = select(*CALL_COLUMNS).order_by(calls.c.started_at.desc(), calls.c.call_id.desc())
     found = [Call._make(row) for row in connection.execute(newest_first.where(or_(*perhaps)))]
     return [each for each in _linked(connection, found, area_code) if case.number in each.complaints]
@@ -211,10 +210,7 @@ class Unconfirmed(Immutable):
 def call_mismatch(
     connection: ReadConnection, call_id: str, agent: str, case: CaseView, area_code: str
 ) -> CallMismatch | None:
-    """Return what is against the call for a withdrawal of the case by this agent.
-
-    A call from a telephone that the agent put in is taken, and listed later: the caller may have said so.
-    """
+    """None also if the agent put in the telephone, as the caller may say so; the call is listed later."""
     row = connection.execute(select(*CALL_COLUMNS).where(calls.c.call_id == call_id)).first()
     call = Call._make(row) if row else None
     phones = case.caller.phone, telephone_before(connection, case.number, agent, case.version + 1)
@@ -225,10 +221,7 @@ def call_mismatch(
 def unconfirmed(
     connection: ReadConnection, at: datetime, area_code: str, cursor: str | None = None, limit: int = 50
 ) -> RowPage[Unconfirmed]:
-    """Return a page of the withdrawals that their call does not confirm, newest first. Raises BadCursorError.
-
-    A call that is not known, or not completely, counts against them once `ARRIVES_WITHIN` is over at `at`.
-    """
+    """Newest first. A call that is not wholly known counts once `ARRIVES_WITHIN` is over. Raises BadCursorError."""
     named = (withdrawals.c[name] for name in ("number", "withdrawn_at", "withdrawn_by", "named_call", "phone_term"))
     statement = (
         select(*named, cases.c.state, cases.c.registered_at, *CALL_COLUMNS)

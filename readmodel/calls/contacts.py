@@ -17,7 +17,7 @@ from readmodel.people.people import people
 
 
 def may_link(connection: ReadConnection, phones: Mapping[str, str | None], area_code: str) -> frozenset[str]:
-    """Return the cases, of these numbers with their callers' telephones, whose telephone a link may go to.
+    """Cases, of these numbers with their callers' telephones, whose telephone a link may go to.
 
     A telephone that the owner of the case has put in after the registration needs a witness: the registry, for the
     account of the registration, or a call of the case. That of the registration itself needs none.
@@ -44,7 +44,7 @@ def link_goes_nowhere(connection: ReadConnection, number: str, area_code: str) -
 
 
 def telephone_before(connection: ReadConnection, number: str, person: str, seq: int) -> str | None:
-    """Return the telephone that the case had by the event of `seq`, if this person had corrected none; None without."""
+    """Telephone that the case had by the event of `seq`, if this person had corrected none; None without."""
     statement = (
         select(events.c.data)
         .where(events.c.number == number, events.c.seq < seq, events.c.action == "correct", events.c.actor != person)
@@ -59,7 +59,7 @@ def telephone_before(connection: ReadConnection, number: str, person: str, seq: 
 
 
 def _registered_with(connection: ReadConnection, number: str) -> tuple[str | None, str | None]:
-    """Return telephone and account of the caller at the registration of a case; None where there was none."""
+    """Telephone and account of the caller at the registration of a case; None where there was none."""
     contact = (events.c.data[("intake", "caller", name)].as_string() for name in ("phone", "account_no"))
     found = connection.execute(select(*contact).where(events.c.number == number, events.c.seq == 1)).one_or_none()
     return (found[0], found[1]) if found else (None, None)

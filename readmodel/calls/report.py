@@ -57,7 +57,7 @@ def replace_duties(connection: WriteConnection, given: Sequence[Duty], start: da
 
 
 def duties_between(connection: ReadConnection, start: datetime, end: datetime) -> list[Duty]:
-    """Return the duties that have an instant from `start` until before `end`, by their start."""
+    """By their start; those that have an instant from `start` until before `end`."""
     wanted = (
         select(duties)
         .where(duties.c.starts_at > start - LONGEST_DUTY, duties.c.starts_at < end, duties.c.ends_at > start)
@@ -101,7 +101,7 @@ class DutyFigures:
 
 
 def spans_of(by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> tuple[dict[int, Span], ColumnElement[int]]:
-    """Return the local hours or days from `start` until before `end` by group, and the group of a call as SQL.
+    """Local hours or days from `start` until before `end` by group, and the group of a call as SQL.
 
     An hour that the clock repeats comes twice, as its offset differs; a day comes once, whatever the clock does.
     """
@@ -123,7 +123,7 @@ def spans_of(by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> tupl
 
 
 def _group(by: Grouping, slot: Any, offset: Any) -> Any:  # noqa: ANN401 - whole numbers, or expressions of SQL
-    """Return the slot in which the local hour or day of a slot began, if its offset from UTC has held since."""
+    """Slot in which the local hour or day of a slot began, if its offset from UTC has held since."""
     return slot - (slot + offset) % (_DAY_SLOTS if by is Grouping.DAY else _HOUR_SLOTS)
 
 
@@ -173,7 +173,7 @@ class Roster:
         return found
 
     def by_span(self, spans: Sequence[Span]) -> dict[Span, DutyFigures | None]:
-        """Return the figures of each hour or day; None where the roster has nothing for the local day."""
+        """None where the roster has nothing for the local day."""
         found = {span: DutyFigures() if span.day in self.days else None for span in spans}
         starts = [span.start for span in spans] + [self._end]
         for duty in self._duties:
@@ -204,7 +204,7 @@ class CallSummary(NamedTuple):
 
 
 def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> CallSummary:
-    """Return the figures of the calls that started from `start` on, before `end`; both are UTC.
+    """Count the calls that started from `start` on, before `end`, both UTC.
 
     Every hour or day of the period has an item. Of agents, those who answered a call or were on duty have one, in the
     order of their ids; the calls that nobody answered come last, with the key None.
@@ -226,7 +226,7 @@ def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: 
 def _figures(
     connection: ReadConnection, key: ColumnElement[Any], start: datetime, end: datetime
 ) -> defaultdict[Any, CallFigures]:
-    """Return the figures by key. SQL counts by outcome and, of answered calls, by wait in whole seconds."""
+    """By key. SQL counts by outcome and, of answered calls, by wait in whole seconds."""
     wait = case((_ANSWERED, (calls.c.wait_ms + (_SECOND_MS - 1)) // _SECOND_MS))
     talk = func.coalesce(calls.c.talk_ms, 0)
     within = (calls.c.started_at >= start, calls.c.started_at < end)

@@ -59,14 +59,14 @@ class Timeline(NamedTuple, Generic[E]):
 
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
-    """Return the version of each of these cases; one without a row is left out."""
+    """Leave out a case without a row."""
     return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
 
 
 def had(
     connection: ReadConnection, numbers: Collection[str], action: str, *conditions: ColumnElement[bool], **facts: str
 ) -> set[str]:
-    """Return those of these cases that have had an event of this kind that meets conditions, with these facts."""
+    """Numbers of these cases that have had an event of this kind that meets conditions, with these facts."""
     are_facts = (events.c.data[name].as_string() == value for name, value in facts.items())
     of_kind = events.c.number.in_(numbers), events.c.action == action
     return {*connection.scalars(select(events.c.number).where(*of_kind, *conditions, *are_facts))}
@@ -97,7 +97,7 @@ def list_cases(
     limit: int = 50,
     sort: Sort = Sort.REGISTERED,
 ) -> RowPage[Case]:
-    """Return a page of the cases that pass the filters. Raises BadCursorError.
+    """Only cases that pass the filters. Raises BadCursorError.
 
     In the order of registration, cases that are registered meanwhile belong on earlier pages; no case comes twice or
     is left out.
@@ -135,7 +135,7 @@ _ROW = select(*(column for column in cases.c if column.name not in ("document", 
 def list_rows(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort = Sort.REGISTERED
 ) -> RowPage[RowMapping]:
-    """Return a page of rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
+    """Rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
     page = _page(connection, filters, cursor, limit, sort)
     numbers = [position.key for position in page.items]
     found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}
@@ -143,7 +143,7 @@ def list_rows(
 
 
 def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
-    """Return these cases, in this order; one without a row is left out."""
+    """Keep this order; leave out a case without a row."""
     found = {
         number: Case.restore(
             Registered.model_validate_json(registered),
@@ -161,7 +161,7 @@ def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit:
 
 
 def documents(connection: ReadConnection, number: str) -> tuple[Event, ...]:
-    """Return the notices of urging (催办通知书) and public criticism (通报批评), oldest first: at most two a cycle."""
+    """Notices of urging (催办通知书) and public criticism (通报批评), oldest first: at most two a cycle."""
     of_kind = events.c.number == number, events.c.action.in_(sorted(DOCUMENT_KINDS))
     return read_events(connection, Event, select(events).where(*of_kind)).items
 
@@ -169,7 +169,7 @@ def documents(connection: ReadConnection, number: str) -> tuple[Event, ...]:
 def read_events(
     connection: ReadConnection, event: type[E], statement: Select[Any], after_seq: int = 0, limit: int | None = None
 ) -> Timeline[E]:
-    """Return the events that a statement selects of a case or incident, after a position: all, or so many."""
+    """Events that a statement selects of a case or incident, after a position: all, or so many."""
     seq = statement.selected_columns["seq"]
     statement = statement.where(seq > after_seq).order_by(seq)
     rows = connection.execute(statement if limit is None else statement.limit(limit + 1)).mappings().all()
@@ -192,7 +192,7 @@ class PartOfCase(NamedTuple):
 def list_parts(
     connection: ReadConnection, department: str, states: Collection[PartState], cursor: str | None, limit: int
 ) -> RowPage[PartOfCase]:
-    """Return a page of a department's parts, in these states or all, the latest first. Raises BadCursorError."""
+    """Parts of the department in these states or all, the latest first. Raises BadCursorError."""
     seen = (cases.c.state, cases.c.service_code, cases.c.priority, cases.c.district, cases.c.owner)
     statement = select(parts.c.number, parts.c.document, *seen).join(cases, cases.c.number == parts.c.number)
     statement = statement.where(parts.c.department == department)
@@ -243,7 +243,7 @@ def credited(connection: ReadConnection, account_no: str, since: datetime) -> Se
 def open_numbers(
     connection: ReadConnection, closed_after: datetime, after: str, limit: int, since: datetime | None = None
 ) -> list[str]:
-    """Return the numbers that come after this one, in order.
+    """Numbers that come after `after`, in order.
 
     The cases are open, or were closed or withdrawn after an instant; and were registered from `since` on if that is
     given. Those that have lost their workflow are left out: nobody can ask them.

@@ -56,7 +56,7 @@ class CaseFilters(ColumnFilters):
         return of_open_states or bool(self.overdue or self.due_before) or self.sla in _SLA_OF_OPEN_CASES
 
     def by_state(self) -> list["CaseFilters"]:
-        """Return filters with the same cases in total, of the open states or of one other each."""
+        """Split into filters with the same cases in total, of the open states or of one other each."""
         still_open = tuple(state for state in dict.fromkeys(self.state) if state in OPEN)
         ended = [(state,) for state in dict.fromkeys(self.state) if state not in OPEN]
         groups = [*([still_open] if still_open else []), *ended]
@@ -89,7 +89,7 @@ _NEWEST_FIRST = Section("registered_at", newest_first=True)
 
 
 def sections(sort: Sort, filters: CaseFilters) -> Mapping[str, Section]:
-    """Return the sections of a list by name, in their order. Names begin cursors, so that another order refuses them.
+    """By name, in the order of the list. Names begin cursors, so that another order refuses them.
 
     - `registered`: the newest registration first.
     - `due`: the earliest due instant first, so that late cases come before all others; then cases with nothing due,
@@ -121,13 +121,12 @@ _ALLOW_OTHER_JOINS = sa.text(
 def find(
     connection: ReadConnection, filters: CaseFilters, after: Position | None, limit: int, sort: Sort = Sort.REGISTERED
 ) -> list[Position]:
-    """Return the positions of the first `limit` cases after `after`, which is of the same sort."""
+    """First `limit` cases after `after`, which is of the same sort."""
     found: list[Position] = []
     names = [*(by_name := sections(sort, filters))]
     for name in names[names.index(after.section) if after else 0 :]:
         begin = after if after and after.section == name else None
-        wanted = limit - len(found)
-        there = _in_section(connection, filters, by_name[name], begin, wanted)
+        there = _in_section(connection, filters, by_name[name], begin, limit - len(found))
         found += [position._replace(section=name) for position in there]
         if len(found) == limit:
             break
@@ -141,8 +140,7 @@ def _in_section(
     for each in filters.by_state():
         search = _Search(each, section, after)
         if each.q is None:
-            listed = section.positions(cases.c, after, *search.conditions())
-            found.update(_positions(connection, listed, limit))
+            found.update(_positions(connection, section.positions(cases.c, after, *search.conditions()), limit))
         else:
             for terms in alternatives(each.q, each.area_code):
                 found.update(search.with_terms(connection, sorted(terms), limit) if terms else ())
@@ -154,7 +152,7 @@ def _positions(connection: ReadConnection, statement: sa.Select[Any], limit: int
 
 
 def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions on columns of the case; `narrow` leaves out *not overdue*, as nearly every case is not."""
+    """On columns of the case; `narrow` leaves out *not overdue*, as nearly every case is not."""
     named = {name: getattr(filters, name) for name in FILTERED_COLUMNS if name != "overdue"}
     conditions = [cases.c[name] == value for name, value in named.items() if value is not None]
     if filters.state and {*filters.state} != OPEN:
@@ -193,7 +191,7 @@ def _same(one: Columns, other: Columns) -> list[sa.ColumnElement[bool]]:
 def _joined(
     terms: Sequence[str], filters: CaseFilters, *within: Callable[[Columns], sa.ColumnElement[bool]]
 ) -> tuple[Columns, sa.Select[Any]]:
-    """Return the columns of the first term, and the statement of the positions of cases that have all terms."""
+    """Columns of the first term, and the statement of the positions of cases that have all terms."""
     first, *others = (search_words.alias() for _ in terms)
     statement = sa.select(first.c.registered_at, first.c.number)
     for term, words in zip(terms, (first, *others), strict=True):
@@ -203,7 +201,7 @@ def _joined(
 
 
 def having_terms(filters: CaseFilters) -> list[sa.ColumnElement[bool]]:
-    """Return the condition that cases have the terms of `q`; none without `q`."""
+    """Conditions that cases have the terms of `q`; empty without `q`."""
     if filters.q is None:
         return []
     found = [_joined(sorted(terms), filters)[1] for terms in alternatives(filters.q, filters.area_code) if terms]
@@ -242,7 +240,7 @@ class _Search(NamedTuple):
         return found
 
     def _lists(self, terms: Sequence[str]) -> dict[str | None, sa.Select[Any]]:
-        """Return the statement of each term, and under None that of the filters if there are any."""
+        """Statement of each term, and under None that of the filters if there are any."""
         words = search_words.alias().c
         lists: dict[str | None, sa.Select[Any]] = {
             term: self.section.positions(words, self.after, *_is_term(words, term, self.filters)) for term in terms
@@ -252,7 +250,7 @@ class _Search(NamedTuple):
         return lists
 
     def _looked_up(self, first: str | None, terms: Sequence[str]) -> sa.Select[Any]:
-        """Return a statement that reads one term, or (None) the filters, in order, and looks up all others."""
+        """Read one term, or (None) the filters, in order, and look up all others."""
         columns: Columns = cases.c if first is None else search_words.c
         conditions = self.conditions()
         if first is None:
@@ -268,7 +266,7 @@ class _Search(NamedTuple):
         return statement
 
     def _merged(self, terms: Sequence[str], begin: Position) -> sa.Select[Any]:
-        """Return a statement that merges terms and filters, each from the position at which the last of them begins."""
+        """Merge terms and filters, each from the position at which the last of them begins."""
         newest_first = self.section.newest_first
 
         def from_begin(columns: Columns) -> sa.ColumnElement[bool]:
@@ -286,7 +284,7 @@ class _Search(NamedTuple):
 
 
 def _counted(connection: ReadConnection, lists: Mapping[str | None, sa.Select[Any]]) -> dict[str | None, int]:
-    """Return the number of cases of each list, FEW_CASES + 1 at most, the fewest first."""
+    """Count the cases of each list, FEW_CASES + 1 at most, the fewest first."""
     counts = [
         sa.select(
             sa.literal(term),

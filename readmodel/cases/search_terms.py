@@ -48,7 +48,7 @@ def search_terms(number: str, intake: Intake) -> frozenset[str]:
 
 
 def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
-    """Return the terms of what nobody who sees the address clear sees masked: not of callers, nor mobile numbers."""
+    """Terms of what nobody who sees the address clear sees masked: not of callers, nor mobile numbers."""
     place = intake.location
     if place.address:
         place = place.model_copy(update={"address": without_mobiles(place.address)})
@@ -61,7 +61,7 @@ def account_term(account_no: str) -> str:
 
 
 def phone_term(phone: str, area_code: str = "") -> str:
-    """Return one term for all ways to write a telephone number: its digits, as they are dialled within China.
+    """One term for all ways to write a telephone number: its digits, as they are dialled within China.
 
     `area_code` (区号) is that of numbers without one. An extension is left out, as calls do not show it.
     """
@@ -70,7 +70,7 @@ def phone_term(phone: str, area_code: str = "") -> str:
 
 
 def phone_terms(phone: str, area_code: str) -> list[str]:
-    """Return all terms that cases may have for a telephone, `phone_term` first: cases keep it as it was given."""
+    """All terms that cases may have for a telephone, `phone_term` first: cases keep it as it was given."""
     term = phone_term(phone, area_code)
     local = term.removeprefix(area_code)
     short = [local] if area_code and local != term and _LOCAL.fullmatch(local) else []
@@ -78,7 +78,7 @@ def phone_terms(phone: str, area_code: str) -> list[str]:
 
 
 def address_term(address: str | None) -> str | None:
-    """Return the term of a whole address, without spaces and signs. It starts with `=`, which no query can."""
+    """Whole address without spaces and signs. It starts with `=`, which no query can."""
     plain = _plain_address(address)
     return f"={plain}"[:LONGEST_TERM] if plain else None
 
@@ -89,13 +89,13 @@ def same_address(one: str | None, other: str | None) -> bool:
 
 
 def query_terms(q: str) -> frozenset[str]:
-    """Return the terms that a case must all have to match `q`; none if it has no term."""
+    """Terms that a case must all have to match `q`; empty if it has no term."""
     text = _plain(q)
     return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, (2,))[:MOST_TERMS])
 
 
 def alternatives(q: str, area_code: str) -> list[frozenset[str]]:
-    """Return sets of terms for `q`; a case matches with any of them. A telephone may have its area code or not."""
+    """Match a case with all terms of any set. A telephone may have its area code or not."""
     text = _plain(q)
     telephones = phone_terms(text, area_code) if _TELEPHONE.fullmatch(text) else []
     return list(dict.fromkeys([query_terms(q), *(frozenset([term]) for term in telephones)]))
@@ -114,7 +114,7 @@ def _joined(text: str) -> str:
 
 
 def _cut(text: str, sizes: tuple[int, ...]) -> list[str]:
-    """Return the terms of a text, each once: words, and of Chinese so many adjacent characters, or a shorter run."""
+    """Each term once: words, and of Chinese so many adjacent characters, or a shorter run."""
     words = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
     parts = (part for word in words for part in _HAN.split(word) if part)
     return list(dict.fromkeys(term for part in parts for term in _terms(part, sizes)))
@@ -140,7 +140,7 @@ def term_rows(number: str, registered_at: datetime, intake: Intake) -> list[RowV
 
 
 def terms_in_sql(connection: WriteConnection, numbers: Collection[str]) -> dict[str, list[RowValues]]:
-    """Return the rows by number, computed of the cases that SQL has of these; nobody else writes them meanwhile."""
+    """Compute rows of the cases that SQL has of these, by number; nobody else writes them meanwhile."""
     if not numbers:
         return {}
     statement = select(cases).where(cases.c.number.in_(numbers)).order_by(cases.c.number).with_for_update()

@@ -13,7 +13,7 @@ from readmodel.base import schema
 
 
 def _index_of(column: str, value: str, *columns: str, name: str) -> sa.Index:
-    """Return an index of the rows that have this value, its condition as PostgreSQL writes it."""
+    """Write the condition, that a column has this value, as PostgreSQL does."""
     return schema.index_where(
         f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'"
     )
@@ -243,18 +243,14 @@ _FLAGS = sa.cast(cases.c.flags, sa.Text)
 
 
 def has_flag(flag: str) -> sa.ColumnElement[bool]:
-    """Return the condition for a case with this flag, with that of the index of cases with flags."""
+    """Repeat the condition of the index of cases with flags, so that it is used."""
     return sa.and_(sa.literal_column("'[]'") != _FLAGS, _FLAGS.contains(f'"{flag}"', autoescape=True))
 
 
 def is_not_over(at: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition for a case to which something can still happen at `at`: not `Progress.is_over`."""
+    """Condition for a case to which something can still happen at `at`: not `Progress.is_over`."""
     reopenable = PROGRESS["reopen_ends_at"].as_string() > at.isoformat()
     return sa.or_(IS_OPEN, sa.and_(cases.c.closed_at.is_not(None), sa.or_(reopenable, has_flag(CREDIT_WAITS))))
-
-
-def _is_empty(field: str) -> sa.ColumnElement[bool]:
-    return sa.func.coalesce(PROGRESS[field].as_string(), "[]") == "[]"
 
 
 HAS_OWN_MATTERS = sa.not_(
@@ -262,7 +258,7 @@ HAS_OWN_MATTERS = sa.not_(
         cases.c.cycle == 1,
         cases.c.state.in_(sorted(state.value for state in UNSIGNED)),
         *(PROGRESS[field].as_string().is_(None) for field in ("result", "arrived_at", "approval", "signed_for")),
-        *(_is_empty(field) for field in ("parts", "decisions", "credits")),
+        *(sa.func.coalesce(PROGRESS[name].as_string(), "[]") == "[]" for name in ("parts", "decisions", "credits")),
         sa.not_(has_flag(OWN_CAUSE)),
     )
 )

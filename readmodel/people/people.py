@@ -138,7 +138,7 @@ class Directory(Immutable):
     keys: tuple[ApiKey, ...] = ()
 
     def named(self, text: str) -> tuple[Member, ...]:
-        """Return those who are meant by an id, or else by a shown name, without those who have left."""
+        """Meant by an id, or else by a shown name; without those who have left."""
         wanted = folded(text)
         # The id of somebody who has left is nobody else's name.
         by_id = [person for person in self.people if person.folded_id == wanted]
@@ -146,21 +146,21 @@ class Directory(Immutable):
         return tuple(person for person in found if person.left_at is None)
 
     def one(self, text: str) -> Member:
-        """Return the one person who is meant. Raises NamingFault."""
+        """Raise NamingFault unless exactly one person is meant."""
         found = self.named(text)
         if len(found) != 1:
             raise NamingFault("several" if found else "nobody", found)
         return found[0]
 
     def owner(self, text: str) -> Member:
-        """Return the person who is to own cases: one of no crew, which works for its department. Raises NamingFault."""
+        """One of no crew, which works for its department. Raises NamingFault."""
         person = self.one(text)
         if person.role not in OWNERS:
             raise NamingFault("crew", (person,))
         return person
 
     def assignee(self, text: str, department: str | None) -> Member:
-        """Return the person who is to do the work of this department, None: of the person's own. Raises NamingFault."""
+        """One of this department, None: of any. Raises NamingFault."""
         person = self.one(text)
         if person.department is None or department not in (None, person.department):
             raise NamingFault("elsewhere", (person,))
@@ -173,7 +173,7 @@ class Directory(Immutable):
 
 
 def directory(connection: ReadConnection) -> Directory:
-    """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
+    """Leave out rows that cannot be read: their people and keys open nothing."""
     # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
     keys = tuple(_readable(connection, ApiKey, api_keys, api_keys.c.created_at))
     return Directory(people=tuple(_readable(connection, Member, people, people.c.added_at)), keys=keys)
@@ -237,10 +237,7 @@ def end_sessions(connection: WriteConnection, person_id: str) -> None:
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
-    """Note that a person has left, and revoke the keys; once more changes nothing. The id is never given to another.
-
-    Raises PeopleError, also for the last administrator.
-    """
+    """Revoke the keys as well; once more changes nothing. Raises PeopleError, also for the last administrator."""
     member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
     _revoke_keys(connection, member, at)
     return member
@@ -252,7 +249,7 @@ def _revoke_keys(connection: WriteConnection, person: Member, at: datetime) -> N
 
 
 def get(connection: WriteConnection, person_id: str) -> Member:
-    """Return a person by the id, whatever its case and width. Raises PeopleError."""
+    """Find by the id, whatever its case and width. Raises PeopleError."""
     if found := find(connection, person_id):
         return found
     raise PeopleError(f"there is no person {person_id!r}; accepted: an id that `hotline person list` shows")
@@ -321,7 +318,7 @@ def revoke_key(connection: WriteConnection, key_id: str, at: datetime) -> ApiKey
 
 
 def get_key(connection: WriteConnection, key_id: str) -> ApiKey:
-    """Return a key by its id. Raises PeopleError."""
+    """Raise PeopleError if there is no such key."""
     if found := _only(connection, ApiKey, select(api_keys).where(api_keys.c.id == key_id), f"the key {key_id!r}"):
         return found
     raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
@@ -336,18 +333,18 @@ def note_used(connection: WriteConnection, used: Mapping[str, datetime]) -> None
 
 
 def folded(text: str) -> str:
-    """Return an id or name without differences of case, width and encoding of accents."""
+    """Without differences of case, width and encoding of accents."""
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
 def find(connection: ReadConnection, person_id: str) -> Member | None:
-    """Return a person by the id, whatever its case and width, or None. Raises PeopleError of an unreadable row."""
+    """By the id, whatever its case and width. Raises PeopleError for an unreadable row."""
     statement = select(people).where(people.c.folded_id == folded(person_id))
     return _only(connection, Member, statement, f"{person_id!r} in people")
 
 
 def _only(connection: ReadConnection, kind: type[_Row], statement: Select[Any], name: str) -> _Row | None:
-    """Return what the one row of a statement holds, None without one. Raises PeopleError if it cannot be read."""
+    """None without a row. Raises PeopleError if it cannot be read."""
     try:
         found = connection.execute(statement).mappings().one_or_none()
         return None if found is None else kind.model_validate(found)
@@ -356,7 +353,7 @@ def _only(connection: ReadConnection, kind: type[_Row], statement: Select[Any], 
 
 
 def _readable(connection: ReadConnection, kind: type[_Row], table: Table, order: Column[Any]) -> list[_Row]:
-    """Return what each row holds, but for those that another release or somebody's SQL has made unreadable."""
+    """Leave out rows that another release or somebody's SQL has made unreadable."""
     try:
         rows = connection.execute(select(table).order_by(order, table.c.id)).mappings()
         return [kind.model_validate(row) for row in rows]

@@ -38,7 +38,7 @@ def owned_by(connection: ReadConnection, person: str, after: str, limit: int) ->
 
 
 def owners(connection: ReadConnection, numbers: Collection[str]) -> dict[str, tuple[str, int]]:
-    """Return owner and version of each of these cases; one without a row is left out."""
+    """Owner and version by number; a case without a row is left out."""
     statement = select(cases.c.number, cases.c.owner, cases.c.version).where(cases.c.number.in_(numbers))
     return {row.number: (row.owner, row.version) for row in connection.execute(statement)}
 
@@ -51,7 +51,7 @@ def begin_handover(connection: WriteConnection, handover: Handover, at: datetime
 
 
 def given_by(connection: ReadConnection, handover: Handover, numbers: Collection[str]) -> set[str] | None:
-    """Return those of these cases that were given since the handover was ordered; None if it is not under way.
+    """Cases among these that were given since the handover was ordered; None if it is not under way.
 
     The clock that dated the order may be ahead. So those count too that were given shortly before, if it was by the
     same person with the same reason, and after the end of every earlier handover to the same owner.
@@ -78,12 +78,11 @@ def end_handover(connection: WriteConnection, handover_id: str, at: datetime) ->
 
 
 def count_owned(connection: ReadConnection, person: str) -> int:
-    statement = select(func.count()).select_from(cases).where(cases.c.owner == person, IS_OPEN)
-    return connection.scalar(statement) or 0
+    return connection.scalar(select(func.count()).select_from(cases).where(cases.c.owner == person, IS_OPEN)) or 0
 
 
 def assigned_to(connection: ReadConnection, person: str) -> tuple[OpenWork, ...]:
-    """Return the work on cases and parts that a person has still to do, and `assign` may give to another, by number."""
+    """Work that the person has still to do, and `assign` may give to another, by number."""
     of_cases = select(cases.c.number, cases.c.department, _COMPLETED).where(
         cases.c.assignee == person, cases.c.state.in_(sorted(assign.ACTION.sources))
     )

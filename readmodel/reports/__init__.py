@@ -1,1 +1,1 @@
-"""Reports that managers read: each table is one function that asks SQL, and one line in `questions.QUESTIONS`."""
+"""Reports that managers read: each table is one function that asks SQL, and one line in `reports.TABLE_QUERIES`."""

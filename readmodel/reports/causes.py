@@ -25,12 +25,12 @@ def fact(row: FromClause, name: str) -> ColumnElement[Any]:
 
 
 def given_to(row: FromClause = events) -> ColumnElement[Any]:
-    """Return the department that an event gives the case to; that of rework, if no department had it before."""
+    """Department that an event gives the case to; that of rework, if no department had it before."""
     return func.coalesce(fact(row, "department"), fact(row, "rework_by"))
 
 
 def gives(row: FromClause = events) -> ColumnElement[bool]:
-    """Return the condition for an event that gives the case to a department: by a dispatch, or for rework."""
+    """Condition for an event that gives the case to a department: by a dispatch, or for rework."""
     rework = and_(row.c.action == follow_up.ACTION.name, row.c.to_state == State.DISPATCHED.value)
     return or_(row.c.action.in_((dispatch.ACTION.name, reopen.ACTION.name)), rework)
 
@@ -183,9 +183,8 @@ class MoneyTotal(Immutable):
 
 def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[MoneyTotal, ...]:
     groups = decisions.c.kind, decisions.c.currency, decisions.c.approved
-    amount = func.coalesce(func.sum(decisions.c.amount), 0)
     statement = (
-        select(*groups, func.count().label("times"), amount.label("amount"))
+        select(*groups, func.count().label("times"), func.coalesce(func.sum(decisions.c.amount), 0).label("amount"))
         .where(decisions.c.decided_at >= start, decisions.c.decided_at < end)
         .group_by(*groups)
     )

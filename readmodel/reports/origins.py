@@ -41,7 +41,7 @@ def origins(connection: ReadConnection, scope: ReportScope) -> Table:
 
 
 def _week(scope: ReportScope) -> ColumnElement[str]:
-    """Return the ISO week of the registration; a period has so few that SQL is told where each begins."""
+    """ISO week of the registration; a period has so few that SQL is told where each begins."""
     first = scope.period.first
     mondays: list[date] = []
     monday = first - timedelta(days=first.weekday()) + _WEEK
@@ -67,11 +67,6 @@ def quality(connection: ReadConnection, scope: ReportScope) -> Table:
     people = {each.code: each.population for each in scope.catalogue.districts}
     counted: dict[str | None, int] = dict.fromkeys(people, 0)
     counted.update((row[0], row[1]) for row in connection.execute(statement))
-
-    def per_thousand(code: str | None) -> float | None:
-        population = people.get(code or "")
-        return rate(counted[code] * 1000, population or 0)
-
     return Table(
         name="quality",
         title="Contacts about water quality",
@@ -83,7 +78,7 @@ def quality(connection: ReadConnection, scope: ReportScope) -> Table:
             Column(name="per_1000", title="Per 1,000 people", title_zh="每千人", kind=ColumnKind.NUMBER),
         ),
         rows=tuple(
-            (*scope.district(code), number, people.get(code or ""), per_thousand(code))
+            (*scope.district(code), number, people.get(code or ""), rate(number * 1000, people.get(code or "") or 0))
             for code, number in sorted(counted.items(), key=lambda each: (-each[1], each[0] or "~"))
         ),
         chart=Chart(kind=ChartKind.BAR, label="district", values=("cases",)),
@@ -139,7 +134,7 @@ def _cases_of(connection: ReadConnection, scope: ReportScope, terms: dict[str, s
 
 
 def _caller(case: Row[*tuple[Any, ...]], area_code: str) -> str:
-    """Return the term of the account, or of the telephone if no account is known; empty without either."""
+    """Term of the account, or of the telephone if no account is known; empty without either."""
     if case.caller_account_no:
         return account_term(case.caller_account_no)
     return phone_term(case.caller_phone, area_code) if case.caller_phone else ""

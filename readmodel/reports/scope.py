@@ -52,7 +52,7 @@ class ReportScope:
 
 
 def named(entries: Sequence[Coded], code: str | None) -> tuple[Cell, ...]:
-    """Return a code with its names; the code itself for each if the catalogue has it no more."""
+    """Take the code itself for each name if the catalogue has it no more."""
     if code is None:
         return NOTHING
     entry = next((each for each in entries if each.code == code), None)
@@ -60,10 +60,10 @@ def named(entries: Sequence[Coded], code: str | None) -> tuple[Cell, ...]:
 
 
 def in_words(code: str, zh: str) -> tuple[Cell, ...]:
-    """Return a code with its names; the English one is made of the code."""
+    """Make the English name of the code."""
     return code, code.replace("_", " "), zh
 
 
 def most_first(counted: Mapping[Codes, int]) -> list[tuple[Codes, int]]:
-    """Return numbers with the codes that they are of: the highest first, equal ones in the order of the codes."""
+    """Highest first, equal ones in the order of the codes."""
     return sorted(counted.items(), key=lambda each: (-each[1], *(code or "" for code in each[0])))

@@ -257,7 +257,7 @@ async def test_reads_are_answered_beside_six_exports(
 
         return run
 
-    monkeypatch.setattr("api.complaints.routes.list_rows", held(list_rows))
+    monkeypatch.setattr("api.complaints.routes.stored.list_rows", held(list_rows))
     monkeypatch.setattr(routes, "cells", held(exported.cells))
     monkeypatch.setattr("api.exports.files.lines", held(lines))
     monkeypatch.setattr(Sheets, "close", held(Sheets.close))
