@@ -127,6 +127,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
             nonsticky_to_sticky_poll_ratio=0.5,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             graceful_shutdown_timeout=GRACE,
+            # Nothing is stored elsewhere; at more than one, the SDK makes a task for each payload, to find that out.
+            max_workflow_task_external_storage_concurrency=1,
         )
         async with with_all_decoded(worker), titles.refreshing():
             yield database
