@@ -79,7 +79,7 @@ def _meant_by(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6
 
 
 async def check_resolved(host: str) -> tuple[str, ...]:
-    """Raise ForbiddenAddressError, also if one of several addresses is such a one, and OSError."""
+    """Find the host's addresses. Raises ForbiddenAddressError, also if only one of them is such a one, and OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = tuple(str(address) for *_, (address, *_) in found)
     for address in addresses:
@@ -185,7 +185,10 @@ class Channel(Protocol):
     """A way to deliver notifications."""
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-        """Keys that failed, each with a reason for operators, without personal data. If it raises, all failed."""
+        """Deliver them; return the keys that failed, each with the reason. If it raises, all of them failed.
+
+        A reason is stored and shown to operators: it holds no personal data.
+        """
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
         """Keys that this channel knows to be delivered. Called after a crash."""
