@@ -46,7 +46,7 @@ class Actions(ABC, Generic[OutcomeT]):
         return body
 
     async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:  # noqa: ARG002 - for subclasses
-        """None if the person may do this to the entity, or if that is unknown."""
+        """Refusal for a person who may not do this to the entity; None if they may, or if that is unknown."""
         return None
 
     async def lock(self, name: str, number: str, actor: Actor) -> ActionLock:  # noqa: ARG002 - for those that count
@@ -134,7 +134,7 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
 
 
 def operation_id(action: str, noun: str) -> str:
-    """Id that reads alone: `complete_complaint`, `decide_credit_of_complaint`."""
+    """Id of an operation, which reads alone: `complete_complaint`, `decide_credit_of_complaint`."""
     _, _, rest = action.partition("_")
     return f"{action}_of_{noun}" if rest and not _PARTICLES.fullmatch(rest) else f"{action}_{noun}"
 

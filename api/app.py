@@ -152,7 +152,7 @@ class Backend:
         return self.clock()
 
     def _code(self, kind: CodeKind, given: str) -> str:
-        """Take codes of earlier catalogues too, since cases of that time carry them.
+        """Code that a name or code stands for. Codes of earlier catalogues pass, since cases of that time carry them.
 
         If a code must be in force, the route checks that. Raises UnknownCode.
         """
@@ -243,7 +243,7 @@ class Backend:
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """Have the application close the backend when the server ends."""
+    """Application, which closes the backend when the server ends."""
     settings, larger = backend.settings, {**calls.LARGER_BODIES, **reading.LARGER_BODIES}
     middleware = [
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),

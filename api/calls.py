@@ -121,7 +121,7 @@ class NewCall(Value):
             raise PydanticCustomError("unknown-agent", "{reason}", facts) from None
 
     def call(self, is_known: Callable[[str], bool]) -> Call:
-        """`is_known` tells if the directory has somebody with an id."""
+        """Call as it is kept; `is_known` tells if the directory has somebody with an id."""
         facts = dict(self)
         asked_at = (self.ended_at or self.started_at) if facts.pop("asked_call_back") else None
         return Call(**facts, asked_at=asked_at, agent_known=self.agent is None or is_known(self.agent))

@@ -217,12 +217,12 @@ class PersonFinder:
         return self._find("owner", text, takes_unknown=False)
 
     def former_owner(self, text: str) -> FoundPerson:
-        """Also one who has left; the text itself if it names nobody."""
+        """Person who owns cases, also one who has left; the text itself if it names nobody."""
         person = self.people.get(text)
         return _named(person) if person else self.known(text)
 
     def agent(self, text: str) -> FoundPerson:
-        """Also one who has left, by the id. Raises ProblemError 422."""
+        """Person who answered a call, by the id also one who has left. Raises ProblemError 422."""
         if person := self.people.get(text):
             return _named(person)
         return self._find("agent", text, takes_unknown=self.takes_unknown)
@@ -249,7 +249,7 @@ class PersonFinder:
         return body, people
 
     def _find(self, role: str, text: str, department: str | None = None, *, takes_unknown: bool) -> FoundPerson:
-        """Take the text as it is if nobody has it and that may be. Raises ProblemError 422."""
+        """Person in this role, or the text if `takes_unknown` and it is nobody's. Raises ProblemError 422."""
         directory = self.people.directory
         try:
             if role == "owner":

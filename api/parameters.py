@@ -40,7 +40,7 @@ POST_ERRORS = (*TEMPORAL_ERRORS, CLOCK_OFF)
 
 
 def number_in(text: str) -> str:
-    """Digits only. Raises ProblemError."""
+    """Case number as digits only. Raises ProblemError for what is none."""
     try:
         return parse_number(text)
     except NumberError as error:
@@ -176,7 +176,7 @@ class Filters(BaseModel, extra="forbid"):
     )
 
     def filters(self) -> CaseFilters:
-        """Keep all names except `service`. Raises ProblemError."""
+        """Make filters of the read model, by the same names but `service`. Raises ProblemError for an empty period."""
         period(("registered_from", self.registered_from), ("registered_to", self.registered_to))
         others = {name: getattr(self, name) for name in Filters.model_fields if name != "service"}
         return CaseFilters(service_code=self.service, **others)
@@ -208,7 +208,7 @@ def person(finder: PersonFinder, given: str | None, actor: Actor) -> str | None:
 
 
 def after_seq(cursor: str | None) -> int:
-    """0 for the beginning of the timeline. Raises ProblemError."""
+    """Event after which a page of a timeline begins; 0 for the first page. Raises ProblemError for a bad cursor."""
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > LONGEST_SEQ:

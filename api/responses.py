@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def body_like(*examples: Any, **schema: Any) -> ConfigDict:  # noqa: ANN401 - JSON
-    """Let a body take no other fields."""
+    """Configure a body that takes no other fields; `schema` is added to its schema."""
     return ConfigDict(extra="forbid", json_schema_extra={**schema, "examples": [*examples]})
 
 

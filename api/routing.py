@@ -104,7 +104,7 @@ def require_reach(right: Right, actor: Actor, number: str, case: AssignedCase, d
 
 
 def department_within(right: Right, actor: Actor, asked: str | None) -> str | None:
-    """One asked for, or the only one that the right reaches; None for all. Raises ProblemError for another one."""
+    """Department asked for, or the only one that the right reaches; None: all. Raises ProblemError for another one."""
     if right.reach[actor.role] is Reach.ANY:
         return asked
     mine = actor.department

@@ -106,7 +106,7 @@ class Reader:
         return await asyncio.get_running_loop().run_in_executor(threads, ask)
 
     async def known(self, intake: Intake, at: datetime) -> CallerLookup | None:
-        """None if SQL does not answer in time. Raises nothing."""
+        """Read what is known of the caller; None if SQL does not answer in time. Raises nothing."""
         contact = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._intake_seconds or not any(contact):
             return UNKNOWN_CALLER
@@ -118,7 +118,7 @@ class Reader:
             return None
 
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
-        """As of `at`, before the case of this number. Raises ProblemError."""
+        """Read what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
         return (await self.ask(recognise, intake, at, self._area_code(), number)).facts
 
     async def contact(self, intake: Intake, at: datetime) -> Contact:

@@ -43,7 +43,7 @@ LEAST_CASES = {(FULL, FULL): 1.45, (FULL, NORMAL): 1.1}
 MOST_PROCESSOR = {(FULL, FULL): 0.75}
 """Largest ratio of its processor time of a case."""
 COUNTED_HISTORIES = 50
-"""Cases of a turn whose events are counted, at most."""
+"""Cases of a round whose events are counted, at most."""
 PROCESSES = ("temporal", "worker", "api")
 WITHOUT_RATIO = ("202", "others")
 WITHOUT_SETTING = '"synchronous = NORMAL"'

@@ -185,7 +185,7 @@ _MOST_CASES = 5000
 def caller_record(
     connection: ReadConnection, caller: Caller, before: Position, area_code: str = "", department: str | None = None
 ) -> CallerRecord:
-    """Before the case of a place; with a department, only of cases that it has."""
+    """Record of a caller before the case of a place; with a department, only of cases that it has."""
     customer, theirs = _known(connection, caller, area_code)
     earlier = sa.tuple_(cases.c.registered_at, cases.c.number) < before.bound()
     conditions = [earlier] if department is None else [earlier, cases.c.department == department]
@@ -208,7 +208,7 @@ def known_caller(connection: ReadConnection, caller: Caller, area_code: str = ""
 
 
 def links_sent(connection: ReadConnection, phone: str, area_code: str, since: datetime) -> list[datetime]:
-    """Oldest first; a link counts for the telephone that the case had then, whatever was corrected since."""
+    """List times, the oldest first; a link counts for the telephone of its case then, whatever was corrected since."""
     later, key = events.alias("later"), (events.c.at, events.c.number, events.c.seq)
     is_correction = (later.c.number == events.c.number) & (later.c.seq > events.c.seq) & (later.c.action == "correct")
     has_term = sa.select(search_words.c.number).where(search_words.c.word.in_(phone_terms(phone, area_code)))
@@ -247,7 +247,7 @@ def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -
 
 
 def _known(connection: ReadConnection, caller: Caller, area_code: str) -> tuple[Customer | None, "_Cases"]:
-    """Return None for the customer if the registry has none."""
+    """Find the customer who calls, None if the registry has none, and the cases of the caller."""
     customer, callers = customer_of(connection, caller, area_code), [caller]
     if customer:
         # A telephone that another account has as well finds the cases of others.

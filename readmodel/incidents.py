@@ -133,7 +133,7 @@ def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
 
 
 def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
-    """By number, of the incidents that are open, or have ended since then."""
+    """Titles by number, of the incidents that are open, or have ended since then."""
     statement = select(_row.number, _row.document["title"].as_string()).where(
         _row.closed_at.is_(None) | (_row.closed_at >= since)
     )
@@ -201,7 +201,7 @@ def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
 def page(
     connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
 ) -> RowPage[tuple[Incident, IncidentCounts]]:
-    """In these states or all, with the results of the ended incidents. Raises BadCursorError."""
+    """Incidents in these states or all, with the results of the ended. Raises BadCursorError."""
     statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:
         statement = statement.where(_row.state.in_(states))

@@ -74,7 +74,7 @@ def require_tables(url: str) -> None:
 
 
 def differences(connection: Connection) -> list[str]:
-    """In words, from those that are declared; empty before the first migration."""
+    """Say how migrated tables differ from those declared; empty before the first migration."""
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _matters})
     if context.get_current_revision() not in _revisions():
         return []

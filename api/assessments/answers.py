@@ -123,7 +123,7 @@ class MonthSummary(Immutable):
 
     @classmethod
     def of(cls, month: Assessment, reader: Actor, **more: Any) -> Self:  # noqa: ANN401 - fields of a subclass
-        """`more` are the fields that a subclass adds."""
+        """Assessment as the reader may see it; `more` are the fields that a subclass adds."""
         here = f"{ASSESSMENTS}/{month.number}"
         objections, computed = month.limit_of(OBJECTIONS), month.computed
         links = {"self": here, "objections": f"{here}/objections", "inspections": f"{here}/inspections"}

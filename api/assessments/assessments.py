@@ -42,7 +42,7 @@ class Assessments:
     backend: BackendParts
 
     async def of(self, month: str) -> Assessment:
-        """Raise ProblemError that says which months there are."""
+        """Raise ProblemError, which says what months there are, if this one was not assessed."""
         if found := await self.backend.reader.ask(months.get, month):
             return found
         known = await self.backend.reader.ask(months.months)
@@ -93,7 +93,7 @@ class Assessments:
         response: Response,
         refused: ProblemError | None = None,
     ) -> Assessment:
-        """Set status 202 on the response if SQL lacks the outcome yet. Raises ProblemError."""
+        """Assessment after the action. Sets status 202 on the response if SQL lacks it yet. Raises ProblemError."""
         action = ASSESSMENT_ACTION_OF[type(body)]
         if actor.role not in {*action.roles, Role.ADMIN}:
             raise action.wrong_role(actor)
@@ -115,7 +115,7 @@ class Assessments:
         return outcome.assessment
 
     async def request_exclusion(self, case: Case, body: NewExclusion, actor: Actor, key: str) -> Exclusion:
-        """Find what this request has asked for before, or ask for it. Raises ProblemError and Refused."""
+        """Exclusion that this request asks for, now or before. Raises ProblemError and Refused."""
         number, now = case.number, self.backend.now
         its_id = digest_of(f"{key or uuid.uuid4().hex}\0{number}")
         wanted = Exclusion(id=its_id, number=number, requested_by=actor.id, requested_at=now, **dict(body))

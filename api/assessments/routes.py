@@ -235,7 +235,7 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
 def _objection_like(
     month: state.AssessmentFields, body: answers.NewObjection, complaint: str | None
 ) -> state.Objection:
-    """Find what this request has raised, now or before: no other objection is to the same figure and case."""
+    """Objection that this request has raised, now or before: no other is to the same figure and case."""
     wanted = (body.subject, body.figure, complaint)
     return next(
         each

@@ -37,7 +37,7 @@ _YES_OR_NO = {"true": True, "false": False}
 
 
 def _answers(form: Mapping[str, str]) -> FollowUp:
-    """Ask a caller whom nobody has contacted nothing but that."""
+    """Answers of a form. A caller whom nobody has contacted is not asked the other two."""
     asked = QUESTIONS[:1] if form.get("contacted") == "false" else QUESTIONS
     given = {name: _YES_OR_NO.get(answer := form.get(name, ""), answer or None) for name in asked}
     return FollowUp.model_validate({**given, "note": _words(form) or None})
@@ -119,7 +119,7 @@ class CallerPage:
         return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
 
     async def _current(self, link: Link, *, must_be_live: bool) -> CaseView | None:
-        """Ask the workflow, as SQL may be down or behind; SQL if the workflow has ended.
+        """Case from its workflow, as SQL may be down or behind; from SQL if the workflow has ended.
 
         Raises ProblemError if neither answers, or if the workflow does not and the case `must_be_live`.
         """
@@ -156,7 +156,7 @@ class CallerPage:
         return after, None if outcome.digest == command.digest else form["act"]
 
     def _command(self, body: ActionBody, version: str, cycle: int) -> Command[Any]:
-        """Make a form count once, by its key, as often as it is sent.
+        """Command of a form. Its key makes it count once, however often it is sent.
 
         An urging counts once a day, and so does in each cycle that nobody has called.
         """
@@ -195,7 +195,7 @@ def _words(form: Mapping[str, str]) -> str:
 
 
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:
-    """Keep what stays on a page whose form was not taken."""
+    """Fields that stay on a page whose form was not taken."""
     return {"words": _words(form), "chosen": {name: form.get(name) for name in QUESTIONS}}
 
 

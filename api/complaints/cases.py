@@ -38,7 +38,7 @@ class Cases:
     clock: Callable[[], datetime]
 
     async def find(self, number: str, actor: Actor) -> CaseView | None:
-        """Ask SQL, or else the workflow; None if there is no such case.
+        """Case as the actor sees it, from SQL or else from its workflow; None if there is no such case.
 
         No right is asked for: to answer with a case, take `get`. Raises ProblemError if neither answers.
         """
@@ -54,7 +54,7 @@ class Cases:
         return view
 
     async def get(self, number: str, actor: Actor, right: Right) -> CaseView:
-        """Raise ProblemError, also if the right does not reach the case."""
+        """Case as the actor sees it. Raises ProblemError, also if the right does not reach it."""
         view = await self.find(number, actor)
         if view is None:
             raise not_found(number)
@@ -66,7 +66,7 @@ class Cases:
         return view_case(case, now, available_actions(case, actor, now))
 
     async def in_sql(self, number: str, actor: Actor, right: Right) -> Case:
-        """Raise ProblemError, also if SQL does not show the case yet."""
+        """Case from SQL. Raises ProblemError, also if SQL does not show it yet."""
         case = await self.reader.ask(get_case, number)
         found = case or await self.client.case(number, actor)
         if found is None:
@@ -238,7 +238,7 @@ exhaustive("MASKED_AS", _NAMES.intersection(EXPORTED), _PERSONAL)  # A personal 
 
 
 def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
-    """`rows` are those of `list_rows`."""
+    """Cells of rows of `list_rows`, masked for the reader."""
     found = list[list[Cell]]()
     for row in rows:
         values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in EXPORTED}

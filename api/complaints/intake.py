@@ -226,7 +226,7 @@ class IntakeService:
         raise unavailable(TEMPORAL_UNAVAILABLE, "No free number was found; send the same again.", RETRY_SECONDS)
 
     async def _made(self, request: Request, *days: date) -> str | None:
-        """None if the request made no case on these days."""
+        """Find the number that the request got on one of these days; None if it made no case then."""
         for day in days:
             if number := await self.complaints.registered_by(request, _numbers(day, request)):
                 return number

@@ -126,7 +126,7 @@ class ProblemError(Exception):
 
 
 async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
-    """None if the check raises neither ProblemError nor UnknownCode."""
+    """ProblemError that a check raises, also for an UnknownCode; None if it raises neither."""
     try:
         await check
     except (ProblemError, UnknownCode) as refused:
@@ -146,7 +146,7 @@ def problem_of(error: ProblemError | Refused | UnknownCode | OperatorError) -> P
 
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
-    """Take a code that this version does not know, too. Who may not act is not told the state."""
+    """Refusal by an entity, of a code that this version may not know. Who may not act is not told the state."""
     slug = code.replace("_", "-")
     state, version = (None, None) if kind == "forbidden" else (facts.get("state"), facts.get("version"))
     accepted = list(facts.get("accepted", ()))

@@ -113,7 +113,7 @@ def readiness(parts: Mapping[str, Component]) -> Readiness:
 
 
 async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Component:
-    """Tell why the part cannot be checked, if that is so or takes too long. Raises nothing."""
+    """Run the check, or tell why the part cannot be checked within CHECK_SECONDS. Raises nothing."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()

@@ -157,7 +157,7 @@ class TemporalHealth:
         return await if_found(self.client.workflow_service.describe_workflow_execution(request))
 
     async def count_open_cases(self) -> int:
-        """Open cases whose workflows run or are paused. Raises RPCError."""
+        """Count the open cases whose workflows run or are paused. Raises RPCError."""
         states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
         of_cases = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{self.task_queue}"'
         query = f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})"

@@ -61,20 +61,20 @@ class Incidents(Actions[IncidentOutcome]):
     per_hour: int
 
     async def found(self, number: str, actor: Actor) -> Incident:
-        """From SQL, or from its workflow. Raises ProblemError."""
+        """Incident from SQL, or else from its workflow. Raises ProblemError if neither has it."""
         incident = await self._in_sql(number) or await self.client.incident(number, actor)
         if incident is None:
             raise no_incident(number)
         return incident
 
     async def _in_sql(self, number: str) -> Incident | None:
-        """None also if SQL does not answer."""
+        """None if SQL has no such incident, or does not answer."""
         with suppress(ProblemError):
             return await self.backend.reader.ask(stored.get, number)
         return None
 
     async def item(self, incident: Incident, actor: Actor) -> IncidentItem:
-        """Without numbers of its cases if SQL does not answer."""
+        """Incident as the actor sees it; without numbers of its cases if SQL does not answer."""
         counts = stored.IncidentCounts()
         with suppress(ProblemError):
             counts = await self.backend.reader.ask(stored.case_counts, incident.number)

@@ -151,7 +151,7 @@ class Sessions:
         return self.cookie.secure
 
     def open(self, request: HTTPConnection) -> Session | None:
-        """No I/O; None if the request has no session, or if it has ended."""
+        """Session of a request, without I/O; None if it has none, or if that has ended."""
         session = self.cookie.open(self.cookie.text(request))
         if session is None:
             return None

@@ -255,7 +255,7 @@ class ClaimMap:
         raise ProblemError(NO_ROLE, detail, accepted=list(self.roles))
 
     def _department(self, claims: Claims, role: Role) -> str | None:
-        """None without a department, but of a crew: one without would act for all. Raises ProblemError 403."""
+        """Code of the department, if any. Raises ProblemError 403 for a crew without one, which would act for all."""
         given = set(_values(claims, self.department))
         found = [entry.code for entry in self.departments() if given & {entry.code, entry.name, entry.name_zh}]
         if len(found) == 1:

@@ -137,7 +137,7 @@ class EntityClient(Generic[OutcomeT]):
             return await errors.answer_or_none(self._handle(number).describe())
 
     async def count(self, query: str) -> int:
-        """Workflows that a query finds, of whatever type. Raises ProblemError."""
+        """Count the workflows that a query finds, of whatever type. Raises ProblemError."""
         async with errors.answering(self.query_timeout, "The count"):
             return (await self.client.count_workflows(query)).count
 

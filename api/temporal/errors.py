@@ -42,7 +42,7 @@ class UntrustedAnswerError(ProblemError):
 
 
 async def answer_or_none(call: Awaitable[T]) -> T | None:
-    """None if no workflow has the id (any more). Raises ProblemError, RPCError."""
+    """None if no workflow has the id (any more). Raises ProblemError for an unreadable answer, and RPCError."""
     try:
         return await if_found(call)
     except ValidationError as error:

@@ -211,7 +211,10 @@ _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; 
 
 
 async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
-    """Carry out the update as this person's action of the API. Raises ProblemError for what the UI never sends."""
+    """Carry out the update as this person's action of the API, and answer as Temporal does.
+
+    Raises ProblemError for what the UI never sends.
+    """
     try:
         found = json_of(await request.body())
         # What says what is to be done has no field of a newer UI, which nobody would judge.

@@ -157,7 +157,7 @@ def quoted(text: str) -> str:
 
 
 def not_shown(refusal: ProblemError, number: str | None = None) -> Response:
-    """Ask for the case's number again if one was given."""
+    """Page of a refusal, which asks for the case's number again if one was given."""
     problem = refusal.problem
     return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=number)
 
@@ -201,7 +201,7 @@ class TemporalPages:
         return f"{UI_PATH}/namespaces/{quote(self.cases.client.namespace, safe='')}/workflows"
 
     async def views(self, actor: Actor) -> Response:
-        """Install the views of this person, with the dates of today, in the browser."""
+        """Page that installs the views of this person, with the dates of today, in the browser."""
         # No case is a crew's own.
         me = None if actor.role is Role.CREW else actor.id
         today = of_today(self.cases.clock(), self.in_force.catalogue.calendar.timezone)

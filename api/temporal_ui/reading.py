@@ -92,7 +92,7 @@ def _unreadable(reason: str) -> ProblemError:
 
 
 def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
-    """Find what query and condition both find. `counted`: it may end as the UI's counts do. Raises ProblemError."""
+    """Query for what both find. `counted`: the given one may end as the UI's counts do. Raises ProblemError."""
     if len(query) > LONGEST_QUERY or not all(char.isprintable() or char in _BLANK for char in query):
         raise _unreadable(f"it has more than {LONGEST_QUERY:,} characters, or some that cannot be printed")
     form, ends = _form_of(query)
@@ -260,7 +260,7 @@ def _opened(envelope: Envelope, namespace: str, payload: Payload) -> tuple[Paylo
 def _shown(
     content: Payload, context: Context | None, reader: Actor, of_workflows: Mapping[str, _Masks | str]
 ) -> Payload:
-    """As this person may read it, or a text that says why not."""
+    """Content as this person may read it, or a text that says why not."""
     if context is None:
         return content
     if isinstance(masks := of_workflows[context.workflow_id or ""], str):

@@ -202,7 +202,7 @@ def shown(refusal: ProblemError) -> Response:
 
 
 def parameters_of(rule: Rule, query: bytes) -> dict[str, str]:
-    """Raise ProblemError for a parameter that is not the rule's, or comes twice."""
+    """By name. Raises ProblemError for a parameter that is not the rule's, or comes twice."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
     except ValueError:

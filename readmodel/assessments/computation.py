@@ -122,7 +122,7 @@ def _facts(
 
 
 def _kept_promises(connection: ReadConnection, numbers: Sequence[str]) -> Mapping[str, Sequence[KeptPromise]]:
-    """By case; an approver's time is no promise."""
+    """Promises that were kept, by case; an approver's time is no promise."""
     query = (
         sa.select(*_PROMISE)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)
@@ -160,7 +160,7 @@ class Excluded(NamedTuple):
 
 
 def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> Excluded:
-    """By the exclusions that were decided until `as_of`, and by objections."""
+    """Read what does not count: by the exclusions that were decided until `as_of`, and by objections."""
     accepted = [each for each in month.objections if each.accepted and each.complaint]
     entries = frozenset(
         (kind.value, each.complaint or "")
@@ -203,7 +203,7 @@ def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
 
 
 def write_entries(connection: WriteConnection, month: str, computation: int, rows: Sequence[EntryRow]) -> None:
-    """Expect that the computation has none of them yet."""
+    """Write entries that the computation does not have yet."""
     # Kind by kind: the list behind a number then lies on a tenth of the pages.
     insert_many(connection, figure_entries, [(month, computation, *row) for row in sorted(rows, key=itemgetter(0))])
 

@@ -162,7 +162,7 @@ class Imported(NamedTuple):
 
 
 def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 - of any column
-    """Column by column: `more` has the values that are not attributes of `value` of the same name."""
+    """Row of the table: `more` has the values that are not attributes of `value` of the same name."""
     return {name: more[name] if name in more else getattr(value, name) for name in _columns(table)}
 
 

@@ -46,7 +46,7 @@ class Position(NamedTuple):
     def of(
         cls, cursor: str | None, sections: Collection[str] = ("",), keys: re.Pattern[str] = _KEY
     ) -> "Position | None":
-        """Take a cursor of one of these sections, with such a key. Raises BadCursorError."""
+        """Position of a cursor. Raises BadCursorError unless it is of one of these sections, with such a key."""
         if cursor is None:
             return None
         try:
@@ -79,7 +79,7 @@ def in_order(
     *,
     newest_first: bool = True,
 ) -> Select[Any]:
-    """With the rows after a position only, if one is given."""
+    """Order by `at` and `key`, and leave out the rows up to `after` if it is given."""
     if after is not None:
         row = tuple_(at, key)
         statement = statement.where(row < after.bound() if newest_first else row > after.bound())
@@ -97,7 +97,7 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
     newest_first: bool = True,
     keys: re.Pattern[str] = _KEY,
 ) -> RowPage[T]:
-    """Make an `item` of each row that a statement selects, in the order of two of its columns.
+    """Page of the rows that a statement selects, each made an `item`, in the order of two of its columns.
 
     `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
     """

@@ -140,5 +140,5 @@ def event_columns() -> list[sa.Column[Any]]:
 
 
 def number_column(table: str = "cases") -> sa.Column[str]:
-    """Make the number of a row of this table the first part of a key."""
+    """Column with the number of a row of this table, as first part of a key."""
     return sa.Column("number", NUMBER, sa.ForeignKey(f"{table}.number"), primary_key=True)

@@ -165,7 +165,7 @@ def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, C
 
 
 def _lead(rows: Sequence[Row[Any]]) -> CallBack:
-    """Take the row that tells all: a call that came after the call-back was taken has one that does not."""
+    """Make one call-back of its rows: a call that came after it was taken has a row that does not tell so."""
     lead = max(rows, key=lambda row: (row.taken_at or _EARLIEST, row.tries, row.person or ""))
     result = None if lead.result is None else CallBackResult(lead.result)
     return CallBack(lead.person, lead.taken_at, lead.tries, lead.ended_at, result, lead.note)

@@ -210,7 +210,10 @@ class Unconfirmed(Immutable):
 def call_mismatch(
     connection: ReadConnection, call_id: str, agent: str, case: CaseView, area_code: str
 ) -> CallMismatch | None:
-    """None also if the agent put in the telephone, as the caller may say so; the call is listed later."""
+    """Read what is against the call for a withdrawal by this agent; None if nothing is.
+
+    A call from a telephone that the agent put in is taken, and listed later: the caller may have said so.
+    """
     row = connection.execute(select(*CALL_COLUMNS).where(calls.c.call_id == call_id)).first()
     call = Call._make(row) if row else None
     phones = case.caller.phone, telephone_before(connection, case.number, agent, case.version + 1)
@@ -221,7 +224,10 @@ def call_mismatch(
 def unconfirmed(
     connection: ReadConnection, at: datetime, area_code: str, cursor: str | None = None, limit: int = 50
 ) -> RowPage[Unconfirmed]:
-    """Newest first. A call that is not wholly known counts once `ARRIVES_WITHIN` is over. Raises BadCursorError."""
+    """Withdrawals that their call does not confirm, newest first. Raises BadCursorError.
+
+    A call that is not known, or not completely, counts against them once `ARRIVES_WITHIN` is over at `at`.
+    """
     named = (withdrawals.c[name] for name in ("number", "withdrawn_at", "withdrawn_by", "named_call", "phone_term"))
     statement = (
         select(*named, cases.c.state, cases.c.registered_at, *CALL_COLUMNS)

@@ -57,7 +57,7 @@ def replace_duties(connection: WriteConnection, given: Sequence[Duty], start: da
 
 
 def duties_between(connection: ReadConnection, start: datetime, end: datetime) -> list[Duty]:
-    """By their start; those that have an instant from `start` until before `end`."""
+    """Duties that have an instant from `start` until before `end`, by their start."""
     wanted = (
         select(duties)
         .where(duties.c.starts_at > start - LONGEST_DUTY, duties.c.starts_at < end, duties.c.ends_at > start)
@@ -173,7 +173,7 @@ class Roster:
         return found
 
     def by_span(self, spans: Sequence[Span]) -> dict[Span, DutyFigures | None]:
-        """None where the roster has nothing for the local day."""
+        """Figures of each hour or day; None where the roster has nothing for the local day."""
         found = {span: DutyFigures() if span.day in self.days else None for span in spans}
         starts = [span.start for span in spans] + [self._end]
         for duty in self._duties:

@@ -89,7 +89,7 @@ _NEWEST_FIRST = Section("registered_at", newest_first=True)
 
 
 def sections(sort: Sort, filters: CaseFilters) -> Mapping[str, Section]:
-    """By name, in the order of the list. Names begin cursors, so that another order refuses them.
+    """Sections by name, in the order of the list. Names begin cursors, so that another order refuses them.
 
     - `registered`: the newest registration first.
     - `due`: the earliest due instant first, so that late cases come before all others; then cases with nothing due,

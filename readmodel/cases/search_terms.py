@@ -78,7 +78,7 @@ def phone_terms(phone: str, area_code: str) -> list[str]:
 
 
 def address_term(address: str | None) -> str | None:
-    """Whole address without spaces and signs. It starts with `=`, which no query can."""
+    """Term of a whole address, without spaces and signs; None if empty. It starts with `=`, which no query can."""
     plain = _plain_address(address)
     return f"={plain}"[:LONGEST_TERM] if plain else None
 
@@ -95,7 +95,7 @@ def query_terms(q: str) -> frozenset[str]:
 
 
 def alternatives(q: str, area_code: str) -> list[frozenset[str]]:
-    """Match a case with all terms of any set. A telephone may have its area code or not."""
+    """Make sets of terms: a case matches `q` if it has all of any set. A telephone may have its area code or not."""
     text = _plain(q)
     telephones = phone_terms(text, area_code) if _TELEPHONE.fullmatch(text) else []
     return list(dict.fromkeys([query_terms(q), *(frozenset([term]) for term in telephones)]))

@@ -13,7 +13,7 @@ from readmodel.base import schema
 
 
 def _index_of(column: str, value: str, *columns: str, name: str) -> sa.Index:
-    """Write the condition, that a column has this value, as PostgreSQL does."""
+    """Index of the rows that have this value, its condition as PostgreSQL writes it."""
     return schema.index_where(
         f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'"
     )
@@ -243,7 +243,7 @@ _FLAGS = sa.cast(cases.c.flags, sa.Text)
 
 
 def has_flag(flag: str) -> sa.ColumnElement[bool]:
-    """Repeat the condition of the index of cases with flags, so that it is used."""
+    """Condition for a case with this flag; it repeats that of the index of cases with flags, so that it is used."""
     return sa.and_(sa.literal_column("'[]'") != _FLAGS, _FLAGS.contains(f'"{flag}"', autoescape=True))
 
 

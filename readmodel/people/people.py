@@ -138,7 +138,7 @@ class Directory(Immutable):
     keys: tuple[ApiKey, ...] = ()
 
     def named(self, text: str) -> tuple[Member, ...]:
-        """Meant by an id, or else by a shown name; without those who have left."""
+        """People whom an id, or else a shown name, means; without those who have left."""
         wanted = folded(text)
         # The id of somebody who has left is nobody else's name.
         by_id = [person for person in self.people if person.folded_id == wanted]
@@ -153,14 +153,14 @@ class Directory(Immutable):
         return found[0]
 
     def owner(self, text: str) -> Member:
-        """One of no crew, which works for its department. Raises NamingFault."""
+        """Person of no crew, as a crew works for its department. Raises NamingFault."""
         person = self.one(text)
         if person.role not in OWNERS:
             raise NamingFault("crew", (person,))
         return person
 
     def assignee(self, text: str, department: str | None) -> Member:
-        """One of this department, None: of any. Raises NamingFault."""
+        """Person of this department, or of any if it is None. Raises NamingFault."""
         person = self.one(text)
         if person.department is None or department not in (None, person.department):
             raise NamingFault("elsewhere", (person,))
@@ -237,7 +237,10 @@ def end_sessions(connection: WriteConnection, person_id: str) -> None:
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
-    """Revoke the keys as well; once more changes nothing. Raises PeopleError, also for the last administrator."""
+    """Revoke the keys as well; once more changes nothing. The id is never given to another.
+
+    Raises PeopleError, also for the last administrator.
+    """
     member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
     _revoke_keys(connection, member, at)
     return member
@@ -333,12 +336,12 @@ def note_used(connection: WriteConnection, used: Mapping[str, datetime]) -> None
 
 
 def folded(text: str) -> str:
-    """Without differences of case, width and encoding of accents."""
+    """Id or name without differences of case, width and encoding of accents."""
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
 def find(connection: ReadConnection, person_id: str) -> Member | None:
-    """By the id, whatever its case and width. Raises PeopleError for an unreadable row."""
+    """Find by the id, whatever its case and width. Raises PeopleError for an unreadable row."""
     statement = select(people).where(people.c.folded_id == folded(person_id))
     return _only(connection, Member, statement, f"{person_id!r} in people")
 

@@ -51,7 +51,7 @@ class FollowUpCounts(NamedTuple):
 def counts(
     connection: ReadConnection, start: datetime, end: datetime, by: FollowUpSubject
 ) -> tuple[FollowUpCounts, ...]:
-    """By subject, of the follow-ups that ended from `start` on, before `end`.
+    """Count the follow-ups that ended from `start` on, before `end`, by subject.
 
     Cases without a subject come last; the company always has counts. Of the short form, `satisfied` counts as solved
     and satisfied; `dissatisfied` does not tell what was solved.

@@ -52,7 +52,7 @@ class ReportScope:
 
 
 def named(entries: Sequence[Coded], code: str | None) -> tuple[Cell, ...]:
-    """Take the code itself for each name if the catalogue has it no more."""
+    """Code with its names; the code itself for each if the catalogue has it no more."""
     if code is None:
         return NOTHING
     entry = next((each for each in entries if each.code == code), None)
@@ -60,7 +60,7 @@ def named(entries: Sequence[Coded], code: str | None) -> tuple[Cell, ...]:
 
 
 def in_words(code: str, zh: str) -> tuple[Cell, ...]:
-    """Make the English name of the code."""
+    """Code with its names; the English one is made of the code."""
     return code, code.replace("_", " "), zh
 
 

@@ -50,8 +50,7 @@ def complaint_options(case: Case, changed_at: datetime) -> dict[str, Any]:
 async def started_as(client: Client, number: str) -> tuple[Case, tuple[Event, ...]]:
     """Read the case as registered, with its first event, from the history: this needs no worker.
 
-    Raises LookupError if the history has no start message, RPCError (NOT_FOUND) if Temporal has no such case, and what
-    the client and its converter raise.
+    Raises LookupError for an empty history, and what client and converter raise, as RPCError if there is no workflow.
     """
     converter = client.data_converter.with_context(context_of(client.namespace, complaint_id(number)))
     async for event in client.get_workflow_handle(complaint_id(number)).fetch_history_events(page_size=1):
