@@ -98,7 +98,7 @@ class ComplaintActions(Actions[Outcome]):
     texts_callers: bool
 
     async def forbidden(self, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:
-        """Judge by what SQL has of the case; None also if it does not answer."""
+        """Judge by what SQL has of the case; None also if SQL has none, or does not answer."""
         with suppress(ProblemError):
             if case := await self.backend.reader.ask(get_case, number):
                 against = Attempt.of(ACTION_OF[type(body)], case, actor, self.backend.now, body).forbidden()
@@ -146,7 +146,7 @@ class ComplaintActions(Actions[Outcome]):
                 raise _too_much(owed, limit.at_most, time, approved, view.currency)
 
     async def lock(self, name: str, number: str, actor: Actor) -> ActionLock:
-        """Lock of the telephone to which a link is sent. Others do not look up the case, which may not answer."""
+        """Lock of the telephone that gets a link. Other actions do not look up the case, which may not answer."""
         if name != "send_link":
             return nullcontext()
         view = None

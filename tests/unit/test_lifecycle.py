@@ -3,10 +3,12 @@
 import importlib
 import pkgutil
 import re
-from types import ModuleType
+import sys
+from types import FunctionType, ModuleType
 
 import pytest
 
+from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.case import actions
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.lifecycle import ENDED, OPEN, State
@@ -120,6 +122,15 @@ def test_an_action_names_every_problem_type_that_its_module_uses(module: ModuleT
 
 def test_actions_on_incidents_name_every_problem_type_that_their_module_uses() -> None:
     assert not unnamed_problems(incident_actions, *INCIDENT_ACTIONS)
+
+
+@pytest.mark.parametrize("row", [*INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS], ids=lambda row: row.name)
+def test_an_action_in_a_common_module_names_every_problem_type_that_its_body_uses(row: AnyAction) -> None:
+    module = vars(sys.modules[row.body.__module__])
+    methods = [each for each in vars(row.body).values() if isinstance(each, FunctionType)]
+    used = {name: module.get(name) for method in methods for name in method.__code__.co_names}
+    problems = {name for name, value in used.items() if isinstance(value, ProblemType) and value not in row.problems}
+    assert not problems, f"add {', '.join(problems)} to `problems=` of {row.name}"
 
 
 def test_problem_types_have_chinese_titles_of_their_own() -> None:

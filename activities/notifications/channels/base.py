@@ -79,7 +79,7 @@ def _meant_by(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6
 
 
 async def check_resolved(host: str) -> tuple[str, ...]:
-    """Find the host's addresses. Raises ForbiddenAddressError, also if only one of them is such a one, and OSError."""
+    """Addresses of the host. Raises ForbiddenAddressError, also if one of several is such a one, and OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = tuple(str(address) for *_, (address, *_) in found)
     for address in addresses:
