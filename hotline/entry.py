@@ -51,7 +51,7 @@ def make_private(folder: Path) -> None:
 
 
 def _exit_code(main: Callable[[], None]) -> int:
-    """As Python's own would be; negative for a signal."""
+    """Run the program; return its exit code as Python would, negative for a signal."""
     try:
         main()
     except SystemExit as end:

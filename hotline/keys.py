@@ -225,7 +225,7 @@ class Ring:
 
 
 def ring_of(settings: Settings) -> Ring:
-    """Keep one in a process, which learns once which keys the other processes have."""
+    """Ring of these settings: one in a process, which learns once which keys the other processes have."""
     return _ring(settings.keys_file, settings.keys)
 
 

@@ -113,13 +113,13 @@ def milliseconds(seconds: float) -> str:
 
 
 def asked_for(asked: bytes, arguments: Sequence[Payload], run_id: str) -> str:
-    """Purpose of the answer to the query with this header: it is for that, these arguments and this run."""
+    """Name all that the answer to the query with this header is sealed for: with it, these arguments and this run."""
     digest = sha256(b"\n".join(each.data for each in arguments)).hexdigest()
     return f"{asked.decode(errors='replace')}/{digest}/{run_id}"
 
 
 def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name: str) -> RawValue:
-    """Of the present activity, a result or what is sealed of its failure; `name` is its type, or the failure's."""
+    """Stamp the result of the present activity, or what is sealed of its failure; `name`: type of the one or other."""
     info = activity.info()
     place = asked_of.get().id.partition("/")[2] or info.activity_id
     return Stamp(kind, name, place, milliseconds(info.started_time.timestamp())).stamped(converter, [answer])[0]

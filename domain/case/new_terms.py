@@ -111,7 +111,10 @@ class _Recount(NamedTuple):
         )
 
     def reinstated(self, clock: Clock) -> Clock:
-        """As if it had not been kept, but not missed before the terms are in force; one that they lack stays kept."""
+        """Take a promise that was kept as if it had not been; one that the terms lack stays kept.
+
+        It is not missed before the terms are in force.
+        """
         promise, stopped_at = self._promise(clock.name), clock.stopped_at
         if stopped_at is None or not (promise or clock.missed_at):
             return clock

@@ -213,7 +213,7 @@ _HOUSE_NUMBER = re.compile("[0-9０-９]|[零〇一二三四五六七八九十�
 
 
 def mask_name(name: str) -> str:
-    """First and last character of each word stay: 陈*生, 陈*, 欧**明, M****t T****r."""
+    """Keep the first and last character of each word: 陈*生, 陈*, 欧**明, M****t T****r."""
     return " ".join(map(_mask_word, name.split()))
 
 
@@ -236,24 +236,24 @@ def mask_account(account: str) -> str:
 
 
 def _mask_but_last(text: str, most: int) -> str:
-    """Last characters stay: at most so many, and at most a third of the text."""
+    """Keep the last characters: at most so many, and at most a third of the text."""
     kept = min(most, len(text) // 3)
     return STAR * (len(text) - kept) + text[len(text) - kept :]
 
 
 def mask_address(address: str) -> str:
-    """Up to the house number it stays; its first half, if there is none."""
+    """Keep an address up to the house number; its first half, if there is none."""
     number = _HOUSE_NUMBER.search(address)
     return address[: number.start() if number else len(address) // 2] + STAR * 3
 
 
 def mask_words(text: str) -> str:
-    """Names in free text stay; mobile numbers are masked."""
+    """Mask the mobile numbers in free text. Names in it stay."""
     return MOBILE_IN_WORDS.sub(lambda found: mask_phone(unicodedata.normalize("NFKC", found[0])), text)
 
 
 def mask_agent(name: str) -> str:
-    """In the telephone system's name of an agent, telephones are masked: seven digits or more."""
+    """Mask telephones in the telephone system's name of an agent: seven digits or more."""
     return _TELEPHONE.sub(lambda found: mask_phone(found[0]), unicodedata.normalize("NFKC", name))
 
 

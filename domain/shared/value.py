@@ -189,7 +189,10 @@ ONE_LINE = rf"^[^\x00-\x1f{JOINERS}{_HIDDEN}]*$"
 
 
 def as_sent(longest: int, least: int = 1, refused: str = "") -> WithJsonSchema:
-    """Describe the text before it is normalised and stripped; `refused` are characters besides hidden ones."""
+    """Describe a text of a request, which is normalised and stripped before it is checked.
+
+    `refused` are characters that it must not have besides hidden ones.
+    """
     hidden = _HIDDEN + refused
     any_ = rf"[^\x00-\x08\x0b\x0c\x0e-\x1f{hidden}]*"
     pattern = rf"^{any_}[^\x00-\x20{hidden}\s]{any_}$" if least else f"^{any_}$"

@@ -54,7 +54,10 @@ def open_database(settings: Settings | None = None, *, read_only: bool = False) 
 
 @contextmanager
 def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator[Engine]:
-    """For a caller that has compared it with Temporal. Raises DBAPIError and TablesDifferError."""
+    """Open the database with its tables up to date; the caller has compared it with Temporal.
+
+    Raises DBAPIError, and TablesDifferError if the tables are those of another version.
+    """
     from readmodel.migrate import migrate, require_tables
 
     migrate(settings.database_url)

@@ -130,7 +130,7 @@ class Supervisor:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _run(self, program: Program, log: Path) -> int:
-        """Exit code, negative for a signal. If cancelled, end the program first."""
+        """Run the program once; return its exit code, negative for a signal. If cancelled, end the program first."""
         parent = os.getpid()
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(

@@ -79,7 +79,7 @@ class RebuiltRows(NamedTuple):
     open_in_sql_alone: int
 
     def left_by(self, kind: type[Exception]) -> tuple[str, ...]:
-        """Exactly of this kind, not of a subclass."""
+        """Workflows with an error of exactly this kind, not of a subclass."""
         return tuple(one for one, error in self.failed.items() if type(error) is kind)
 
 

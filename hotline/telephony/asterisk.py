@@ -195,7 +195,7 @@ class _Line(NamedTuple):
     parameters: Sequence[str]
 
     def seconds(self, name: str, place: int = 0) -> timedelta:
-        """Count `place` from the end, for what follows text with bars."""
+        """Read the parameter of this name; `place` counts from the end, for what follows text with bars."""
         text = self.cells[EVENT_FIELDS + self.parameters.index(name)] if place == 0 else self.cells[place]
         if not _SECONDS.fullmatch(text):
             raise LineFault(name, "accepted: whole seconds from 0")
