@@ -184,7 +184,7 @@ async def begin_due(
 
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
-    """Raise FileError."""
+    """Raise FileError if the channels or the templates cannot be used."""
     channels = load_channels(settings.channels).with_time_zone(in_force.catalogue.calendar.timezone)
     links = CallerLinks(ring_of(settings))
 

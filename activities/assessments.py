@@ -49,7 +49,10 @@ class AssessmentActivities:
 
     @activity.defn(name="compute_figures")
     async def compute(self, computing: Computing) -> Computation:
-        """Run again, it writes the same rows. Raises ApplicationError if the month has the number already."""
+        """Compute the month under a new number. Run again, it writes the same rows.
+
+        Raises ApplicationError if the month has this number already: nothing of what people see is replaced.
+        """
         month, kept = computing.assessment, computing.assessment.computed
         shown = await read(self._engine, lambda sql: months.get(sql, month.number))
         if shown and shown.computed and shown.computed.serial >= computing.serial:

@@ -146,7 +146,10 @@ class BulkActivities:
 
     @activity.defn(name="hand_over_cases")
     async def hand_over_cases(self, page: CasesOfHandover) -> HandoverPage:
-        """Leave cases that were given elsewhere meanwhile, or back; a handover that is not under way changes none."""
+        """Give these cases to the new owner. A case that was given to somebody else meanwhile, or back, stays there.
+
+        A handover that is not under way, as one that was done and is started again, changes no case.
+        """
         handover = page.handover
         given = await read(self.engine, lambda sql: given_by(sql, handover, page.numbers))
         if given is None:

@@ -60,7 +60,10 @@ class Projection:
             await self._writer.submit(batch)
 
     async def write(self, batch: ProjectionBatch) -> bool:
-        """Return False if SQL does not take it in time: its case is to publish it. Raises DivergedError."""
+        """Return False if SQL does not take the batch in time: its case is to publish it.
+
+        Raises DivergedError if SQL has other events of the case: it will never take these.
+        """
         if await self._committed(self._writer.submit(batch)):
             return True
         await self.signal_publish(batch.number)
@@ -231,7 +234,10 @@ class CaseUpdates:
         return case.get("incident") in incidents
 
     async def unlinked(self, numbers: Sequence[str], incident: str, *progress: str) -> list[str]:
-        """For an activity with a heartbeat time-out and this progress; 200 cases take two minutes at most."""
+        """Cases that say that they are not linked to the incident; a silent one is none of them.
+
+        For an activity with a heartbeat time-out and this progress. 200 cases take two minutes at most.
+        """
 
         async def ask(number: str) -> bool:
             await self._throttle.wait()
@@ -281,7 +287,7 @@ class CaseUpdates:
 
 
 async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], concurrency: int) -> list[T]:
-    """So many at the same time; results are in order. Raises the first error."""
+    """Do so many at the same time; return the results in order. Raises the first error."""
     waiting, results = enumerate(numbers), dict[int, T]()
 
     async def work_in_turn() -> None:
@@ -322,6 +328,6 @@ async def _answer(ask: Ask, number: str) -> CaseAnswer | LeftCase:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Return False if the worker, of another release, cannot read the update, True if the workflow says no."""
+    """Return True if the workflow itself says no, False if its worker, of another release, cannot read the update."""
     cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
     return isinstance(cause, ApplicationError) and ":" in (cause.type or "")

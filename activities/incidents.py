@@ -92,7 +92,10 @@ class IncidentActivities:
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Take none for a run that asks after the end of the incident: it was reset."""
+        """Link the next cases that it takes by itself; return their count and the number to continue after.
+
+        A run that asks after the end of the incident was reset: it takes none.
+        """
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
         numbers = await cases.read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
@@ -171,7 +174,10 @@ class IncidentActivities:
         by: Actor = SYSTEM,
         leave: Callable[[str], Awaitable[cases.CaseAnswer | cases.LeftCase | None]] | None = None,
     ) -> cases.Answers:
-        """By updates with keys; `leave` returns the answer of a case that is left as it is, None for all others."""
+        """Link cases by updates with keys, so that a case knows it if it is asked again.
+
+        `leave` returns the answer of a case that is left as it is, None for all others.
+        """
         there = await self._versions(numbers)
 
         async def ask(number: str) -> cases.CaseAnswer | cases.LeftCase:

@@ -55,7 +55,7 @@ PAUSED = _paused()
 
 
 def instant(text: str) -> datetime:
-    """First instant of all if the search attribute has none that Python has.
+    """Read the instant in a search attribute; the first of all if it is none that Python has.
 
     Temporal takes the year 0, which somebody else may give to a workflow: that must not stop a list of all others.
     """
@@ -117,7 +117,10 @@ class UndecodableError(RPCError):
 
 
 async def ask_temporal(call: Callable[..., Awaitable[T]]) -> T | None:
-    """None for NOT_FOUND. Raises RPCError: UndecodableError at once, which the client would retry for ten seconds."""
+    """Retry the call if there is no answer; None if Temporal answers NOT_FOUND.
+
+    Raises RPCError: UndecodableError at once, for which the client itself would try for ten seconds.
+    """
     try:
         return await _decoded(call())
     except UndecodableError:

@@ -187,7 +187,10 @@ def _id_in(connection: ReadConnection) -> str | None:
 
 
 def _ensure_id(settings: Settings, of_temporal: str | None) -> str | None:
-    """Also that of Temporal, or a new one with a first key; None if SQL has no tables yet."""
+    """Id of SQL, which takes that of Temporal or a new one if it had none; None if it has no tables yet.
+
+    A new installation gets its first key.
+    """
     with opened(settings.database_url) as database, writing(database) as connection:
         if not inspect(connection).has_table(installation.name):
             return None

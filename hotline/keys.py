@@ -150,7 +150,10 @@ class Ring:
         return made
 
     def merge(self, other: Path) -> tuple[KeyEntry, ...]:
-        """Add what is missing; return it, in order. Raises KeysError if one id has two secrets, and changes nothing."""
+        """Add the keys of another file that are missing, in the order in which they were made; return them.
+
+        Raises KeysError, also if the two have a key of one id with two secrets; the file stays as it is.
+        """
         with self._changed():
             there = {key.id: key for key in self.list()}
             if not (others := Ring(other).list()):
@@ -174,7 +177,7 @@ class Ring:
         return {key_id: at for key_id, at in until.items() if at < before}
 
     def retire(self, ids: Collection[str]) -> None:
-        """Raise KeysError."""
+        """Remove keys. Raises KeysError."""
         with self._changed():
             self._write(key for key in self.list() if key.id not in ids)
 

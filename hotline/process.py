@@ -81,7 +81,10 @@ def configure_logging(settings: Settings) -> None:
 
 
 def on_own_lines(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape control characters, so that no text begins a line of its own; leave out what pydantic quotes."""
+    """Escape control characters, so that no text that is logged begins a line of its own; indent tracebacks.
+
+    What pydantic quotes is left out.
+    """
     for name, value in entry.items():
         if name in _TRACES and isinstance(value, str):
             lines = value.replace("\r", "\n").split("\n")

@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 
 
 async def _next_numbers(activity: Callable[..., Any], query: OpenCasesQuery | OwnedQuery) -> list[str]:
-    """None after the last page."""
+    """Numbers of the next page; empty after the last."""
     summary = f"which cases come after {query.after or 'the first'} 后续工单"
     numbers: list[str] = await execute(activity, query, LIST_TIMEOUT, summary)
     return numbers

@@ -349,8 +349,9 @@ async def courier(
     channels, polling = config.channels, config.polling
     # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
     unlimited = httpx.Limits(max_connections=None)
-    # A proxy of the environment resolves names by itself.
-    transport = None if getproxies() else base.CheckedTransport(unlimited)
+    # A proxy of the environment resolves names by itself; NO_PROXY alone is none.
+    has_proxy = not getproxies().keys().isdisjoint(("http", "https", "all"))
+    transport = None if has_proxy else base.CheckedTransport(unlimited)
     async with httpx.AsyncClient(limits=unlimited, transport=transport) as http:
         loops = [
             DeliveryLoop(

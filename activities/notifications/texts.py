@@ -263,7 +263,10 @@ class Templates:
 def template_problems(
     environment: jinja2.Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
 ) -> Iterator[str]:
-    """Fill in the sample; `accepted` lists the valid names if its name is not one of them, None if it is."""
+    """Yield the problems of a template with fields like those of the sample.
+
+    `accepted` lists the valid names if its name is not one of them; None if it is.
+    """
     file, loader = name, environment.loader
     assert loader is not None  # noqa: S101 - every environment of ours has one
     try:

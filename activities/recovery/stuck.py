@@ -94,7 +94,7 @@ class ForeignRuns:
             logger.warning("who has started case %s is not known: %s", number, error)
 
     async def numbers(self) -> list[str]:
-        """Raise RPCError."""
+        """List the cases that have such a run. Raises RPCError."""
         return await self._watched.ask_again(self._is_foreign)
 
     async def _is_foreign(self, number: str) -> bool:

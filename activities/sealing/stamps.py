@@ -152,7 +152,10 @@ def note_asked(arguments: Sequence[Payload]) -> None:
 
 
 def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
-    """Drop those that no earlier attempt with the same arguments, which are decoded before, has sent."""
+    """All of them if earlier attempts of this activity have sent each, and it has arguments; else none.
+
+    The id is that of the arguments, which are decoded before.
+    """
     asked = asked_of.get().id
     return payloads if asked and all(Stamp.of(each)[:3] == (HEARTBEAT, "", asked) for each in payloads) else ()
 

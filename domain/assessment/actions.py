@@ -95,7 +95,7 @@ class Object(ActionBody):
     parties: tuple[Name, ...] = omit_default((), "Ids and departments of those whom the entries of the case count for.")
 
     def decide(self, month: AssessmentFields, actor: Actor, at: datetime) -> Decision:
-        """Raise Refused after the time for it, or if raised before. SQL is asked if the case counts."""
+        """Raise Refused after the time for it, or if the same was raised before. SQL is asked if the case counts."""
         limit = month.limit_of(OBJECTIONS)
         if limit is None or at >= limit.ends_at:
             ended = f" ended at {limit.ends_at.isoformat()}" if limit else " has ended"
@@ -183,7 +183,7 @@ class ObjectionDecided(DecideObjection):
 
 
 def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:
-    """None unless it is the author, the subject, the inspector, or somebody of the case."""
+    """Tell why the person is a party: author, subject, inspector, or somebody of the case; None for others."""
     if actor.id == objection.raised_by:
         return "has raised the objection"
     person = objection.by in (Subject.AGENT, Subject.CREW) and objection.subject == actor.id

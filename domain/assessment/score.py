@@ -58,7 +58,11 @@ def assess(
     given: Mapping[str, FigureValue],
     left_out: frozenset[str] = frozenset(),
 ) -> Item:
-    """No entry tells the values of `given`; an accepted objection takes `left_out` out of the score."""
+    """Score one subject.
+
+    `given` are values that no entry tells (calls, points from outside), by the name of the figure; `left_out` are
+    figures that an accepted objection takes out of the score.
+    """
     figures = {figure.name: _value(figure, by, tallies) for figure in FIGURES if figure.kinds}
     shown = {name: value for name, value in {**figures, **given}.items() if value.value is not None or value.excluded}
     weights = {weight.figure: weight for weight in standard.weights_of(by)}

@@ -179,7 +179,10 @@ LONGEST_CALL = timedelta(hours=2)
 
 
 def call_of(registered_at: datetime, calls: Iterable[Call]) -> Call | None:
-    """Last conversation that had begun, unless that had ended long before; `calls` are those of its telephone."""
+    """Call in which a case was registered then, out of the `calls` of its telephone; None if there is none.
+
+    It is the last conversation that had begun, unless that had ended long before.
+    """
     begun = [
         call
         for call in calls

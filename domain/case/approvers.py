@@ -40,11 +40,11 @@ class Approvers(Immutable):
         return self.approvers[len(self.approved_by)] if self.approvers else None
 
     def is_final(self, *, approved: bool) -> bool:
-        """Return True of a rejection, and of the last approval."""
+        """Return True for a rejection, and for the last approval."""
         return not approved or len(self.approved_by) + 1 >= len(self.approvers)
 
     def forbidden(self, actor: Actor, *, lapsed: bool) -> Refused | None:
-        """None for the holder of the post, for the deputy once the time has lapsed, and if any manager may."""
+        """Refuse all but the holder of the post, and the deputy once the time has lapsed; None if any manager may."""
         who = self.next_approver
         names: tuple[str, ...] = ()
         if who and who.holder:
@@ -107,7 +107,7 @@ class Decided(Immutable):
 
 
 def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], grounds: str | None = None) -> Decided:
-    """Decide for good; the people of `approved_by` had their turn before."""
+    """Note a final decision; the people of `approved_by` had their turn before."""
     return Decided.taken_from(
         data,
         grounds=grounds,
@@ -119,7 +119,10 @@ def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], ground
 
 
 def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) -> tuple[Approver, ...]:
-    """In turn, for what was approved `before` as well; empty without a list. Raises Refused above the last limit."""
+    """List who decides, in turn, on this amount on top of what was approved before; empty without a list.
+
+    Raises Refused if together they are above what the last of them may decide on.
+    """
     approvers, currency = terms.approvers, terms.currency
     if not approvers:
         return ()

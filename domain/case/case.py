@@ -185,7 +185,10 @@ class Case(CaseState, EntityRules[Event]):
             return self.record(left_out.KIND.next_event(self, at, Decision(data)))
 
     def record(self, event: Event) -> Event:
-        """Add the recipients. Raises ValidationError if the case would break an invariant, and changes nothing."""
+        """Bring the case along; return the event with its recipients.
+
+        Raises ValidationError if the case would break an invariant, and changes nothing.
+        """
         after = self.model_copy()
         evolve(after, event)
         left_out.check(self, after)

@@ -48,7 +48,7 @@ def evolve(case: CaseState, event: Event) -> None:
 
 
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:
-    """To the case or to a part of it, in table order."""
+    """Actions possible now, on the case or on a part of it, in table order."""
     possible = _possible_actions(case.state, has_parts=bool(case.parts))
     return tuple(action.name for action in possible if _is_available(action, case, actor, at))
 
@@ -129,7 +129,10 @@ class Attempt(NamedTuple):
         return Refused(OTHER_DEPARTMENT, message, (theirs or "a case of your department",))
 
     def decision(self, body: ActionBody) -> Decision | NotPossible:
-        """Asked if nothing is against it; a part changes the state of the case only if it was the last."""
+        """Apply the action's own rules; a part of the case changes its state only if it was the last.
+
+        Trap: ask it only if nothing is against the attempt.
+        """
         rules, part = self.part_rules, self.case.part_of(self.department)
         if rules is None or part is None:
             return self.action.decision(self.case, body, self.actor, self.at)

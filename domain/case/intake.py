@@ -92,7 +92,7 @@ class Intake(Immutable):
         return thanked
 
     def without(self, fields: Collection[str]) -> Self:
-        """Facts of caller and location, for example `caller.name`."""
+        """Leave out these facts of caller and location, for example `caller.name`."""
         changed = {}
         for part in ("caller", "location"):
             names = [each.removeprefix(f"{part}.") for each in fields if each.startswith(f"{part}.")]

@@ -103,7 +103,7 @@ class _Recount(NamedTuple):
         return old + self.new([each for each in _ahead(self.case) if each not in live], len(old))
 
     def new(self, promised: Iterable[tuple[ClockName, int]], serial: int) -> tuple[Clock, ...]:
-        """Of the promises, by name and part, those that the terms make; serials follow `serial`."""
+        """Clocks for those of the promises, by name and part, that the terms make; their serials follow `serial`."""
         made = [(promise, part) for name, part in promised if (promise := self._promise(name))]
         return tuple(
             self._counted(self.case.new_clock(promise.name, promise, serial + place, part), promise)

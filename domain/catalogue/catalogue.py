@@ -125,15 +125,15 @@ class Catalogue(Value):
         return self._process().reopen_seconds
 
     def service(self, code: str) -> norms.Service:
-        """Raise UnknownCode."""
+        """Find a service by its code. Raises UnknownCode."""
         return entry_of("service", self.services, code)
 
     def district(self, code: str) -> norms.District:
-        """Raise UnknownCode."""
+        """Find a district by its code. Raises UnknownCode."""
         return entry_of("district", self.districts, code)
 
     def department(self, code: str) -> norms.Department:
-        """Raise UnknownCode."""
+        """Find a department by its code. Raises UnknownCode."""
         return entry_of("department", self.departments, code)
 
     def code(self, kind: CodeKind, given: str) -> str:

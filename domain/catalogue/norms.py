@@ -102,7 +102,7 @@ class Duration(Value):
         return {unit: value for unit, value in values.items() if value is not None}
 
     def in_seconds(self, day_seconds: int) -> float:
-        """`day_seconds` is the length of a working day; 0 if no time is given."""
+        """Count a working day as `day_seconds`; return 0 if no time is given."""
         return sum(value * UNIT_SECONDS.get(unit, day_seconds) for unit, value in self.units().items())
 
     def calendar_kind(self) -> CalendarKind:

@@ -102,7 +102,7 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         return self.add_event(MERGE_FAILED, at, MergeFailed(into=self.into), before)
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
-        """Nothing is left to do for a linked case; `counts` are the cases by their answer."""
+        """End the incident, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
         return self.add_event(INCIDENT_FINISH, at, Finished(**counts), self.end)
 
     def forbidden(self, actor: Actor) -> Refused | None:

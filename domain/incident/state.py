@@ -147,13 +147,16 @@ class Scope(Immutable):
         return tuple(dict.fromkeys(service for one in there for service in one.services))
 
     def widened(self, services: Iterable[str], districts: Iterable[str]) -> "Scope":
-        """Without districts, it has any already."""
+        """Add services and districts; without districts, it has any already."""
         more = dict.fromkeys((*self.services, *services))
         where = dict.fromkeys((*self.districts, *districts)) if self.districts else ()
         return self.model_copy(update={"services": tuple(more), "districts": tuple(where)})
 
     def narrowed(self, around: Around) -> "Scope":
-        """As it is if nothing is given; a narrow one of the further scopes keeps its place."""
+        """Narrow it to the circle or streets; leave it as it is if none are given.
+
+        Of the further scopes, a narrow one keeps its place: it was merged with it.
+        """
         if around.circle is None and not around.streets:
             return self
         further = tuple(one if one.is_narrow else one.narrowed(around) for one in self.further)

@@ -85,7 +85,7 @@ class EntityRules(Generic[EventT]):
         return None
 
     def decide(self, command: Command[Any], at: datetime) -> EventT:
-        """Raise Refused."""
+        """Make the event of the command. Raises Refused."""
         body, actor = command.body, command.actor
         action = self.TABLE.actions[type(body)]
         if refused := _refusal(self, action, actor):

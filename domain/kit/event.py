@@ -84,7 +84,10 @@ class ActionBody(EventData):
         """Raise Refused if the body is wrong for the entity, whatever its state."""
 
     def decide(self, entity: Any, actor: Actor, at: datetime, /) -> Decision | NotPossible | None:  # noqa: ANN401 - same
-        """None: the body becomes the data, the first target the state. Raises Refused."""
+        """Decide what happens to the entity. Raises Refused.
+
+        None: the body becomes the data of the event, and the first target of the action the state.
+        """
 
 
 class Reasoned(ActionBody):
@@ -231,7 +234,10 @@ class BaseKind(Generic[EntityT, EventT]):
         actor: Actor = SYSTEM,
         people: Mapping[str, str] | None = None,
     ) -> EventT:
-        """Not evolved yet; that of version 0 is the first. `people` are the names of those whom the data name."""
+        """Next event of the entity, which has not evolved yet; that of version 0 begins with it.
+
+        `people` are the names of those whom the data name.
+        """
         event = self.EVENT(
             seq=entity.version + 1,
             at=at,

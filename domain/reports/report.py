@@ -74,7 +74,7 @@ class Period(NamedTuple):
 
     @classmethod
     def parse(cls, kind: ReportKind, name: str) -> Self:
-        """Raise PeriodError."""
+        """Raise PeriodError if the name is none of a period of this kind."""
         form = FORMS[kind]
         with suppress(ValueError):
             if re.fullmatch(form.pattern, name):

@@ -62,7 +62,10 @@ class AssignedCase(Protocol):
 
 
 def reaches(right: Right, actor: Actor, case: AssignedCase) -> bool:
-    """For a department, reach cases that it has, or in which it has or had a part in the present cycle."""
+    """Return True if this person's right reaches this case.
+
+    A department reads the cases that it has, and those in which it has or had a part in the present cycle.
+    """
     reach, mine = right.reach.get(actor.role), actor.department
     if reach is Reach.DEPARTMENT and mine is not None:
         return mine in {case.department, *(part.department for part in case.parts if part.cycle == case.cycle)}

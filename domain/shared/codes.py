@@ -46,7 +46,7 @@ def words(entries: Sequence[Coded]) -> tuple[str, ...]:
 
 
 def entry_of(kind: CodeKind, entries: Sequence[C], code: str) -> C:
-    """Raise UnknownCode."""
+    """Find an entry by its code. Raises UnknownCode."""
     found = next((entry for entry in entries if entry.code == code), None)
     if found is None:
         raise UnknownCode(kind, code, entries)

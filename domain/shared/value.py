@@ -68,7 +68,7 @@ class NamedCode(StrEnum):
 
 
 def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:
-    """Raise LookupError with the members that have no row.
+    """Return `rows`; raise LookupError with the members that have none.
 
     Modules call it as they are imported: a new state or role without its row stops the program before it does work.
     """
@@ -78,7 +78,7 @@ def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:
 
 
 def omit_default(default: object, description: str | None = None, **constraints: Any) -> Any:  # noqa: ANN401 - as `Field`
-    """Left out of what is written while it has its default: histories stay small.
+    """Field that is left out of what is written while it has its default: histories stay small.
 
     Trap: what was written without it is read with the default of today. Another default changes old cases.
     """
@@ -132,7 +132,7 @@ NO_INSTANT = "An instant is RFC 3339 text with its zone, in the years 2000 to 29
 
 
 def _written_out(value: object) -> object:
-    """Pydantic would guess: it takes numbers, in text too, for seconds since 1970."""
+    """Refuse what pydantic would guess at: it takes numbers, in text too, for seconds since 1970."""
     if isinstance(value, datetime) or (isinstance(value, str) and RFC_3339.fullmatch(value)):
         return value
     raise PydanticCustomError("instant", NO_INSTANT, {"example": "2026-12-01T10:00:00+08:00"})
@@ -198,7 +198,7 @@ def as_sent(longest: int, least: int = 1, refused: str = "") -> WithJsonSchema:
 
 
 def within(longest: int, least: int | None = 1, pattern: str = ONE_LINE) -> StringConstraints:
-    """None: also of no characters."""
+    """Limit a text to so many characters; `least` None: an empty one as well."""
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=longest, pattern=pattern)
 
 

@@ -42,7 +42,7 @@ _LUNAR = ((1, 1), (1, 2), (1, 3), (5, 5), (8, 15))
 
 
 def holidays_by_law(year: int) -> tuple[date, ...]:
-    """In order, the 13 of all citizens, of which two may fall on one day.
+    """List the 13 holidays of all citizens in order; two of them may fall on one day.
 
     They are those of the Regulation on Public Holidays (全国年节及纪念日放假办法), Decree 795 of the State Council, in
     force since 2025.
@@ -213,7 +213,7 @@ Table = dict[str, Any]
 
 
 def load_catalogue(path: Path) -> Catalogue:
-    """Raise FileError."""
+    """Read a file, and those that it extends. Raises FileError."""
     chain = _read_chain(path)
     merged: Table = {}
     for _, table in reversed(chain):

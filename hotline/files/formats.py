@@ -111,7 +111,7 @@ class ColumnFile:
         return columns
 
     def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Row:
-        """Raise LineFault."""
+        """Raise LineFault if there are more or fewer cells than columns, or if one that is required is empty."""
         if len(cells) != len(columns):
             named = f"{len(cells)} columns, the first line names {len(columns)}"
             raise LineFault("", f"{named}. Quote text that has commas")
@@ -127,7 +127,7 @@ def wrong_encoding(encoding: str) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Raise FileError."""
+    """Raise FileError if the file cannot be read, or is no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -270,7 +270,7 @@ def _parts(batch: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
-    """Raise UnreadableError."""
+    """Version and events that the run has reached. Raises UnreadableError."""
     version, events = 0, dict[int, IncidentEvent]()
     async for origin, event in _events(client, [run]):
         started = event.workflow_execution_started_event_attributes.input.payloads
@@ -342,7 +342,7 @@ async def _sent(origin: Origin, event: HistoryEvent) -> _Sent | None:
 
 
 async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
-    """None if the service has not answered so the update that this event ends."""
+    """Read the answer to the update that this event ends; None if the service has not answered so."""
     ended = event.workflow_execution_update_completed_event_attributes
     return await read_message(origin, ended.outcome.success.payloads, ANSWER_KIND, kind, ended.meta.update_id)
 

@@ -129,7 +129,10 @@ async def _was_filled(client: Client, runs: _Runs) -> bool:
 
 
 async def _count_in_sql_alone(client: Client, engine: Engine, listed: Collection[str]) -> tuple[int, int]:
-    """Count those and the open ones, which are asked for, as Temporal's list may lag. Raises RPCError."""
+    """Count the cases that Temporal no longer has, and the open ones among them.
+
+    The list may lag behind SQL: an open case that it lacks is asked for. Raises RPCError.
+    """
 
     def missing(connection: ReadConnection) -> list[tuple[str, bool]]:
         found = ((complaint_id(number), state in OPEN) for number, state in states(connection))

@@ -63,7 +63,7 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
 
 
 async def retention_of(client: Client) -> timedelta:
-    """Raise RPCError."""
+    """Time for which the namespace keeps the history of an ended workflow. Raises RPCError."""
     described = temporal.DescribeNamespaceRequest(namespace=client.namespace)
     found = await client.workflow_service.describe_namespace(described, retry=True)
     return found.config.workflow_execution_retention_ttl.ToTimedelta()

@@ -69,7 +69,7 @@ def known_address(settings: Settings) -> str | None:
 
 
 def _configured() -> ClientConnectConfig:
-    """Raise OperatorError."""
+    """Read what the operator has configured. Raises OperatorError."""
     try:
         # The SDK describes the same mapping by two types, of which the client's has more keys.
         return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())

@@ -163,7 +163,10 @@ Unset fields, a tenth of a history, are left out of their JSON; a default that a
 
 
 def sealing(keys: Keys, clock: Callable[[], float] = time.time) -> SealingOptions:
-    """For the data converter and interceptors of a client; `clock` returns seconds since 1970."""
+    """Make the data converter and interceptors by which a client sends and reads what the service seals.
+
+    `clock` returns the present time in seconds since 1970.
+    """
     converter = DataConverter(
         payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
         failure_converter_class=FailureConverter,

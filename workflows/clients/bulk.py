@@ -17,14 +17,14 @@ from workflows.kit.entity import LOWEST
 
 
 def handover_workflow_id(handover_id: str) -> str:
-    """Its own id is the key of the request."""
+    """`handover_id` is the key of the request."""
     return f"{HANDOVER}{handover_id}"
 
 
 async def start_handover(
     client: Client, task_queue: str, start: HandoverStart, request: Request
 ) -> WorkflowHandle[Any, HandoverProgress]:
-    """Find it if it was started before. Raises what the client raises."""
+    """Start the handover, or find it if it was started before. Raises what the client raises."""
     handover = start.progress.handover
     await start_once(
         client,

@@ -58,7 +58,10 @@ async def start_assessment(client: Client, task_queue: str, opening: AssessmentO
 
 
 async def resume_assessment(client: Client, task_queue: str, month: Assessment, names: CatalogueNames) -> bool:
-    """Go on as SQL has it, computing anew. Returns False if it runs. Raises what the client raises."""
+    """Go on with an assessment whose workflow was lost or terminated, as SQL has it, and compute its figures anew.
+
+    Returns False if its workflow runs. Raises what the client raises.
+    """
     changed_at = to_milliseconds(month.published_at or month.opened_at)
     start = messages.AssessmentStart(source=month, stale=True, names=names, changed_at=changed_at)
     return await _assess(client, task_queue, month, start, WorkflowIDReusePolicy.ALLOW_DUPLICATE)

@@ -257,7 +257,7 @@ _KINDS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_A
 
 
 async def describe_queue(client: Client, task_queue: str) -> list[temporal.DescribeTaskQueueResponse]:
-    """Workflow tasks and activities each have one. Raises RPCError."""
+    """Describe the queue twice: for its workflow tasks, and for its activities. Raises RPCError."""
     of_it: dict[str, Any] = {"namespace": client.namespace, "task_queue": TaskQueue(name=task_queue)}
     of_it["report_config"] = True
     asked = [temporal.DescribeTaskQueueRequest(**of_it, task_queue_type=kind) for kind in _KINDS]

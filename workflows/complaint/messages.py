@@ -50,7 +50,10 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
 
 
 def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: Mapping[str, Done]) -> ComplaintStart:
-    """All events of the case are in SQL; an incident that has not settled it is told again that it belongs to it."""
+    """Start message of a case all of whose events are in SQL. `seen` are the keys that it is to know.
+
+    The case tells its incident again that it belongs to it, unless the incident has settled it.
+    """
     return ComplaintStart(
         source=case,
         seen=dict(seen),

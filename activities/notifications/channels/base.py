@@ -185,7 +185,10 @@ class Channel(Protocol):
     """A way to deliver notifications."""
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-        """Keys that failed, each with a reason for operators, without personal data. If it raises, all failed."""
+        """Deliver them; return the keys that failed, each with the reason. If it raises, all of them failed.
+
+        A reason is stored and shown to operators: it holds no personal data.
+        """
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
         """Keys that this channel knows to be delivered. Called after a crash."""

@@ -175,7 +175,7 @@ def merged(value: V, given: V | None) -> V:
 
 
 def _located(location: Location, given: Location | None) -> Location:
-    """Coordinates of another address are dropped."""
+    """Correct the location; drop the coordinates of another address."""
     place = merged(location, given)
     if given is None or place.address == location.address or {"lat", "lng"} & given.model_fields_set:
         return place

@@ -67,7 +67,10 @@ def forbidden(case: CaseState, actor: Actor) -> Refused | None:
 
 
 def hand_to(case: CaseState, department: str, event: Event, assignee: str | None = None, *, anew: bool = True) -> None:
-    """Start its clocks anew if another had it; `anew`: so does the time in which it may be returned."""
+    """Hand the case to a department, whose clocks start anew if another had it.
+
+    `anew`: the time in which it may be returned begins anew as well.
+    """
     if anew:
         case.handed, case.dispatched_at = case.hands, event.at
     if case.department and department != case.department:

@@ -21,7 +21,7 @@ FORM = "follow_up_form"
 
 
 def _form(**types: JsonValue) -> JsonValue:
-    """Accept, as a schema, a body that has these fields and no other of the four."""
+    """Describe, as a schema, a body that has these fields and no other of the four."""
     return {"required": [*types], "properties": {name: types.get(name, {"type": "null"}) for name in _FIELDS}}
 
 
@@ -58,7 +58,7 @@ class FollowUp(FollowUpAnswers):
         return self
 
     def _fault(self) -> str | None:
-        """None if the fields are together of one form."""
+        """Tell what is wrong with the fields together; None if they are of one form."""
         given = [name for name in _FIELDS if getattr(self, name) is not None]
         if self.contacted is None and self.outcome is None:
             return f"{' and '.join(given)} without contacted" if given else "no answer is given"

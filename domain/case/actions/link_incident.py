@@ -82,7 +82,7 @@ def guard(case: CaseState, actor: Actor, *_: object) -> NotPossible | None:
 
 
 def unlinked(case: CaseState, ended: str | None) -> Linked | None:
-    """Take the case out of an incident that had ended before it knew of the case.
+    """Make the data of taking the case out of an incident that had ended before it knew of the case.
 
     None if the case is not linked to it (any more), or has been replied to without it.
     """
@@ -161,7 +161,7 @@ class Settled(BatchAnswer):
 
 
 def outcome(case: CaseState, incident: str) -> str:
-    """Asked again, the case answers the same for this incident."""
+    """`settled`, `kept` or `over`, for the settlement of this incident. Asked again, the case answers the same."""
     if case.incident != incident:
         return OVER
     if case.settled:

@@ -18,7 +18,7 @@ class Resumed(Resume, OfIncident):
 
 
 def next_due(case: CaseState) -> Due | None:
-    """At the wake date of a suspended case; None without one."""
+    """Resumption at the wake date of a suspended case; None without one."""
     if case.wake_at is None:
         return None
     return Due(case.wake_at, ACTION, lambda: Resumed(woke=True), State.IN_PROGRESS)

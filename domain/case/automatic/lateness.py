@@ -51,7 +51,7 @@ class Escalated(EventData):
 
 
 def next_escalation(case: CaseState) -> Due | None:
-    """Of several that fall due together, that of the clock opened first; None without one."""
+    """Escalation that falls due first, of several that of the clock opened first; None without one."""
     ladder, calendar = case.terms.ladder, case.calendar
     ahead = [(*step, clock) for clock in case.clocks if (step := clock.next_escalation(ladder, calendar))]
     if not ahead:

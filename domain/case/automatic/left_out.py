@@ -66,7 +66,7 @@ def faults(error: ValidationError) -> str:
 
 
 def _models(value: object, known: set[int]) -> Iterator[BaseModel]:
-    """Yield those within others as well, but none whose id is known."""
+    """Yield the models in a value, those within others as well; none whose id is known."""
     if isinstance(value, tuple):
         for each in value:
             yield from _models(each, known)
