@@ -176,7 +176,7 @@ class DirectWriter:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def write(self, work: Callable[[WriteConnection], T]) -> T:
-        """Raise ProblemError 503 if SQL is down."""
+        """Raise ProblemError 503 if SQL does not answer in time: it may have been written all the same."""
         try:
             async with asyncio.timeout(DIRECT_WRITE_SECONDS), self._lock, asyncio.timeout(ANSWER_SECONDS):
                 return await write_in_thread(self.engine, work)

@@ -351,7 +351,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--against",
         metavar="REF",
         help="compare with another commit: it is checked out and installed in a temporary folder, and the same cases "
-        "are played on this checkout and on that one in turns, each turn on empty data",
+        "are played on this checkout and on that one in turns, each round on empty data",
     )
     parser.add_argument("--rounds", type=_count, metavar="N", help=f"with --against: default {against.ROUNDS}")
     parser.add_argument(

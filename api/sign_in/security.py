@@ -36,7 +36,7 @@ class BearerKey:
         self._limits = limits
 
     async def __call__(self, request: Request, sent: HTTPAuthorizationCredentials | None) -> Actor:
-        """Raise ProblemError: 401, 403, or 429 after too many."""
+        """Raise ProblemError: 401, 403, 503 if nobody can tell who it is, or 429 after too many."""
         inner: Actor | None = request.scope.get(ACTOR)
         if inner:
             self._limits.count_request(request, inner.id, inner.role)
