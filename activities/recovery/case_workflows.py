@@ -84,7 +84,10 @@ class CaseWorkflows:
             yield chunk
 
     async def get(self, number: str) -> CaseRun | None:
-        """None if Temporal has none, or somebody else's of another type or queue runs. Raises RPCError."""
+        """Latest run of a case, as it is now; None if Temporal has none. Raises RPCError.
+
+        One of another type or queue that runs is somebody else's: no worker of the service has it.
+        """
         one = names.complaint_id(number)
         try:
             found = await run_status.describe_run(self._client, one)

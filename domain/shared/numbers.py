@@ -80,7 +80,7 @@ def _drawn(day: date, key: str, draw: int, digits: int) -> str:
 
 
 def is_incident(number: str) -> bool:
-    """Tell it from the number of a case."""
+    """Return True for the number of an incident, False for that of a case."""
     return number.startswith("i")
 
 

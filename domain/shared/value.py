@@ -122,7 +122,7 @@ def ratio(part: int, whole: int) -> Decimal | None:
 
 
 def rate(part: int, whole: int) -> float | None:
-    """As `ratio`."""
+    """Share as a float; None without a whole."""
     share = ratio(part, whole)
     return None if share is None else float(share)
 

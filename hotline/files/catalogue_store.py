@@ -193,7 +193,7 @@ class CatalogueInForce:
 
 
 def _remark(last: StoreEntry, file: Path) -> str:
-    """Empty unless the file of the setting differs from the applied catalogue."""
+    """Remark that the file of the setting differs from the applied catalogue; empty if it does not."""
     try:
         if edition_of(load_catalogue(file)) == last.edition:
             return ""
