@@ -341,6 +341,12 @@ class Courier:
                 raise ApplicationError("another courier sends")
 
 
+def checked_unless_proxied(limits: httpx.Limits) -> base.CheckedTransport | None:
+    """None if the environment names a proxy, which resolves names by itself; `NO_PROXY` alone names none."""
+    has_proxy = not getproxies().keys().isdisjoint(("http", "https", "all"))
+    return None if has_proxy else base.CheckedTransport(limits)
+
+
 @asynccontextmanager
 async def courier(
     writer: GroupWriter, config: CourierConfig, give_up: GiveUp, clock: Callable[[], datetime] = now
@@ -349,10 +355,7 @@ async def courier(
     channels, polling = config.channels, config.polling
     # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
     unlimited = httpx.Limits(max_connections=None)
-    # A proxy of the environment resolves names by itself; NO_PROXY alone is none.
-    has_proxy = not getproxies().keys().isdisjoint(("http", "https", "all"))
-    transport = None if has_proxy else base.CheckedTransport(unlimited)
-    async with httpx.AsyncClient(limits=unlimited, transport=transport) as http:
+    async with httpx.AsyncClient(limits=unlimited, transport=checked_unless_proxied(unlimited)) as http:
         loops = [
             DeliveryLoop(
                 writer,

@@ -1,5 +1,6 @@
 """Addresses that nothing is sent to, however they are written, and wherever names lead."""
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from activities.notifications.channels.base import (
     check_resolved,
     post,
 )
+from activities.notifications.courier import checked_unless_proxied
 from tests.support.receivers import receiver
 
 METADATA = "169.254.169.254"
@@ -138,3 +140,18 @@ async def test_a_name_that_cannot_be_resolved_is_no_connection(
     async with httpx.AsyncClient(transport=CheckedTransport(httpx.Limits())) as http:
         with pytest.raises(httpcore.ConnectError):
             await http.get("http://nowhere.example/")
+
+
+@pytest.mark.parametrize(
+    ("variable", "is_checked"),
+    [(None, True), ("NO_PROXY", True), ("HTTP_PROXY", False), ("https_proxy", False), ("ALL_PROXY", False)],
+)
+def test_a_proxy_alone_takes_the_place_of_checked_connections(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, is_checked: bool
+) -> None:
+    for name in os.environ:
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    if variable:
+        monkeypatch.setenv(variable, "http://127.0.0.1:3128")
+    assert isinstance(checked_unless_proxied(httpx.Limits()), CheckedTransport) == is_checked
