@@ -18,7 +18,7 @@ from hotline.local.supervisor import started_at
 from tests.support.repositories import make_repository
 from tests.support.service import ROOT, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.night]
 
 AT_ONCE = f"@mkdir -p .venv/bin && ln -s {INSTALLED_HERE / 'hotline'} .venv/bin/hotline && touch installed"
 FOR_EVER = "@mktemp; echo $$$$ > pid; exec sleep 600"
@@ -89,9 +89,7 @@ async def test_another_commit_is_installed_and_measured_in_turns(
     assert not (folder / "installed").exists(), "installed in the working tree"
 
 
-@pytest.mark.parametrize(
-    ("mode", "unsafe"), [pytest.param("full", "False", marks=pytest.mark.night), ("normal", "True")]
-)
+@pytest.mark.parametrize(("mode", "unsafe"), [("full", "False"), ("normal", "True")])
 async def test_the_service_runs_in_the_mode_that_the_benchmark_is_told(mode: str, unsafe: str) -> None:
     async with running(mode) as service:
         temporal, worker, api = (psutil.Process(service.processes()[name]) for name in ("temporal", "worker", "api"))
@@ -100,7 +98,7 @@ async def test_the_service_runs_in_the_mode_that_the_benchmark_is_told(mode: str
             assert program.environ()["HOTLINE_UNSAFE_AT_POWER_LOSS"] == unsafe
 
 
-@pytest.mark.parametrize("sign", [pytest.param(signal.SIGINT, marks=pytest.mark.night), signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_benchmark_that_is_ended_leaves_no_server_and_no_folder(tmp_path: Path, sign: signal.Signals) -> None:
     with Bench(tmp_path, repository(tmp_path, AT_ONCE), *AGAINST) as bench:
         programs = json.loads(bench.wait_for("hotline-bench-*/run.json", '"api"').read_bytes())

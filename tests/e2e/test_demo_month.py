@@ -10,7 +10,7 @@ from demo.past_month import MONTH, Judging
 from tests.support.service import Service
 from tools.docs.months import judged
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.night]
 ROOT = Path(__file__).parents[2]
 FASTER = f"""extends = "{CATALOGUE}"
 time_scale = 4500
