@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import httpcore
 import httpx
 import pytest
 
@@ -138,7 +137,7 @@ async def test_a_name_that_cannot_be_resolved_is_no_connection(
 
     resolve(unknown)
     async with httpx.AsyncClient(transport=CheckedTransport(httpx.Limits())) as http:
-        with pytest.raises(httpcore.ConnectError):
+        with pytest.raises(httpx.ConnectError):
             await http.get("http://nowhere.example/")
 
 

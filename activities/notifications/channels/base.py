@@ -113,44 +113,13 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         return await self._network.connect_tcp(last, port, timeout, local_address, socket_options)
 
 
-class CheckedTransport(httpx.AsyncBaseTransport):
-    """HTTP over a `CheckedNetwork`, which httpx's own transport does not take. Its errors are those of httpcore."""
+class CheckedTransport(httpx.AsyncHTTPTransport):
+    """HTTP over a `CheckedNetwork`."""
 
     def __init__(self, limits: httpx.Limits) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            httpx.create_ssl_context(),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=CheckedNetwork(),
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        sent = httpcore.Request(
-            request.method,
-            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        answer = await self._pool.handle_async_request(sent)
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._answer.aiter_stream():
-            yield part
-
-    async def aclose(self) -> None:
-        await self._answer.aclose()
+        super().__init__(limits=limits)
+        # httpx has no parameter for it.
+        self._pool._network_backend = CheckedNetwork()  # noqa: SLF001 - as said
 
 
 def _is_permitted(url: str) -> str:
