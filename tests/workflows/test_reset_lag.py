@@ -100,7 +100,8 @@ async def test_what_the_present_run_and_sql_have_otherwise_is_told(hotline: Hotl
     assert [row["action"] for row in await case.rows()] == ["register", "dispatch"]
     await has_swept(hotline.client)
     assert await case.lost() is None
-    assert (await differences(hotline), (await rebuild(hotline.client, owner)).failed) == ([], {})
+    await until(lambda: differences(hotline), lambda found: found == [])
+    assert (await rebuild(hotline.client, owner)).failed == {}
     owner.dispose()
 
 
@@ -112,6 +113,7 @@ async def test_of_two_ended_runs_that_sql_lacks_the_first_counts(hotline: Hotlin
     await until(lambda: hotline.client.count_workflows(runs), lambda found: found.count == 2)
     owner = engine_of(hotline.settings.database_url)
     assert await rebuilder(hotline, owner).one(case.number) == STARTED
+    await until(lambda: hotline.client.count_workflows(runs), lambda found: found.count == 3)
     assert [row["action"] for row in await case.rows()] == ["register", "comment"]
     assert (await rebuild(hotline.client, owner)).failed == {}
     owner.dispose()
@@ -204,5 +206,6 @@ async def test_what_the_last_run_of_an_incident_has_told_after_what_sql_has_come
     assert await rebuilder(hotline, owner).one(cause.number) == STARTED
     assert [row["action"] for row in await cause.timeline()] == ["declare", "inform", "inform"]
     assert sorted(row["seq"] for row in await told(case, "incident_inform")) == [2, 3]
+    await until(lambda: differences(hotline), lambda found: found == [])
     assert (await rebuild(hotline.client, owner)).failed == {}
     owner.dispose()
