@@ -16,9 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
-from urllib.request import getproxies
 
-import httpx
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -341,21 +339,13 @@ class Courier:
                 raise ApplicationError("another courier sends")
 
 
-def checked_unless_proxied(limits: httpx.Limits) -> base.CheckedTransport | None:
-    """None if the environment names a proxy, which resolves names by itself; `NO_PROXY` alone names none."""
-    has_proxy = not getproxies().keys().isdisjoint(("http", "https", "all"))
-    return None if has_proxy else base.CheckedTransport(limits)
-
-
 @asynccontextmanager
 async def courier(
     writer: GroupWriter, config: CourierConfig, give_up: GiveUp, clock: Callable[[], datetime] = now
 ) -> AsyncIterator[Courier]:
     """Close its channels at the end of the context."""
     channels, polling = config.channels, config.polling
-    # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
-    unlimited = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(limits=unlimited, transport=checked_unless_proxied(unlimited)) as http:
+    async with base.checked_client() as http:
         loops = [
             DeliveryLoop(
                 writer,

@@ -17,7 +17,7 @@ import jwt
 from jwt import PyJWK, PyJWKSet
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from activities.notifications.channels.base import check_resolved
+from activities.notifications.channels.base import check_resolved, checked_client
 from api.edge.problems import ProblemError, declare, unavailable
 from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
 from domain.shared.codes import Coded
@@ -89,10 +89,7 @@ class Issuer:
         """Answer of the issuer to a form with a code: tokens, or an `error`. Raises ProblemError 503."""
         url = (await self.endpoints()).token_endpoint
         try:
-            async with (
-                asyncio.timeout(READING_SECONDS),
-                httpx.AsyncClient(verify=self._tls, auth=auth, timeout=READING_SECONDS) as http,
-            ):
+            async with asyncio.timeout(READING_SECONDS), checked_client(self._tls, auth) as http:
                 accepted = HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
                 asked = http.build_request("POST", url, data=form, headers={"Accept": "application/json"})
                 return await _json(http, asked, *accepted)
@@ -141,7 +138,7 @@ class Issuer:
 
     async def _fetch(self) -> tuple[Mapping[str, PyJWK], Discovery]:
         """Keys for signatures by id, and its description. Raises ValueError, OSError, httpx.HTTPError or PyJWTError."""
-        async with httpx.AsyncClient(verify=self._tls, timeout=READING_SECONDS) as http:
+        async with checked_client(self._tls) as http:
             found = Discovery.model_validate(await _json(http, http.build_request("GET", self.discovery_url)))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")

@@ -1,8 +1,11 @@
-"""A way to Temporal that can be cut or frozen: a TCP relay on the loopback."""
+"""Ways to a server, on the loopback: a TCP relay that can be cut or frozen, and an HTTP proxy."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Relay:
@@ -41,12 +44,15 @@ class Relay:
         self._flows.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self._target)
+        there, back = await self._reach(reader, writer)
         for source, sink in ((reader, back), (there, writer)):
             self._open.add(sink)
             task = asyncio.create_task(self._pass_on(source, sink))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _reach(self, _: asyncio.StreamReader, __: asyncio.StreamWriter) -> Streams:
+        return await asyncio.open_connection(*self._target)
 
     async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -63,6 +69,40 @@ async def relay(address: str) -> AsyncIterator[Relay]:
     """A relay to `host:port`, mended to begin with."""
     host, _, port = address.rpartition(":")
     made = Relay(host, int(port))
+    await made.mend()
+    try:
+        yield made
+    finally:
+        await made.cut()
+
+
+class ForwardProxy(Relay):
+    """HTTP proxy that notes the first request of each connection. For it every name leads to the loopback."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 0)
+        self.asked: list[str] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def _reach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Streams:
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target, _ = head.decode().split(maxsplit=2)
+        self.asked.append(f"{method} {target}")
+        is_tunnel = method == "CONNECT"
+        streams = await asyncio.open_connection("127.0.0.1", urlsplit(f"//{target}" if is_tunnel else target).port)
+        if is_tunnel:
+            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        else:
+            streams[1].write(head)
+        return streams
+
+
+@asynccontextmanager
+async def forward_proxy() -> AsyncIterator[ForwardProxy]:
+    made = ForwardProxy()
     await made.mend()
     try:
         yield made

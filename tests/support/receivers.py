@@ -1,6 +1,7 @@
 """A real HTTP receiver and a real mail server on loopback, which behave as a test tells them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email import message_from_bytes
@@ -59,17 +60,17 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
-    """Run a receiver on a port of its own."""
+async def receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """Run a receiver on a port of its own, over TLS if it is given some."""
     made = Receiver()
     app = web.Application()
     app.router.add_post("/{tail:.*}", made.handle)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, LOOPBACK, 0)
+    site = web.TCPSite(runner, LOOPBACK, 0, ssl_context=tls)
     await site.start()
     host, port = runner.addresses[0][:2]
-    made.url = f"http://{host}:{port}"
+    made.url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield made
     finally:

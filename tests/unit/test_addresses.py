@@ -2,7 +2,9 @@
 
 import os
 import socket
+import ssl
 from collections.abc import Callable
+from itertools import chain, product, repeat
 from typing import Any
 
 import httpx
@@ -13,10 +15,15 @@ from activities.notifications.channels.base import (
     ForbiddenAddressError,
     check_literal,
     check_resolved,
+    checked_client,
     post,
 )
-from activities.notifications.courier import checked_unless_proxied
+from api.edge.problems import ProblemError
+from api.sign_in.tokens import Issuer
+from tests.support.issuer import DISCOVERY, KEYS, running_issuer
+from tests.support.proxy import forward_proxy
 from tests.support.receivers import receiver
+from tests.support.tls import CERTIFICATE, TLS_KEY
 
 METADATA = "169.254.169.254"
 Resolve = Callable[[Callable[[str], list[str]]], None]
@@ -141,16 +148,146 @@ async def test_a_name_that_cannot_be_resolved_is_no_connection(
             await http.get("http://nowhere.example/")
 
 
-@pytest.mark.parametrize(
-    ("variable", "is_checked"),
-    [(None, True), ("NO_PROXY", True), ("HTTP_PROXY", False), ("https_proxy", False), ("ALL_PROXY", False)],
-)
-def test_a_proxy_alone_takes_the_place_of_checked_connections(
-    monkeypatch: pytest.MonkeyPatch, variable: str | None, is_checked: bool
-) -> None:
+@pytest.fixture
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    if variable:
-        monkeypatch.setenv(variable, "http://127.0.0.1:3128")
-    assert isinstance(checked_unless_proxied(httpx.Limits()), CheckedTransport) == is_checked
+
+
+@pytest.fixture
+def served_over_tls() -> ssl.SSLContext:
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made.load_cert_chain(CERTIFICATE, TLS_KEY)
+    return made
+
+
+def changes_after(lookups: int) -> Callable[[str], list[str]]:
+    """Name that leads to the loopback so many times, and then to a forbidden address that reaches the loopback too."""
+    answers = chain(repeat(["127.0.0.1"], lookups), repeat(["0.0.0.0"]))  # noqa: S104 - refused
+    return lambda _: next(answers)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "environment"),
+    [
+        ("http", {"HTTP_PROXY": "{proxy}", "NO_PROXY": "rebind.example"}),
+        ("https", {"ALL_PROXY": "{proxy}", "NO_PROXY": "localhost, .example"}),
+        ("http", {"ALL_PROXY": "{proxy}", "no_proxy": "hotline.internal,*"}),
+        ("https", {"HTTP_PROXY": "{proxy}"}),
+        ("http", {"https_proxy": "{proxy}"}),
+        ("http", {"NO_PROXY": "{proxy}"}),
+    ],
+)
+@pytest.mark.usefixtures("without_proxies")
+async def test_what_goes_past_a_proxy_is_checked(
+    scheme: str,
+    environment: dict[str, str],
+    resolve: Resolve,
+    monkeypatch: pytest.MonkeyPatch,
+    served_over_tls: ssl.SSLContext,
+) -> None:
+    blind = ssl.create_default_context()
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    async with forward_proxy() as proxy, receiver(served_over_tls if scheme == "https" else None) as made:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value.format(proxy=proxy.address))
+        url = made.url.replace("127.0.0.1", "rebind.example")
+        async with checked_client(blind) as http:
+            resolve(changes_after(1))
+            with pytest.raises(ForbiddenAddressError):
+                await post(http, url, {}, b"{}", 5)
+            assert made.requests == []
+            resolve(changes_after(2))
+            await post(http, url, {}, b"{}", 5)
+        assert (len(made.requests), proxy.asked) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "asked"),
+    [
+        ("HTTP_PROXY", "http://{proxy}", "POST {url}/hook"),
+        ("all_proxy", "{proxy}", "POST {url}/hook"),
+        ("HTTPS_PROXY", "{proxy}", "CONNECT {host}"),
+    ],
+)
+@pytest.mark.usefixtures("without_proxies")
+async def test_what_goes_through_a_proxy_arrives_there(
+    variable: str,
+    value: str,
+    asked: str,
+    resolve: Resolve,
+    monkeypatch: pytest.MonkeyPatch,
+    served_over_tls: ssl.SSLContext,
+) -> None:
+    """The name leads elsewhere here than for the proxy. The certificate is checked."""
+    resolve(lambda _: ["10.1.2.3"])
+    monkeypatch.setenv("NO_PROXY", "other.example,127.0.0.1,::1")
+    is_tunnel = asked.startswith("CONNECT")
+    async with forward_proxy() as proxy, receiver(served_over_tls if is_tunnel else None) as made:
+        monkeypatch.setenv(variable, value.format(proxy=proxy.address))
+        url = made.url.replace("127.0.0.1", "localhost" if is_tunnel else "far.example")
+        async with checked_client(ssl.create_default_context(cafile=CERTIFICATE)) as http:
+            await post(http, f"{url}/hook", {}, b"{}", 5)
+        assert [request.path for request in made.requests] == ["/hook"]
+        assert proxy.asked == [asked.format(url=url, host=url.removeprefix("https://"))]
+
+
+@pytest.mark.parametrize("variables", ["", "http", "https", "all", "http https", "http https all"])
+@pytest.mark.parametrize(
+    "no_proxy",
+    [
+        *("", "*", "a.example,*", "example", "a.example", ".a.example", " A.example , ,10.1.2.3", "a.example:8080"),
+        *("localhost", "10.1.2.3", "10.1.2.3/32", "::1", "::1,fd00::2", "http://a.example", "all://*.a.example:8080"),
+    ],
+)
+@pytest.mark.usefixtures("without_proxies")
+async def test_requests_take_the_proxies_that_httpx_takes(
+    variables: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    for name in variables.split():
+        monkeypatch.setenv(f"{name}_proxy", f"http://{name}.example:3128")
+    tls = ssl.create_default_context()
+    hosts = ("example", "a.example", "b.a.example", "ba.example", "localhost", "10.1.2.3", "[::1]", "[fd00::1]")
+    async with httpx.AsyncClient(verify=tls) as usual, checked_client(tls) as checked:
+        for scheme, host, port in product(("http", "https"), hosts, ("", ":8080")):
+            url = httpx.URL(f"{scheme}://{host}{port}")
+            expected, found = (client._transport_for_url(url) for client in (usual, checked))
+            assert isinstance(found, CheckedTransport) == (expected is usual._transport), url
+            assert proxy_of(found) == proxy_of(expected), url
+
+
+def proxy_of(transport: httpx.AsyncBaseTransport) -> object:
+    """None of a transport that connects directly."""
+    return getattr(transport._pool, "_proxy_url", None)  # type: ignore[attr-defined]  # of the one class that is in use
+
+
+@pytest.mark.usefixtures("without_proxies")
+async def test_an_issuer_is_reached_at_checked_addresses_only(resolve: Resolve) -> None:
+    """A reading looks its name up for the check, the connection, and the check of the keys' address."""
+    async with running_issuer() as issuer:
+        issuer.url = issuer.url.replace("127.0.0.1", "issuer.example")
+        resolve(changes_after(1))
+        with pytest.raises(ProblemError, match="issuer of access tokens does not answer"):
+            await Issuer(issuer.url).key("first")
+        assert not issuer.requests
+        resolve(changes_after(3))
+        read = Issuer(issuer.url)
+        assert await read.key("first")
+        resolve(changes_after(1))
+        with pytest.raises(ProblemError, match="issuer of access tokens does not answer"):
+            await read.exchange({"grant_type": "password", "username": "mei", "password": ""}, None)
+        assert issuer.requests == {DISCOVERY: 1, KEYS: 1}
+        resolve(changes_after(2))
+        assert "error" in await read.exchange({"grant_type": "password", "username": "mei", "password": ""}, None)
+
+
+@pytest.mark.usefixtures("without_proxies")
+async def test_an_issuer_is_reached_through_a_proxy(resolve: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve(lambda _: ["10.1.2.3"])
+    async with running_issuer() as issuer, forward_proxy() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.address)
+        issuer.url = issuer.url.replace("127.0.0.1", "issuer.example")
+        assert await Issuer(issuer.url).key("first")
+        assert proxy.asked == [f"GET {issuer.url}/.well-known/openid-configuration"]

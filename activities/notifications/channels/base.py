@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import socket
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple, Protocol
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpcore
 import httpx
@@ -116,10 +118,26 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 class CheckedTransport(httpx.AsyncHTTPTransport):
     """HTTP over a `CheckedNetwork`."""
 
-    def __init__(self, limits: httpx.Limits) -> None:
-        super().__init__(limits=limits)
+    def __init__(self, limits: httpx.Limits, tls: ssl.SSLContext | bool = True) -> None:
+        super().__init__(verify=tls, limits=limits)
         # httpx has no parameter for it.
         self._pool._network_backend = CheckedNetwork()  # noqa: SLF001 - as said
+
+
+def checked_client(tls: ssl.SSLContext | bool = True, auth: httpx.Auth | None = None) -> httpx.AsyncClient:
+    """Client over a CheckedTransport, except through a proxy of the environment, which resolves names by itself."""
+    # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
+    proxies, limits = getproxies(), httpx.Limits(max_connections=None)
+    direct = [entry for part in proxies.get("no", "").split(",") if (entry := part.strip())]
+    # httpx reads the environment only for a client without a transport of its own. These are its rules.
+    mounts: dict[str, httpx.AsyncBaseTransport | None] = {}
+    for scheme in {"http", "https", "all"} & proxies.keys() if "*" not in direct else ():
+        url = proxies[scheme] if "://" in proxies[scheme] else f"http://{proxies[scheme]}"
+        mounts[f"{scheme}://"] = httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=url)
+    for entry in direct:
+        pattern = f"all://[{entry}]" if entry.count(":") > 1 else f"all://*{entry}"
+        mounts[entry if "://" in entry else pattern] = None
+    return httpx.AsyncClient(transport=CheckedTransport(limits, tls), mounts=mounts, auth=auth)
 
 
 def _is_permitted(url: str) -> str:
