@@ -29,6 +29,8 @@ from readmodel.people.people import ApiKey, Directory, Member, NamingFault, Peop
 
 log = logging.getLogger("hotline.api")
 
+ACTOR = "hotline.actor"
+"""Entry of a request's scope with the person who acts. The application alone makes scopes: no client can set it."""
 NOTED_SECONDS = 60.0
 """Time between two notes of when keys were used last."""
 

@@ -6,12 +6,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Header, Path
+from fastapi import Depends, Header, Path, Request
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.directory import PersonFinder
 from api.edge.problems import ProblemError, declare
-from api.routing import TheActor
+from api.routing import who_acts
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
 from api.temporal.errors import TEMPORAL_ERRORS
@@ -77,8 +77,8 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def _request_key(actor: TheActor, given: IdempotencyKey = None) -> str:
-    return "" if given is None else request_key(actor, given)
+async def _request_key(request: Request, given: IdempotencyKey = None) -> str:
+    return "" if given is None else request_key(await who_acts(request), given)
 
 
 RequestKey = Annotated[str, Depends(_request_key)]

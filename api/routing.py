@@ -20,7 +20,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from starlette.routing import BaseRoute
 
-from api.directory import People, PersonFinder
+from api.directory import ACTOR, People, PersonFinder
 from api.documents import Documents, Printer
 from api.edge.limits import KeyedLocks
 from api.edge.problems import (
@@ -49,31 +49,42 @@ MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked
 class _Key(HTTPBearer):
     """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer."""
 
+    def __init__(self) -> None:
+        super().__init__(scheme_name="apiKey", description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
+
     async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # the person, not the credentials
         actor: Actor = await request.app.state.backend.bearer(request, await super().__call__(request))
         return actor
 
 
-KEY = _Key(scheme_name="apiKey", description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
-
-TheActor = Annotated[Actor, Depends(KEY)]
-"""Person who acts, where another dependency asks for the right."""
+KEY = _Key()
 
 
-class Needs:
+class Needs(_Key):
     """Dependency on a person whose role has the right; for an action, also the right to read its answer."""
 
     def __init__(self, right: Right) -> None:
+        super().__init__()
         self.right = right
 
-    async def __call__(self, actor: TheActor) -> Actor:
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # as above
         """Return who acts. Raises ProblemError 401, 403, or 429 after many."""
+        actor = await super().__call__(request)
         require_role(self.right.needs or self.right, actor)
         return actor
 
 
 def needs(right: Right) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(Needs(right))
+
+
+async def who_acts(request: Request) -> Actor:
+    """Return whom `Needs` has found. Trap: KeyError if a dependency comes before it."""
+    actor: Actor = request.scope[ACTOR]
+    return actor
+
+
+TheActor = Annotated[Actor, Depends(who_acts)]
 
 
 def right_of(route: BaseRoute) -> Right | None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from api.directory import People
+from api.directory import ACTOR, People
 from api.edge.limits import Limits, is_reading
 from api.edge.problems import ProblemError, declare
 from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, Tokens
@@ -19,8 +19,6 @@ WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading 
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 LONGEST_KEY = 200
-ACTOR = "hotline.actor"
-"""Entry of a request's scope with the person who acts. The application alone makes scopes: no client can set it."""
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 

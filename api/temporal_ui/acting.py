@@ -28,11 +28,12 @@ from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, Up
 from activities.names import ACTIONS, example
 from api.assessments.answers import NewObjection
 from api.complaints.actions import UNKNOWN_ACTION
+from api.directory import ACTOR
 from api.edge.middleware import REQUEST_ID
 from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, URN, Problem, ProblemError, ProblemKind
 from api.responses import JSON
 from api.routing import json_of
-from api.sign_in.security import ACTOR, IDEMPOTENCY_KEY, request_key
+from api.sign_in.security import IDEMPOTENCY_KEY, request_key
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors

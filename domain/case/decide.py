@@ -3,6 +3,7 @@
 An attempt says whose work an action is about, if this person may do it there, and if it is possible now.
 """
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, Self
@@ -50,7 +51,8 @@ def evolve(case: CaseState, event: Event) -> None:
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:
     """Actions possible now, on the case or on a part of it, in table order."""
     possible = _possible_actions(case.state, has_parts=bool(case.parts))
-    return tuple(action.name for action in possible if _is_available(action, case, actor, at))
+    departments = {case.department, *departments_involved(case)}
+    return tuple(action.name for action in possible if _is_available(action, case, actor, at, departments))
 
 
 @cache
@@ -169,12 +171,15 @@ def departments_involved(case: CaseState) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.department for part in case.parts if part.cycle == case.cycle))
 
 
-def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
+def _is_available(
+    action: Action, case: CaseState, actor: Actor, at: datetime, departments: AbstractSet[str | None]
+) -> bool:
+    """Return True on the work of any of these `departments`, for an action on parts; else on that of the case."""
     if not action.offers(case, actor, at):
         return False
-    attempt = Attempt.of(action, case, actor, at)
-    departments = {case.department, *departments_involved(case)} if action.part else {attempt.department}
-    return any(attempt._replace(department=each).against() is None for each in departments)
+    if not action.part:
+        return Attempt.of(action, case, actor, at).against() is None
+    return any(Attempt(action, case, actor, at, each).against() is None for each in departments)
 
 
 def _refused(why: Refused | NotPossible, case: CaseState, actor: Actor, at: datetime) -> Refused:
