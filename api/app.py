@@ -33,6 +33,8 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
+from api.desk import desk
+from api.desk.desk import Desk
 from api.directory import People, PersonFinder
 from api.documents import Documents, printer
 from api.edge.browsers import SealedCookie
@@ -86,6 +88,7 @@ ROUTERS = [
         health,
         caller_page,
         pages,
+        desk,
         sessions,
     )
 ]
@@ -230,6 +233,7 @@ class Backend:
         ui = UiServer(self.settings.temporal_ui_url, self.locks)
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
+        self.desk = Desk(self.temporal_pages, self)
 
     def _readiness(self, client: Client) -> ReadinessCheck:
         url = make_url(self.settings.database_url)

@@ -138,13 +138,19 @@ async def register_complaint(
     return complaint
 
 
-def _narrowed(wanted: Filters, actor: Actor, finder: PersonFinder, catalogue: Catalogue) -> CaseFilters:
+def narrowed(wanted: Filters, actor: Actor, finder: PersonFinder, catalogue: Catalogue) -> CaseFilters:
     """Put ids of people for names, and narrow to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
     owner, assignee = (person(finder, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
     narrowed = replace(filters, department=department, owner=owner, assignee=assignee, area_code=catalogue.area_code)
     return search_within(actor, narrowed)
+
+
+async def page_of(cases: TheCases, filters: CaseFilters, wanted: Listing, actor: Actor) -> Page[Complaint]:
+    page = await cases.reader.ask(stored.list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
+    items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
+    return Page[Complaint](items=items, next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -167,7 +173,7 @@ async def list_complaints(
     the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
     sees callers' data masked cannot search in them.
     """
-    filters = _narrowed(wanted, actor, finder, catalogue)
+    filters = narrowed(wanted, actor, finder, catalogue)
     if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
@@ -176,9 +182,7 @@ async def list_complaints(
 
         pages = await exports.pages(read, partial(cells, reader=actor), wanted.cursor, only_first=limit is not None)
         return await exports.answer(wanted.format, "complaints", EXPORTED, pages)
-    page = await cases.reader.ask(stored.list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
-    items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
-    return Page[Complaint](items=items, next_cursor=page.next_cursor)
+    return await page_of(cases, filters, wanted, actor)
 
 
 @router.get("/v1/complaints/counts", summary="Count complaints", responses=problems(*FILTER_ERRORS))
@@ -190,7 +194,7 @@ async def count_complaints(
     catalogue: TheCatalogue,
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    return Counts.of(await reader.ask(stored.count_cases, _narrowed(wanted, actor, finder, catalogue)))
+    return Counts.of(await reader.ask(stored.count_cases, narrowed(wanted, actor, finder, catalogue)))
 
 
 @router.get(

@@ -26,8 +26,9 @@ FOREIGN_REQUEST = declare("foreign-request", HTTPStatus.FORBIDDEN, "Request of a
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 _API = Path(__file__).parents[1]
+_FOLDERS = ("pages", "temporal_ui/pages", "desk/pages", "exports/templates")
 TEMPLATES = Environment(
-    loader=FileSystemLoader([_API / "pages", _API / "temporal_ui" / "pages", _API / "exports" / "templates"]),
+    loader=FileSystemLoader([_API / folder for folder in _FOLDERS]),
     undefined=StrictUndefined,
     autoescape=True,
     trim_blocks=True,

@@ -12,13 +12,11 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
-from asgi_correlation_id import correlation_id
 from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import UpdateWorkflowExecutionLifecycleStage
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
@@ -26,14 +24,12 @@ from temporalio.api.update.v1 import Input, Outcome, UpdateRef
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse
 
 from activities.names import ACTIONS, example
+from api import inner
 from api.assessments.answers import NewObjection
 from api.complaints.actions import UNKNOWN_ACTION
-from api.directory import ACTOR
-from api.edge.middleware import REQUEST_ID
 from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, URN, Problem, ProblemError, ProblemKind
 from api.responses import JSON
 from api.routing import json_of
-from api.sign_in.security import IDEMPOTENCY_KEY, request_key
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
@@ -232,7 +228,7 @@ async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id:
         body = asked = _body_of(arguments)
         if "{id}" in path:  # an objection is named in the path
             path, asked = _objection(path, body)
-        answer = await _ask(request, actor, path, asked, key)
+        answer = await inner.post(request, actor, path, asked, key)
     except ProblemError as refused:
         answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
     run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
@@ -254,26 +250,6 @@ def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | N
     problem = Problem.model_validate(found)
     info = ApplicationFailureInfo(type=problem.type, non_retryable=True)
     return Outcome(failure=Failure(message=bilingual(problem, action, body, catalogue), application_failure_info=info))
-
-
-async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
-    async def as_actor(scope: Scope, receive: Receive, send: Send) -> None:
-        # The transport makes these of the address, which holds what the browser sent as Host.
-        outer = {name: request.scope[name] for name in ("client", "server")}
-        await request.app({**scope, **outer, ACTOR: actor}, receive, send)
-
-    request_id = correlation_id.get() or ""
-    headers = {
-        "Content-Type": "application/json",
-        # A header holds no Chinese: a digest stands for such a key.
-        IDEMPOTENCY_KEY: key if key.isascii() else request_key(actor, key),
-        **({"X-Request-ID": request_id} if REQUEST_ID.fullmatch(request_id) else {}),
-    }
-    # The transport alone: a client would add headers.
-    sent = httpx.Request("POST", str(request.base_url.replace(path=path)), headers=headers, content=body)
-    answer = await httpx.ASGITransport(as_actor).handle_async_request(sent)
-    await answer.aread()
-    return answer
 
 
 def _target_of(workflow_id: str, name: str) -> tuple[str, AnyAction]:

@@ -154,7 +154,7 @@ def timeline_line(event: Event, case: CaseState) -> str:
     return f"- {local(event.at, zone)} · **{kind.zh}** `{event.action}` · {actor} → {state.zh} {state}{facts}"
 
 
-_SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
+SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
 
 
 def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names: WorkerNames) -> str:
@@ -199,7 +199,7 @@ def _overview(case: CaseState, names: WorkerNames) -> list[str]:
         "经办人 Assignee": person(case, case.assignee),
         "区域 District": district(case.intake.location.district, names),
         "轮次 Cycle": str(case.cycle),
-        "时限 Service level": f"{_SLA_ZH[case.sla]} {case.sla}",
+        "时限 Service level": f"{SLA_ZH[case.sla]} {case.sla}",
         "标记 Flags": flags(case.flags),
         "受理 Registered": local(case.registered_at, zone),
     }

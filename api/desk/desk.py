@@ -1,0 +1,238 @@
+"""Pages of the desk (工作台): lists by tab, a case, and the form of an action. They need no script."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import groupby
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api import inner
+from api.complaints.actions import UNKNOWN_ACTION
+from api.complaints.cases import Complaint
+from api.complaints.routes import Counts, narrowed, page_of
+from api.desk import words
+from api.desk.forms import Field, body_of, fields_of
+from api.desk.tabs import Parameters, tabs_of
+from api.desk.words import LANGUAGE, Names, Words, reads_chinese
+from api.edge.browsers import page, require_same_origin
+from api.edge.problems import FieldError, Problem, ProblemError, invalid_request
+from api.parameters import Filters, Listing, number_in
+from api.routing import CONTEXT, BackendParts, StrictRoute, from_backend
+from api.sign_in.security import WRONG_SCOPE
+from api.sign_in.sessions import Session, local
+from api.temporal_ui.acting import bilingual
+from api.temporal_ui.pages import TemporalPages
+from domain.case.actions import COMMANDS
+from domain.case.case import Case
+from domain.case.clocks import APPROVE
+from domain.case.decide import CASE_KINDS
+from domain.case.lifecycle import Event
+from domain.case.state import Action
+from domain.case.views import CaseView
+from domain.rights.rights import READ_CASES
+from domain.shared.actors import Actor, Role
+from readmodel.cases.queries import count_cases, timeline
+from readmodel.cases.search import CaseFilters
+from workflows.complaint.details import facts_in_words, reason
+from workflows.kit.words import without_markup
+
+DESK = "/desk"
+ROWS = 200
+"""Cases on a page of a list."""
+FILTERS = ("service", "district", "priority", "q")
+"""Filters that a reader chooses in a list."""
+LANGUAGE_SECONDS = 365 * 86_400
+
+
+class Promise(NamedTuple):
+    """Clock of a case in words, with the reason of its due time."""
+
+    name: Words
+    status: Words
+    due: str
+    reason: str
+
+
+class Entry(NamedTuple):
+    """Event of a case in words."""
+
+    at: str
+    action: Words
+    actor: str
+    state: Words
+    facts: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Pages for people who have signed in, and may read cases."""
+
+    pages: TemporalPages
+    backend: BackendParts
+
+    def _names(self, request: Request) -> Names:
+        return Names(self.backend.catalogue, reads_chinese(request))
+
+    def _page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
+        names = self._names(request)
+        fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
+        return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
+
+    async def tab(self, request: Request, actor: Actor) -> Response:
+        """Page of one tab, with the number of cases of each. Raises ProblemError."""
+        tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}
+        name = request.query_params.get("tab", next(iter(tabs)))
+        if name not in tabs:
+            raise invalid_request([FieldError(field="tab", message="There is no such list", accepted=[*tabs])])
+        tab, parameters = tabs[name]
+        chosen = {key: value for key in FILTERS if (value := request.query_params.get(key, "").strip())}
+        cursor = request.query_params.get("cursor")
+        wanted = _validated(Listing, {**parameters, **chosen, "sort": tab.sort, "limit": ROWS, "cursor": cursor})
+        counts = await asyncio.gather(*(self._count(given, actor) for _, given in tabs.values()))
+        listed = await page_of(self.pages.cases, self._narrowed(wanted, actor), wanted, actor)
+        more = urlencode({"tab": name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
+        fields = {"tab": tab, "items": listed.items, "chosen": chosen, "more": more, "is_first": not cursor}
+        counted = [*zip(tabs.values(), counts, strict=True)]
+        return self._page(request, "list", actor, HTTPStatus.OK, tabs=counted, **fields)
+
+    def _narrowed(self, wanted: Filters, actor: Actor) -> CaseFilters:
+        return narrowed(wanted, actor, self.backend.person_finder, self.backend.catalogue)
+
+    async def _count(self, parameters: Parameters, actor: Actor) -> int | None:
+        """None for a list that has ended cases, which are too many to count."""
+        filters = self._narrowed(_validated(Filters, parameters), actor)
+        return Counts.of(await self.backend.reader.ask(count_cases, filters)).total if filters.only_open else None
+
+    async def case(self, request: Request, actor: Actor, number: str) -> Response:
+        """Page of a case. Raises ProblemError."""
+        found, complaint = await self._case(number, actor)
+        events = (await self.backend.reader.ask(timeline, found.number)).items
+        return self._page(
+            request,
+            "case",
+            actor,
+            case=complaint,
+            promises=[*self._promises(request, found, complaint)],
+            entries=[*self._entries(request, found, events)],
+            done=request.query_params.get("done"),
+        )
+
+    async def _case(self, number: str, actor: Actor) -> tuple[Case, Complaint]:
+        cases = self.pages.cases
+        found = await cases.in_sql(number_in(number), actor, READ_CASES)
+        return found, Complaint.of(cases.view(found, actor), actor)
+
+    def _promises(self, request: Request, case: Case, view: CaseView) -> Iterator[Promise]:
+        """Yield the promises of the present cycle, in the order in which they began."""
+        names = self._names(request)
+        for clock, shown in zip(case.clocks, view.clocks, strict=True):
+            if clock.cycle == case.cycle and clock.name != APPROVE:
+                status = words.of_code(clock.status)
+                why = without_markup(reason(case, clock))
+                yield Promise(words.CLOCK[clock.name], status, names.local(shown.due_at), why)
+
+    def _entries(self, request: Request, case: Case, events: Sequence[Event]) -> Iterator[list[Entry]]:
+        """Yield the entries of a timeline, the latest first; what time brought in a row comes together."""
+        names = self._names(request)
+        for by_time, found in groupby(reversed(events), lambda event: CASE_KINDS[event.action].by_time):
+            entries = [
+                Entry(
+                    names.local(event.at),
+                    (CASE_KINDS[event.action].zh, words.english(event.action).capitalize()),
+                    names.say(words.of_code(Role.SYSTEM))
+                    if event.role is Role.SYSTEM
+                    else case.name_of(event.actor) or "",
+                    words.of_code(event.to_state),
+                    without_markup(" · ".join(facts_in_words(event.data, case))),
+                )
+                for event in found
+            ]
+            yield from [entries] if by_time else ([entry] for entry in entries)
+
+    async def form(self, request: Request, session: Session, number: str, name: str) -> Response:
+        """Form of an action, or what came of it: the case, or the form again with the reason. Raises ProblemError."""
+        actor = session.actor
+        _, complaint = await self._case(number, actor)
+        action = COMMANDS.get(name)
+        if action is None:
+            raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*COMMANDS])
+        fields = [*fields_of(action.body, self.backend.catalogue)]
+        if request.method == "GET":
+            return self._form(request, actor, complaint, action, fields, {"key": [str(uuid.uuid4())]})
+        require_same_origin(request, secure=self.pages.sessions.secure)
+        if session.scope == "read":
+            raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
+        given = parse_qs((await request.body()).decode(errors="replace"))
+        body = to_json(body_of(fields, given, self.backend.zone.key))
+        key = given.setdefault("key", [str(uuid.uuid4())])[0]
+        answer = await inner.post(request, actor, f"/v1/complaints/{complaint.number}/actions/{name}", body, key)
+        if answer.is_success:
+            return RedirectResponse(f"{DESK}/cases/{complaint.number}?done={name}", HTTPStatus.SEE_OTHER)
+        refused = bilingual(Problem.model_validate(answer.json()), action, body, self.backend.catalogue)
+        return self._form(request, actor, complaint, action, fields, given, refused, answer.status_code)
+
+    def _form(  # noqa: PLR0913, PLR0917 - of a template
+        self,
+        request: Request,
+        actor: Actor,
+        case: Complaint,
+        action: Action,
+        fields: Sequence[Field],
+        given: Mapping[str, Sequence[str]],
+        refused: str = "",
+        status: int = HTTPStatus.OK,
+    ) -> Response:
+        return self._page(
+            request, "form", actor, status, case=case, action=action, fields=fields, given=given, refused=refused
+        )
+
+
+def _validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model
+    """Raise ProblemError for what somebody has typed into the address."""
+    try:
+        return model.model_validate(given, context=CONTEXT.get())
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise invalid_request(
+            [FieldError(field=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
+        ) from None
+
+
+TheDesk = Annotated[Desk, from_backend("desk")]
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+
+
+@router.get(DESK)
+async def show_list(request: Request, desk: TheDesk) -> Response:
+    return await desk.pages.shown(request, lambda session: desk.tab(request, session.actor))
+
+
+@router.get(f"{DESK}/cases")
+@router.get(f"{DESK}/cases/{{number}}")
+async def show_case(request: Request, desk: TheDesk) -> Response:
+    number = request.path_params.get("number") or request.query_params.get("number", "")
+    return await desk.pages.shown(request, lambda session: desk.case(request, session.actor, number), number)
+
+
+@router.api_route(f"{DESK}/cases/{{number}}/actions/{{action}}", methods=["GET", "POST"])
+async def act(request: Request, number: str, action: str, desk: TheDesk) -> Response:
+    return await desk.pages.shown(request, lambda session: desk.form(request, session, number, action), number)
+
+
+@router.get(f"{DESK}/language/{{language}}")
+async def choose_language(request: Request, language: str) -> Response:
+    """Keep the language in the browser, and go on where the reader was."""
+    response = RedirectResponse(local(request.query_params.get("to") or DESK), HTTPStatus.SEE_OTHER)
+    response.set_cookie(
+        LANGUAGE, "en" if language == "en" else "zh", max_age=LANGUAGE_SECONDS, httponly=True, samesite="lax"
+    )
+    return response

@@ -1,0 +1,121 @@
+"""Words of the desk, each in Chinese and English: what its pages show is a word, never a code."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+
+from domain.calendar.work_calendar import on_the_wall
+from domain.case.actions import TABLE
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import CLOCKS
+from domain.shared.value import NamedCode
+from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, SLA_ZH
+
+Words = tuple[str, str]
+"""The same in Chinese and in English."""
+LANGUAGE = "hotline-language"
+"""Cookie with the language that a reader has chosen."""
+FIELDS: Mapping[str, Words] = {
+    "account_no": ("用户号", "Account"),
+    "address": ("地址", "Address"),
+    "amount": ("金额", "Amount"),
+    "approved": ("决定", "Decision"),
+    "assignee": ("经办人", "Assignee"),
+    "call_id": ("来电编号", "Call"),
+    "contacted": ("是否联系上", "Contacted"),
+    "credit": ("补偿序号", "Credit"),
+    "department": ("部门", "Department"),
+    "district": ("区域", "District"),
+    "findings": ("查实情况", "Findings"),
+    "ground": ("理由", "Ground"),
+    "grounds": ("依据", "Grounds"),
+    "incident": ("突发事件", "Incident"),
+    "kind": ("类别", "Kind"),
+    "lat": ("纬度", "Latitude"),
+    "lng": ("经度", "Longitude"),
+    "message": ("答复内容", "Words to the caller"),
+    "name": ("姓名", "Name"),
+    "note": ("备注", "Note"),
+    "outcome": ("回访结果", "Outcome"),
+    "owner": ("首问责任人", "Owner"),
+    "phone": ("联系电话", "Telephone"),
+    "previous_owner": ("原首问责任人", "Former owner"),
+    "priority": ("优先级", "Priority"),
+    "reason": ("原因", "Reason"),
+    "result": ("处理结果", "What was done"),
+    "satisfaction": ("满意度", "Satisfaction"),
+    "service_code": ("服务项目", "Service"),
+    "solved": ("是否解决", "Solved"),
+    "subject": ("事项", "Matter"),
+    "takes_over": ("接手部门的工作", "Takes over from"),
+    "task": ("任务", "Task"),
+    "wake_at": ("恢复时间", "Wakes at"),
+    "working_days": ("工作日数", "Working days"),
+}
+"""Fields of the bodies of actions, by their name in the body or in its caller and location."""
+VALUES: Mapping[str, Words] = {
+    "true": ("是", "yes"),
+    "false": ("否", "no"),
+    "funded_repair": ("公司出资维修", "repair at the company's cost"),
+    "waiver": ("减免", "waiver"),
+    "settlement": ("协商结算", "settlement"),
+    **{code: (zh, code) for code, zh in OUTCOME_ZH.items()},
+    **{code: (code, code) for code in ("P1", "P2", "P3", "P4", "P5")},
+}
+"""Values of fields that have few."""
+
+
+def english(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def of_code(member: NamedCode) -> Words:
+    return member.zh, english(member.value).capitalize()
+
+
+def of_action(name: str) -> Words:
+    return TABLE[name].zh, english(name).capitalize()
+
+
+def of_flag(flag: str) -> Words:
+    return FLAG_ZH.get(flag, flag), english(flag).capitalize()
+
+
+SLA: Mapping[str, Words] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
+CLOCK: Mapping[str, Words] = {name: (row.zh, english(name).capitalize()) for name, row in CLOCKS.items()}
+
+
+def reads_chinese(request: Request) -> bool:
+    """Return True unless the reader has chosen English, or has chosen nothing and the browser asks for it first."""
+    asked = request.cookies.get(LANGUAGE) or request.headers.get("accept-language", "zh")
+    return not asked.lower().startswith("en")
+
+
+class Names(NamedTuple):
+    """Names by code in one language, and the local time, as a template asks for them."""
+
+    catalogue: Catalogue
+    zh: bool
+
+    def say(self, words: Words) -> str:
+        return words[0 if self.zh else 1]
+
+    def among(self, section: Iterable[Any], code: str | None) -> str:
+        """Name of the code in this section of the catalogue; the code itself if it has no such code any more."""
+        found = next((each for each in section if each.code == code), None)
+        return self.say((found.name_zh, found.name)) if found else code or ""
+
+    def service(self, code: str) -> str:
+        return self.among(self.catalogue.services, code)
+
+    def district(self, code: str | None) -> str:
+        return self.among(self.catalogue.districts, code)
+
+    def department(self, code: str | None) -> str:
+        return self.among(self.catalogue.departments, code)
+
+    def local(self, at: datetime | None) -> str:
+        """To the minute; empty for None."""
+        return f"{on_the_wall(at, self.catalogue.calendar.timezone):%Y-%m-%d %H:%M}" if at else ""

@@ -1,0 +1,33 @@
+"""Requests that a page makes of the API in this process: limits, rights, names and checks are those of its routes."""
+
+import httpx
+from asgi_correlation_id import correlation_id
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from api.directory import ACTOR
+from api.edge.middleware import REQUEST_ID
+from api.sign_in.security import IDEMPOTENCY_KEY, request_key
+from domain.shared.actors import Actor
+
+
+async def post(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
+    """Send JSON as this person, who has signed in; `request` is the page's own, and `key` that of the action."""
+
+    async def as_actor(scope: Scope, receive: Receive, send: Send) -> None:
+        # The transport makes these of the address, which holds what the browser sent as Host.
+        outer = {name: request.scope[name] for name in ("client", "server")}
+        await request.app({**scope, **outer, ACTOR: actor}, receive, send)
+
+    request_id = correlation_id.get() or ""
+    headers = {
+        "Content-Type": "application/json",
+        # A header holds no Chinese: a digest stands for such a key.
+        IDEMPOTENCY_KEY: key if key.isascii() else request_key(actor, key),
+        **({"X-Request-ID": request_id} if REQUEST_ID.fullmatch(request_id) else {}),
+    }
+    # The transport alone: a client would add headers.
+    sent = httpx.Request("POST", str(request.base_url.replace(path=path)), headers=headers, content=body)
+    answer = await httpx.ASGITransport(as_actor).handle_async_request(sent)
+    await answer.aread()
+    return answer

@@ -1,0 +1,230 @@
+"""Desk: whom its pages let in, what they show to whom, and that their forms act as the API does."""
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
+import httpx
+import pytest
+
+from api.desk.tabs import tabs_of
+from domain.case.decide import CASE_KINDS
+from domain.shared.actors import Actor, Role
+from tests.support.api import PEOPLE, Api
+from tests.support.browsing import browser, signed_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+DESK = "/desk"
+ENGLISH = {"Accept-Language": "en-GB"}
+
+
+def at(number: str, action: str = "") -> str:
+    """Return the page of a case, or of the form of an action."""
+    return f"{DESK}/cases/{number}" + (f"/actions/{action}" if action else "")
+
+
+def text(answer: httpx.Response) -> str:
+    """Return what a reader sees: the words of the page, without tags."""
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(body))
+
+
+def key_in(page: httpx.Response) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
+    async with browser(on_sqlite) as made:
+        for path in (DESK, f"{DESK}?tab=late", at("2608034711004"), at("2608034711004", "reply")):
+            page = await made.get(path)
+            assert page.status_code == 401
+            assert f'value="{path}"' in unescape(page.text)
+        refused = await made.post(at("2608034711004", "reply"), data={"message": "好了"})
+        assert (refused.status_code, refused.json()["type"]) == (401, "urn:hotline:problem:no-session")
+
+
+@pytest.mark.parametrize("name", [name for name in PEOPLE if name != "pbx"])
+async def test_every_list_of_everybody_opens(on_both: Api, name: str) -> None:
+    role, department = PEOPLE[name]
+    actor = Actor(id=name, role=role, department=department)
+    lists = [tab for tab, _ in tabs_of(actor, datetime.now(UTC), "Asia/Shanghai")]
+    assert ("mine" in [tab.name for tab in lists]) is (role is not Role.CREW)
+    assert ("department" in [tab.name for tab in lists]) is (role is Role.CREW)
+    async with signed_in(on_both, name) as made:
+        for tab in lists:
+            page = await made.get(DESK, params={"tab": tab.name})
+            assert page.status_code == 200
+            assert f"<h1>{tab.words[0]}</h1>" in page.text
+
+
+async def test_a_role_that_reads_no_cases_has_no_desk(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "pbx") as made:
+        assert (await made.get(DESK)).status_code == 403
+
+
+async def test_a_list_shows_words_in_the_order_of_the_api(on_both: Api) -> None:
+    word = uuid.uuid4().hex
+    numbers = [await on_both.case_in("dispatched", description=word) for _ in range(3)]
+    async with signed_in(on_both, "zhou") as made:
+        page = await made.get(DESK, params={"tab": "to-sign-for", "q": word})
+        listed = (await on_both.get("/v1/complaints", "zhou", state="dispatched", sort="due", q=word)).json()["items"]
+        assert re.findall(r'<a href="/desk/cases/(\d+)"', page.text) == [item["number"] for item in listed]
+        assert {*numbers} == {item["number"] for item in listed}
+        assert "待签收 P2 停水/无水 西区街道 抢修队" in text(page)
+        page = await made.get(DESK, params={"tab": "to-sign-for", "q": word}, headers=ENGLISH)
+        assert "Dispatched P2 No water West District Emergency repair crew" in text(page)
+        assert "no_water" not in text(page)
+
+
+async def test_a_tab_has_the_number_of_its_cases(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "zhou") as made:
+        before = re.search(r"待签收 (\d+)", text(await made.get(DESK)))
+        await on_sqlite.case_in("dispatched")
+        after = re.search(r"待签收 (\d+)", text(await made.get(DESK)))
+    assert before
+    assert after
+    assert int(after[1]) == int(before[1]) + 1
+
+
+async def test_pages_of_a_list_follow_each_other(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.desk.desk.ROWS", 2)
+    word = uuid.uuid4().hex
+    numbers = [await on_sqlite.case_in("registered", description=word) for _ in range(3)]
+    found, path = [], f"{DESK}?tab=all&q={word}"
+    async with signed_in(on_sqlite, "chen") as made:
+        for _ in range(2):
+            page = await made.get(path)
+            found += re.findall(r'<a href="/desk/cases/(\d+)"', page.text)
+            following = re.search(r'<a href="([^"]+)">下一页</a>', page.text)
+            path = unescape(following[1]) if following else ""
+    assert (found, path) == (numbers[::-1], "")
+
+
+@pytest.mark.parametrize("given", [{"tab": "nothing"}, {"service": "nothing"}, {"cursor": "x"}, {"priority": "P9"}])
+async def test_a_wrong_address_says_what_is_wrong(on_sqlite: Api, given: dict[str, str]) -> None:
+    async with signed_in(on_sqlite, "chen") as made:
+        page = await made.get(DESK, params={"tab": "all", **given})
+        assert page.status_code == 422
+        assert page.headers["content-type"].startswith("text/html")
+
+
+async def test_a_case_shows_caller_promises_and_timeline_in_words(on_both: Api) -> None:
+    caller = {"name": "陈女士", "phone": "0760 8823 0001"}
+    place = {"district": "west", "address": "下闸新村3号", "lat": 22.5, "lng": 113.3}
+    number = await on_both.case_in("in_progress", caller=caller, location=place)
+    async with signed_in(on_both, "chen") as made:
+        page = await made.get(at(number))
+    shown = text(page)
+    for words in ("陈女士", "西区街道 下闸新村3号", "抢修队", "家里没水", "签收 按时", "处理 计时中", "全天计时"):
+        assert words in shown
+    assert 'href="tel:076088230001"' in page.text
+    assert "mlat=22.5" in page.text
+    rows = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    told = re.findall(r"<strong>(.*?)</strong>", page.text)
+    assert told == [CASE_KINDS[row["action"]].zh for row in reversed(rows)]
+
+
+async def test_there_is_a_button_for_each_action_that_is_possible(on_both: Api) -> None:
+    number = await on_both.case_in("in_progress")
+    for name in ("chen", "wu", "xu", "he"):
+        wanted = (await on_both.complaint(number, name))["available_actions"]
+        async with signed_in(on_both, name) as made:
+            page = await made.get(at(number))
+        assert re.findall(rf'href="{at(number)}/actions/(\w+)"', page.text) == wanted
+
+
+async def test_another_department_reads_no_case(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with signed_in(on_sqlite, "sun") as made:
+        for path in (at(number), at(number, "complete")):
+            assert (await made.get(path)).status_code == 403
+
+
+async def test_a_masked_telephone_is_no_link(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("refused", caller={"name": "陈女士", "phone": "0760 8823 0001"})
+    masked = (await on_sqlite.complaint(number, "zhou"))["masked"]
+    assert "caller.phone" in masked
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = await made.get(at(number))
+    assert "tel:" not in page.text
+    assert "88230001" not in page.text
+
+
+async def test_a_form_acts_once_as_who_has_signed_in(on_both: Api) -> None:
+    number = await on_both.case_in("in_progress")
+    async with signed_in(on_both, "wu") as made:
+        form = await made.get(at(number, "complete"))
+        given = {"key": key_in(form), "result": "接头已换", "findings": ["pipe_aged"], "note": ""}
+        answers = [await made.post(at(number, "complete"), data=given) for _ in range(2)]
+        done = f"{at(number)}?done=complete"
+        assert [(each.status_code, each.headers["location"]) for each in answers] == [(303, done)] * 2
+        assert "已办理：处理完成" in text(await made.get(done))
+    rows = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    [row] = [row for row in rows if row["action"] == "complete"]
+    assert (row["actor"], row["data"]["result"], row["data"]["findings"]) == ("wu", "接头已换", ["pipe_aged"])
+    assert "note" not in row["data"]
+
+
+async def test_a_refusal_keeps_what_was_typed(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    async with signed_in(on_sqlite, "chen") as made:
+        answer = await made.post(at(number, "reply"), data={"message": "水已<恢复>", "key": "k1"})
+    assert answer.status_code == 409
+    assert 'role="alert"' in answer.text
+    assert "水已&lt;恢复&gt;</textarea>" in answer.text
+    assert key_in(answer) == "k1"
+    assert (await on_sqlite.complaint(number))["version"] == 1
+
+
+async def test_a_faulty_input_is_named(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with signed_in(on_sqlite, "wu") as made:
+        answer = await made.post(at(number, "request_extension"), data={"reason": "r", "working_days": "viele"})
+    assert answer.status_code == 422
+    assert "working_days：应填整数" in text(answer)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_form_of_another_site_is_refused(on_sqlite: Api, site: str) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with signed_in(on_sqlite, "wu") as made:
+        answer = await made.post(at(number, "arrive"), data={}, headers={"Sec-Fetch-Site": site})
+    assert answer.status_code == 403
+    assert "arrive" not in await on_sqlite.actions(number)
+
+
+async def test_a_session_for_reading_alone_does_nothing(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with browser(on_sqlite, **on_sqlite.session("wu", "read")) as made:
+        assert (await made.get(at(number))).status_code == 200
+        assert (await made.post(at(number, "arrive"), data={})).status_code == 403
+    assert "arrive" not in await on_sqlite.actions(number)
+
+
+async def test_an_unknown_action_or_case_is_told(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    async with signed_in(on_sqlite, "chen") as made:
+        assert (await made.get(at(number, "nothing"))).status_code == 404
+        assert (await made.get(at("2608034711004"))).status_code == 404
+        assert (await made.get(f"{DESK}/cases", params={"number": "12"})).status_code == 422
+
+
+async def test_the_language_is_that_of_the_browser_until_it_is_chosen(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "chen", **ENGLISH) as made:
+        assert "My cases" in text(await made.get(DESK))
+        chosen = await made.get(f"{DESK}/language/zh", params={"to": f"{DESK}?tab=mine"})
+        assert (chosen.status_code, chosen.headers["location"]) == (303, f"{DESK}?tab=mine")
+        assert "我的工单" in text(await made.get(DESK))
+        elsewhere = await made.get(f"{DESK}/language/en", params={"to": "//example.com/"})
+        assert elsewhere.headers["location"].startswith("/temporal/")
+
+
+async def test_what_is_due_tonight_is_of_the_companys_day() -> None:
+    actor, before = Actor(id="chen", role=Role.AGENT), datetime(2026, 12, 1, 15, 59, tzinfo=UTC)
+    for now, midnight in ((before, 16), (before + timedelta(minutes=1), 16 + 24)):
+        given = {tab.name: found for tab, found in tabs_of(actor, now, "Asia/Shanghai")}
+        assert given["today"]["due_before"] == datetime(2026, 12, 1, tzinfo=UTC) + timedelta(hours=midnight)
