@@ -300,7 +300,8 @@ def served() -> set[str]:
 
 def test_every_route_is_documented_and_no_other() -> None:
     routes = served()
-    assert set(listed(section(page("docs/api.md"), "Routes"))) == routes
+    pages = section(page("docs/api.md"), "Routes"), section(page("docs/desk.md"), "Pages")
+    assert {route for text in pages for route in listed(text)} == routes
     mentioned = {f"{method} {path.split('?')[0]}" for method, path in re.findall(r"`(GET|POST) (/[\w/{}?=&.-]*)`", ALL)}
     assert mentioned <= routes
 
