@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from itertools import groupby
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
 
@@ -22,6 +21,7 @@ from api.complaints.routes import Counts, narrowed, page_of
 from api.desk import words
 from api.desk.forms import Field, body_of, fields_of
 from api.desk.tabs import Parameters, tabs_of
+from api.desk.timeline import entries
 from api.desk.words import LANGUAGE, Names, Words, reads_chinese
 from api.edge.browsers import page, require_same_origin
 from api.edge.problems import FieldError, Problem, ProblemError, invalid_request
@@ -34,16 +34,13 @@ from api.temporal_ui.pages import TemporalPages
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
 from domain.case.clocks import APPROVE
-from domain.case.decide import CASE_KINDS
-from domain.case.lifecycle import Event
 from domain.case.state import Action
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Actor
 from readmodel.cases.queries import count_cases, timeline
 from readmodel.cases.search import CaseFilters
-from workflows.complaint.details import facts_in_words, reason
-from workflows.kit.words import without_markup
+from workflows.complaint.details import reason
 
 DESK = "/desk"
 ROWS = 200
@@ -59,17 +56,7 @@ class Promise(NamedTuple):
     name: Words
     status: Words
     due: str
-    reason: str
-
-
-class Entry(NamedTuple):
-    """Event of a case in words."""
-
-    at: str
-    action: Words
-    actor: str
-    state: Words
-    facts: str
+    reason: Words
 
 
 @dataclass(frozen=True)
@@ -122,7 +109,7 @@ class Desk:
             actor,
             case=complaint,
             promises=[*self._promises(request, found, complaint)],
-            entries=[*self._entries(request, found, events)],
+            entries=[*entries(found, events, self._names(request))],
             done=request.query_params.get("done"),
         )
 
@@ -137,26 +124,7 @@ class Desk:
         for clock, shown in zip(case.clocks, view.clocks, strict=True):
             if clock.cycle == case.cycle and clock.name != APPROVE:
                 status = words.of_code(clock.status)
-                why = without_markup(reason(case, clock))
-                yield Promise(words.CLOCK[clock.name], status, names.local(shown.due_at), why)
-
-    def _entries(self, request: Request, case: Case, events: Sequence[Event]) -> Iterator[list[Entry]]:
-        """Yield the entries of a timeline, the latest first; what time brought in a row comes together."""
-        names = self._names(request)
-        for by_time, found in groupby(reversed(events), lambda event: CASE_KINDS[event.action].by_time):
-            entries = [
-                Entry(
-                    names.local(event.at),
-                    (CASE_KINDS[event.action].zh, words.english(event.action).capitalize()),
-                    names.say(words.of_code(Role.SYSTEM))
-                    if event.role is Role.SYSTEM
-                    else case.name_of(event.actor) or "",
-                    words.of_code(event.to_state),
-                    without_markup(" · ".join(facts_in_words(event.data, case))),
-                )
-                for event in found
-            ]
-            yield from [entries] if by_time else ([entry] for entry in entries)
+                yield Promise(words.CLOCK[clock.name], status, names.local(shown.due_at), reason(case, clock))
 
     async def form(self, request: Request, session: Session, number: str, name: str) -> Response:
         """Form of an action, or what came of it: the case, or the form again with the reason. Raises ProblemError."""

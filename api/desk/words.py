@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE
+from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
 from domain.shared.value import NamedCode
@@ -66,6 +67,26 @@ VALUES: Mapping[str, Words] = {
 }
 """Values of fields that have few."""
 
+EFFECTS: Mapping[str, Words] = {
+    "reinstate": (
+        "工单恢复到撤销前的状态，协办和审批一并恢复；撤销期间不计时，已超时的仍记超时。",
+        "The case returns to its state, with parts and approvals. The time away does not count; misses stay.",
+    ),
+    "send_back": (
+        "由原部门继续处理；处理时限接着计时，完成以来的时间也计入。",
+        "The department goes on. Its clock to resolve runs on, and counts the time since the completion as well.",
+    ),
+    "dispatch": (
+        "改派后新部门重新计时，并重新获得退单时间；原部门已超时的仍记在原部门。",
+        "Another department gets new clocks and new time to return the case. What the former one missed stays its own.",
+    ),
+    "link_incident": (
+        "留空即退出并案：部门时限恢复计时，不再自动并入突发事件。",
+        "Leave it empty to unlink: the department's clocks run again, and no incident takes the case by itself.",
+    ),
+}
+"""Effects of what takes something back, on clocks and figures (docs/what.md)."""
+
 
 def english(code: str) -> str:
     return code.replace("_", " ")
@@ -81,6 +102,12 @@ def of_action(name: str) -> Words:
 
 def of_flag(flag: str) -> Words:
     return FLAG_ZH.get(flag, flag), english(flag).capitalize()
+
+
+def takes_back(case: CaseView) -> list[str]:
+    """Actions possible now that undo something: each has its effect in `EFFECTS`."""
+    is_undo = {"dispatch": case.department is not None, "link_incident": case.incident is not None}
+    return [name for name in case.available_actions if name in EFFECTS and is_undo.get(name, True)]
 
 
 SLA: Mapping[str, Words] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api.desk.tabs import tabs_of
+from api.desk.words import EFFECTS
 from domain.case.decide import CASE_KINDS
 from domain.shared.actors import Actor, Role
 from tests.support.api import PEOPLE, Api
@@ -124,6 +125,7 @@ async def test_a_case_shows_caller_promises_and_timeline_in_words(on_both: Api) 
     assert 'href="tel:076088230001"' in page.text
     assert "mlat=22.5" in page.text
     rows = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    assert "部门：抢修队" in shown
     told = re.findall(r"<strong>(.*?)</strong>", page.text)
     assert told == [CASE_KINDS[row["action"]].zh for row in reversed(rows)]
 
@@ -134,7 +136,31 @@ async def test_there_is_a_button_for_each_action_that_is_possible(on_both: Api) 
         wanted = (await on_both.complaint(number, name))["available_actions"]
         async with signed_in(on_both, name) as made:
             page = await made.get(at(number))
-        assert re.findall(rf'href="{at(number)}/actions/(\w+)"', page.text) == wanted
+        assert re.findall(rf'class="button[^"]*" href="{at(number)}/actions/(\w+)"', page.text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "words"),
+    [
+        ("registered", "xu", []),
+        ("dispatched", "zhou", ["改派"]),
+        ("pending_reply", "xu", ["审核退回"]),
+        ("withdrawn", "xu", ["撤回撤销"]),
+    ],
+)
+async def test_what_takes_something_back_stands_together_with_its_effect(
+    on_sqlite: Api, state: str, by: str, words: list[str]
+) -> None:
+    number = await on_sqlite.case_in("registered" if state == "withdrawn" else state)
+    if state == "withdrawn":
+        assert (await on_sqlite.act(number, "withdraw", {"reason": "误报"}, "xu")).is_success
+    async with signed_in(on_sqlite, by) as made:
+        page = await made.get(at(number))
+        undo = re.search(r"<h2>改正与撤回</h2><ul>(.*?)</ul>", page.text, re.DOTALL)
+        assert re.findall(r">([^<]+)</a>：\S", undo[1] if undo else "") == words
+        if words:
+            form = await made.get(re.findall(r'href="([^"]+)"', undo[1] if undo else "")[0])
+            assert next(zh for zh, _ in EFFECTS.values() if zh in text(page)) in text(form)
 
 
 async def test_another_department_reads_no_case(on_sqlite: Api) -> None:

@@ -204,7 +204,7 @@ def test_a_manager_and_a_supervisor(
         with at.task("A manager", "why"):
             at.view("已超时 Breached now")
             at.open(number)
-            expect(at.details(number)).to_contain_text("限 limit 1 秒 s")
+            expect(at.details(number)).to_contain_text("限 1 秒")
         with at.task("A manager", "supervise"):
             at.look_up(number)
             at.update("supervise", note="请优先处理 Please take this first")

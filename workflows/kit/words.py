@@ -12,6 +12,8 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from domain.shared.value import Immutable, omit_default
 
+Phrase = tuple[str, str]
+"""The same in Chinese and in English."""
 LONGEST_TEXT = 1000
 """Characters of a text that the details show."""
 LONGEST_DETAILS = 80_000
@@ -77,9 +79,9 @@ def local(at: datetime | None, zone: str = USUAL_ZONE) -> str:
     return f"{on_the_wall(at, zone):%Y-%m-%d %H:%M}" if at else "-"
 
 
-def duration(seconds: float, day_seconds: int, day: str = "天 d") -> str:
+def duration(seconds: float, day_seconds: int, day: Phrase = ("天", "d")) -> Phrase:
     """In its largest unit; `day_seconds` is the length of what is called a day."""
-    for size, unit in ((day_seconds, day), (3600, "小时 h"), (60, "分钟 min")):
+    for size, (zh, en) in ((day_seconds, day), (3600, ("小时", "h")), (60, ("分钟", "min"))):
         if seconds >= size:
-            return f"{round(seconds / size, 1):g} {unit}"
-    return f"{seconds:.0f} 秒 s"
+            return f"{round(seconds / size, 1):g} {zh}", f"{round(seconds / size, 1):g} {en}"
+    return f"{seconds:.0f} 秒", f"{seconds:.0f} s"

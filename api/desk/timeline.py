@@ -1,0 +1,88 @@
+"""Timeline of a case in words: what happened, by whom, and the facts of each event in the reader's language."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from api.desk import words
+from api.desk.words import FIELDS, VALUES, Names, Words
+from domain.case.case import Case
+from domain.case.decide import CASE_KINDS
+from domain.case.intake import Caller, Location
+from domain.case.lifecycle import Event
+from domain.case.progress import recipient_of
+from domain.shared.actors import Role
+from domain.shared.value import NamedCode
+from workflows.complaint.details import recipient
+from workflows.kit.words import without_markup
+
+_FACTS: dict[str, Words] = {
+    "clock": ("时限", "Promise"),
+    "percent": ("已用", "Used"),
+    **{name: each for name, each in FIELDS.items() if name not in Caller.model_fields.keys() | Location.model_fields},
+    "key": ("收件人", "Recipient"),
+    "channel": ("渠道", "Channel"),
+    "error": ("错误", "Error"),
+}
+"""Facts of an event that the timeline shows: none of the caller or the place, which some readers see masked."""
+
+
+class Entry(NamedTuple):
+    """Event of a case in words; each fact has its name and its value."""
+
+    at: str
+    action: str
+    actor: str
+    state: str
+    facts: tuple[tuple[str, str], ...]
+
+
+def entries(case: Case, events: Sequence[Event], names: Names) -> Iterator[list[Entry]]:
+    """Yield the entries of a timeline, the latest first; what time brought in a row comes together."""
+    for by_time, found in groupby(reversed(events), lambda event: CASE_KINDS[event.action].by_time):
+        made = [_entry(case, event, names) for event in found]
+        yield from [made] if by_time else ([each] for each in made)
+
+
+def _entry(case: Case, event: Event, names: Names) -> Entry:
+    kind, by_system = CASE_KINDS[event.action], event.role is Role.SYSTEM
+    values = {name: getattr(event.data, name, None) for name in _FACTS}
+    return Entry(
+        names.local(event.at),
+        names.say((kind.zh, words.english(kind.name).capitalize())),
+        names.say(words.of_code(Role.SYSTEM)) if by_system else event.people.get(event.actor, event.actor),
+        names.say(words.of_code(event.to_state)),
+        tuple(
+            (names.say(_FACTS[name]), _value(case, name, value, names))
+            for name, value in values.items()
+            if value not in (None, "", ())
+        ),
+    )
+
+
+def _value(case: Case, name: str, value: Any, names: Names) -> str:  # noqa: ANN401 - of any fact
+    if isinstance(value, tuple):
+        return names.say(("、", ", ")).join(_value(case, name, each, names) for each in value)
+    if isinstance(value, bool):
+        decided = ("同意", "Approved") if value else ("不同意", "Rejected")
+        return names.say(decided if name == "approved" else VALUES[str(value).lower()])
+    if isinstance(value, NamedCode):
+        return names.say(words.of_code(value))
+    if isinstance(value, datetime):
+        return names.local(value)
+    special = {
+        "clock": lambda: names.say(words.CLOCK.get(value, (value, value))),
+        "percent": lambda: f"{value} %",
+        "department": lambda: names.department(value),
+        "takes_over": lambda: names.department(value),
+        "findings": lambda: names.among(names.catalogue.findings, value),
+        "ground": lambda: names.among(names.catalogue.exemptions, value),
+        "assignee": lambda: case.name_of(value),
+        "owner": lambda: case.name_of(value),
+        "amount": lambda: f"{value} {case.terms.currency}",
+        "outcome": lambda: names.say(VALUES[value]),
+        "kind": lambda: names.say(VALUES[value]),
+        "key": lambda: without_markup(recipient(case, recipient_of(value))),
+    }
+    return special[name]() if name in special else str(value)
