@@ -1,40 +1,34 @@
 """Pages of the desk (工作台): lists by tab, a case, and the form of an action. They need no script."""
 
 import asyncio
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from pydantic import ValidationError
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api import inner
 from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
 from api.complaints.routes import Counts, narrowed, page_of
 from api.desk import words
-from api.desk.forms import Field, body_of, fields_of
+from api.desk.forms import body_of, fields_of
+from api.desk.kit import DESK, DeskPages, Form, blank
 from api.desk.tabs import Parameters, tabs_of
 from api.desk.timeline import entries
-from api.desk.words import LANGUAGE, Names, Words, reads_chinese
-from api.edge.browsers import page, require_same_origin
-from api.edge.problems import FieldError, Problem, ProblemError, invalid_request
+from api.desk.words import LANGUAGE, Words
+from api.edge.problems import FieldError, ProblemError, invalid_request
 from api.parameters import Filters, Listing, number_in
-from api.routing import CONTEXT, BackendParts, StrictRoute, from_backend
-from api.sign_in.security import WRONG_SCOPE
+from api.responses import masked_for
+from api.routing import CONTEXT, StrictRoute, from_backend
 from api.sign_in.sessions import Session, local
-from api.temporal_ui.acting import bilingual
-from api.temporal_ui.pages import TemporalPages
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
 from domain.case.clocks import APPROVE
-from domain.case.state import Action
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
@@ -42,7 +36,6 @@ from readmodel.cases.queries import count_cases, timeline
 from readmodel.cases.search import CaseFilters
 from workflows.complaint.details import reason
 
-DESK = "/desk"
 ROWS = 200
 """Cases on a page of a list."""
 FILTERS = ("service", "district", "priority", "q")
@@ -60,19 +53,8 @@ class Promise(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Pages for people who have signed in, and may read cases."""
-
-    pages: TemporalPages
-    backend: BackendParts
-
-    def _names(self, request: Request) -> Names:
-        return Names(self.backend.catalogue, reads_chinese(request))
-
-    def _page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
-        names = self._names(request)
-        fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
-        return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
+class Desk(DeskPages):
+    """Lists of cases, a case, and the forms of its actions."""
 
     async def tab(self, request: Request, actor: Actor) -> Response:
         """Page of one tab, with the number of cases of each. Raises ProblemError."""
@@ -89,7 +71,7 @@ class Desk:
         more = urlencode({"tab": name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
         fields = {"tab": tab, "items": listed.items, "chosen": chosen, "more": more, "is_first": not cursor}
         counted = [*zip(tabs.values(), counts, strict=True)]
-        return self._page(request, "list", actor, HTTPStatus.OK, tabs=counted, **fields)
+        return self.page(request, "list", actor, HTTPStatus.OK, tabs=counted, **fields)
 
     def _narrowed(self, wanted: Filters, actor: Actor) -> CaseFilters:
         return narrowed(wanted, actor, self.backend.person_finder, self.backend.catalogue)
@@ -102,14 +84,15 @@ class Desk:
     async def case(self, request: Request, actor: Actor, number: str) -> Response:
         """Page of a case. Raises ProblemError."""
         found, complaint = await self._case(number, actor)
-        events = (await self.backend.reader.ask(timeline, found.number)).items
-        return self._page(
+        listed = (await self.backend.reader.ask(timeline, found.number)).items
+        events = [masked_for(actor, event, found.state) for event in listed]
+        return self.page(
             request,
             "case",
             actor,
             case=complaint,
             promises=[*self._promises(request, found, complaint)],
-            entries=[*entries(found, events, self._names(request))],
+            entries=[*entries(found, events, self.names(request))],
             done=request.query_params.get("done"),
         )
 
@@ -120,48 +103,37 @@ class Desk:
 
     def _promises(self, request: Request, case: Case, view: CaseView) -> Iterator[Promise]:
         """Yield the promises of the present cycle, in the order in which they began."""
-        names = self._names(request)
+        names = self.names(request)
         for clock, shown in zip(case.clocks, view.clocks, strict=True):
             if clock.cycle == case.cycle and clock.name != APPROVE:
                 status = words.of_code(clock.status)
                 yield Promise(words.CLOCK[clock.name], status, names.local(shown.due_at), reason(case, clock))
 
-    async def form(self, request: Request, session: Session, number: str, name: str) -> Response:
+    async def act(self, request: Request, session: Session, number: str, name: str) -> Response:
         """Form of an action, or what came of it: the case, or the form again with the reason. Raises ProblemError."""
         actor = session.actor
-        _, complaint = await self._case(number, actor)
+        _, case = await self._case(number, actor)
         action = COMMANDS.get(name)
         if action is None:
             raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*COMMANDS])
-        fields = [*fields_of(action.body, self.backend.catalogue)]
-        if request.method == "GET":
-            return self._form(request, actor, complaint, action, fields, {"key": [str(uuid.uuid4())]})
-        require_same_origin(request, secure=self.pages.sessions.secure)
-        if session.scope == "read":
-            raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
-        given = parse_qs((await request.body()).decode(errors="replace"))
-        body = to_json(body_of(fields, given, self.backend.zone.key))
-        key = given.setdefault("key", [str(uuid.uuid4())])[0]
-        answer = await inner.post(request, actor, f"/v1/complaints/{complaint.number}/actions/{name}", body, key)
-        if answer.is_success:
-            return RedirectResponse(f"{DESK}/cases/{complaint.number}?done={name}", HTTPStatus.SEE_OTHER)
-        refused = bilingual(Problem.model_validate(answer.json()), action, body, self.backend.catalogue)
-        return self._form(request, actor, complaint, action, fields, given, refused, answer.status_code)
-
-    def _form(  # noqa: PLR0913, PLR0917 - of a template
-        self,
-        request: Request,
-        actor: Actor,
-        case: Complaint,
-        action: Action,
-        fields: Sequence[Field],
-        given: Mapping[str, Sequence[str]],
-        refused: str = "",
-        status: int = HTTPStatus.OK,
-    ) -> Response:
-        return self._page(
-            request, "form", actor, status, case=case, action=action, fields=fields, given=given, refused=refused
+        names, place = self.names(request), case.location
+        form = Form(
+            words.of_action(name),
+            [*fields_of(action.body, self.backend.catalogue)],
+            f"{DESK}/cases/{case.number}",
+            case.number,
+            f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
+            f"{names.district(place.district)} {place.address or ''}",
+            words.EFFECTS[name] if name in words.takes_back(case) else None,
         )
+        if request.method == "GET":
+            return self.form(request, actor, form, blank())
+        given = await self.typed(request, session)
+        body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
+        answer = await self.send(request, actor, path, action, body, given["key"][0])
+        if not answer.refused:
+            return RedirectResponse(f"{form.back}?done={name}", HTTPStatus.SEE_OTHER)
+        return self.form(request, actor, form, given, answer.refused, answer.status)
 
 
 def _validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model
@@ -193,7 +165,7 @@ async def show_case(request: Request, desk: TheDesk) -> Response:
 
 @router.api_route(f"{DESK}/cases/{{number}}/actions/{{action}}", methods=["GET", "POST"])
 async def act(request: Request, number: str, action: str, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.form(request, session, number, action), number)
+    return await desk.pages.shown(request, lambda session: desk.act(request, session, number, action), number)
 
 
 @router.get(f"{DESK}/language/{{language}}")

@@ -180,6 +180,14 @@ async def test_a_masked_telephone_is_no_link(on_sqlite: Api) -> None:
     assert "88230001" not in page.text
 
 
+async def test_a_telephone_in_a_note_is_masked_in_the_timeline(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    assert (await on_sqlite.act(number, "comment", {"note": "请打13800138000"}, "wu")).is_success
+    for name, shown in (("zhou", "138****8000"), ("xu", "13800138000")):
+        async with signed_in(on_sqlite, name) as made:
+            assert f"请打{shown}" in text(await made.get(at(number)))
+
+
 async def test_a_form_acts_once_as_who_has_signed_in(on_both: Api) -> None:
     number = await on_both.case_in("in_progress")
     async with signed_in(on_both, "wu") as made:

@@ -1,0 +1,106 @@
+"""Kit of the desk's pages: the reader's language, what was typed into a form, and its way to the API."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import inner
+from api.desk import words
+from api.desk.forms import Field
+from api.desk.words import Names, Words, reads_chinese
+from api.edge.browsers import page, require_same_origin
+from api.edge.problems import Problem, ProblemError
+from api.routing import BackendParts
+from api.sign_in.security import WRONG_SCOPE
+from api.sign_in.sessions import Session
+from api.temporal_ui.acting import bilingual
+from api.temporal_ui.pages import TemporalPages
+from domain.kit.event import AnyAction
+from domain.shared.actors import Actor
+
+DESK = "/desk"
+Typed = dict[str, list[str]]
+"""Texts of a form, by input; `key` tells that it is the same form, sent again."""
+
+
+class Form(NamedTuple):
+    """Form of an action.
+
+    `back` is the page that it leads back to, `subject` the name of what it is about, and `about` says more of that.
+    `effect` tells what the action does beyond what its name says.
+    """
+
+    words: Words
+    fields: Sequence[Field]
+    back: str
+    subject: str
+    about: str
+    effect: Words | None = None
+
+
+class Answer(NamedTuple):
+    """Answer of the API to a form. `refused` says why it has done nothing; empty if it has."""
+
+    status: int
+    content: Mapping[str, Any]
+    refused: str
+
+
+@dataclass(frozen=True)
+class DeskPages:
+    """Pages for people who have signed in, and may read cases."""
+
+    pages: TemporalPages
+    backend: BackendParts
+
+    def names(self, request: Request) -> Names:
+        return Names(self.backend.catalogue, reads_chinese(request))
+
+    def page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
+        names = self.names(request)
+        fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
+        return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
+
+    async def typed(self, request: Request, session: Session) -> Typed:
+        """Read a form. Raises ProblemError for one of another site, and for who only reads."""
+        require_same_origin(request, secure=self.pages.sessions.secure)
+        if session.scope == "read":
+            raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
+        return blank() | parse_qs((await request.body()).decode(errors="replace"))
+
+    async def send(
+        self, request: Request, actor: Actor, path: str, action: AnyAction | None, content: object, key: str
+    ) -> Answer:
+        """Send it to the API as this person; the same `key` counts once."""
+        body = to_json(content)
+        answer = await inner.post(request, actor, path, body, key)
+        found: dict[str, Any] = answer.json()
+        refused = ""
+        if not answer.is_success:
+            refused = bilingual(Problem.model_validate(found), action, body, self.backend.catalogue)
+        return Answer(answer.status_code, found, refused)
+
+    def form(  # noqa: PLR0913, PLR0917 - of a template
+        self,
+        request: Request,
+        actor: Actor,
+        form: Form,
+        given: Typed,
+        refused: str = "",
+        status: int = HTTPStatus.OK,
+        template: str = "form",
+        **more: Any,  # noqa: ANN401 - of a template
+    ) -> Response:
+        return self.page(request, template, actor, status, form=form, given=given, refused=refused, **more)
+
+
+def blank() -> Typed:
+    """Return a form into which nothing was typed yet."""
+    return {"key": [str(uuid.uuid4())]}
