@@ -1,0 +1,72 @@
+"""Desk in a browser: by keyboard alone, without scripts, at the sizes of desks and telephones, and for everybody."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, ViewportSize, expect
+
+from tests.support.api import Api
+from tests.support.browser import launched, needs_chromium
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.browser, pytest.mark.slow, needs_chromium]
+
+SERIOUS = {"serious", "critical"}
+MOST_BYTES = 60_000
+
+
+@asynccontextmanager
+async def open_desk(
+    api: Api, name: str, width: int = 1366, *, scripts: bool = True, **more: str
+) -> AsyncIterator[Page]:
+    """Return the browser of somebody who has signed in."""
+    size: ViewportSize = {"width": width, "height": 800}
+    async with launched() as chromium:
+        context = await chromium.new_context(
+            java_script_enabled=scripts, viewport=size, locale=more.get("locale", "zh-CN")
+        )
+        cookie, value = api.session(name)["Cookie"].split("=", 1)
+        await context.add_cookies([{"name": cookie, "value": value, "url": api.url}])
+        yield await context.new_page()
+
+
+async def paths(api: Api) -> list[str]:
+    """Return the pages of the desk, with a case that has something of everything."""
+    number = await api.case_in("in_progress", caller={"name": "陈女士", "phone": "0760 8823 0001"})
+    case = f"/desk/cases/{number}"
+    return ["/desk?tab=all", case, *(f"{case}/actions/{action}" for action in ("complete", "correct", "dispatch"))]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1366, "light"), (1366, "dark"), (1920, "light")])
+async def test_axe_finds_nothing_serious(on_sqlite: Api, width: int, scheme: Literal["light", "dark"]) -> None:
+    async with open_desk(on_sqlite, "chief", width) as page:
+        await page.emulate_media(color_scheme=scheme)
+        for path in await paths(on_sqlite):
+            answer = await page.goto(on_sqlite.url + path)
+            assert answer
+            assert len(await answer.body()) <= MOST_BYTES
+            found = (await Axe().run(page)).response["violations"]
+            assert [json.dumps(each)[:600] for each in found if each["impact"] in SERIOUS] == []
+            # What is wider than the window scrolls within its own frame.
+            assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_case_is_completed_by_keyboard_alone(on_sqlite: Api, *, scripts: bool) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with open_desk(on_sqlite, "wu", scripts=scripts, locale="en-GB") as page:
+        await page.goto(f"{on_sqlite.url}/desk/cases/{number}")
+        await page.get_by_role("link", name="Complete", exact=True).focus()
+        await page.keyboard.press("Enter")
+        await page.get_by_label("What was done *").focus()
+        await page.keyboard.type("A joint was replaced.")
+        await page.get_by_label("Aged pipe").focus()
+        await page.keyboard.press("Space")
+        await page.get_by_role("button", name="Complete").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("status")).to_have_text("Done: Complete")
+    rows = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    assert rows[-1]["data"]["findings"] == ["pipe_aged"]
