@@ -38,6 +38,7 @@ from api.desk.desk import Desk
 from api.directory import People, PersonFinder
 from api.documents import Documents, printer
 from api.edge.browsers import SealedCookie
+from api.edge.chinese import check_words
 from api.edge.limits import TOO_MANY_ACTIONS, KeyedLocks, Limit, Limits
 from api.edge.middleware import REQUEST_ID, Metrics, check_host, hold_serving_lock, limit_body, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS
@@ -58,7 +59,7 @@ from api.sign_in.tokens import ClaimMap, Issuer, Tokens
 from api.sql import DirectWriter, ProjectionWriter, Reader
 from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
 from api.temporal.server import Backlog, ClockCheck, temporal_time
-from api.temporal_ui import acting, pages, reading
+from api.temporal_ui import pages, reading
 from api.temporal_ui.dangerous import Confirmation, DangerousRequests
 from api.temporal_ui.pages import TemporalPages
 from api.temporal_ui.proxy import UiProxy, UiServer
@@ -96,7 +97,7 @@ GZIP_LEVEL = 6
 """Level of zlib: the next takes twice the time for less than one per cent."""
 COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, XLSX, "application/pdf")
 """Types of answers that are as small as they get, or are sent line by line."""
-acting.check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
+check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
 
 
 class Backend:

@@ -11,8 +11,13 @@ from api.sign_in.security import IDEMPOTENCY_KEY, request_key
 from domain.shared.actors import Actor
 
 
-async def post(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
-    """Send JSON as this person, who has signed in; `request` is the page's own, and `key` that of the action."""
+async def post(
+    request: Request, actor: Actor, path: str, body: bytes, key: str, language: str = "en"
+) -> httpx.Response:
+    """Send JSON as this person, who has signed in; `request` is the page's own, and `key` that of the action.
+
+    A refusal is in this language.
+    """
 
     async def as_actor(scope: Scope, receive: Receive, send: Send) -> None:
         # The transport makes these of the address, which holds what the browser sent as Host.
@@ -22,6 +27,7 @@ async def post(request: Request, actor: Actor, path: str, body: bytes, key: str)
     request_id = correlation_id.get() or ""
     headers = {
         "Content-Type": "application/json",
+        "Accept-Language": language,
         # A header holds no Chinese: a digest stands for such a key.
         IDEMPOTENCY_KEY: key if key.isascii() else request_key(actor, key),
         **({"X-Request-ID": request_id} if REQUEST_ID.fullmatch(request_id) else {}),

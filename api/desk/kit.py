@@ -20,7 +20,6 @@ from api.edge.problems import Problem, ProblemError
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
-from api.temporal_ui.acting import bilingual
 from api.temporal_ui.pages import TemporalPages
 from domain.kit.event import AnyAction
 from domain.shared.actors import Actor
@@ -76,15 +75,13 @@ class DeskPages:
         return blank() | parse_qs((await request.body()).decode(errors="replace"))
 
     async def send(
-        self, request: Request, actor: Actor, path: str, action: AnyAction | None, content: object, key: str
+        self, request: Request, actor: Actor, path: str, _: AnyAction | None, content: object, key: str
     ) -> Answer:
         """Send it to the API as this person; the same `key` counts once."""
-        body = to_json(content)
-        answer = await inner.post(request, actor, path, body, key)
+        names = self.names(request)
+        answer = await inner.post(request, actor, path, to_json(content), key, "zh" if names.zh else "en")
         found: dict[str, Any] = answer.json()
-        refused = ""
-        if not answer.is_success:
-            refused = bilingual(Problem.model_validate(found), action, body, self.backend.catalogue)
+        refused = "" if answer.is_success else _refusal(Problem.model_validate(found), names)
         return Answer(answer.status_code, found, refused)
 
     def form(  # noqa: PLR0913, PLR0917 - of a template
@@ -99,6 +96,16 @@ class DeskPages:
         **more: Any,  # noqa: ANN401 - of a template
     ) -> Response:
         return self.page(request, template, actor, status, form=form, given=given, refused=refused, **more)
+
+
+def _refusal(problem: Problem, names: Names) -> str:
+    """Say why nothing was done; faulty fields by the names that their inputs have."""
+    faults = []
+    for fault in problem.errors or ():
+        inputs = [part for part in fault.field.split(".") if part in words.FIELDS]
+        field = names.say(words.FIELDS[inputs[-1]]) if inputs else fault.field
+        faults.append(f"{field}{names.say(('：', ': '))}{fault.message}")
+    return names.say(("；", "; ")).join(faults) or f"{problem.title}{names.say(('：', ': '))}{problem.detail}"
 
 
 def blank() -> Typed:

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problems: a stable type, a status, and words that say what would be accepted."""
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple, get_args
@@ -11,10 +11,14 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
+from api.edge import chinese
+from api.edge.language import asks_for_chinese
 from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
@@ -105,8 +109,27 @@ class Problem(BaseModel):
     request_id: str | None = Field(None, description="Names this request in the service's log.")
 
 
+class ProblemResponse(Response):
+    """Problem as an answer, in English, or in Chinese to a client that asks for it."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, problem: Problem, zh: Problem, headers: Mapping[str, str]) -> None:
+        self._zh, self._more = zh, headers
+        self._fill(problem, "en")
+
+    def _fill(self, problem: Problem, language: str) -> None:
+        headers = {**self._more, "Content-Language": language, "Vary": "Accept-Language"}
+        super().__init__(problem.model_dump_json(exclude_none=True).encode(), problem.status, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if asks_for_chinese(Headers(scope=scope)):
+            self._fill(self._zh, "zh")
+        await super().__call__(scope, receive, send)
+
+
 class ProblemError(Exception):
-    """Problem that a request ends with."""
+    """Problem that a request ends with. `zh` says in Chinese what is wrong with each field of `errors`."""
 
     def __init__(
         self,
@@ -114,15 +137,29 @@ class ProblemError(Exception):
         detail: str,
         *,
         headers: Mapping[str, str] | None = None,
+        zh: Sequence[str] = (),
         **members: Any,  # noqa: ANN401 - members of Problem, checked there
     ) -> None:
         super().__init__(detail)
         self.headers = dict(headers or {})
+        self._faults_zh = zh
         self.problem = Problem(type=URN + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
 
     def response(self) -> Response:
-        content = self.problem.model_dump_json(exclude_none=True).encode()
-        return Response(content, self.problem.status, headers=self.headers, media_type=MEDIA_TYPE)
+        return ProblemResponse(self.problem, self.chinese(), self.headers)
+
+    def chinese(self) -> Problem:
+        """Return the problem in Chinese words."""
+        problem, status = self.problem, HTTPStatus(self.problem.status)
+        slug = problem.type.removeprefix(URN)
+        errors, detail = problem.errors, chinese.sentence(slug, status, problem.accepted)
+        if errors:
+            said = self._faults_zh or [chinese.sentence(slug, status, each.accepted) for each in errors]
+            errors = [each.model_copy(update={"message": zh}) for each, zh in zip(errors, said, strict=True)]
+            detail = "；".join(f"{each.field}：{each.message}" for each in errors)
+        return problem.model_copy(
+            update={"title": chinese.title(slug, status), "detail": f"{detail}。", "errors": errors}
+        )
 
 
 async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
@@ -223,7 +260,8 @@ async def _on_invalid(request: Request, error: RequestValidationError) -> Respon
     found = causes(found)
     kinds = [_kind_of_fault(fault) for fault in found]
     kind = INVALID_REQUEST if INVALID_REQUEST in kinds else kinds[0]
-    return invalid_request([_field_error(request, fault) for fault in found], kind).response()
+    faults, zh = zip(*(_field_error(request, fault) for fault in found), strict=True)
+    return invalid_request(faults, kind, zh).response()
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -243,22 +281,28 @@ def _kind_of_fault(fault: ErrorDetails) -> ProblemKind:
     )
 
 
-def invalid_request(faults: Sequence[FieldError], kind: ProblemKind = INVALID_REQUEST) -> ProblemError:
+def invalid_request(
+    faults: Sequence[FieldError], kind: ProblemKind = INVALID_REQUEST, zh: Sequence[str] = ()
+) -> ProblemError:
     accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-    return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults))
+    return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults), zh=zh)
 
 
-def _field_error(request: Request, fault: ErrorDetails) -> FieldError:
+def _field_error(request: Request, fault: ErrorDetails) -> tuple[FieldError, str]:
+    """Fault of a field, and the same in Chinese."""
     # The values of a repeated parameter have no names.
     place = fault["loc"][:2] if fault["loc"][0] == "query" else fault["loc"]
     field = ".".join(map(str, place))
     if fault["type"] == "instant":
         example = instant_like(fault["input"], request.app.state.backend.catalogue.calendar.timezone)
-        return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example])
+        zh = chinese.fault({**fault, "ctx": {"example": example}})
+        return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example]), zh
     if _kind_of_fault(fault) is not INVALID_REQUEST:
-        return FieldError(field=field, message=_capitalised(fault["msg"]), accepted=fault["ctx"]["accepted"])
-    return FieldError(field=field, message=_message(request, fault))
+        message, accepted = _capitalised(fault["msg"]), fault["ctx"]["accepted"]
+        return FieldError(field=field, message=message, accepted=accepted), chinese.fault(fault)
+    fields = _fields_at(request, fault) if fault["type"] == "extra_forbidden" else ()
+    return FieldError(field=field, message=_message(fault, fields)), chinese.fault(fault, fields)
 
 
 def instant_like(given: object, timezone: str) -> str:
@@ -275,11 +319,15 @@ def instant_like(given: object, timezone: str) -> str:
 _SOME_TIME = datetime(2026, 12, 1, 10)  # noqa: DTZ001 - the zone is added
 
 
-def _message(request: Request, fault: ErrorDetails) -> str:
+def _fields_at(request: Request, fault: ErrorDetails) -> list[str]:
+    """Fields that are accepted where an unknown one was given."""
+    route = request.scope["route"]
+    fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
+    tables = tables_at(fields[0].field_info.annotation, fault["loc"][1:-1])
+    return [field.alias or name for table in tables for name, field in table.model_fields.items()]
+
+
+def _message(fault: ErrorDetails, fields: Iterable[str]) -> str:
     if fault["type"] == "extra_forbidden":
-        route = request.scope["route"]
-        fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
-        tables = tables_at(fields[0].field_info.annotation, fault["loc"][1:-1])
-        accepted = (field.alias or name for table in tables for name, field in table.model_fields.items())
-        return f"Unknown field; accepted: {', '.join(accepted)}"
+        return f"Unknown field; accepted: {', '.join(fields)}"
     return form_of(fault)[0] if fault["type"] == "string_pattern_mismatch" else message(fault)

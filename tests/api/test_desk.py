@@ -219,7 +219,7 @@ async def test_a_faulty_input_is_named(on_sqlite: Api) -> None:
     async with signed_in(on_sqlite, "wu") as made:
         answer = await made.post(at(number, "request_extension"), data={"reason": "r", "working_days": "viele"})
     assert answer.status_code == 422
-    assert "working_days：应填整数" in text(answer)
+    assert "工作日数：应填整数" in text(answer)
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

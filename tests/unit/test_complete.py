@@ -9,8 +9,8 @@ from typing import get_args
 
 import pytest
 
+from api.edge.chinese import check_words
 from api.edge.problems import ProblemKind
-from api.temporal_ui.acting import check_words
 from domain.calls import call
 from domain.case.actions import reply, suspend
 from domain.case.lifecycle import State

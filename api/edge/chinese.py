@@ -1,0 +1,138 @@
+"""Chinese words of refusals: what a problem is, what is wrong with a field, and what would be accepted."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from domain.assessment.actions import ASSESSMENT_ACTIONS
+from domain.case.actions import ACTIONS
+from domain.incident.actions import INCIDENT_ACTIONS
+from domain.kit.event import AnyAction
+from domain.shared import errors
+from domain.shared.actors import Role
+from domain.shared.codes import UNKNOWN_CODE
+from domain.shared.errors import ProblemType, form_of
+from domain.shared.value import exhaustive
+
+_KNOWN: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
+_TYPES = (*vars(errors).values(), *(problem for action in _KNOWN for problem in action.problems))
+_ZH = {
+    **{each.code.replace("_", "-"): each.zh for each in _TYPES if isinstance(each, ProblemType)},
+    "invalid-request": "填写有误",
+    "malformed-json": "应填一个 JSON 对象",
+    "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员，请填名录中其他人员的工号",
+    "unknown-assignee": "所填经办人不是该部门的在岗人员，请填名录中该部门人员的工号",
+    "wrong-scope": "您的密钥只能查询，不能办理",
+    "idempotency-key-reused": "该编号已用于另一次办理，请换一个编号",
+    "complaint-not-found": "没有这张工单",
+    "incident-not-found": "没有这个突发事件",
+    "assessment-not-found": "没有这个月的考核",
+    "unknown-action": "没有这个操作，请从列表中选择",
+    "unknown-agent": "所填话务员不在在岗人员名录中",
+    "unknown-service": "没有这个服务项目代码",
+    "unknown-district": "没有这个区域代码",
+    "unknown-department": "没有这个部门代码",
+    "unknown-incident": "没有这个突发事件",
+    "unknown-cases": "所填工单中有查不到的",
+    "unknown-figure": "没有这个考核指标",
+    "unknown-subject": "没有这个考核对象",
+    "case-not-counted": "该指标未计入此工单",
+    "unknown-exclusion-ground": "没有这个剔除理由",
+    "evidence-needed": "该剔除理由须附依据",
+    "exclusion-decided": "该剔除申请已有审批结果",
+    "own-exclusion": "不能审批本人提出的剔除申请",
+    "assessment-final": "该月考核已定稿",
+    "workflow-lost": "工作流已丢失，请联系运维人员恢复",
+    "incident-closed": "该突发事件已结束",
+    "cases-over": "所填工单中有已回复的",
+    "credit-limit-reached": "该户补偿已达上限",
+    "no-text-messages": "未开通短信渠道，无法发送链接",
+    "contact-without-witness": "来电人电话由本人更改，不能据此发送链接",
+    "call-mismatch": "所填来电与本人、来电号码或时间不符",
+    "other-owner": "您只能查看本人负责的工单",
+    "no-role": "您的账号没有分配角色",
+    "no-such-person": "您不在在岗人员名录中",
+    "masked-search": "您无权按脱敏内容查询",
+    "letter-not-dead": "该通知不在死信之列",
+    "call-back-taken": "该回拨已由他人认领",
+    "call-back-over": "该回拨已结束",
+    "period-not-ended": "该期间尚未结束",
+    **dict.fromkeys(("invalid-number", "invalid-period", "invalid-cursor", "invalid-call"), "填写有误"),
+    **dict.fromkeys(("invalid-etag", "invalid-idempotency-key"), "填写有误"),
+    **dict.fromkeys(("foreign-request", "temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
+}
+"""Chinese words by type of the problem."""
+_ZH_BY_STATUS = {
+    HTTPStatus.BAD_REQUEST: "请求有误",
+    HTTPStatus.UNAUTHORIZED: "请重新登录",
+    HTTPStatus.NOT_FOUND: "没有找到",
+    **dict.fromkeys((HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE), "请求有误"),
+    **dict.fromkeys((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE), "请求有误"),
+    **dict.fromkeys((HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), "请求有误"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: "系统出错，请联系运维人员",
+    HTTPStatus.TOO_MANY_REQUESTS: "操作过于频繁，请稍后再试",
+    HTTPStatus.SERVICE_UNAVAILABLE: "系统暂时无法办理，请稍后再试",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "填写内容过长",
+}
+"""Chinese words of the types that no rule of the service raises, by status."""
+_ACCEPTED_ZH = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
+_NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
+_KINDS_ZH = {"service": "服务项目", "district": "区域", "department": "部门"}
+_FAULTS_ZH = {
+    "missing": "必填",
+    "string_type": "应填文字",
+    "string_too_short": "不能为空",
+    "string_too_long": "不能超过 {max_length} 字",
+    "too_long": "不能超过 {max_length} 项",
+    **dict.fromkeys(("int_type", "int_parsing"), "应填整数"),
+    "float_type": "应填数字",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "应填 true 或 false"),
+    **dict.fromkeys(("decimal_type", "decimal_parsing"), '应填金额，如 "860.00"'),
+    "greater_than": "应大于 {gt}",
+    "greater_than_equal": "不能小于 {ge}",
+    "less_than_equal": "不能大于 {le}",
+    **dict.fromkeys(("literal_error", "enum"), "可填 {listed}"),
+    "instant": "应填带时区的时间，如 {example}",
+    "half_coordinates": "lat 和 lng 应同时填写、同时为 null 或都不填",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "应填一个 JSON 对象"),
+    **dict.fromkeys(("tuple_type", "list_type"), '应填列表，如 ["…"]'),
+    "follow_up_form": "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
+    "json_invalid": "不是有效的 JSON",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "应填日期，如 2026-12-01"),
+}
+"""Chinese words for pydantic's types of errors; all others are 填写有误."""
+
+
+def check_words(kinds: Iterable[tuple[str, HTTPStatus, str]]) -> None:
+    """Raise LookupError with the types that have no Chinese words, neither of their own nor by their status."""
+    exhaustive("_ZH", (slug for slug, status, _ in kinds if status not in _ZH_BY_STATUS), _ZH)
+
+
+def title(slug: str, status: HTTPStatus) -> str:
+    return _ZH.get(slug) or _ZH_BY_STATUS.get(status, "未办理")
+
+
+def sentence(slug: str, status: HTTPStatus, accepted: Iterable[str] | None) -> str:
+    """Title of a type, and what would be accepted."""
+    # What is accepted may be a description in English.
+    listed = [
+        f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word for word in accepted or () if " " not in word
+    ]
+    return title(slug, status) + (f"，{_ACCEPTED_ZH.get(status, '可填')}：{'、'.join(listed)}" if listed else "")
+
+
+def fault(found: ErrorDetails, fields: Iterable[str] = ()) -> str:
+    """Say what is wrong with a field, without any value that was sent; `fields` are accepted for an unknown one."""
+    kind, facts = found["type"], dict[str, Any](found.get("ctx", {}))
+    if kind == "extra_forbidden":
+        return f"没有这一项，可填 {', '.join(fields)}"
+    if kind == UNKNOWN_CODE:
+        codes = facts["accepted"]  # of each entry the code and both names
+        accepted = "、".join(f"{code}（{name}）" for code, name in zip(codes[::3], codes[2::3], strict=True))
+        return f"没有这个{_KINDS_ZH[facts['kind']]}代码，可填 {accepted}"
+    if kind == "string_pattern_mismatch":
+        return form_of(found)[1]
+    facts["listed"] = str(facts.get("expected", "")).replace(" or ", "、").replace(", ", "、").replace("'", "")
+    return _FAULTS_ZH[kind].format_map(facts) if kind in _FAULTS_ZH else _ZH.get(kind, "填写有误")
