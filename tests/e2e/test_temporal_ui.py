@@ -114,6 +114,14 @@ def test_a_late_case_shows_its_promises_in_both_languages(page: Page, service: S
     expect(details).to_contain_text("家里没水，不欠费。No water, nothing owed.")
     expect(details).to_contain_text("可办理 · What may be done next")
     expect(details).to_contain_text("sign_for")
+    with page.expect_popup() as opened:
+        details.get_by_role("link", name="签收").click()
+    expect(opened.value).to_have_url(f"{service.api}/desk/cases/{stage.late}/actions/sign_for")
+    expect(opened.value.get_by_role("heading", name="Sign for")).to_be_visible()
+    opened.value.get_by_role("link", name=stage.late).click()
+    opened.value.get_by_role("link", name="Show it in the Temporal UI").click()
+    expect(pictures.details_on(opened.value, stage.late)).to_contain_text("家里没水")
+    opened.value.close()
 
 
 def test_a_paused_case_says_so_and_when_it_wakes(page: Page, service: Service, stage: Stage) -> None:

@@ -137,8 +137,10 @@ class TestOverview:
         assert {*FLAG_ZH.items()} <= glossary
 
     def test_says_who_may_do_what_next(self) -> None:
-        lines = section(case_in(State.REGISTERED), "可办理 · What may be done next")
-        assert "- 派单 `dispatch`: 话务员 agent, 派单员 dispatcher, 班长 supervisor" in lines
+        case = case_in(State.REGISTERED)
+        lines = section(case, "可办理 · What may be done next")
+        form = f"/desk/cases/{case.number}/actions/dispatch"
+        assert f"- [派单]({form}) `dispatch`: 话务员 agent, 派单员 dispatcher, 班长 supervisor" in lines
         assert not [line for line in lines if "system" in line]
 
 
@@ -168,7 +170,10 @@ class TestPromises:
         case = case_in(State.IN_PROGRESS)
         do(case, BODIES["suspend"], MONDAY + minutes(30))
         assert "**到场 arrive** · 暂停 paused" in "".join(self.department(case))
-        assert "paused, used 30 min" in "".join(self.department(case))
+        assert (
+            "暂停中（挂起），已用 30 分钟 · limit 1 h, round the clock, from 2026-09-07 09:00, paused while suspended"
+            in "".join(self.department(case))
+        )
         do(case, BODIES["resume"], MONDAY + hours(3))
         assert "resumed 2026-09-07 12:00, used before 30 min" in "".join(self.department(case))
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from domain.case.actions import TABLE
 from domain.case.clocks import APPROVE, CLOCK_ZH, DEPARTMENT_CLOCKS, Clock, ClockStatus
 from domain.case.decide import CASE_KINDS, available_actions
-from domain.case.lifecycle import Event, State
+from domain.case.lifecycle import STATES, Event, State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
@@ -273,7 +273,7 @@ def _not_delivered(case: CaseState) -> Iterable[str]:
 def _possible(case: CaseState, at: datetime) -> Iterable[str]:
     for row in (TABLE[action] for action in available_actions(case, ANYBODY, at)):
         roles = [f"{role.zh} {role}" for role in Role if role in row.roles - {Role.SYSTEM}]
-        yield f"- {row.zh} `{row.name}`: {', '.join(roles)}"
+        yield f"- [{row.zh}](/desk/cases/{case.number}/actions/{row.name}) `{row.name}`: {', '.join(roles)}"
 
 
 _STARTS: dict[Starts, Phrase] = exhaustive(
@@ -349,13 +349,19 @@ def _phrases(case: CaseState, clock: Clock) -> Iterator[Phrase]:
         if clock.missed_at and not clock.cancelled:
             yield "逾期完成", "kept late"
     elif clock.paused:
-        yield "暂停中", "paused"
+        yield _why_paused(case)
         yield _with(("已用", "used"), used)
     elif clock.running_since != clock.started_at:
         yield _with(("暂停后续计", "resumed"), local(clock.running_since, zone))
         yield _with(("此前已用", "used before"), used)
     if clock.missed_at and clock.live:
         yield "尚未完成", "still not kept"
+
+
+def _why_paused(case: CaseState) -> Phrase:
+    if STATES[case.state].stands_still:
+        return f"暂停中（{case.state.zh}）", f"paused while {case.state.value.replace('_', ' ')}"
+    return "暂停中（等候突发事件）", "paused while its incident goes on"
 
 
 def _with(words: Phrase, more: Phrase | str) -> Phrase:
