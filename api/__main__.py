@@ -40,7 +40,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     backend = Backend(settings, client)
     app = create_app(backend)
     server = _Server(server_config(app, settings))
-    server.end_waiting = backend.proxy.ui.close
+    server.end_waiting = backend.end_waiting
     if address:
         app.user_middleware.append(Middleware(redirect_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
@@ -62,7 +62,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Server that ends what pages of the Temporal UI wait for, up to a minute, before it waits for open requests.
+    """Server that ends the answers that wait for news, some without end, before it waits for open requests.
 
     It answers without TLS at a further port of this machine too, if there is one.
     """

@@ -33,7 +33,8 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
-from api.desk import desk
+from api.desk import board, desk
+from api.desk.board import Board
 from api.desk.desk import Desk
 from api.directory import People, PersonFinder
 from api.documents import Documents, printer
@@ -90,6 +91,7 @@ ROUTERS = [
         caller_page,
         pages,
         desk,
+        board,
         sessions,
     )
 ]
@@ -235,6 +237,12 @@ class Backend:
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
         self.desk = Desk(self.temporal_pages, self)
+        self.board = Board(self.temporal_pages, self, self.writer.written)
+
+    async def end_waiting(self) -> None:
+        """End the answers that wait for news: those of the Temporal UI, and the streams of the board."""
+        await self.board.close()
+        await self.proxy.ui.close()
 
     def _readiness(self, client: Client) -> ReadinessCheck:
         url = make_url(self.settings.database_url)
@@ -293,6 +301,6 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
         await backend.clock_check.close()
         await backend.recognition.close()
         await backend.people.close()
-        await backend.proxy.ui.close()
+        await backend.end_waiting()
     backend.reader.close()
     backend.direct.engine.dispose()

@@ -53,9 +53,10 @@ class BearerKey:
                 actor = actor.model_copy(update={"id": person.id, "name": person.actor.name})
         else:
             actor, key = await self.holder_of_key(request, sent.credentials)
-            if key.scope == "read" and not is_reading(request):
+            if key.scope == "board" or (key.scope == "read" and not is_reading(request)):
+                use = "reading" if key.scope == "read" else "the board, in a browser,"
                 raise ProblemError(
-                    WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"]
+                    WRONG_SCOPE, f"This API key is for {use} alone.", accepted=["a key of the scope all"]
                 )
         self._limits.count_request(request, actor.id, actor.role)
         request.scope[ACTOR] = actor

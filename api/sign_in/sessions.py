@@ -116,7 +116,9 @@ def _refused(why: str) -> ProblemError:
 
 NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
 LONGEST_SESSION = timedelta(hours=12)
-"""Longest session."""
+"""Longest session of a person."""
+LONGEST_BOARD = timedelta(days=400)
+"""Longest session of a screen, which nobody signs in to each day: browsers keep no cookie for longer."""
 HOME = "/temporal/"
 """Page to which a sign-in leads that names none."""
 SIGN_IN = "/sign-in"
@@ -125,9 +127,10 @@ _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")
 
 
 class Session(CookieContent):
-    """Session of a person who has signed in; with the scope `read` it changes nothing.
+    """Session of a person who has signed in.
 
-    It ends at `ends_at`, or when the person's number in the directory is no longer `session_number`.
+    With the scope `read` it changes nothing; with `board` it opens the board alone. It ends at `ends_at`, or when the
+    person's number in the directory is no longer `session_number`.
     """
 
     actor: Actor
@@ -150,10 +153,10 @@ class Sessions:
         """True if browsers reach the API over TLS alone."""
         return self.cookie.secure
 
-    def open(self, request: HTTPConnection) -> Session | None:
-        """Session of a request, without I/O; None if it has none, or if that has ended."""
+    def open(self, request: HTTPConnection, *, on_board: bool = False) -> Session | None:
+        """Session of a request, without I/O; None if it has none, or if that has ended or is for the board alone."""
         session = self.cookie.open(self.cookie.text(request))
-        if session is None:
+        if session is None or (session.scope == "board" and not on_board):
             return None
         person = self.people.get(session.actor.id)
         goes_on = person and person.left_at is None and person.session_number == session.session_number
@@ -164,11 +167,12 @@ class Sessions:
     ) -> None:
         """Give the browser a session of a person of the directory, not longer than `until` if it is given."""
         now, person = self.clock(), self.people.get(actor.id)
+        latest = now + (LONGEST_BOARD if scope == "board" else LONGEST_SESSION)
         session = Session(
             actor=actor,
             scope=scope,
             began_at=now,
-            ends_at=min(now + LONGEST_SESSION, until or now + LONGEST_SESSION),
+            ends_at=min(latest, until or latest),
             session_number=person.session_number if person else -1,
         )
         self.cookie.set(response, session)

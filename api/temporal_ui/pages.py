@@ -172,10 +172,15 @@ class TemporalPages:
     in_force: CurrentCatalogue
 
     async def shown(
-        self, request: Request, show: Callable[[Session], Awaitable[Response]], number: str | None = None
+        self,
+        request: Request,
+        show: Callable[[Session], Awaitable[Response]],
+        number: str | None = None,
+        *,
+        on_board: bool = False,
     ) -> Response:
         """Show a page to the person of the session; else the sign-in page, or why there is none."""
-        session = self.sessions.open(request)
+        session = self.sessions.open(request, on_board=on_board)
         if session is None:
             return self.sessions.sign_in_page(request)
         try:

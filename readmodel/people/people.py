@@ -28,8 +28,8 @@ log = logging.getLogger("hotline.people")
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
 _Row = TypeVar("_Row", bound=Immutable)
-PeopleScope = Literal["all", "read"]
-"""Use of a key: for all that its person may do, or for reading alone."""
+PeopleScope = Literal["all", "read", "board"]
+"""Use of a key: for all that its person may do, for reading alone, or for a screen that shows the board alone."""
 people = Table(
     "people",
     metadata,
