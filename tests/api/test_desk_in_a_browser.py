@@ -37,7 +37,8 @@ async def paths(api: Api) -> list[str]:
     """Return the pages of the desk, with a case that has something of everything."""
     number = await api.case_in("in_progress", caller={"name": "陈女士", "phone": "0760 8823 0001"})
     case = f"/desk/cases/{number}"
-    return ["/desk?tab=all", case, *(f"{case}/actions/{action}" for action in ("complete", "correct", "dispatch"))]
+    forms = (f"{case}/actions/{action}" for action in ("complete", "correct", "dispatch"))
+    return ["/board", "/desk?tab=all", case, *forms]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1366, "light"), (1366, "dark"), (1920, "light")])
@@ -70,3 +71,14 @@ async def test_a_case_is_completed_by_keyboard_alone(on_sqlite: Api, *, scripts:
         await expect(page.get_by_role("status")).to_have_text("Done: Complete")
     rows = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     assert rows[-1]["data"]["findings"] == ["pipe_aged"]
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+async def test_the_board_follows_what_is_done_on_one_screen(on_sqlite: Api, language: str) -> None:
+    async with open_desk(on_sqlite, "xu", locale=language) as page:
+        await page.set_viewport_size({"width": 1920, "height": 1080})
+        await page.goto(f"{on_sqlite.url}/board")
+        number = await on_sqlite.case_in("registered")
+        await expect(page.get_by_text(number).first).to_be_visible()
+        root = "document.documentElement"
+        assert await page.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [1920, 1080]
