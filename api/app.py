@@ -34,8 +34,10 @@ from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
 from api.desk import board, desk
+from api.desk import intake as desk_intake
 from api.desk.board import Board
 from api.desk.desk import Desk
+from api.desk.intake import IntakeDesk
 from api.directory import People, PersonFinder
 from api.documents import Documents, printer
 from api.edge.browsers import SealedCookie
@@ -92,6 +94,7 @@ ROUTERS = [
         pages,
         desk,
         board,
+        desk_intake,
         sessions,
     )
 ]
@@ -237,6 +240,7 @@ class Backend:
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
         self.desk = Desk(self.temporal_pages, self)
+        self.intake_desk = IntakeDesk(self.temporal_pages, self)
         self.board = Board(self.temporal_pages, self, self.writer.written)
 
     async def end_waiting(self) -> None:

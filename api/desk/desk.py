@@ -81,8 +81,10 @@ class Desk(DeskPages):
         filters = self._narrowed(_validated(Filters, parameters), actor)
         return Counts.of(await self.backend.reader.ask(count_cases, filters)).total if filters.only_open else None
 
-    async def case(self, request: Request, actor: Actor, number: str) -> Response:
-        """Page of a case. Raises ProblemError."""
+    async def case(
+        self, request: Request, actor: Actor, number: str, refused: str = "", status: int = HTTPStatus.OK
+    ) -> Response:
+        """Page of a case, and why an action on it was refused. Raises ProblemError."""
         found, complaint = await self._case(number, actor)
         listed = (await self.backend.reader.ask(timeline, found.number)).items
         events = [masked_for(actor, event, found.state) for event in listed]
@@ -90,7 +92,9 @@ class Desk(DeskPages):
             request,
             "case",
             actor,
+            status,
             case=complaint,
+            refused=refused,
             promises=[*self._promises(request, found, complaint)],
             entries=[*entries(found, events, self.names(request))],
             done=request.query_params.get("done"),
@@ -132,8 +136,13 @@ class Desk(DeskPages):
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
         answer = await self.send(request, actor, path, action, body, given["key"][0])
         if not answer.refused:
-            return RedirectResponse(f"{form.back}?done={name}", HTTPStatus.SEE_OTHER)
+            return done(case.number, name)
         return self.form(request, actor, form, given, answer.refused, answer.status)
+
+
+def done(number: str, action: str) -> Response:
+    """Lead to the case, which says that the action is done."""
+    return RedirectResponse(f"{DESK}/cases/{number}?done={action}", HTTPStatus.SEE_OTHER)
 
 
 def _validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model

@@ -1,4 +1,4 @@
-"""Forms of actions, computed from the models of their bodies: a new field of an action has its input here."""
+"""Forms of actions and intakes, computed from the models of their bodies: a new field has its input here."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +10,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from api.complaints.cases import NewComplaint
 from api.desk.words import FIELDS, VALUES, Words, of_code
 from domain.case.actions import COMMANDS
+from domain.case.intake import IntakeChannel
 from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import CustomerClass
 from domain.shared.value import NamedCode, exhaustive
 
 Kind = Literal["choice", "truth", "several", "lines", "line", "instant", "number"]
@@ -135,4 +138,6 @@ def _leaves(model: type[BaseModel]) -> Iterator[str]:
         yield from _leaves(inner) if inner else (name,)
 
 
-exhaustive("FIELDS", sorted({name for action in COMMANDS.values() for name in _leaves(action.body)}), FIELDS)
+_BODIES: tuple[type[BaseModel], ...] = (NewComplaint, *(action.body for action in COMMANDS.values()))
+exhaustive("FIELDS", sorted({name for body in _BODIES for name in _leaves(body)}), FIELDS)
+exhaustive("VALUES", (*get_args(IntakeChannel), *get_args(CustomerClass)), VALUES)

@@ -22,6 +22,7 @@ from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
 from domain.kit.event import AnyAction
+from domain.rights.rights import RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 
 DESK = "/desk"
@@ -65,6 +66,7 @@ class DeskPages:
     def page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
         names = self.names(request)
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
+        fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
         return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
 
     async def typed(self, request: Request, session: Session) -> Typed:

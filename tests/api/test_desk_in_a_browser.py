@@ -38,7 +38,7 @@ async def paths(api: Api) -> list[str]:
     number = await api.case_in("in_progress", caller={"name": "陈女士", "phone": "0760 8823 0001"})
     case = f"/desk/cases/{number}"
     forms = (f"{case}/actions/{action}" for action in ("complete", "correct", "dispatch"))
-    return ["/board", "/desk?tab=all", case, *forms]
+    return ["/board", "/desk?tab=all", "/desk/intake", case, *forms]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1366, "light"), (1366, "dark"), (1920, "light")])

@@ -1,0 +1,166 @@
+"""Page of the intake (受理): the caller is looked up while on the line, the case registered and dispatched at once."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.complaints.cases import NewComplaint
+from api.complaints.intake import in_catalogue
+from api.desk.desk import Desk, done
+from api.desk.forms import Field, body_of, fields_of
+from api.desk.kit import DESK, Typed, blank
+from api.edge.limits import LOOKUP
+from api.edge.problems import ProblemError
+from api.routing import CONTEXT, StrictRoute, from_backend, require_role
+from api.sign_in.sessions import Session
+from domain.case.actions import COMMANDS, register
+from domain.case.intake import IntakeFlag
+from domain.catalogue.catalogue import Catalogue
+from domain.customers.customer import EarlierCase, KnownCaller, OpenIncident
+from domain.rights.rights import RIGHT_TO_REGISTER
+from domain.shared.actors import Actor
+from readmodel.callers import recognise
+
+PATH = f"{DESK}/intake"
+OWN = "own"
+"""Value of the input `department`: the service's own department."""
+FIRST = ("caller.phone", "caller.name", "service_code", "location.district", "location.address", "description")
+"""Inputs that a call is taken down in, in the order of the conversation; the others are folded."""
+DISPATCH = COMMANDS["dispatch"]
+REGISTER = register.ACTION
+
+
+class Known(NamedTuple):
+    """Facts about the caller, and about the matter once its service is chosen. `refused`: why there are none."""
+
+    record: KnownCaller | None = None
+    flags: tuple[IntakeFlag, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    incident: str | None = None
+    refused: str = ""
+
+    @property
+    def incidents(self) -> Iterator[tuple[str, OpenIncident | None]]:
+        """Yield the open incidents, the one that the case will join first; None for one of another district."""
+        known = {each.number: each for each in self.record.incidents} if self.record else {}
+        yield from ((number, known.get(number)) for number in dict.fromkeys(filter(None, (self.incident, *known))))
+
+    @property
+    def cases(self) -> Iterator[EarlierCase]:
+        """Yield the caller's cases, each once, the newest first."""
+        if self.record:
+            found = {each.number: each for each in (*self.record.open_cases, *self.record.earlier_cases)}
+            yield from sorted(found.values(), key=lambda each: each.registered_at, reverse=True)
+
+
+@dataclass(frozen=True)
+class IntakeDesk(Desk):
+    """Intake for people who register: the form, the look-up, and registration with dispatch."""
+
+    async def show(self, request: Request, session: Session) -> Response:
+        """Form, or what came of it: the case, or the form again with the reason. Raises ProblemError."""
+        actor = session.actor
+        require_role(RIGHT_TO_REGISTER, actor)
+        if request.method == "GET":
+            return self._form(request, actor, blank() | {"channel": ["phone"], "department": [OWN]})
+        given = await self.typed(request, session)
+        body = body_of([*self._fields()], given, self.backend.zone.key)
+        if "look_up" in given:
+            return self._form(request, actor, given, known=await self._known(request, actor, body))
+        answer = await self.send(request, actor, "/v1/complaints", REGISTER, body, given["key"][0])
+        if not answer.refused:
+            return await self._dispatch(request, actor, given, answer.content)
+        known = await self._known(request, actor, body)
+        return self._form(request, actor, given, answer.status, known=known, refused=answer.refused)
+
+    async def _dispatch(self, request: Request, actor: Actor, given: Typed, case: Mapping[str, Any]) -> Response:
+        """Dispatch the case that was registered, and lead to it. One that has joined an incident goes with that."""
+        number, department = case["number"], given.get("department", [""])[0]
+        if department == OWN:
+            department = "" if case["incident"] else self.backend.catalogue.service(case["service_code"]).department
+        if not department:
+            return done(number, REGISTER.name)
+        path = f"/v1/complaints/{number}/actions/{DISPATCH.name}"
+        answer = await self.send(request, actor, path, DISPATCH, {"department": department}, given["key"][0])
+        if not answer.refused:
+            return done(number, DISPATCH.name)
+        return await self.case(request, actor, number, answer.refused, answer.status)
+
+    async def _known(self, request: Request, actor: Actor, body: Mapping[str, Any]) -> Known:
+        """Look the caller up as the API does, and what a registration would find now."""
+        caller = body.get("caller", {})
+        # The account counts before the telephone, as in a registration.
+        asked = next(({name: caller[name]} for name in ("account_no", "phone") if name in caller), None)
+        if asked is None:
+            return Known()
+        answer = await self.send(request, actor, LOOKUP, None, asked, str(uuid.uuid4()))
+        if answer.refused:
+            return Known(refused=answer.refused)
+        record = KnownCaller.model_validate(answer.content)
+        catalogue, reader = self.backend.catalogue, self.backend.reader
+        try:
+            intake = NewComplaint.model_validate({"description": "-", **body}, context=CONTEXT.get())
+            facts, contact = await reader.ask(recognise, intake, self.backend.now, catalogue.area_code)
+        except (ValidationError, ProblemError):  # no service is chosen yet, or SQL does not answer any more
+            return Known(record)
+        located = intake.filled_in(in_catalogue(catalogue, contact))[0] if intake.fill else intake
+        incident = await reader.incident_covering(intake.service_code, located.location)
+        return Known(record, facts.flags, facts.possible_duplicates, incident)
+
+    def _fields(self) -> Iterator[Field]:
+        return fields_of(NewComplaint, self.backend.catalogue)
+
+    def _form(
+        self,
+        request: Request,
+        actor: Actor,
+        given: Typed,
+        status: int = HTTPStatus.OK,
+        *,
+        known: Known | None = None,
+        refused: str = "",
+    ) -> Response:
+        fields = {field.name: field for field in self._fields()}
+        fields["service_code"] = with_departments(fields["service_code"], self.backend.catalogue)
+        shown = [fields.pop(name) for name in FIRST]
+        [department] = (each for each in fields_of(DISPATCH.body, self.backend.catalogue) if each.name == "department")
+        own = OWN, ("服务项目的责任部门（并入突发事件的不派）", "The service's own (none for a case of an incident)")
+        words = "派单至（留空则暂不派单）", "Dispatch to (empty: not yet)"
+        department = department._replace(words=words, required=False, choices=(own, *department.choices))
+        return self.page(
+            request,
+            "intake",
+            actor,
+            status,
+            given=given,
+            shown=[*shown, department],
+            folded=[*fields.values()],
+            known=known,
+            refused=refused,
+        )
+
+
+def with_departments(services: Field, catalogue: Catalogue) -> Field:
+    """Return the input with the department of each service in its words."""
+
+    def named(code: str, words: tuple[str, str]) -> tuple[str, str]:
+        department = catalogue.department(catalogue.service(code).department)
+        return f"{words[0]} · {department.name_zh}", f"{words[1]} · {department.name}"
+
+    return services._replace(choices=tuple((code, named(code, words)) for code, words in services.choices))
+
+
+TheIntakeDesk = Annotated[IntakeDesk, from_backend("intake_desk")]
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+
+
+@router.api_route(PATH, methods=["GET", "POST"])
+async def take_in(request: Request, intake: TheIntakeDesk) -> Response:
+    return await intake.pages.shown(request, lambda session: intake.show(request, session))
