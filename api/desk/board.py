@@ -191,8 +191,8 @@ def _tiles(figures: BoardFigures) -> Iterator[Tile]:
     yield Tile(("在办", "Open"), by_state.total())
     yield Tile(("待派单", "To dispatch"), sum(by_state[state] for state in TO_DISPATCH), "soon")
     yield Tile(("待签收", "Not signed for"), by_state[State.DISPATCHED], "soon")
-    yield Tile(("一小时内到期", "Due within the hour"), figures.due_soon, "soon")
-    yield Tile(("已超时", "Late"), sum(each.cases for each in figures.late), "late")
+    yield Tile(("一小时内到期", "Due within the hour"), sum(each.due_soon for each in figures.open), "soon")
+    yield Tile(("已超时", "Late"), sum(each.late for each in figures.open), "late")
     if figures.calls:
         yield Tile(("等待接听", "Calls waiting"), figures.calls.waiting, "late")
         yield Tile(("待回电", "To call back"), figures.calls.to_call_back, "soon")
@@ -204,8 +204,7 @@ def _rows(figures: BoardFigures, names: Names) -> Iterator[Row]:
     for each in figures.open:
         cases[each.department, each.state] += each.cases
         total[each.department] += each.cases
-    for each in figures.late:
-        late[each.department] += each.cases
+        late[each.department] += each.late
     codes = sorted(total, key=lambda code: (-late[code], -total[code], code or ""))
     groups = [(department_name(names, code), [code]) for code in codes[:ROWS]]
     others = [(names.say(("其他部门", "Other departments")), codes[ROWS:])] if codes[ROWS:] else []

@@ -106,8 +106,17 @@ async def test_figures_are_those_of_the_lists(on_both: Api) -> None:
         after = text((await made.get(BOARD)).text)
     more = {name: figure(after, name) - figure(before, name) for name in ("在办", "待派单", "待签收", "已超时")}
     assert more == {"在办": 3, "待派单": 1, "待签收": 2, "已超时": 0}
-    counted = (await on_both.get("/v1/complaints/counts", state="dispatched")).json()
-    assert figure(after, "待签收") == counted["total"]
+
+    async def count(**filters: str) -> int:
+        total: int = (await on_both.get("/v1/complaints/counts", **filters)).json()["total"]
+        return total
+
+    now = datetime.now(UTC)
+    soon = await count(due_before=(now + timedelta(hours=1)).isoformat()) - await count(due_before=now.isoformat())
+    assert soon >= 2
+    assert figure(after, "一小时内到期") == soon
+    assert figure(after, "待签收") == await count(state="dispatched")
+    assert figure(after, "已超时") == await count(overdue="true")
 
 
 async def test_what_was_done_and_who_waits_is_told_without_personal_data(on_both: Api) -> None:
