@@ -33,11 +33,13 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
-from api.desk import board, desk
+from api.desk import board, crew, desk, work_order
 from api.desk import intake as desk_intake
 from api.desk.board import Board
+from api.desk.crew import CrewDesk
 from api.desk.desk import Desk
 from api.desk.intake import IntakeDesk
+from api.desk.work_order import WorkOrders
 from api.directory import People, PersonFinder
 from api.documents import Documents, printer
 from api.edge.browsers import SealedCookie
@@ -81,6 +83,7 @@ ROUTERS = [
     for module in (
         complaint_actions,
         complaints,
+        work_order,
         incidents,
         people,
         calls,
@@ -95,6 +98,7 @@ ROUTERS = [
         desk,
         board,
         desk_intake,
+        crew,
         sessions,
     )
 ]
@@ -240,6 +244,8 @@ class Backend:
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
         self.desk = Desk(self.temporal_pages, self)
+        self.crew_desk = CrewDesk(self.temporal_pages, self)
+        self.work_orders = WorkOrders(self, self.settings.public_url)
         self.intake_desk = IntakeDesk(self.temporal_pages, self)
         self.board = Board(self.temporal_pages, self, self.writer.written)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self, get_args
@@ -27,7 +28,7 @@ from api.complaints.cases import (
 )
 from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.directory import PersonFinder
-from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, Printer, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports.files import CSV, XLSX
 from api.parameters import (
@@ -45,7 +46,18 @@ from api.parameters import (
     is_known,
     person,
 )
-from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
+from api.responses import (
+    NOT_MODIFIED,
+    Page,
+    Responses,
+    also,
+    answer_page,
+    describe,
+    etag,
+    formats,
+    problems,
+    timeline_item,
+)
 from api.routing import (
     BY_NAME,
     MASKED_SEARCH,
@@ -105,7 +117,13 @@ class PartListing(Paging):
 
 
 NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not found")
-NOTICE_HEADERS = {"Vary": "Accept"}
+_BY_ACCEPT = {"Vary": "Accept"}
+A4_PAGE: Responses = {
+    200: {
+        "description": "A page of A4 in Chinese and English.",
+        "content": {PDF: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 router = APIRouter(tags=["complaints"], route_class=StrictRoute)
@@ -273,13 +291,7 @@ async def list_notices(
     "/v1/complaints/{number}/notices/{seq}",
     summary="Read or print a notice 催办通知书、通报批评",
     response_class=HTMLResponse,
-    responses={
-        200: {
-            "description": "A page of A4 in Chinese and English.",
-            "content": {PDF: {"schema": {"type": "string", "format": "binary"}}},
-        },
-        **problems(NOTICE_NOT_FOUND, NOT_ACCEPTABLE),
-    },
+    responses=A4_PAGE | problems(NOTICE_NOT_FOUND, NOT_ACCEPTABLE),
 )
 async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
     number: CaseParam,
@@ -298,11 +310,15 @@ async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the doc
         accepted = [str(known) for known in there]
         detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
         raise ProblemError(NOTICE_NOT_FOUND, detail, accepted=accepted)
-    html = documents.html(number, there[seq])
+    return await as_accepted(accept, documents.html(number, there[seq]), there[seq].at, printer)
+
+
+async def as_accepted(accept: str, html: str, made_at: datetime, printer: Printer | None) -> Response:
+    """Answer with the page, or as PDF if the header `Accept` prefers it. Raises ProblemError if only that would do."""
     if not prefers_pdf(accept) or (printer is None and quality(accept, HTML)):
-        return HTMLResponse(html, headers=NOTICE_HEADERS | CONTENT_SECURITY)
-    printed = await printed_with(printer, html, there[seq].at, accepted=[HTML])
-    return Response(printed, media_type=PDF, headers=NOTICE_HEADERS)
+        return HTMLResponse(html, headers=_BY_ACCEPT | CONTENT_SECURITY)
+    printed = await printed_with(printer, html, made_at, accepted=[HTML])
+    return Response(printed, media_type=PDF, headers=_BY_ACCEPT)
 
 
 def prefers_pdf(accept: str) -> bool:

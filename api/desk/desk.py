@@ -121,14 +121,16 @@ class Desk(DeskPages):
         if action is None:
             raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*COMMANDS])
         names, place = self.names(request), case.location
+        from_crew = request.query_params.get("from") == "crew"
         form = Form(
             words.of_action(name),
             [*fields_of(action.body, self.backend.catalogue)],
-            f"{DESK}/cases/{case.number}",
+            f"{DESK}/crew" if from_crew else f"{DESK}/cases/{case.number}",
             case.number,
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
             f"{names.district(place.district)} {place.address or ''}",
             words.EFFECTS[name] if name in words.takes_back(case) else None,
+            kept=True,
         )
         if request.method == "GET":
             return self.form(request, actor, form, blank())
@@ -136,13 +138,13 @@ class Desk(DeskPages):
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
         answer = await self.send(request, actor, path, action, body, given["key"][0])
         if not answer.refused:
-            return done(case.number, name)
+            return done(form.back, name)
         return self.form(request, actor, form, given, answer.refused, answer.status)
 
 
-def done(number: str, action: str) -> Response:
-    """Lead to the case, which says that the action is done."""
-    return RedirectResponse(f"{DESK}/cases/{number}?done={action}", HTTPStatus.SEE_OTHER)
+def done(place: str, action: str) -> Response:
+    """Lead to a page of the desk, which says that the action is done."""
+    return RedirectResponse(f"{place}?done={action}", HTTPStatus.SEE_OTHER)
 
 
 def _validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model

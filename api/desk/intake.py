@@ -86,11 +86,11 @@ class IntakeDesk(Desk):
         if department == OWN:
             department = "" if case["incident"] else self.backend.catalogue.service(case["service_code"]).department
         if not department:
-            return done(number, REGISTER.name)
+            return done(f"{DESK}/cases/{number}", REGISTER.name)
         path = f"/v1/complaints/{number}/actions/{DISPATCH.name}"
         answer = await self.send(request, actor, path, DISPATCH, {"department": department}, given["key"][0])
         if not answer.refused:
-            return done(number, DISPATCH.name)
+            return done(f"{DESK}/cases/{number}", DISPATCH.name)
         return await self.case(request, actor, number, answer.refused, answer.status)
 
     async def _known(self, request: Request, actor: Actor, body: Mapping[str, Any]) -> Known:

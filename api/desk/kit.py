@@ -34,7 +34,8 @@ class Form(NamedTuple):
     """Form of an action.
 
     `back` is the page that it leads back to, `subject` the name of what it is about, and `about` says more of that.
-    `effect` tells what the action does beyond what its name says.
+    `effect` tells what the action does beyond what its name says. What is typed into one that is `kept` stays in the
+    browser until the network is there to send it.
     """
 
     words: Words
@@ -43,6 +44,7 @@ class Form(NamedTuple):
     subject: str
     about: str
     effect: Words | None = None
+    kept: bool = False
 
 
 class Answer(NamedTuple):

@@ -1,0 +1,162 @@
+"""Page of a crew: whose work it shows in which order, and that a form typed without a network is sent once."""
+
+import re
+import uuid
+
+import pytest
+from playwright.async_api import Route, expect
+
+from domain.shared.actors import Role
+from tests.api.test_desk import ENGLISH, at, text
+from tests.api.test_desk_in_a_browser import MOST_BYTES, open_desk
+from tests.support.api import PEOPLE, Api
+from tests.support.browser import needs_chromium
+from tests.support.browsing import browser, signed_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CREW = "/desk/crew"
+CALLER = {"name": "陈女士", "phone": "0760 8823 0001"}
+PLACE = {"district": "west", "address": "下闸新村3号", "lat": 22.5, "lng": 113.3}
+
+
+def numbers(page: str) -> list[str]:
+    return re.findall(r'<h2><a href="/desk/cases/(\d+)"', page)
+
+
+async def test_a_crew_sees_its_work_in_the_order_of_due_times(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.desk.crew.MOST", 199)
+    working = await on_both.case_in("in_progress", caller=CALLER, location=PLACE)
+    unsigned = await on_both.case_in("dispatched", service_code="leak")
+    done = await on_both.case_in("pending_reply")
+    async with signed_in(on_both, "wu") as made:
+        page = await made.get(CREW)
+        english = await made.get(CREW, headers=ENGLISH)
+    assert page.status_code == 200
+    found = numbers(page.text)
+    assert {working, unsigned} <= {*found}
+    assert done not in found
+    due = [(await on_both.complaint(number))["next_due_at"] for number in found]
+    assert [*filter(None, due)] == sorted(filter(None, due))
+    [card] = [each for each in page.text.split("<article") if working in each]
+    for words in ("停水/无水", "处理中 · 到场 20", "西区街道 下闸新村3号", 'href="tel:076088230001"', "mlat=22.5"):
+        assert words in card
+    assert re.findall(r'/actions/(\w+)\?from=crew"', card) == ["arrive", "complete", "suspend", "return"]
+    [card] = [each for each in page.text.split("<article") if unsigned in each]
+    assert re.findall(r'/actions/(\w+)\?from=crew"', card)[0] == "sign_for"
+    assert "In progress · Arrive 20" in text(english)
+
+
+async def test_what_another_person_works_on_is_not_shown(on_both: Api) -> None:
+    number = await on_both.case_in("dispatched")
+    on_both.directory.enter("tan", Role.CREW, "repair")
+    await on_both.backend.people.read_anew()
+    assert (await on_both.act(number, "sign_for", {"assignee": "tan"}, "wu")).is_success
+    async with signed_in(on_both, "wu") as made:
+        assert number not in (await made.get(CREW)).text
+
+
+async def test_a_part_of_the_department_is_its_work_too(on_both: Api) -> None:
+    number = await on_both.case_in("in_progress")
+    task = uuid.uuid4().hex
+    assert (await on_both.act(number, "involve", {"department": "metering", "task": task}, "zhou")).is_success
+    async with signed_in(on_both, "sun") as made:
+        page = await made.get(CREW)
+    [card] = [each for each in page.text.split("<article") if number in each]
+    assert task in card
+    assert re.findall(r'/actions/(\w+)\?from=crew"', card)[0] == "sign_for"
+
+
+@pytest.mark.parametrize("name", [name for name, (_, department) in PEOPLE.items() if department is None])
+async def test_the_page_is_for_people_of_a_department(on_sqlite: Api, name: str) -> None:
+    async with signed_in(on_sqlite, name) as made:
+        assert (await made.get(CREW)).status_code == 403
+        assert f'href="{CREW}"' not in (await made.get("/desk")).text
+    async with browser(on_sqlite) as made:
+        assert (await made.get(CREW)).status_code == 401
+
+
+async def test_the_page_stays_small(on_sqlite: Api) -> None:
+    for _ in range(27):
+        await on_sqlite.case_in("dispatched", caller=CALLER, location=PLACE, description="家里没水" * 100)
+    async with signed_in(on_sqlite, "wu") as made:
+        page = await made.get(CREW)
+    assert len(numbers(page.text)) == 25
+    assert len(page.content) <= MOST_BYTES
+    assert 'href="/desk?tab=department"' in page.text
+
+
+async def test_a_form_of_the_crew_leads_back_to_its_work(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with signed_in(on_sqlite, "wu") as made:
+        answer = await made.post(at(number, "arrive"), params={"from": "crew"}, data={"key": uuid.uuid4().hex})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{CREW}?done=arrive")
+        assert "已办理：到场" in text(await made.get(f"{CREW}?done=arrive"))
+
+
+async def completed(api: Api, number: str) -> list[dict[str, object]]:
+    rows = (await api.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    return [row["data"] for row in rows if row["action"] == "complete"]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_what_is_typed_without_a_network_is_sent_once_when_it_is_back(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.goto(f"{on_sqlite.url}{at(number, 'complete')}?from=crew")
+        await page.context.set_offline(offline=True)
+        await page.get_by_label("处理结果").fill("接头已换")
+        await page.get_by_label("管道老化").check()
+        await page.get_by_role("button", name="处理完成").click()
+        await expect(page.get_by_text("等待网络")).to_be_visible()
+        assert await completed(on_sqlite, number) == []
+        await page.context.set_offline(offline=False)
+        await expect(page.get_by_text("已办理：处理完成")).to_be_visible()
+        assert await page.evaluate("localStorage.length") == 0
+    [data] = await completed(on_sqlite, number)
+    assert (data["result"], data["findings"]) == ("接头已换", ["pipe_aged"])
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_an_answer_that_is_lost_counts_once(on_sqlite: Api) -> None:
+    """The request arrives, its answer does not: the page of the work sends it again."""
+    number = await on_sqlite.case_in("in_progress")
+
+    async def lose_answer(route: Route) -> None:
+        await route.fetch(max_redirects=0)
+        await route.abort()
+
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.goto(f"{on_sqlite.url}{at(number, 'complete')}?from=crew")
+        await page.route("**/actions/complete*", lose_answer)
+        await page.get_by_label("处理结果").fill("接头已换")
+        await page.get_by_role("button", name="处理完成").click()
+        await expect(page.get_by_text("等待网络")).to_be_visible()
+        assert len(await completed(on_sqlite, number)) == 1
+        await page.unroute_all()
+        await page.goto(f"{on_sqlite.url}{CREW}")
+        await expect(page.get_by_text("已办理：处理完成")).to_be_visible()
+    assert len(await completed(on_sqlite, number)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_typed_words_outlast_the_page_and_a_refusal_is_told(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    form = f"{on_sqlite.url}{at(number, 'complete')}"
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.goto(form)
+        await page.get_by_label("处理结果").fill("接头已换")
+        await page.goto(f"{on_sqlite.url}{CREW}")
+        await page.goto(form)
+        await expect(page.get_by_label("处理结果")).to_have_value("接头已换")
+        assert (await on_sqlite.act(number, "complete", {"result": "好了"}, "wu")).is_success
+        await page.get_by_role("button", name="处理完成").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await expect(page.get_by_label("处理结果")).to_have_value("接头已换")
+    assert len(await completed(on_sqlite, number)) == 1
