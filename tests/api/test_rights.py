@@ -32,7 +32,11 @@ WITHOUT_KEY = {"healthz", "readyz", "metrics"}
 SIGNED_IN = {"/views", "/case", "/case/{number}", "/temporal-grant"}
 """Pages for people who have signed in."""
 SIGN_IN = {"/sign-in", "/sign-out"}
-HIDDEN = SIGNED_IN | SIGN_IN | {"/c/{link}", "/v1/complaints/{number}/actions/{action}"}
+DESK = {
+    *("/desk", "/desk/crew", "/desk/intake", "/desk/language/{language}", "/board", "/board/events", "/desk/cases"),
+    *(f"/desk/cases/{{number}}{below}" for below in ("", "/actions/{action}", "/work-order")),
+}
+HIDDEN = DESK | SIGNED_IN | SIGN_IN | {"/c/{link}", "/v1/complaints/{number}/actions/{action}"}
 """Routes that the document leaves out: also the caller's page, and what answers an unknown action."""
 PAGE = ("/docs", "/openapi.json", "/swagger/")
 """The page of the document, and what it is made of."""
