@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.desk import words
-from api.desk.words import Names, Words, reads_chinese
+from api.desk.words import Names, Words
 from api.edge.browsers import TEMPLATES, page
+from api.edge.language import reads_chinese
 from api.edge.limits import TOO_MANY_REQUESTS
 from api.edge.problems import ProblemError
 from api.routing import BackendParts, StrictRoute, department_within, from_backend
@@ -69,7 +70,7 @@ class Row(NamedTuple):
 class Board:
     """Figures for all who look at them: read once for each department while somebody does.
 
-    `written` is set when this process has written to SQL; the board clears it.
+    `written` is set when this process has written to SQL, and for each new board; the next read clears it.
     """
 
     pages: TemporalPages
@@ -123,6 +124,8 @@ class Board:
         try:
             if self._reading is None or self._reading.done():
                 self._reading = asyncio.create_task(self._read_repeatedly())
+            # Else the first board of a department would wait for the next read.
+            self.written.set()
             yield
         finally:
             self._open[department] -= 1

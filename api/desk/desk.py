@@ -20,7 +20,8 @@ from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, DeskPages, Form, blank
 from api.desk.tabs import Parameters, tabs_of
 from api.desk.timeline import entries
-from api.desk.words import LANGUAGE, Words
+from api.desk.words import Words
+from api.edge.language import LANGUAGE
 from api.edge.problems import FieldError, ProblemError, invalid_request
 from api.parameters import Filters, Listing, number_in
 from api.responses import masked_for
@@ -136,7 +137,7 @@ class Desk(DeskPages):
             return self.form(request, actor, form, blank())
         given = await self.typed(request, session)
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
-        answer = await self.send(request, actor, path, action, body, given["key"][0])
+        answer = await self.send(request, actor, path, body, given["key"][0])
         if not answer.refused:
             return done(form.back, name)
         return self.form(request, actor, form, given, answer.refused, answer.status)

@@ -74,7 +74,7 @@ class IntakeDesk(Desk):
         body = body_of([*self._fields()], given, self.backend.zone.key)
         if "look_up" in given:
             return self._form(request, actor, given, known=await self._known(request, actor, body))
-        answer = await self.send(request, actor, "/v1/complaints", REGISTER, body, given["key"][0])
+        answer = await self.send(request, actor, "/v1/complaints", body, given["key"][0])
         if not answer.refused:
             return await self._dispatch(request, actor, given, answer.content)
         known = await self._known(request, actor, body)
@@ -88,7 +88,7 @@ class IntakeDesk(Desk):
         if not department:
             return done(f"{DESK}/cases/{number}", REGISTER.name)
         path = f"/v1/complaints/{number}/actions/{DISPATCH.name}"
-        answer = await self.send(request, actor, path, DISPATCH, {"department": department}, given["key"][0])
+        answer = await self.send(request, actor, path, {"department": department}, given["key"][0])
         if not answer.refused:
             return done(f"{DESK}/cases/{number}", DISPATCH.name)
         return await self.case(request, actor, number, answer.refused, answer.status)
@@ -100,7 +100,7 @@ class IntakeDesk(Desk):
         asked = next(({name: caller[name]} for name in ("account_no", "phone") if name in caller), None)
         if asked is None:
             return Known()
-        answer = await self.send(request, actor, LOOKUP, None, asked, str(uuid.uuid4()))
+        answer = await self.send(request, actor, LOOKUP, asked, str(uuid.uuid4()))
         if answer.refused:
             return Known(refused=answer.refused)
         record = KnownCaller.model_validate(answer.content)

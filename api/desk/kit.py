@@ -14,14 +14,14 @@ from starlette.responses import Response
 from api import inner
 from api.desk import words
 from api.desk.forms import Field
-from api.desk.words import Names, Words, reads_chinese
+from api.desk.words import Names, Words
 from api.edge.browsers import page, require_same_origin
+from api.edge.language import reads_chinese
 from api.edge.problems import Problem, ProblemError
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
-from domain.kit.event import AnyAction
 from domain.rights.rights import RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 
@@ -78,9 +78,7 @@ class DeskPages:
             raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
         return blank() | parse_qs((await request.body()).decode(errors="replace"))
 
-    async def send(
-        self, request: Request, actor: Actor, path: str, _: AnyAction | None, content: object, key: str
-    ) -> Answer:
+    async def send(self, request: Request, actor: Actor, path: str, content: object, key: str) -> Answer:
         """Send it to the API as this person; the same `key` counts once."""
         names = self.names(request)
         answer = await inner.post(request, actor, path, to_json(content), key, "zh" if names.zh else "en")

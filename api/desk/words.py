@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from starlette.requests import Request
-
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE
 from domain.case.views import CaseView
@@ -16,8 +14,6 @@ from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, SLA_ZH
 
 Words = tuple[str, str]
 """The same in Chinese and in English."""
-LANGUAGE = "hotline-language"
-"""Cookie with the language that a reader has chosen."""
 FIELDS: Mapping[str, Words] = {
     "account_no": ("用户号", "Account"),
     "address": ("地址", "Address"),
@@ -126,12 +122,6 @@ def takes_back(case: CaseView) -> list[str]:
 
 SLA: Mapping[str, Words] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
 CLOCK: Mapping[str, Words] = {name: (row.zh, english(name).capitalize()) for name, row in CLOCKS.items()}
-
-
-def reads_chinese(request: Request) -> bool:
-    """Return True unless the reader has chosen English, or has chosen nothing and the browser asks for it first."""
-    asked = request.cookies.get(LANGUAGE) or request.headers.get("accept-language", "zh")
-    return not asked.lower().startswith("en")
 
 
 class Names(NamedTuple):
