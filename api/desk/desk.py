@@ -131,7 +131,7 @@ class Desk(DeskPages):
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
             f"{names.district(place.district)} {place.address or ''}",
             words.EFFECTS[name] if name in words.takes_back(case) else None,
-            kept=True,
+            kept=from_crew,
         )
         if request.method == "GET":
             return self.form(request, actor, form, blank())

@@ -10,9 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from api.complaints.cases import NewComplaint
-from api.desk.words import FIELDS, VALUES, Words, of_code
-from domain.case.actions import COMMANDS
+from api.desk.words import VALUES, Words, of_code, words_of
 from domain.case.intake import IntakeChannel
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
@@ -62,7 +60,7 @@ def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") ->
         longest = option.get("maxLength")
         required, kind = info.is_required() and not within, _kind(option, choices, longest or 0)
         clears = required and len(types) > len(options)
-        yield Field(f"{within}{name}", FIELDS[name], kind, required and not clears, choices, longest, clears)
+        yield Field(f"{within}{name}", words_of(name), kind, required and not clears, choices, longest, clears)
 
 
 def _types(info: FieldInfo) -> Iterator[type]:
@@ -132,12 +130,4 @@ def _value(field: Field, text: str, zone: str) -> Any:  # noqa: ANN401 - as JSON
     return text
 
 
-def _leaves(model: type[BaseModel]) -> Iterator[str]:
-    for name, info in model.model_fields.items():
-        inner = _model_in(info)
-        yield from _leaves(inner) if inner else (name,)
-
-
-_BODIES: tuple[type[BaseModel], ...] = (NewComplaint, *(action.body for action in COMMANDS.values()))
-exhaustive("FIELDS", sorted({name for body in _BODIES for name in _leaves(body)}), FIELDS)
 exhaustive("VALUES", (*get_args(IntakeChannel), *get_args(CustomerClass)), VALUES)

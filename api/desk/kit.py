@@ -105,7 +105,7 @@ def _refusal(problem: Problem, names: Names) -> str:
     faults = []
     for fault in problem.errors or ():
         inputs = [part for part in fault.field.split(".") if part in words.FIELDS]
-        field = names.say(words.FIELDS[inputs[-1]]) if inputs else fault.field
+        field = names.say(words.words_of(inputs[-1])) if inputs else fault.field
         faults.append(f"{field}{names.say(('：', ': '))}{fault.message}")
     return names.say(("；", "; ")).join(faults) or f"{problem.title}{names.say(('：', ': '))}{problem.detail}"
 

@@ -102,6 +102,11 @@ def english(code: str) -> str:
     return code.replace("_", " ")
 
 
+def words_of(field: str) -> Words:
+    """Name of a field; of one without a row, the name that it has in the interface."""
+    return FIELDS.get(field, (field, english(field).capitalize()))
+
+
 def of_code(member: NamedCode) -> Words:
     return member.zh, english(member.value).capitalize()
 

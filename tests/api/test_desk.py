@@ -49,13 +49,13 @@ async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PEOPLE if name != "pbx"])
-async def test_every_list_of_everybody_opens(on_both: Api, name: str) -> None:
+async def test_every_list_of_everybody_opens(on_sqlite: Api, name: str) -> None:
     role, department = PEOPLE[name]
     actor = Actor(id=name, role=role, department=department)
     lists = [tab for tab, _ in tabs_of(actor, datetime.now(UTC), "Asia/Shanghai")]
     assert ("mine" in [tab.name for tab in lists]) is (role is not Role.CREW)
     assert ("department" in [tab.name for tab in lists]) is (role is Role.CREW)
-    async with signed_in(on_both, name) as made:
+    async with signed_in(on_sqlite, name) as made:
         for tab in lists:
             page = await made.get(DESK, params={"tab": tab.name})
             assert page.status_code == 200
