@@ -13,6 +13,7 @@ from starlette.responses import Response
 from activities.sealing.links import CallerLinks, Link
 from api.complaints.cases import Cases
 from api.edge.browsers import form_of, is_from_another_site, page
+from api.edge.language import reads_chinese
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.routing import CurrentCatalogue, StrictRoute, from_backend
@@ -82,7 +83,7 @@ class CallerPage:
 
     async def answer(self, text: str, request: Request) -> Response:
         """Show the page, after the case has taken what a form says if one was sent."""
-        zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
+        zh = reads_chinese(request)
         form = await form_of(request) if request.method == "POST" else None
         if form is not None and is_from_another_site(request.headers, secure=self.secure):
             return _html(HTTPStatus.FORBIDDEN, zh, "elsewhere")

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.desk import words
-from api.desk.words import Names, Words
+from api.desk.words import Names
 from api.edge.browsers import TEMPLATES, page
 from api.edge.language import reads_chinese
 from api.edge.limits import TOO_MANY_REQUESTS
@@ -29,6 +29,7 @@ from domain.case.lifecycle import OPEN, TO_DISPATCH, State
 from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CASES
 from readmodel.board import BoardFigures, board_figures
+from workflows.kit.words import Phrase
 
 log = logging.getLogger("hotline.api")
 
@@ -52,7 +53,7 @@ _Key = tuple[str | None, bool]
 class Tile(NamedTuple):
     """Large figure; `tone` is the class of its colour while it is not 0."""
 
-    words: Words
+    words: Phrase
     cases: int
     tone: str = ""
 
@@ -220,7 +221,7 @@ def department_name(names: Names, code: str | None) -> str:
     return names.department(code) or names.say(("未派单", "No department"))
 
 
-def age(since: datetime, now: datetime) -> Words:
+def age(since: datetime, now: datetime) -> Phrase:
     """Time in its two largest units."""
     minutes = max(int((now - since).total_seconds()) // 60, 0)
     (hours, minute), (days, hour) = divmod(minutes, 60), divmod(minutes // 60, 24)

@@ -15,7 +15,6 @@ from api.complaints.routes import page_of
 from api.desk import words
 from api.desk.desk import Desk
 from api.desk.kit import DESK
-from api.desk.words import Words
 from api.edge.problems import WRONG_ROLE, ProblemError
 from api.parameters import Filters, Listing
 from api.routing import StrictRoute, from_backend
@@ -23,6 +22,7 @@ from domain.case.lifecycle import AT_WORK, PART_AT_WORK, State
 from domain.shared.actors import Actor
 from readmodel.cases.queries import list_parts
 from readmodel.cases.search import Sort
+from workflows.kit.words import Phrase
 
 MOST = 25
 """Cases on the page, so that it stays small on a slow network."""
@@ -36,7 +36,7 @@ class Job(NamedTuple):
     """Case that a person works on, the promise that is due next, and the task if it is a part of the department."""
 
     case: Complaint
-    promise: Words | None
+    promise: Phrase | None
     task: str
 
 

@@ -20,7 +20,6 @@ from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, DeskPages, Form, blank
 from api.desk.tabs import Parameters, tabs_of
 from api.desk.timeline import entries
-from api.desk.words import Words
 from api.edge.language import LANGUAGE
 from api.edge.problems import FieldError, ProblemError, invalid_request
 from api.parameters import Filters, Listing, number_in
@@ -36,9 +35,12 @@ from domain.shared.actors import Actor
 from readmodel.cases.queries import count_cases, timeline
 from readmodel.cases.search import CaseFilters
 from workflows.complaint.details import reason
+from workflows.kit.words import Phrase
 
 ROWS = 200
 """Cases on a page of a list."""
+MOST_ENTRIES = 100
+"""Entries of a timeline on the page of a case, the latest."""
 FILTERS = ("service", "district", "priority", "q")
 """Filters that a reader chooses in a list."""
 LANGUAGE_SECONDS = 365 * 86_400
@@ -47,10 +49,10 @@ LANGUAGE_SECONDS = 365 * 86_400
 class Promise(NamedTuple):
     """Clock of a case in words, with the reason of its due time."""
 
-    name: Words
-    status: Words
+    name: Phrase
+    status: Phrase
     due: str
-    reason: Words
+    reason: Phrase
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Desk(DeskPages):
     ) -> Response:
         """Page of a case, and why an action on it was refused. Raises ProblemError."""
         found, complaint = await self._case(number, actor)
-        listed = (await self.backend.reader.ask(timeline, found.number)).items
+        before = max(found.version - MOST_ENTRIES, 0)
+        listed = (await self.backend.reader.ask(timeline, found.number, before)).items
         events = [masked_for(actor, event, found.state) for event in listed]
         return self.page(
             request,
@@ -98,6 +101,7 @@ class Desk(DeskPages):
             refused=refused,
             promises=[*self._promises(request, found, complaint)],
             entries=[*entries(found, events, self.names(request))],
+            has_earlier=before > 0,
             done=request.query_params.get("done"),
         )
 

@@ -4,17 +4,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from api.desk.words import VALUES, Words, of_code, words_of
+from api.desk.words import VALUES, of_code, words_of
 from domain.case.intake import IntakeChannel
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
 from domain.shared.value import NamedCode, exhaustive
+from workflows.kit.words import Phrase
 
 Kind = Literal["choice", "truth", "several", "lines", "line", "instant", "number"]
 _SECTIONS = {
@@ -38,17 +40,17 @@ class Field(NamedTuple):
     """
 
     name: str
-    words: Words
+    words: Phrase
     kind: Kind
     required: bool
-    choices: tuple[tuple[str, Words], ...] = ()
+    choices: tuple[tuple[str, Phrase], ...] = ()
     longest: int | None = None
     clears: bool = False
 
 
 def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") -> Iterator[Field]:
     """Yield the inputs of a body, in the order of its model; a note comes last."""
-    shown = model.model_json_schema()["properties"]
+    shown = _schemas(model)
     for name in sorted(model.model_fields, key="note".__eq__):
         info = model.model_fields[name]
         if inner := _model_in(info):
@@ -63,6 +65,13 @@ def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") ->
         yield Field(f"{within}{name}", words_of(name), kind, required and not clears, choices, longest, clears)
 
 
+@cache
+def _schemas(model: type[BaseModel]) -> Mapping[str, Any]:
+    """Schemas of the fields, by name; to make them takes milliseconds."""
+    shown: Mapping[str, Any] = model.model_json_schema()["properties"]
+    return shown
+
+
 def _types(info: FieldInfo) -> Iterator[type]:
     yield from (each for each in (info.annotation, *get_args(info.annotation)) if isinstance(each, type))
 
@@ -73,7 +82,7 @@ def _model_in(info: FieldInfo) -> type[BaseModel] | None:
 
 def _choices(
     name: str, info: FieldInfo, option: Mapping[str, Any], catalogue: Catalogue
-) -> tuple[tuple[str, Words], ...]:
+) -> tuple[tuple[str, Phrase], ...]:
     if section := _SECTIONS.get(name):
         return tuple((each.code, (each.name_zh, each.name)) for each in getattr(catalogue, section))
     if codes := next((each for each in _types(info) if issubclass(each, NamedCode)), None):

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import inner
 from api.desk import words
 from api.desk.forms import Field
-from api.desk.words import Names, Words
+from api.desk.words import Names
 from api.edge.browsers import page, require_same_origin
 from api.edge.language import reads_chinese
 from api.edge.problems import Problem, ProblemError
@@ -24,6 +24,7 @@ from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
 from domain.rights.rights import RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
+from workflows.kit.words import Phrase
 
 DESK = "/desk"
 Typed = dict[str, list[str]]
@@ -38,12 +39,12 @@ class Form(NamedTuple):
     browser until the network is there to send it.
     """
 
-    words: Words
+    words: Phrase
     fields: Sequence[Field]
     back: str
     subject: str
     about: str
-    effect: Words | None = None
+    effect: Phrase | None = None
     kept: bool = False
 
 
@@ -86,7 +87,7 @@ class DeskPages:
         refused = "" if answer.is_success else _refusal(Problem.model_validate(found), names)
         return Answer(answer.status_code, found, refused)
 
-    def form(  # noqa: PLR0913, PLR0917 - of a template
+    def form(
         self,
         request: Request,
         actor: Actor,
@@ -94,10 +95,8 @@ class DeskPages:
         given: Typed,
         refused: str = "",
         status: int = HTTPStatus.OK,
-        template: str = "form",
-        **more: Any,  # noqa: ANN401 - of a template
     ) -> Response:
-        return self.page(request, template, actor, status, form=form, given=given, refused=refused, **more)
+        return self.page(request, "form", actor, status, form=form, given=given, refused=refused)
 
 
 def _refusal(problem: Problem, names: Names) -> str:

@@ -5,12 +5,12 @@ from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from api.desk.words import Words
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, OPEN, TO_DISPATCH, State
 from domain.rights.rights import READ_CASES, Reach
 from domain.shared.actors import OWNERS, Actor
 from readmodel.cases.search import Sort
+from workflows.kit.words import Phrase
 
 Parameters = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ class Tab(NamedTuple):
     """List with its name in the address. `parameters` returns None for those whom it is not for."""
 
     name: str
-    words: Words
+    words: Phrase
     parameters: Callable[[Actor, datetime], Parameters | None]
     sort: Sort = Sort.DUE
 

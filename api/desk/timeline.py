@@ -1,12 +1,12 @@
 """Timeline of a case in words: what happened, by whom, and the facts of each event in the reader's language."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from api.desk import words
-from api.desk.words import FIELDS, VALUES, Names, Words
+from api.desk.words import FIELDS, VALUES, Names
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import Caller, Location
@@ -15,9 +15,9 @@ from domain.case.progress import recipient_of
 from domain.shared.actors import Role
 from domain.shared.value import NamedCode
 from workflows.complaint.details import recipient
-from workflows.kit.words import without_markup
+from workflows.kit.words import Phrase, without_markup
 
-_FACTS: dict[str, Words] = {
+_FACTS: dict[str, Phrase] = {
     "clock": ("时限", "Promise"),
     "percent": ("已用", "Used"),
     **{name: each for name, each in FIELDS.items() if name not in Caller.model_fields.keys() | Location.model_fields},
@@ -26,6 +26,23 @@ _FACTS: dict[str, Words] = {
     "error": ("错误", "Error"),
 }
 """Facts of an event that the timeline shows: none of the caller or the place, which some readers see masked."""
+
+
+_IN_WORDS: dict[str, Callable[[Case, Names, Any], str]] = {
+    "clock": lambda _, names, clock: names.say(words.CLOCK.get(clock, (clock, clock))),
+    "percent": lambda _, __, percent: f"{percent} %",
+    "department": lambda _, names, code: names.department(code),
+    "takes_over": lambda _, names, code: names.department(code),
+    "findings": lambda _, names, code: names.among(names.catalogue.findings, code),
+    "ground": lambda _, names, code: names.among(names.catalogue.exemptions, code),
+    "assignee": lambda case, _, person: case.name_of(person),
+    "owner": lambda case, _, person: case.name_of(person),
+    "amount": lambda case, _, amount: f"{amount} {case.terms.currency}",
+    "outcome": lambda _, names, outcome: names.say(VALUES[outcome]),
+    "kind": lambda _, names, kind: names.say(VALUES[kind]),
+    "key": lambda case, _, key: without_markup(recipient(case, recipient_of(key))),
+}
+"""Values that are codes, ids or numbers."""
 
 
 class Entry(NamedTuple):
@@ -71,18 +88,4 @@ def _value(case: Case, name: str, value: Any, names: Names) -> str:  # noqa: ANN
         return names.say(words.of_code(value))
     if isinstance(value, datetime):
         return names.local(value)
-    special = {
-        "clock": lambda: names.say(words.CLOCK.get(value, (value, value))),
-        "percent": lambda: f"{value} %",
-        "department": lambda: names.department(value),
-        "takes_over": lambda: names.department(value),
-        "findings": lambda: names.among(names.catalogue.findings, value),
-        "ground": lambda: names.among(names.catalogue.exemptions, value),
-        "assignee": lambda: case.name_of(value),
-        "owner": lambda: case.name_of(value),
-        "amount": lambda: f"{value} {case.terms.currency}",
-        "outcome": lambda: names.say(VALUES[value]),
-        "kind": lambda: names.say(VALUES[value]),
-        "key": lambda: without_markup(recipient(case, recipient_of(value))),
-    }
-    return special[name]() if name in special else str(value)
+    return _IN_WORDS[name](case, names, value) if name in _IN_WORDS else str(value)

@@ -11,10 +11,9 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
 from domain.shared.value import NamedCode
 from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, SLA_ZH
+from workflows.kit.words import Phrase
 
-Words = tuple[str, str]
-"""The same in Chinese and in English."""
-FIELDS: Mapping[str, Words] = {
+FIELDS: Mapping[str, Phrase] = {
     "account_no": ("用户号", "Account"),
     "address": ("地址", "Address"),
     "amount": ("金额", "Amount"),
@@ -35,7 +34,7 @@ FIELDS: Mapping[str, Words] = {
     "kind": ("类别", "Kind"),
     "lat": ("纬度", "Latitude"),
     "lng": ("经度", "Longitude"),
-    "message": ("答复内容", "Words to the caller"),
+    "message": ("答复内容", "Phrase to the caller"),
     "name": ("姓名", "Name"),
     "note": ("备注", "Note"),
     "outcome": ("回访结果", "Outcome"),
@@ -56,7 +55,7 @@ FIELDS: Mapping[str, Words] = {
     "working_days": ("工作日数", "Working days"),
 }
 """Fields of the bodies of actions and of an intake, by their name in the body or in its caller and location."""
-VALUES: Mapping[str, Words] = {
+VALUES: Mapping[str, Phrase] = {
     "true": ("是", "yes"),
     "false": ("否", "no"),
     "funded_repair": ("公司出资维修", "repair at the company's cost"),
@@ -77,7 +76,7 @@ VALUES: Mapping[str, Words] = {
 }
 """Values of fields that have few."""
 
-EFFECTS: Mapping[str, Words] = {
+EFFECTS: Mapping[str, Phrase] = {
     "reinstate": (
         "工单恢复到撤销前的状态，协办和审批一并恢复；撤销期间不计时，已超时的仍记超时。",
         "The case returns to its state, with parts and approvals. The time away does not count; misses stay.",
@@ -102,20 +101,20 @@ def english(code: str) -> str:
     return code.replace("_", " ")
 
 
-def words_of(field: str) -> Words:
+def words_of(field: str) -> Phrase:
     """Name of a field; of one without a row, the name that it has in the interface."""
     return FIELDS.get(field, (field, english(field).capitalize()))
 
 
-def of_code(member: NamedCode) -> Words:
+def of_code(member: NamedCode) -> Phrase:
     return member.zh, english(member.value).capitalize()
 
 
-def of_action(name: str) -> Words:
+def of_action(name: str) -> Phrase:
     return TABLE[name].zh, english(name).capitalize()
 
 
-def of_flag(flag: str) -> Words:
+def of_flag(flag: str) -> Phrase:
     return FLAG_ZH.get(flag, flag), english(flag).capitalize()
 
 
@@ -125,8 +124,8 @@ def takes_back(case: CaseView) -> list[str]:
     return [name for name in case.available_actions if name in EFFECTS and is_undo.get(name, True)]
 
 
-SLA: Mapping[str, Words] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
-CLOCK: Mapping[str, Words] = {name: (row.zh, english(name).capitalize()) for name, row in CLOCKS.items()}
+SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
+CLOCK: Mapping[str, Phrase] = {name: (row.zh, english(name).capitalize()) for name, row in CLOCKS.items()}
 
 
 class Names(NamedTuple):
@@ -135,7 +134,7 @@ class Names(NamedTuple):
     catalogue: Catalogue
     zh: bool
 
-    def say(self, words: Words) -> str:
+    def say(self, words: Phrase) -> str:
         return words[0 if self.zh else 1]
 
     def among(self, section: Iterable[Any], code: str | None) -> str:

@@ -14,7 +14,7 @@ from api.complaints.cases import Complaint, TheCases
 from api.complaints.routes import A4_PAGE, as_accepted
 from api.desk import words
 from api.desk.kit import DESK
-from api.desk.words import Names, Words
+from api.desk.words import Names
 from api.documents import HTML, NOT_ACCEPTABLE
 from api.edge.browsers import TEMPLATES
 from api.parameters import CaseParam, number_in
@@ -26,6 +26,7 @@ from api.temporal_ui.pages import ThePages
 from domain.case.clocks import APPROVE, ClockStatus
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
+from workflows.kit.words import Phrase
 
 LONGEST = 300
 """Characters of a description that leave room for the rest on the page; the page of the case has all."""
@@ -53,7 +54,7 @@ class WorkOrders:
         return TEMPLATES.get_template("work_order.html").render(case=case, zh=zh, en=en, words=words, **fields)
 
 
-def _promises(case: Complaint, names: Names) -> Iterator[tuple[Words, str]]:
+def _promises(case: Complaint, names: Names) -> Iterator[tuple[Phrase, str]]:
     """Yield the case's own promises that are still to be kept, with their due time or why they have none."""
     for clock in case.clocks:
         is_own = clock.cycle == case.cycle and clock.name != APPROVE and not clock.part

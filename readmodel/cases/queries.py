@@ -123,9 +123,12 @@ class CaseCount(NamedTuple):
 
 
 def count_cases(connection: ReadConnection, filters: CaseFilters) -> list[CaseCount]:
-    by = (cases.c.state, cases.c.department, cases.c.sla)
     where = [*conditions_of(filters), *having_terms(filters)]
-    return [CaseCount(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
+    passing = select(cases.c.state, cases.c.department, cases.c.sla).where(*where)
+    # The offset changes nothing, but keeps SQLite from reading all cases, in the order of the groups, for open ones.
+    found = (passing.offset(0) if filters.only_open else passing).subquery().c
+    statement = select(found.state, found.department, found.sla, func.count())
+    return [CaseCount(*row) for row in connection.execute(statement.group_by(found.state, found.department, found.sla))]
 
 
 _RESULT, _REPLY = (PROGRESS[name].as_string().label(name) for name in ("result", "reply"))

@@ -13,7 +13,7 @@ from api.desk.words import EFFECTS
 from domain.case.decide import CASE_KINDS
 from domain.shared.actors import Actor, Role
 from tests.support.api import PEOPLE, Api
-from tests.support.browsing import browser, signed_in
+from tests.support.browsing import browser, signed_in, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,9 +27,7 @@ def at(number: str, action: str = "") -> str:
 
 
 def text(answer: httpx.Response) -> str:
-    """Return what a reader sees: the words of the page, without tags."""
-    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", unescape(body))
+    return text_of(answer.text)
 
 
 def key_in(page: httpx.Response) -> str:

@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from uuid import uuid4
 
 import httpx
@@ -17,7 +16,7 @@ from domain.shared.actors import Role
 from readmodel.base.database import ReadConnection
 from readmodel.board import BoardFigures, board_figures
 from tests.support.api import Api, further_api, problem
-from tests.support.browsing import browser, signed_in
+from tests.support.browsing import browser, signed_in, text_of
 from tests.support.hotline import until
 from tests.support.outage import unanswering
 from tests.support.sessions import cookie, session
@@ -28,12 +27,6 @@ BOARD, EVENTS = "/board", "/board/events"
 ENGLISH = {"Accept-Language": "en-GB"}
 PATIENCE = 30.0
 NEVER = 600.0
-
-
-def text(html: str) -> str:
-    """Return what a reader sees, without tags."""
-    shown = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", unescape(shown))
 
 
 def figure(shown: str, name: str) -> int:
@@ -63,7 +56,7 @@ async def event(lines: AsyncIterator[str]) -> str:
         elif data:
             break
     assert data, "the stream has ended"
-    return text("\n".join(line.removeprefix("data: ") for line in data))
+    return text_of("\n".join(line.removeprefix("data: ") for line in data))
 
 
 async def ended(lines: AsyncIterator[str]) -> bool:
@@ -100,10 +93,10 @@ async def test_a_role_that_reads_no_cases_has_no_board(on_sqlite: Api) -> None:
 
 async def test_figures_are_those_of_the_lists(on_both: Api) -> None:
     async with signed_in(on_both, "xu") as made:
-        before = text((await made.get(BOARD)).text)
+        before = text_of((await made.get(BOARD)).text)
         for state in ("registered", "dispatched", "dispatched", "refused"):
             await on_both.case_in(state)
-        after = text((await made.get(BOARD)).text)
+        after = text_of((await made.get(BOARD)).text)
     more = {name: figure(after, name) - figure(before, name) for name in ("在办", "待派单", "待签收", "已超时")}
     assert more == {"在办": 3, "待派单": 1, "待签收": 2, "已超时": 0}
 
@@ -125,7 +118,7 @@ async def test_what_was_done_and_who_waits_is_told_without_personal_data(on_both
     number = await on_both.case_in("pending_reply", caller=caller, location=location, description="早上六点起没水")
     async with signed_in(on_both, "chen") as made:
         page = await made.get(BOARD)
-    shown = text(page.text)
+    shown = text_of(page.text)
     assert f"处理完成 · 停水/无水 · 抢修队 {number}" in shown
     assert "等候最久" in shown
     for personal in ("欧阳", "88230001", "8823 0001", "0427766", "下闸", "六点", "chen", "wu"):
@@ -135,7 +128,7 @@ async def test_what_was_done_and_who_waits_is_told_without_personal_data(on_both
 async def test_the_board_is_in_the_language_of_its_reader(on_sqlite: Api) -> None:
     await on_sqlite.case_in("dispatched")
     async with signed_in(on_sqlite, "chen", **ENGLISH) as made:
-        assert "Emergency repair crew" in text((await made.get(BOARD)).text)
+        assert "Emergency repair crew" in text_of((await made.get(BOARD)).text)
         async with looking(made) as lines:
             assert "Not signed for" in await event(lines)
 
@@ -177,7 +170,7 @@ async def test_an_incident_is_shown_with_its_cases(on_both: Api) -> None:
     body = {"services": ["no_water"], "districts": ["south"], "title": title}
     assert (await on_both.post("/v1/incidents", body, "zhou")).status_code == 201
     async with signed_in(on_both, "chen") as made:
-        assert f"0 件 {title} · 已确认" in text((await made.get(BOARD)).text)
+        assert f"0 件 {title} · 已确认" in text_of((await made.get(BOARD)).text)
 
 
 async def test_callers_who_wait_are_shown_once_calls_are_reported(on_both: Api) -> None:
@@ -187,9 +180,9 @@ async def test_callers_who_wait_are_shown_once_calls_are_reported(on_both: Api) 
         for minutes in (1, 90)
     ]
     async with signed_in(on_both, "chen") as made:
-        before = re.search(r"等待接听 (\d+)", text((await made.get(BOARD)).text))
+        before = re.search(r"等待接听 (\d+)", text_of((await made.get(BOARD)).text))
         assert (await on_both.post("/v1/calls", {"items": calls}, "pbx")).is_success
-        shown = text((await made.get(BOARD)).text)
+        shown = text_of((await made.get(BOARD)).text)
         assert figure(shown, "等待接听") == (int(before[1]) if before else 0) + 1
         assert figure(shown, "待回电") >= 0
     async with signed_in(on_both, "wu") as made:
@@ -202,8 +195,8 @@ async def test_a_crew_sees_the_cases_of_its_department_alone(on_both: Api) -> No
     async with signed_in(on_both, "sun") as made:
         page = await made.get(BOARD)
         listed = (await on_both.get("/v1/complaints/counts", "sun", state="dispatched")).json()
-        assert figure(text(page.text), "待签收") == listed["total"]
-        assert "抢修队" not in text(page.text)
+        assert figure(text_of(page.text), "待签收") == listed["total"]
+        assert "抢修队" not in text_of(page.text)
         assert mine not in page.text
         async with looking(made) as lines:
             assert "抢修队" not in await event(lines)

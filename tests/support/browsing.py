@@ -1,7 +1,9 @@
 """Somebody who has signed in, as a browser does it."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html import unescape
 
 import httpx
 
@@ -26,3 +28,9 @@ async def signed_in(api: Api, name: str, **headers: str) -> AsyncIterator[httpx.
         answer = await made.post("/sign-in", data={"key": api.tokens[name]})
         assert answer.status_code == httpx.codes.SEE_OTHER, answer.text
         yield made
+
+
+def text_of(html: str) -> str:
+    """Return what a reader sees, without tags."""
+    shown = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(shown))
