@@ -1,6 +1,5 @@
 """Pages of the desk (工作台): lists by tab, a case, and the form of an action. They need no script."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
-from api.complaints.routes import Counts, narrowed, page_of
+from api.complaints.routes import narrowed, page_of
 from api.desk import words
 from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, DeskPages, Form, blank
@@ -32,7 +31,7 @@ from domain.case.clocks import APPROVE
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
-from readmodel.cases.queries import count_cases, timeline
+from readmodel.cases.queries import count_lists, timeline
 from readmodel.cases.search import CaseFilters
 from workflows.complaint.details import reason
 from workflows.kit.words import Phrase
@@ -69,20 +68,22 @@ class Desk(DeskPages):
         chosen = {key: value for key in FILTERS if (value := request.query_params.get(key, "").strip())}
         cursor = request.query_params.get("cursor")
         wanted = _validated(Listing, {**parameters, **chosen, "sort": tab.sort, "limit": ROWS, "cursor": cursor})
-        counts = await asyncio.gather(*(self._count(given, actor) for _, given in tabs.values()))
+        counts = await self._counts({tab.name: given for tab, given in tabs.values()}, actor)
         listed = await page_of(self.pages.cases, self._narrowed(wanted, actor), wanted, actor)
         more = urlencode({"tab": name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
         fields = {"tab": tab, "items": listed.items, "chosen": chosen, "more": more, "is_first": not cursor}
-        counted = [*zip(tabs.values(), counts, strict=True)]
-        return self.page(request, "list", actor, HTTPStatus.OK, tabs=counted, **fields)
+        return self.page(
+            request, "list", actor, HTTPStatus.OK, tabs=[tab for tab, _ in tabs.values()], counts=counts, **fields
+        )
 
     def _narrowed(self, wanted: Filters, actor: Actor) -> CaseFilters:
         return narrowed(wanted, actor, self.backend.person_finder, self.backend.catalogue)
 
-    async def _count(self, parameters: Parameters, actor: Actor) -> int | None:
-        """None for a list that has ended cases, which are too many to count."""
-        filters = self._narrowed(_validated(Filters, parameters), actor)
-        return Counts.of(await self.backend.reader.ask(count_cases, filters)).total if filters.only_open else None
+    async def _counts(self, lists: Mapping[str, Parameters], actor: Actor) -> dict[str, int]:
+        """Count the cases of each list by its name; none of a list with ended cases, which are too many to count."""
+        filters = {name: self._narrowed(_validated(Filters, given), actor) for name, given in lists.items()}
+        filters = {name: each for name, each in filters.items() if each.only_open}
+        return dict(zip(filters, await self.backend.reader.ask(count_lists, [*filters.values()]), strict=True))
 
     async def case(
         self, request: Request, actor: Actor, number: str, refused: str = "", status: int = HTTPStatus.OK

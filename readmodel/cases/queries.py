@@ -131,6 +131,12 @@ def count_cases(connection: ReadConnection, filters: CaseFilters) -> list[CaseCo
     return [CaseCount(*row) for row in connection.execute(statement.group_by(found.state, found.department, found.sla))]
 
 
+def count_lists(connection: ReadConnection, lists: Sequence[CaseFilters]) -> list[int]:
+    """Count the cases of each of these lists of open cases without `q`, all in one read of their index."""
+    counts = [func.count().filter(*conditions_of(filters)) for filters in lists]
+    return [*connection.execute(select(*counts).where(cases.c.closed_at.is_(None))).one()] if lists else []
+
+
 _RESULT, _REPLY = (PROGRESS[name].as_string().label(name) for name in ("result", "reply"))
 _ROW = select(*(column for column in cases.c if column.name not in ("document", "changed_at")), _RESULT, _REPLY)
 

@@ -20,7 +20,7 @@ from readmodel import callers, notifications
 from readmodel.base.database import ReadConnection, WriteConnection, engine, reading, writing
 from readmodel.base.paging import Position
 from readmodel.calls.tables import calls
-from readmodel.cases.queries import count_cases
+from readmodel.cases.queries import count_cases, count_lists
 from readmodel.cases.search import CaseFilters, Sort, find, sections
 from readmodel.cases.tables import SELECTIVE_COLUMNS, cases
 from readmodel.migrate import migrate
@@ -239,6 +239,20 @@ def test_counts_are_read_from_an_index(filled: Engine, names: tuple[str, ...]) -
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
     assert "ix_cases_open" in plan or "ix_cases_flagged" in plan
     assert "Seq Scan" not in plan
+
+
+def test_lists_of_a_desk_are_counted_in_one_read_of_open_cases(filled: Engine, on_sqlite: Engine) -> None:
+    lists = [CaseFilters(state=tuple(OPEN), owner="Wu"), CaseFilters(due_before=MONDAY), CaseFilters(overdue=True)]
+    for database, explained in ((filled, "EXPLAIN"), (on_sqlite, "EXPLAIN QUERY PLAN")):
+        sent = list[tuple[str, Any]]()
+        with reading(database) as connection:
+            if database is filled:
+                connection.execute(text("SET LOCAL enable_seqscan = off"))
+            event.listen(connection, "before_cursor_execute", lambda _, __, one, given, *___: sent.append((one, given)))  # noqa: B023 - called before the next turn
+            count_lists(connection, lists)
+            ((statement, parameters),) = list(sent)
+            plan = "\n".join(str(row) for row in connection.exec_driver_sql(f"{explained} {statement}", parameters))
+        assert re.findall(r"ix_cases_\w+", plan) in (["ix_cases_open"], ["ix_cases_open_priority"]), plan
 
 
 @pytest.mark.parametrize("in_batch", [True, False])

@@ -15,12 +15,13 @@ from sqlalchemy import Engine, update
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.intake import Caller, Location
+from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
 from domain.case.views import view_case
 from domain.kit.event import ActionBody
 from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import BadCursorError, Position
-from readmodel.cases.queries import count_cases, get_case, list_cases, timeline, versions
+from readmodel.cases.queries import count_cases, count_lists, get_case, list_cases, timeline, versions
 from readmodel.cases.search import CaseFilters, Sort
 from readmodel.cases.tables import cases
 from readmodel.migrate import migrate
@@ -224,6 +225,18 @@ def test_counts_are_of_state_department_and_service_level(filled: Engine) -> Non
     with_place = {number(place) for place in range(COUNT) if place // 3 % 3 != 2}
     by_hand = Counter((row.state, row.department, row.sla) for row in rows if row.number in with_place)
     assert {count[:3]: count.cases for count in counts} == by_hand
+
+
+def test_lists_of_open_cases_are_counted_together(filled: Engine) -> None:
+    """Each has as many as it has alone."""
+    given: list[dict[str, Any]] = [{}, {"owner": "Chen Jing"}, {"flag": "urged"}, {"due_before": MONDAY + hours(2)}]
+    lists = [CaseFilters(**{"state": tuple(OPEN)} | each) for each in (*given, {"state": ("dispatched",)})]
+    lists.append(CaseFilters(overdue=True, department="repair"))
+    with reading(filled) as connection:
+        alone = [sum(found.cases for found in count_cases(connection, filters)) for filters in lists]
+        assert count_lists(connection, lists) == alone
+        assert count_lists(connection, []) == []
+    assert all(alone[:2])
 
 
 @pytest.mark.parametrize("sort", Sort)
