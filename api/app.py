@@ -21,6 +21,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.cases import Projection
+from activities.notifications.texts import Templates
 from activities.sealing.keys import Seal
 from activities.sealing.links import CallerLinks
 from api import calls, dead_letters, people, reference, responses
@@ -34,10 +35,13 @@ from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
 from api.desk import board, crew, desk, work_order
+from api.desk import incidents as desk_incidents
 from api.desk import intake as desk_intake
 from api.desk.board import Board
+from api.desk.caller_texts import CallerTexts
 from api.desk.crew import CrewDesk
 from api.desk.desk import Desk
+from api.desk.incidents import IncidentDesk
 from api.desk.intake import IntakeDesk
 from api.desk.work_order import WorkOrders
 from api.directory import People, PersonFinder
@@ -99,6 +103,7 @@ ROUTERS = [
         board,
         desk_intake,
         crew,
+        desk_incidents,
         sessions,
     )
 ]
@@ -228,7 +233,8 @@ class Backend:
         self.cases = cases = Cases(reader, complaints, self.projection, clock)
         self.recognition = recognition = Recognition(reader, complaints, self.projection)
         self.intake = IntakeService(complaints, self, Backlog(client, settings.task_queue), recognition)
-        texts_callers = load_channels(settings.channels).texts_callers
+        self._channels = load_channels(settings.channels)
+        texts_callers = self._channels.texts_callers
         self.complaint_actions = ComplaintActions(complaints, self, cases, incidents, recognition, texts_callers)
         self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
         self.incidents = Incidents(incidents, self, cases, settings.incidents_per_hour)
@@ -247,6 +253,11 @@ class Backend:
         self.crew_desk = CrewDesk(self.temporal_pages, self)
         self.work_orders = WorkOrders(self, self.settings.public_url)
         self.intake_desk = IntakeDesk(self.temporal_pages, self)
+        page = f"{self.settings.public_url}/c/…"  # the link of a preview opens nothing
+        templates = Templates(self.settings.templates, link=lambda _: page, hotline=lambda: in_force.catalogue.hotline)
+        self.incident_desk = IncidentDesk(
+            self.temporal_pages, self, self.incidents, CallerTexts(self._channels, templates)
+        )
         self.board = Board(self.temporal_pages, self, self.writer.written)
 
     async def end_waiting(self) -> None:

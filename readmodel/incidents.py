@@ -13,6 +13,7 @@ from domain.case.case import Case
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import CONFIRM
 from domain.incident.incident import (
+    NEWS,
     Gathering,
     Incident,
     IncidentBatch,
@@ -35,7 +36,7 @@ from readmodel.base.database import ReadConnection, WriteConnection, insert_miss
 from readmodel.base.paging import RowPage, read_page
 from readmodel.cases.queries import Timeline, get_cases, had, read_events
 from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
-from readmodel.notifications import notification_row, notifications
+from readmodel.notifications import DEAD, NO_ROUTE, notification_row, notifications
 from readmodel.projection import write_entity
 
 incidents = Table(
@@ -198,6 +199,37 @@ def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
     return IncidentCounts(states, outcomes)
 
 
+def count_open(connection: ReadConnection) -> int:
+    return connection.scalar(select(func.count()).where(_row.closed_at.is_(None))) or 0
+
+
+def count_linked(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
+    """Count the cases of each of these incidents; leave out one without any."""
+    linked_to = cases.c.incident
+    found = connection.execute(select(linked_to, func.count()).where(linked_to.in_(numbers)).group_by(linked_to))
+    return {number: calls for number, calls in found}  # noqa: C416 - a row is no pair to mypy
+
+
+def count_told(connection: ReadConnection, number: str) -> dict[int, Counter[str]]:
+    """Count the notifications to callers by the event of the incident that they tell, and by their status."""
+    # Their keys begin with the number of the incident and the event.
+    mine = notifications.c.key > f"{number}-", notifications.c.key < f"{number}.", notifications.c.kind == NEWS
+    by = notifications.c.seq, notifications.c.status
+    found = dict[int, Counter[str]]()
+    for seq, status, calls in connection.execute(select(*by, func.count()).where(*mine).group_by(*by)):
+        found.setdefault(seq, Counter())[status] = calls
+    return found
+
+
+def not_reached(connection: ReadConnection, number: str, limit: int) -> list[str]:
+    """Cases of the incident whose caller a notification did not reach: it was given up, or no channel leads there."""
+    given_up = notifications.c.sent_at.is_(None), notifications.c.status.in_((DEAD, NO_ROUTE))
+    to_caller = notifications.c.recipient.startswith("caller:", autoescape=True)
+    statement = select(cases.c.number).join(notifications, notifications.c.number == cases.c.number)
+    found = statement.where(cases.c.incident == number, *given_up, to_caller).distinct().order_by(cases.c.number)
+    return list(connection.scalars(found.limit(limit)))
+
+
 def page(
     connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
 ) -> RowPage[tuple[Incident, IncidentCounts]]:
@@ -214,19 +246,29 @@ def page(
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
     """Next numbers of cases that the incident takes by itself, in order, linked to no other."""
-    statement = (
-        select(cases.c.number)
-        .where(
-            cases.c.registered_at >= gathering.since,
-            cases.c.incident.is_(None),
-            not_(HAS_OWN_MATTERS),
-            _covered(gathering.scope),
-            cases.c.number > gathering.after,
-        )
-        .order_by(cases.c.number)
-        .limit(limit)
-    )
-    return list(connection.scalars(statement))
+    later = cases.c.number > gathering.after
+    statement = select(cases.c.number).where(*_taken(gathering.scope, gathering.since), later)
+    return list(connection.scalars(statement.order_by(cases.c.number).limit(limit)))
+
+
+def _taken(scope: Scope, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Conditions for a case that an incident takes by itself."""
+    is_free = cases.c.incident.is_(None), not_(HAS_OWN_MATTERS)
+    return cases.c.registered_at >= since, *is_free, _covered(scope)
+
+
+class Takings(NamedTuple):
+    """Cases that an incident of a scope would take by itself: their number, and the latest of them."""
+
+    total: int
+    latest: tuple[Case, ...]
+
+
+def takings(connection: ReadConnection, scope: Scope, since: datetime, limit: int) -> Takings:
+    conditions = _taken(scope, since)
+    total = connection.scalar(select(func.count()).select_from(cases).where(*conditions)) or 0
+    latest = select(cases.c.number).where(*conditions).order_by(cases.c.registered_at.desc(), cases.c.number.desc())
+    return Takings(total, get_cases(connection, [*connection.scalars(latest.limit(limit))]))
 
 
 class IncidentCandidate(NamedTuple):

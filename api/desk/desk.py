@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -31,8 +31,10 @@ from domain.case.clocks import APPROVE
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
+from domain.shared.numbers import is_incident
 from readmodel.cases.queries import count_lists, timeline
 from readmodel.cases.search import CaseFilters
+from readmodel.incidents import count_open
 from workflows.complaint.details import reason
 from workflows.kit.words import Phrase
 
@@ -40,8 +42,8 @@ ROWS = 200
 """Cases on a page of a list."""
 MOST_ENTRIES = 100
 """Entries of a timeline on the page of a case, the latest."""
-FILTERS = ("service", "district", "priority", "q")
-"""Filters that a reader chooses in a list."""
+FILTERS = ("service", "district", "priority", "q", "incident", "state")
+"""Filters that a reader chooses in a list, or that a link to it has."""
 LANGUAGE_SECONDS = 365 * 86_400
 
 
@@ -67,11 +69,14 @@ class Desk(DeskPages):
         tab, parameters = tabs[name]
         chosen = {key: value for key in FILTERS if (value := request.query_params.get(key, "").strip())}
         cursor = request.query_params.get("cursor")
-        wanted = _validated(Listing, {**parameters, **chosen, "sort": tab.sort, "limit": ROWS, "cursor": cursor})
+        several = {"state": [chosen["state"]]} if "state" in chosen else {}
+        given = {**parameters, **chosen, **several}
+        wanted = _validated(Listing, {**given, "sort": tab.sort, "limit": ROWS, "cursor": cursor})
         counts = await self._counts({tab.name: given for tab, given in tabs.values()}, actor)
         listed = await page_of(self.pages.cases, self._narrowed(wanted, actor), wanted, actor)
         more = urlencode({"tab": name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
         fields = {"tab": tab, "items": listed.items, "chosen": chosen, "more": more, "is_first": not cursor}
+        counts["incidents"] = await self.backend.reader.ask(count_open)
         return self.page(
             request, "list", actor, HTTPStatus.OK, tabs=[tab for tab, _ in tabs.values()], counts=counts, **fields
         )
@@ -176,7 +181,9 @@ async def show_list(request: Request, desk: TheDesk) -> Response:
 @router.get(f"{DESK}/cases")
 @router.get(f"{DESK}/cases/{{number}}")
 async def show_case(request: Request, desk: TheDesk) -> Response:
-    number = request.path_params.get("number") or request.query_params.get("number", "")
+    number = request.path_params.get("number") or request.query_params.get("number", "").strip().lower()
+    if is_incident(number):
+        return RedirectResponse(f"{DESK}/incidents/{quote(number, safe='')}", HTTPStatus.SEE_OTHER)
     return await desk.pages.shown(request, lambda session: desk.case(request, session.actor, number), number)
 
 

@@ -18,12 +18,14 @@ from domain.catalogue.terms import CustomerClass
 from domain.shared.value import NamedCode, exhaustive
 from workflows.kit.words import Phrase
 
-Kind = Literal["choice", "truth", "several", "lines", "line", "instant", "number"]
+Kind = Literal["choice", "truth", "several", "texts", "lines", "line", "instant", "number"]
 _SECTIONS = {
     "department": "departments",
     "takes_over": "departments",
     "district": "districts",
+    "districts": "districts",
     "service_code": "services",
+    "services": "services",
     "findings": "findings",
 }
 """Sections of the catalogue whose codes a field takes."""
@@ -36,6 +38,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,15})?", re.ASCII)
 class Field(NamedTuple):
     """Input of a form. `name` is the field of the body, with a dot before a field within a field.
 
+    `several` are ticked among the choices; `texts` are typed, one on a line.
     `clears`: the field must be given, and an empty input gives null.
     """
 
@@ -62,7 +65,8 @@ def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") ->
         longest = option.get("maxLength")
         required, kind = info.is_required() and not within, _kind(option, choices, longest or 0)
         clears = required and len(types) > len(options)
-        yield Field(f"{within}{name}", words_of(name), kind, required and not clears, choices, longest, clears)
+        named = words_of(name, model)
+        yield Field(f"{within}{name}", named, kind, required and not clears, choices, longest, clears)
 
 
 @cache
@@ -93,7 +97,7 @@ def _choices(
 
 def _kind(option: Mapping[str, Any], choices: Sequence[object], longest: int) -> Kind:
     if option.get("type") == "array":
-        return "several"
+        return "several" if choices else "texts"
     if option.get("type") == "boolean":
         return "truth"
     if choices:
@@ -119,8 +123,10 @@ def body_of(fields: Sequence[Field], given: Mapping[str, Sequence[str]], zone: s
         place = body
         for each in outer:
             place = place.setdefault(each, {})
+        if field.kind == "texts":
+            values = [line.strip() for value in values for line in value.splitlines() if line.strip()]
         found = [_value(field, value, zone) for value in values]
-        place[name] = found if field.kind == "several" else next(iter(found), None)
+        place[name] = found if field.kind in ("several", "texts") else next(iter(found), None)
     return body
 
 

@@ -1,6 +1,6 @@
 """Timeline of a case in words: what happened, by whom, and the facts of each event in the reader's language."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from domain.case.decide import CASE_KINDS
 from domain.case.intake import Caller, Location
 from domain.case.lifecycle import Event
 from domain.case.progress import recipient_of
+from domain.kit.event import BaseEvent, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import NamedCode
 from workflows.complaint.details import recipient
@@ -46,7 +47,7 @@ _IN_WORDS: dict[str, Callable[[Case, Names, Any], str]] = {
 
 
 class Entry(NamedTuple):
-    """Event of a case in words; each fact has its name and its value."""
+    """Event in words; each fact has its name and its value."""
 
     at: str
     action: str
@@ -63,18 +64,23 @@ def entries(case: Case, events: Sequence[Event], names: Names) -> Iterator[list[
 
 
 def _entry(case: Case, event: Event, names: Names) -> Entry:
-    kind, by_system = CASE_KINDS[event.action], event.role is Role.SYSTEM
     values = {name: getattr(event.data, name, None) for name in _FACTS}
+    facts = (
+        (names.say(_FACTS[name]), _value(case, name, value, names))
+        for name, value in values.items()
+        if value not in (None, "", ())
+    )
+    return with_facts(event, CASE_KINDS[event.action], names, facts)
+
+
+def with_facts(event: BaseEvent, kind: BaseKind[Any, Any], names: Names, facts: Iterable[tuple[str, str]]) -> Entry:
+    by_system = event.role is Role.SYSTEM
     return Entry(
         names.local(event.at),
-        names.say((kind.zh, words.english(kind.name).capitalize())),
+        names.say(words.of_kind(kind)),
         names.say(words.of_code(Role.SYSTEM)) if by_system else event.people.get(event.actor, event.actor),
         names.say(words.of_code(event.to_state)),
-        tuple(
-            (names.say(_FACTS[name]), _value(case, name, value, names))
-            for name, value in values.items()
-            if value not in (None, "", ())
-        ),
+        tuple(facts),
     )
 
 

@@ -9,6 +9,7 @@ from domain.case.actions import TABLE
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
+from domain.kit.event import BaseKind
 from domain.shared.value import NamedCode
 from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, SLA_ZH
 from workflows.kit.words import Phrase
@@ -19,22 +20,28 @@ FIELDS: Mapping[str, Phrase] = {
     "amount": ("金额", "Amount"),
     "approved": ("决定", "Decision"),
     "assignee": ("经办人", "Assignee"),
+    "calls": ("来电数", "Calls"),
     "call_id": ("来电编号", "Call"),
+    "cases": ("并入工单", "Cases"),
     "channel": ("来电渠道", "Channel"),
     "contacted": ("是否联系上", "Contacted"),
     "credit": ("补偿序号", "Credit"),
     "department": ("部门", "Department"),
     "description": ("诉求内容", "What the caller says"),
     "district": ("区域", "District"),
+    "districts": ("区域", "Districts"),
+    "expected_at": ("预计恢复时间", "Water expected back"),
     "fill": ("按客户档案补全", "Fill in from the registry"),
     "findings": ("查实情况", "Findings"),
     "ground": ("理由", "Ground"),
     "grounds": ("依据", "Grounds"),
     "incident": ("突发事件", "Incident"),
+    "into": ("并入事件", "Merged into"),
     "kind": ("类别", "Kind"),
     "lat": ("纬度", "Latitude"),
     "lng": ("经度", "Longitude"),
-    "message": ("答复内容", "Phrase to the caller"),
+    "message": ("答复内容", "Words to the caller"),
+    "message_en": ("通报内容（英文）", "News in English"),
     "name": ("姓名", "Name"),
     "note": ("备注", "Note"),
     "outcome": ("回访结果", "Outcome"),
@@ -42,19 +49,29 @@ FIELDS: Mapping[str, Phrase] = {
     "phone": ("联系电话", "Telephone"),
     "previous_owner": ("原首问责任人", "Former owner"),
     "priority": ("优先级", "Priority"),
+    "radius_m": ("半径（米）", "Radius in metres"),
     "reason": ("原因", "Reason"),
     "result": ("处理结果", "What was done"),
     "satisfaction": ("满意度", "Satisfaction"),
+    "scope": ("范围", "Scope"),
     "service_code": ("服务项目", "Service"),
+    "services": ("服务项目", "Services"),
+    "since": ("起算时间", "Since"),
     "solved": ("是否解决", "Solved"),
+    "streets": ("路段", "Streets"),
     "subject": ("事项", "Matter"),
     "takes_over": ("接手部门的工作", "Takes over from"),
     "task": ("任务", "Task"),
     "thanked": ("表扬对象", "Thanks are for"),
+    "title": ("标题", "Title"),
     "wake_at": ("恢复时间", "Wakes at"),
     "working_days": ("工作日数", "Working days"),
+    "Inform.message": ("通报内容", "News to the callers"),
 }
-"""Fields of the bodies of actions and of an intake, by their name in the body or in its caller and location."""
+"""Fields of the bodies of actions and of an intake, by their name in the body or in its caller and location.
+
+A name after that of a model is the field of that model alone.
+"""
 VALUES: Mapping[str, Phrase] = {
     "true": ("是", "yes"),
     "false": ("否", "no"),
@@ -101,17 +118,22 @@ def english(code: str) -> str:
     return code.replace("_", " ")
 
 
-def words_of(field: str) -> Phrase:
-    """Name of a field; of one without a row, the name that it has in the interface."""
-    return FIELDS.get(field, (field, english(field).capitalize()))
+def words_of(field: str, model: type[Any] | None = None) -> Phrase:
+    """Name of a field of a model; of one without a row, the name that it has in the interface."""
+    own = f"{model.__name__}.{field}" if model else field
+    return FIELDS.get(own) or FIELDS.get(field) or (field, english(field).capitalize())
 
 
 def of_code(member: NamedCode) -> Phrase:
     return member.zh, english(member.value).capitalize()
 
 
+def of_kind(kind: BaseKind[Any, Any]) -> Phrase:
+    return kind.zh, english(kind.name).capitalize()
+
+
 def of_action(name: str) -> Phrase:
-    return TABLE[name].zh, english(name).capitalize()
+    return of_kind(TABLE[name])
 
 
 def of_flag(flag: str) -> Phrase:

@@ -1,5 +1,6 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS,
 UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
 CASES_OVER = declare("cases-over", HTTPStatus.CONFLICT, "Cases already replied to")
 HOUR = timedelta(hours=1)
+NUMBER = re.compile("[iI][0-9]{11}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,20 @@ class Incidents(Actions[IncidentOutcome]):
             if request is None or (number := await self.client.started_by(request, at)) is None:
                 raise
             return await self._answer(await self.found(number, actor), actor)
+        opening = self.opening(body, actor, at)
+        incident, event, again = await self.client.start(opening, request, CatalogueNames.of(catalogue))
+        if not again:
+            return await self._answer(incident, actor, IncidentBatch(incident=incident, events=(event,)))
+        with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
+            incident = await self.found(incident.number, actor)
+        return await self._answer(incident, actor)
+
+    def opening(self, body: NewIncident, actor: Actor, at: datetime) -> Opening:
+        """Values of a declared incident, with what the catalogue says of its services."""
+        catalogue = self.backend.catalogue
         rules = [rule for rule in catalogue.surge_rules() if {*rule.services} & {*body.services}]
         window = max((rule.window_seconds for rule in rules), default=0)
-        opening = Opening(
+        return Opening(
             at=at,
             actor=actor,
             title=body.title,
@@ -108,12 +121,6 @@ class Incidents(Actions[IncidentOutcome]):
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
             timezone=catalogue.calendar.timezone,
         )
-        incident, event, again = await self.client.start(opening, request, CatalogueNames.of(catalogue))
-        if not again:
-            return await self._answer(incident, actor, IncidentBatch(incident=incident, events=(event,)))
-        with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
-            incident = await self.found(incident.number, actor)
-        return await self._answer(incident, actor)
 
     def _is_counted(self, actor: Actor) -> bool:
         return self.per_hour > 0 and actor.role is not Role.ADMIN
@@ -208,7 +215,7 @@ IncidentParam = Annotated[
     str,
     Path(
         alias="number",
-        pattern=r"^[iI][0-9]{11}$",
+        pattern=f"^{NUMBER.pattern}$",
         description="The incident's number (事件号): i and eleven digits.",
         examples=["i26080347119"],
     ),

@@ -6,7 +6,10 @@ from pydantic import BaseModel
 from api.complaints.cases import NewComplaint
 from api.desk.forms import Field, body_of, fields_of
 from api.desk.words import FIELDS
+from api.incidents.answers import NewIncident
 from domain.case.actions import COMMANDS
+from domain.incident.actions import INCIDENT_COMMANDS
+from domain.kit.event import AnyAction
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 
@@ -36,18 +39,31 @@ def inputs(values: dict[str, object], within: str = "") -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("action", COMMANDS)
-def test_the_example_of_an_action_can_be_typed(action: str) -> None:
-    model, example = COMMANDS[action].body, COMMANDS[action].example
+EVERY_ACTION: dict[str, AnyAction] = {
+    **COMMANDS,
+    **{f"incident_{name}": row for name, row in INCIDENT_COMMANDS.items()},
+}
+
+
+@pytest.mark.parametrize("name", EVERY_ACTION)
+def test_the_example_of_an_action_can_be_typed(name: str) -> None:
+    model, example = EVERY_ACTION[name].body, EVERY_ACTION[name].example
     texts = inputs(example.model_dump(mode="json", exclude_unset=True))
-    sent = body_of([*fields(action).values()], texts, ZONE)
+    sent = body_of([*fields_of(model, CATALOGUE)], texts, ZONE)
     assert model.model_validate(sent, context={"codes": lambda _, code: code}) == example
 
 
 def test_every_field_has_words() -> None:
-    bodies: list[type[BaseModel]] = [NewComplaint, *(action.body for action in COMMANDS.values())]
+    bodies: list[type[BaseModel]] = [NewComplaint, NewIncident, *(action.body for action in EVERY_ACTION.values())]
     names = {field.name.rpartition(".")[2] for body in bodies for field in fields_of(body, CATALOGUE)}
     assert names - FIELDS.keys() == set(), "rows that FIELDS of api/desk/words.py lacks"
+
+
+def test_several_texts_are_typed_one_on_a_line() -> None:
+    declaration = {field.name: field for field in fields_of(NewIncident, CATALOGUE)}
+    assert (declaration["streets"].kind, declaration["services"].kind) == ("texts", "several")
+    typed = {"streets": ["莲塘东路\r\n\r\n 中山一路 "], "services": ["leak"]}
+    assert body_of([*declaration.values()], typed, ZONE) == {"streets": ["莲塘东路", "中山一路"], "services": ["leak"]}
 
 
 @pytest.mark.parametrize("action", COMMANDS)
