@@ -1,9 +1,9 @@
 """Pages of the desk (工作台): lists by tab, a case, and the form of an action. They need no script."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter
@@ -15,45 +15,34 @@ from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
 from api.complaints.routes import narrowed, page_of
 from api.desk import words
+from api.desk.case_page import case_page
 from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, DeskPages, Form, blank
 from api.desk.tabs import Parameters, tabs_of
-from api.desk.timeline import entries
 from api.edge.language import LANGUAGE
 from api.edge.problems import FieldError, ProblemError, invalid_request
 from api.parameters import Filters, Listing, number_in
-from api.responses import masked_for
-from api.routing import CONTEXT, StrictRoute, from_backend
+from api.routing import CONTEXT, StrictRoute, department_within, from_backend
 from api.sign_in.sessions import Session, local
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
-from domain.case.clocks import APPROVE
-from domain.case.views import CaseView
-from domain.rights.rights import READ_CASES
+from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident
-from readmodel.cases.queries import count_lists, timeline
+from readmodel.case_record import case_record
+from readmodel.cases.queries import count_lists
 from readmodel.cases.search import CaseFilters
 from readmodel.incidents import count_open
-from workflows.complaint.details import reason
-from workflows.kit.words import Phrase
 
 ROWS = 200
 """Cases on a page of a list."""
 MOST_ENTRIES = 100
-"""Entries of a timeline on the page of a case, the latest."""
+"""Most entries of a timeline on the page of a case; earlier ones have pages of their own."""
 FILTERS = ("service", "district", "priority", "q", "incident", "state")
 """Filters that a reader chooses in a list, or that a link to it has."""
+LONGEST_NUMBER = 9
+"""Most digits of a number in an address."""
 LANGUAGE_SECONDS = 365 * 86_400
-
-
-class Promise(NamedTuple):
-    """Clock of a case in words, with the reason of its due time."""
-
-    name: Phrase
-    status: Phrase
-    due: str
-    reason: Phrase
 
 
 @dataclass(frozen=True)
@@ -95,34 +84,20 @@ class Desk(DeskPages):
     ) -> Response:
         """Page of a case, and why an action on it was refused. Raises ProblemError."""
         found, complaint = await self._case(number, actor)
-        before = max(found.version - MOST_ENTRIES, 0)
-        listed = (await self.backend.reader.ask(timeline, found.number, before)).items
-        events = [masked_for(actor, event, found.state) for event in listed]
+        area_code, department = self.backend.catalogue.area_code, department_within(READ_CALLERS, actor, None)
+        before = min(positive(request.query_params.get("before", "")) or found.version + 1, found.version + 1)
+        bounds = before, MOST_ENTRIES, self.backend.now
+        record = await self.backend.reader.ask(case_record, found, *bounds, area_code, department)
+        shown = case_page(found, complaint, record, actor, self.names(request))
+        done, is_latest = request.query_params.get("done"), before > found.version
         return self.page(
-            request,
-            "case",
-            actor,
-            status,
-            case=complaint,
-            refused=refused,
-            promises=[*self._promises(request, found, complaint)],
-            entries=[*entries(found, events, self.names(request))],
-            has_earlier=before > 0,
-            done=request.query_params.get("done"),
+            request, "case", actor, status, case=complaint, shown=shown, refused=refused, done=done, is_latest=is_latest
         )
 
     async def _case(self, number: str, actor: Actor) -> tuple[Case, Complaint]:
         cases = self.pages.cases
         found = await cases.in_sql(number_in(number), actor, READ_CASES)
         return found, Complaint.of(cases.view(found, actor), actor)
-
-    def _promises(self, request: Request, case: Case, view: CaseView) -> Iterator[Promise]:
-        """Yield the promises of the present cycle, in the order in which they began."""
-        names = self.names(request)
-        for clock, shown in zip(case.clocks, view.clocks, strict=True):
-            if clock.cycle == case.cycle and clock.name != APPROVE:
-                status = words.of_code(clock.status)
-                yield Promise(words.CLOCK[clock.name], status, names.local(shown.due_at), reason(case, clock))
 
     async def act(self, request: Request, session: Session, number: str, name: str) -> Response:
         """Form of an action, or what came of it: the case, or the form again with the reason. Raises ProblemError."""
@@ -156,6 +131,11 @@ class Desk(DeskPages):
 def done(place: str, action: str) -> Response:
     """Lead to a page of the desk, which says that the action is done."""
     return RedirectResponse(f"{place}?done={action}", HTTPStatus.SEE_OTHER)
+
+
+def positive(text: str) -> int | None:
+    """Return the number that somebody has typed into the address; None if it is none."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def _validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model

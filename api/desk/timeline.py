@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from api.desk import words
@@ -15,8 +15,7 @@ from domain.case.progress import recipient_of
 from domain.kit.event import BaseEvent, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import NamedCode
-from workflows.complaint.details import recipient
-from workflows.kit.words import Phrase, without_markup
+from workflows.kit.words import Phrase
 
 _FACTS: dict[str, Phrase] = {
     "clock": ("时限", "Promise"),
@@ -41,7 +40,7 @@ _IN_WORDS: dict[str, Callable[[Case, Names, Any], str]] = {
     "amount": lambda case, _, amount: f"{amount} {case.terms.currency}",
     "outcome": lambda _, names, outcome: names.say(VALUES[outcome]),
     "kind": lambda _, names, kind: names.say(VALUES[kind]),
-    "key": lambda case, _, key: without_markup(recipient(case, recipient_of(key))),
+    "key": lambda case, names, key: words.of_recipient(case, names, recipient_of(key)),
 }
 """Values that are codes, ids or numbers."""
 
@@ -54,6 +53,11 @@ class Entry(NamedTuple):
     actor: str
     state: str
     facts: tuple[tuple[str, str], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes on a page, with about so many for its elements."""
+        return 150 + sum(len(text.encode()) for text in (self.action, self.actor, self.state, *chain(*self.facts)))
 
 
 def entries(case: Case, events: Sequence[Event], names: Names) -> Iterator[list[Entry]]:

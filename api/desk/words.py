@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE
+from domain.case.case import Case
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
 from domain.kit.event import BaseKind
-from domain.shared.value import NamedCode
-from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, SLA_ZH
+from domain.shared.actors import Role
+from domain.shared.value import NamedCode, exhaustive
+from readmodel.notifications import FORMER_CALLER
+from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, POSTS, SLA_ZH
 from workflows.kit.words import Phrase
 
 FIELDS: Mapping[str, Phrase] = {
@@ -148,6 +151,16 @@ def takes_back(case: CaseView) -> list[str]:
 
 SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
 CLOCK: Mapping[str, Phrase] = {name: (row.zh, english(name).capitalize()) for name, row in CLOCKS.items()}
+RECIPIENTS: Mapping[str, Phrase] = exhaustive(
+    "RECIPIENTS",
+    (*Role, *POSTS, FORMER_CALLER),
+    {
+        **{role.value: (role.zh, english(role.value).capitalize()) for role in Role},
+        **{post: (zh, english(post).capitalize()) for post, zh in POSTS.items()},
+        FORMER_CALLER: ("原联系电话", "Former telephone"),
+    },
+)
+"""Kinds of recipients of notifications."""
 
 
 class Names(NamedTuple):
@@ -176,3 +189,12 @@ class Names(NamedTuple):
     def local(self, at: datetime | None) -> str:
         """To the minute; empty for None."""
         return f"{on_the_wall(at, self.catalogue.calendar.timezone):%Y-%m-%d %H:%M}" if at else ""
+
+
+def of_recipient(case: Case, names: Names, address: str) -> str:
+    """Recipient in words; `address` is a kind, or `kind:name`."""
+    kind, _, name = address.partition(":")
+    if kind == "department":
+        return names.department(name)
+    who = "" if kind in (Role.CALLER, FORMER_CALLER) else case.name_of(name or None)
+    return f"{names.say(RECIPIENTS.get(kind, (kind, kind)))} {who if name else ''}".strip()

@@ -17,13 +17,14 @@ from domain.shared.actors import Role
 from domain.shared.value import exhaustive
 from workflows.kit.words import ANYBODY, BREAK, Phrase, WorkerNames, duration, local, markdown, plain
 
-_POSTS = {
+POSTS = {
     "assignee": "经办人",
     "department": "部门",
     "lead": "部门负责人",
     "director": "分管领导",
     "general_manager": "总经理",
 }
+"""Recipients of notifications that are no roles."""
 
 FLAG_ZH = {
     "approval_rejected": "审批驳回",
@@ -70,7 +71,7 @@ def district(code: str | None, names: WorkerNames) -> str:
 def recipient(case: CaseState, address: str) -> str:
     """In words; `address` is `role` or `role:name`."""
     role, _, name = address.partition(":")
-    zh = Role(role).zh if role in [*Role] else _POSTS.get(role, "")
+    zh = Role(role).zh if role in [*Role] else POSTS.get(role, "")
     who = department(case, name) if role == "department" else person(case, name)
     return f"{zh} {role} {who}".strip() if name and role != Role.CALLER else f"{zh} {role}".strip()
 

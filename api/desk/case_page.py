@@ -1,0 +1,192 @@
+"""Case on its page, in words and masked: promises, parts, credits, calls, notifications, and why it is suspended."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from api.calls import CallItem
+from api.complaints.cases import Complaint
+from api.desk import words
+from api.desk.timeline import Entry, entries
+from api.desk.words import Names
+from api.responses import masked_for
+from domain.case.actions.suspend import Suspend
+from domain.case.case import Case
+from domain.case.clocks import APPROVE
+from domain.case.lifecycle import Event
+from domain.customers.customer import EarlierCase
+from domain.shared.actors import Actor
+from domain.shared.value import exhaustive
+from readmodel.case_record import CaseRecord, SentNotification
+from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENDING, SENT
+from workflows.complaint.details import reason
+from workflows.kit.words import Phrase
+
+ROOM = 36_000
+"""Bytes for the timeline and the texts of a case: with all else that a page shows, it has 60 KB at most."""
+LEAST_ROOM = 8_000
+MOST_CALLS = 10
+MOST_OTHERS = 10
+_STATUS: dict[str, Phrase] = exhaustive(
+    "_STATUS",
+    (DUE, ROUTED, NO_ROUTE, SENDING, SENT, DEAD),
+    {
+        DUE: ("待发送", "Waiting"),
+        ROUTED: ("待发送", "Waiting"),
+        NO_ROUTE: ("无发送渠道", "No channel"),
+        SENDING: ("发送中", "Being sent"),
+        SENT: ("已发送", "Sent"),
+        DEAD: ("未送达", "Not delivered"),
+    },
+)
+
+
+class Promise(NamedTuple):
+    """Clock of a case in words, with the reason of its due time."""
+
+    name: Phrase
+    status: Phrase
+    due: str
+    reason: Phrase
+
+
+class PartLine(NamedTuple):
+    """Part (协办) of the present cycle or of an earlier one, with its own promises."""
+
+    department: str
+    state: Phrase
+    assignee: str
+    task: str
+    result: str
+    promises: list[Promise]
+
+
+class CreditLine(NamedTuple):
+    """Credit (补偿) that is owed, and what was decided."""
+
+    name: Phrase
+    amount: str
+    decision: Phrase
+    at: str
+
+
+class NotificationLine(NamedTuple):
+    """Notification, and what became of it on each channel."""
+
+    at: str
+    recipient: str
+    text: str
+    is_dead: bool
+    states: list[str]
+
+
+class Suspension(NamedTuple):
+    """Reason of a suspension, who gave it, and its end; empty if none is set."""
+
+    reason: str
+    by: str
+    until: str
+
+
+class CasePage(NamedTuple):
+    """Content of the page of a case beside its fields. `earlier` is the seq before which the timeline goes on."""
+
+    promises: list[Promise]
+    parts: list[PartLine]
+    credits: list[CreditLine]
+    calls: list[CallItem]
+    notifications: list[NotificationLine]
+    others: list[EarlierCase]
+    suspension: Suspension | None
+    entries: list[list[Entry]]
+    earlier: int | None
+
+
+def case_page(case: Case, shown: Complaint, record: CaseRecord, reader: Actor, names: Names) -> CasePage:
+    """Make the page; `shown` is the case as the reader sees it."""
+    masked = record._replace(
+        events=[masked_for(reader, event, case.state) for event in record.events],
+        notifications=masked_for(reader, record.notifications, case.state),
+        caller=masked_for(reader, record.caller, case.state),
+        suspension=masked_for(reader, record.suspension, case.state),
+    )
+    texts = (shown.description, shown.result, shown.reply)
+    room = max(ROOM - sum(len((text or "").encode()) for text in texts), LEAST_ROOM)
+    found, earlier = _fitting(case, masked, names, room)
+    others = [each for each in masked.caller.earlier_cases if each.number != case.number]
+    return CasePage(
+        [*_promises(case, shown, names, part=0)],
+        [*_parts(case, shown, names)],
+        [*_credits(case, names)],
+        [CallItem.of(each, reader, case) for each in record.calls[:MOST_CALLS]],
+        [_notification(case, each, names) for each in masked.notifications],
+        others[:MOST_OTHERS],
+        _suspension(masked, names),
+        found,
+        earlier,
+    )
+
+
+def _promises(case: Case, shown: Complaint, names: Names, *, part: int) -> Iterator[Promise]:
+    """Yield the promises of the case (part 0) in the present cycle, or of a part, in the order in which they began."""
+    for clock, view in zip(case.clocks, shown.clocks, strict=True):
+        if clock.part == part and clock.name != APPROVE and (part or clock.cycle == case.cycle):
+            status = words.of_code(clock.status)
+            yield Promise(words.CLOCK[clock.name], status, names.local(view.due_at), reason(case, clock))
+
+
+def _parts(case: Case, shown: Complaint, names: Names) -> Iterator[PartLine]:
+    for part in shown.parts:
+        yield PartLine(
+            names.department(part.department),
+            words.of_code(part.state),
+            case.name_of(part.assignee) if part.assignee else "",
+            part.task,
+            part.result or "",
+            [*_promises(case, shown, names, part=part.serial)],
+        )
+
+
+def _credits(case: Case, names: Names) -> Iterator[CreditLine]:
+    decisions = {None: ("待审批", "Waits"), True: ("已批准", "Approved"), False: ("不予补偿", "Rejected")}
+    for owed in case.credits:
+        amount = f"{owed.amount} {case.terms.currency}"
+        yield CreditLine((owed.name_zh, owed.name), amount, decisions[owed.approved], names.local(owed.fell_at))
+
+
+def _notification(case: Case, given: SentNotification, names: Names) -> NotificationLine:
+    states = [
+        _state(names, each.status, each.channel, each.sent_at or each.tried_again_at, each.error)
+        for each in given.deliveries
+    ]
+    return NotificationLine(
+        names.local(given.created_at),
+        words.of_recipient(case, names, given.recipient),
+        names.say((given.text_zh, given.text_en)),
+        given.status == DEAD,
+        states or [names.say(_STATUS[given.status])],
+    )
+
+
+def _state(names: Names, status: str, channel: str, at: datetime | None, error: str | None) -> str:
+    return " ".join(filter(None, (channel, names.say(_STATUS[status]), names.local(at), error)))
+
+
+def _suspension(record: CaseRecord, names: Names) -> Suspension | None:
+    event = record.suspension
+    if event is None or not isinstance(event.data, Suspend):
+        return None
+    return Suspension(event.data.reason, event.people.get(event.actor, event.actor), names.local(event.data.wake_at))
+
+
+def _fitting(case: Case, record: CaseRecord, names: Names, room: int) -> tuple[list[list[Entry]], int | None]:
+    """Return the latest entries that fit into so many bytes, and the seq of the oldest if there are earlier ones."""
+    events = list[Event]()
+    for event in reversed(record.events):
+        [[entry]] = entries(case, [event], names)
+        room -= entry.size
+        if events and room < 0:
+            break
+        events.insert(0, event)
+    earlier = events[0].seq if events and events[0].seq > 1 else None
+    return [*entries(case, events, names)], earlier

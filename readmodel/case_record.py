@@ -1,0 +1,100 @@
+"""Record of a case: all that its page shows beside the case itself, in one read."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, or_, select
+
+from domain.case.actions import suspend
+from domain.case.case import Case
+from domain.case.lifecycle import Event, State
+from domain.customers.customer import CallerRecord
+from domain.incident.actions import INFORM
+from readmodel.base.database import ReadConnection
+from readmodel.base.paging import Position
+from readmodel.callers import caller_record
+from readmodel.calls.calls import LinkedCall, calls_of_case
+from readmodel.cases.queries import read_events, timeline
+from readmodel.cases.tables import events
+from readmodel.incidents import incident_events
+from readmodel.notifications import deliveries, notifications
+
+MOST_NOTIFICATIONS = 20
+"""Notifications of a record: those not delivered first, then the newest."""
+_note, _row = notifications.c, deliveries.c
+
+
+class DeliveryState(NamedTuple):
+    """Status of a notification on one channel; `tried_again_at` is None once nothing is to be done."""
+
+    channel: str
+    status: str
+    sent_at: datetime | None
+    tried_again_at: datetime | None
+    error: str | None
+
+
+class SentNotification(NamedTuple):
+    """Notification with its deliveries: none before it is routed, or if its recipient has no channel."""
+
+    key: str
+    recipient: str
+    text_zh: str
+    text_en: str
+    created_at: datetime
+    status: str
+    deliveries: tuple[DeliveryState, ...]
+
+
+class CaseRecord(NamedTuple):
+    """Events of a part of the timeline, and what belongs to the case.
+
+    `suspension` is the event that suspended the case, None unless it is suspended now.
+    """
+
+    events: Sequence[Event]
+    calls: Sequence[LinkedCall]
+    notifications: Sequence[SentNotification]
+    caller: CallerRecord
+    suspension: Event | None
+
+
+def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
+    connection: ReadConnection, case: Case, before: int, most: int, at: datetime, area_code: str, department: str | None
+) -> CaseRecord:
+    """Read at most `most` events with a seq below `before`; `department` narrows the other cases of the caller."""
+    after = max(before - 1 - most, 0)
+    return CaseRecord(
+        timeline(connection, case.number, after, before - 1 - after).items,
+        calls_of_case(connection, case, area_code),
+        notifications_of_case(connection, case.number, case.incident),
+        caller_record(connection, case.intake.caller, Position(at, ""), area_code, department),
+        _suspension(connection, case.number) if case.state is State.SUSPENDED else None,
+    )
+
+
+def notifications_of_case(connection: ReadConnection, number: str, incident: str | None) -> list[SentNotification]:
+    """Read those that events of the case caused, and the news of its incident to its caller."""
+    # By the primary key: all keys of a number come between these, whatever the recipient.
+    mine: ColumnElement[bool] = (_note.key > f"{number}-") & (_note.key < f"{number}.")
+    if incident:
+        informed = incident_events.c.number == incident, incident_events.c.action == INFORM.name
+        seqs = connection.scalars(select(incident_events.c.seq).where(*informed))
+        mine = or_(mine, _note.key.in_([f"{incident}-{seq}-caller:{number}" for seq in seqs]))
+    *names, _ = SentNotification._fields
+    order = _note.dead_at.is_(None), _note.created_at.desc(), _note.seq.desc(), _note.key
+    rows = connection.execute(
+        select(*(_note[name] for name in names)).where(mine).order_by(*order).limit(MOST_NOTIFICATIONS)
+    ).all()
+    states = select(_row.key, _row.channel, _row.status, _row.sent_at, _row.next_try_at, _row.last_error)
+    by_key = defaultdict[str, list[DeliveryState]](list)
+    for key, *state in connection.execute(states.where(_row.key.in_([row.key for row in rows])).order_by(_row.channel)):
+        by_key[key].append(DeliveryState._make(state))
+    return [SentNotification._make((*row, tuple(by_key[row.key]))) for row in rows]
+
+
+def _suspension(connection: ReadConnection, number: str) -> Event | None:
+    found = select(events).where(events.c.number == number, events.c.action == suspend.ACTION.name)
+    return next(reversed(read_events(connection, Event, found).items), None)

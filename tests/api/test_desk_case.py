@@ -1,0 +1,144 @@
+"""Page of a case on the desk: calls, notifications, parts, suspensions and other cases, in words and masked."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import update
+
+from readmodel.base.database import engine, writing
+from readmodel.notifications import Failure, Results, notifications, record, route, take
+from tests.api.test_calls import report
+from tests.api.test_calls_of_cases import call_at, new_phone
+from tests.api.test_desk import ENGLISH, at, text
+from tests.api.test_desk_in_a_browser import MOST_BYTES
+from tests.api.test_incidents import act as act_on_incident
+from tests.api.test_incidents import declare
+from tests.support.api import CALL, Api
+from tests.support.browsing import signed_in
+from tests.support.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def shown(api: Api, number: str, by: str, **headers: str) -> str:
+    """Return what somebody reads on the page of a case."""
+    async with signed_in(api, by, **headers) as made:
+        page = await made.get(at(number))
+    assert page.status_code == 200
+    return text(page)
+
+
+async def test_a_case_shows_its_calls_masked_as_the_api_has_them(on_both: Api) -> None:
+    phone = new_phone()
+    call = call_at(on_both.clock() - timedelta(minutes=2), caller_phone=phone)
+    await report(on_both, call)
+    number = await on_both.case_in("dispatched", call_id=call["call_id"], caller={"phone": phone})
+    for by in ("chen", "zhou"):
+        [item] = (await on_both.get(f"/v1/complaints/{number}/calls", by)).json()["items"]
+        found = await shown(on_both, number, by)
+        assert f"已接通 {item['caller_phone']}" in found
+        assert call["call_id"] in found
+    assert phone not in await shown(on_both, number, "zhou")
+    assert "来电编号" not in await shown(on_both, await on_both.case_in("registered"), "chen")
+
+
+async def test_a_case_shows_what_became_of_its_notifications(on_both: Api) -> None:
+    number = await on_both.case_in("dispatched")
+    assert (await on_both.act(number, "supervise", {}, "xu")).is_success
+    database, now = engine(on_both.settings.database_url), datetime.now(UTC)
+    later, soon, mine = now + timedelta(days=1), now + timedelta(hours=1), notifications.c.number == number
+    with writing(database) as connection:
+        # Those of other cases are not due until tomorrow.
+        others = ~mine & (notifications.c.next_try_at < later)
+        connection.execute(update(notifications).where(others).values(next_try_at=later))
+        route(connection, lambda recipient, _: [] if recipient == "dispatcher" else ["sms"], soon, 50)
+        taken = [each.key for each in take(connection, "sms", lambda *_: None, soon, 50)]
+        dead, *_ = (key for key in taken if key.endswith("department:repair"))
+        sent = tuple(key for key in taken if key != dead)
+        record(connection, "sms", Results(sent, (Failure(dead, "no route to 13800138000", None),)), now)
+    database.dispose()
+    found = await shown(on_both, number, "zhou")
+    assert re.search(r"抢修队 · sms 未送达 no route to 138\*{4}8000 .*派单员 · 无发送渠道", found)
+    english = await shown(on_both, number, "xu", **ENGLISH)
+    assert "Emergency repair crew · sms Not delivered no route to 13800138000" in english
+    assert "Owner chen · sms Sent 20" in english
+
+
+async def test_the_caller_of_an_incident_is_shown_its_news(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered", location={"district": "east"})
+    incident = await declare(on_sqlite, districts=["east"])
+    await until(partial(on_sqlite.complaint, number), lambda seen: seen["incident"] == incident)
+    await act_on_incident(on_sqlite, incident, "inform", {"message": "正在抢修主管"})
+
+    async def told() -> str:
+        return await shown(on_sqlite, number, "chen")
+
+    assert "来电人 · 待发送 正在抢修主管" in await until(told, lambda seen: "正在抢修主管" in seen)
+
+
+async def test_a_part_has_its_department_its_state_and_its_own_promises(on_both: Api) -> None:
+    number = await on_both.case_in("in_progress")
+    for action, body, by in (
+        ("involve", {"department": "metering", "task": "检查水表"}, "chen"),
+        ("sign_for", {}, "sun"),
+    ):
+        assert (await on_both.act(number, action, body, by)).is_success
+    found = await shown(on_both, number, "xu")
+    _, own, part = re.split("时限 状态 到期 依据", found)[:3]
+    assert "计量" in own
+    assert "处理中 · sun 检查水表" in own
+    assert re.search("签收 按时.*处理 计时中", part)
+    # Once each: the promises of the part are not among those of the case.
+    assert own.count("签收 按时") == 1
+
+
+async def test_a_suspended_case_says_at_its_head_why_and_until_when(on_both: Api) -> None:
+    number = await on_both.case_in("in_progress")
+    wake_at = (on_both.clock() + timedelta(days=3)).astimezone(ZoneInfo("Asia/Shanghai"))
+    body = {"reason": "等用户买阀门", "wake_at": wake_at.isoformat()}
+    assert (await on_both.act(number, "suspend", body, "wu")).is_success, (
+        await on_both.act(number, "suspend", body, "wu")
+    ).text
+    until_then = f"恢复时间 {wake_at:%Y-%m-%d %H:%M}"
+    assert f"已挂起 ：等用户买阀门 · wu · {until_then}" in await shown(on_both, number, "chen")
+    assert (await on_both.act(number, "resume", {}, "wu")).is_success
+    assert "已挂起" not in await shown(on_both, number, "chen")
+
+
+async def test_other_cases_of_the_caller_are_those_that_the_reader_may_read(on_both: Api) -> None:
+    caller = {"phone": new_phone()}
+    first = await on_both.case_in("registered", caller=caller)
+    second = await on_both.case_in("in_progress", caller=caller, description="又没水了")
+    third = await on_both.case_in("dispatched", caller=caller)
+    async with signed_in(on_both, "chen") as made:
+        page = await made.get(at(second))
+        others = page.text[page.text.index("此来电人的其他工单") :]
+        assert re.findall(r'href="/desk/cases/(\d+)"', others) == [third, first]
+    async with signed_in(on_both, "wu") as made:
+        page = await made.get(at(second))
+        others = page.text[page.text.index("此来电人的其他工单") :]
+        assert re.findall(r'href="/desk/cases/(\d+)"', others) == [third]
+
+
+@pytest.mark.slow
+async def test_the_longest_timeline_has_pages_of_60_kb(on_sqlite: Api) -> None:
+    words = "水" * 1990
+    answer = await on_sqlite.register({**CALL, "description": words}, "chen")
+    number = answer.json()["number"]
+    for place in range(12):
+        assert (await on_sqlite.act(number, "comment", {"note": f"{place:03}{words}"}, "chen")).is_success
+    path, found, pages = at(number), list[str](), 0
+    async with signed_in(on_sqlite, "chen") as made:
+        while path:
+            page = await made.get(path)
+            assert len(page.content) <= MOST_BYTES
+            found += re.findall("备注：([0-9]{3})水", page.text)
+            earlier = re.search('href="([^"]+before=[^"]+)"', page.text)
+            path, pages = earlier[1] if earlier else "", pages + 1
+        assert found == [f"{place:03}" for place in reversed(range(12))]
+        assert pages > 1
+        for wrong in ("-1", "x", "0", "99999999999999999999", "²"):
+            assert (await made.get(at(number), params={"before": wrong})).status_code == 200
