@@ -135,6 +135,14 @@ async def _notified(api: Api, prefix: str) -> list[Any]:
     return await api.backend.reader.ask(read)
 
 
+async def test_news_that_nobody_gets_are_shown(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, districts=["east"])
+    await act(on_sqlite, number, "inform", {"message": "送水车已出发。"})
+    async with signed_in(on_sqlite, "xu") as made:
+        page = await made.get(f"{INCIDENTS}/{number}")
+    assert "送水车已出发。 已送达 0 · 发送中 0 · 未送达 0" in text(page)
+
+
 async def test_who_confirms_sees_what_is_taken_and_ticks_the_others(on_both: Api) -> None:
     # One server, two databases: a suspicion is known by service and district, and each database needs its own.
     district = "huangpu" if on_both.settings.database_url.startswith("sqlite") else "shaxi"
