@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.cases import plain_errors, read
 from activities.poller import now
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, shown
+from domain.reports.report import NoReportError, Period, PeriodError, Report, ReportKind, Table, headlines, shown
 from domain.shared.value import Immutable, Start
 from readmodel.base.database import ReadConnection, write_in_thread
 from readmodel.reports.reports import first_case_at, get_report, make, save_report
@@ -97,11 +97,13 @@ def _table(table: Table, report: Report) -> Iterator[str]:
         yield "无 none"
         return
     readable = table.readable()
+    if table.is_headline:
+        for each in headlines(readable, report):
+            before = f"（上期 before {each.before}）" if each.before else ""
+            yield f"- {each.column.title_zh} {each.column.title}: **{each.value}**{before}"
+        return
     titles = [f"{column.title_zh} {column.title}" for column in readable.columns]
     rows = [shown(row, readable.columns, report) for row in readable.rows[:ROWS]]
-    if table.is_headline:
-        yield from (f"- {title}: **{cell}**" for title, cell in zip(titles, rows[0], strict=True))
-        return
     yield _line(titles)
     yield _line("---" for _ in titles)
     yield from map(_line, rows)

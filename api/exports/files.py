@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import BinaryIO, TypeVar
+from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 from xlsxwriter import Workbook
@@ -61,6 +62,8 @@ def defused(text: str) -> str:
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LONGEST_CELL = 32_767
 """Characters that Excel takes in one cell."""
+LONGEST_HEAD = 255
+"""Characters that Excel takes in the head of a printed page."""
 _WAITING = "hotline-workbook-"
 """Beginning of the names of folders in which rows wait for their workbook."""
 _FORMATS: Mapping[ColumnKind, Mapping[str, object]] = {
@@ -72,13 +75,14 @@ _WIDTHS = {ColumnKind.TEXT: 22, ColumnKind.LINK: 34, ColumnKind.INSTANT: 24}
 
 
 @contextmanager
-def sheets(file: BinaryIO) -> Iterator["Sheets"]:
+def sheets(file: BinaryIO, company: str = "", title: str = "") -> Iterator["Sheets"]:
     """Open a workbook that is written to a file, which is whole at the end of the context, or by `close` before it.
 
+    Its properties and printed pages name the company; cells do not, as programs read them.
     Rows wait in a temporary folder, not in memory: only the last one can be written to.
     """
     with TemporaryDirectory(prefix=_WAITING) as folder, _locked(folder):
-        book = Sheets(Workbook(file, {"constant_memory": True, "tmpdir": folder}))
+        book = Sheets(Workbook(file, {"constant_memory": True, "tmpdir": folder}), company, title)
         yield book
         book.close()
 
@@ -105,8 +109,10 @@ def remove_left_rows() -> None:
 class Sheets:
     """Sheets of a workbook, one after the other."""
 
-    def __init__(self, book: Workbook) -> None:
+    def __init__(self, book: Workbook, company: str, title: str) -> None:
         self._book = book
+        self._book.set_properties({"title": title, "company": company})
+        self._print_head = f"&L{company.replace('&', '&&')}&R{title.replace('&', '&&')}"
         self._head = self._book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         self._formats = {kind: self._book.add_format(dict(wanted)) for kind, wanted in _FORMATS.items()}
         self._sheet: Worksheet | None = None
@@ -125,6 +131,7 @@ class Sheets:
         for place, kind in enumerate(self._kinds):
             self._sheet.set_column(place, place, _WIDTHS.get(kind, 14))
         self._sheet.freeze_panes(1, 0)
+        self._sheet.set_header(self._print_head[:LONGEST_HEAD])
         for place, title in enumerate(titles):
             self._sheet.write_string(0, place, title, self._head)
 
@@ -207,23 +214,24 @@ class ExportThrottle(asyncio.Lock):
         rows, following = await ask(cursor)
         return pages()
 
-    async def answer(self, form: str, name: str, columns: Sequence[str], pages: Pages) -> Response:
+    async def answer(self, form: str, name: str, columns: Sequence[str], pages: Pages, company: str = "") -> Response:
         """`form` is `csv`, or else `xlsx`."""
+        saved = attachment(f"{name}.{form}", company)
         if form == "csv":
-            return StreamingResponse(self._csv(columns, pages), media_type=CSV, headers=attachment(f"{name}.csv"))
-        file = await self._workbook(name, columns, pages)
-        return StreamingResponse(_sent(file), media_type=XLSX, headers=attachment(f"{name}.xlsx"))
+            return StreamingResponse(self._csv(columns, pages), media_type=CSV, headers=saved)
+        file = await self._workbook(name, columns, pages, company)
+        return StreamingResponse(_sent(file), media_type=XLSX, headers=saved)
 
     async def _csv(self, columns: Sequence[str], pages: Pages) -> AsyncIterator[bytes]:
         yield BOM + lines([columns])
         async for rows in pages:
             yield await self.run(lines, rows)
 
-    async def _workbook(self, name: str, columns: Sequence[str], pages: Pages) -> BinaryIO:
+    async def _workbook(self, name: str, columns: Sequence[str], pages: Pages, company: str) -> BinaryIO:
         """Write all pages before anything is sent: the table of contents of a workbook comes last."""
         file: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed when it is sent
         try:
-            with sheets(file) as book:
+            with sheets(file, company, name) as book:
                 book.begin(name, columns)
                 async for rows in pages:
                     await self.run(book.write, rows)
@@ -242,5 +250,7 @@ def _sent(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-def attachment(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
+def attachment(name: str, company: str = "") -> dict[str, str]:
+    """Headers of a file, whose name begins with the company's in browsers; other programs read the second name."""
+    full = f"; filename*=UTF-8''{quote(f'{company}-{name}', safe='')}" if company else ""
+    return {"Content-Disposition": f'attachment; filename="{name}"{full}'}

@@ -18,8 +18,9 @@ from pygal.style import Style
 from api.edge.browsers import TEMPLATES
 from api.exports.files import BOM, lines, sheets
 from domain.calendar.work_calendar import on_the_wall
-from domain.reports.report import Chart, ChartKind, Report, Table, shown
+from domain.reports.report import Chart, ChartKind, Report, Table, headlines, shown
 from domain.shared.value import exhaustive
+from workflows.kit.words import Phrase
 
 # The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
@@ -204,29 +205,31 @@ ROWS = 50
 """Rows of a table that a page shows: what matters most comes first, and files have all."""
 
 
-def as_csv(report: Report) -> bytes:
+def as_csv(tables: Iterable[Table]) -> bytes:
     """All tables below each other, each with its name before it and an empty line after it."""
     blocks = (
         [[table.name, table.title, table.title_zh], [column.name for column in table.columns], *table.rows, []]
-        for table in report.tables
+        for table in tables
     )
     return BOM + lines(row for block in blocks for row in block)
 
 
-def as_xlsx(report: Report) -> bytes:
+def as_xlsx(tables: Iterable[Table], company: str, title: str) -> bytes:
+    """Write a sheet for each table."""
     file = io.BytesIO()
-    with sheets(file) as book:
-        for table in report.tables:
+    with sheets(file, company, title) as book:
+        for table in tables:
             titles = [f"{column.title_zh} {column.title}" for column in table.columns]
             book.begin(table.title_zh, titles, [column.kind for column in table.columns])
             book.write(table.rows)
     return file.getvalue()
 
 
-def page(report: Report) -> str:
+def page(report: Report, bridge: Phrase | None = None) -> str:
     """Page that needs nothing from elsewhere, and has no links: mail is read elsewhere."""
     return TEMPLATES.get_template("report.html").render(
         report=report,
+        bridge=bridge,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
         tables=[_shown(table, report) for table in report.tables],
     )
@@ -241,7 +244,7 @@ def _shown(table: Table, report: Report) -> Mapping[str, Any]:
         | {
             # Made of escaped text by the library that draws it.
             "chart": Markup(chart) if chart else None,  # noqa: S704 - as said
-            "headline": rows[0] if table.is_headline else None,
+            "headline": headlines(readable, report) if table.is_headline else None,
             "columns": readable.columns,
             "rows": rows[:ROWS],
             "more": max(0, len(rows) - ROWS),

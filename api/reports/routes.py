@@ -28,7 +28,7 @@ from domain.shared.value import ZERO, Name, rate
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
-from readmodel.reports.reports import first_case_at, get_report
+from readmodel.reports.reports import first_case_at, get_report, so_far
 
 Month = Annotated[
     str,
@@ -155,6 +155,7 @@ _KINDS: dict[type[report.NoReportError], ProblemKind] = {
     report.BeforeFirstCaseError: BEFORE_FIRST_CASE,
 }
 REPORT_RESPONSES = formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS)
+SO_FAR_RESPONSES = formats(CSV, XLSX, HTML, PDF) | problems(NOT_ACCEPTABLE)
 
 
 class ReportFormat(StrEnum):
@@ -225,6 +226,37 @@ async def report_monthly(
     return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, printer)
 
 
+@router.get(
+    "/v1/reports/today", summary="Today so far 今日截至目前", response_model=report.Report, responses=SO_FAR_RESPONSES
+)
+async def report_today(
+    wanted: Annotated[ReportQuery, Query()],
+    reader: TheReader,
+    printer: ThePrinter,
+    catalogue: TheCatalogue,
+    now: Now,
+) -> report.Report | Response:
+    """Return what the report of a day has for today until now, beside yesterday until the same time."""
+    return await _answer(await reader.ask(so_far, report.ReportKind.DAILY, catalogue, now), wanted.format, printer)
+
+
+@router.get(
+    "/v1/reports/this-month",
+    summary="This month so far 本月截至目前",
+    response_model=report.Report,
+    responses=SO_FAR_RESPONSES,
+)
+async def report_this_month(
+    wanted: Annotated[ReportQuery, Query()],
+    reader: TheReader,
+    printer: ThePrinter,
+    catalogue: TheCatalogue,
+    now: Now,
+) -> report.Report | Response:
+    """Return what the report of a month has for this one until now, beside the same days of the last one."""
+    return await _answer(await reader.ask(so_far, report.ReportKind.MONTHLY, catalogue, now), wanted.format, printer)
+
+
 async def _stored(period: report.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> report.Report:
     """Raise ProblemError if the report was not made, or cannot be."""
     if found := await reader.ask(get_report, period):
@@ -240,14 +272,15 @@ async def _stored(period: report.Period, reader: Reader, now: datetime, zone: Zo
 
 async def _answer(found: report.Report, wanted: ReportFormat, printer: Printer | None) -> report.Report | Response:
     """Render the stored value alone, so that the report stays as it was made."""
-    saved = attachment(f"{found.kind.value}-{found.period}.{wanted.value}")
+    saved = attachment(f"{found.file_name}.{wanted.value}", found.company_zh)
     match wanted:
         case ReportFormat.JSON:
             return found
         case ReportFormat.CSV:
-            return Response(await asyncio.to_thread(as_csv, found), media_type=CSV, headers=saved)
+            return Response(await asyncio.to_thread(as_csv, found.tables), media_type=CSV, headers=saved)
         case ReportFormat.XLSX:
-            return Response(await asyncio.to_thread(as_xlsx, found), media_type=XLSX, headers=saved)
+            book = await asyncio.to_thread(as_xlsx, found.tables, found.company_zh, found.title)
+            return Response(book, media_type=XLSX, headers=saved)
     html = await asyncio.to_thread(page, found)
     if wanted is ReportFormat.HTML:
         return HTMLResponse(html, headers=CONTENT_SECURITY)

@@ -1,7 +1,7 @@
 """Reports that managers read: their periods in the time zone of the catalogue, and their tables."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Self
@@ -83,8 +83,7 @@ class Period(NamedTuple):
 
     @classmethod
     def ended_before(cls, kind: ReportKind, at: datetime, zone: tzinfo) -> Self:
-        present = cls.containing(kind, at.astimezone(zone).date())
-        return cls.containing(kind, present.first - _DAY)
+        return cls.containing(kind, at.astimezone(zone).date()).before
 
     @classmethod
     def containing(cls, kind: ReportKind, day: date) -> Self:
@@ -96,6 +95,10 @@ class Period(NamedTuple):
     @property
     def name(self) -> str:
         return self.first.strftime(FORMS[self.kind].name)
+
+    @property
+    def before(self) -> Self:
+        return self.containing(self.kind, self.first - _DAY)
 
     def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
         """First instant of the period and the first one after it, in UTC."""
@@ -144,7 +147,7 @@ def due_periods(
     while len(found) < MOST_DUE and period.name >= first and period.bounds(zone)[1] > first_case_at:
         if period.name not in known:
             found.append(period)
-        period = Period.containing(kind, period.first - _DAY)
+        period = period.before
     return found[::-1]
 
 
@@ -179,6 +182,7 @@ class Column(Immutable):
     title: str
     title_zh: str
     kind: ColumnKind = ColumnKind.TEXT
+    before: str | None = Field(None, description="Name of the column with the value of the period before.")
 
     @property
     def is_figure(self) -> bool:
@@ -188,6 +192,12 @@ class Column(Immutable):
         english = Column(name=f"{self.name}_name", title=f"{self.title}: name", title_zh=f"{self.title_zh}英文名")
         chinese = Column(name=f"{self.name}_name_zh", title=f"{self.title}: Chinese name", title_zh=self.title_zh)
         return self.model_copy(update={"kind": ColumnKind.CODE}), english, chinese
+
+    def compared(self) -> tuple["Column", "Column"]:
+        """Return this column, and the one with its value of the period before."""
+        name = f"{self.name}_before"
+        changes = {"name": name, "title": f"{self.title}, before", "title_zh": f"上期{self.title_zh}"}
+        return self.model_copy(update={"before": name}), self.model_copy(update=changes)
 
 
 class Chart(Immutable):
@@ -249,15 +259,62 @@ class Report(Immutable):
     """Report of one period."""
 
     kind: ReportKind
+    company: str = Field(description="Name in the catalogue.")
+    company_zh: str
     period: str = Field(description="`2026-08-03` of a daily report, `2026-08` of a monthly one.")
+    until: datetime | None = Field(None, description="End of the figures in a period so far; null: that of the period.")
     timezone: str = Field(description="Time zone of the period, as the catalogue names it.")
     made_at: datetime
     currency: str
     tables: tuple[Table, ...] = Field(min_length=1)
 
     @property
+    def title(self) -> str:
+        """Chinese name with the period, and the end of its figures if it has not ended."""
+        until = f" 截至 {_local(self.until, self.timezone)}" if self.until else ""
+        return f"{self.kind.zh} {self.period}{until}"
+
+    @property
+    def file_name(self) -> str:
+        until = f"-until-{on_the_wall(self.until, self.timezone):%Y-%m-%dT%H%M}" if self.until else ""
+        return f"{self.kind.value}-{self.period}{until}"
+
+    @property
     def path(self) -> str:
         return f"/v1/reports/{self.kind.value}?{FORMS[self.kind].parameter}={self.period}"
+
+
+class Headline(NamedTuple):
+    """Headline number as people read it, the one of the period before, and the change; None where that is not known."""
+
+    column: Column
+    value: str
+    before: str | None
+    change: str | None
+
+
+def headlines(table: Table, report: Report) -> list[Headline]:
+    """Numbers of a table of one row, each beside that of the period before."""
+    cells = {column.name: (column, cell) for column, cell in zip(table.columns, table.rows[0], strict=True)}
+    compared = {column.before for column in table.columns}
+    return [
+        Headline(column, _shown(cell, column, report), *_compared(column, cell, cells, report))
+        for name, (column, cell) in cells.items()
+        if name not in compared
+    ]
+
+
+def _compared(
+    column: Column, cell: Cell, cells: Mapping[str, tuple[Column, Cell]], report: Report
+) -> tuple[str | None, str | None]:
+    if column.before is None or (before := cells[column.before][1]) is None:
+        return None, None
+    if cell is None:
+        return _shown(before, column, report), None
+    change = float(cell) - float(before)
+    # In points of the percentage that is shown.
+    text = f"{change * 100:+.1f}" if column.kind is ColumnKind.RATE else f"{change:+,.10g}"
+    return _shown(before, column, report), text
 
 
 def shown(row: Sequence[Cell], columns: Sequence[Column], report: Report) -> list[str]:
@@ -274,5 +331,9 @@ def _shown(cell: Cell, column: Column, report: Report) -> str:
         case ColumnKind.COUNT, int():
             return f"{cell:,}"
         case ColumnKind.INSTANT, str():
-            return f"{on_the_wall(datetime.fromisoformat(cell), report.timezone):%Y-%m-%d %H:%M}"
+            return _local(datetime.fromisoformat(cell), report.timezone)
     return str(cell)
+
+
+def _local(at: datetime, zone: str) -> str:
+    return f"{on_the_wall(at, zone):%Y-%m-%d %H:%M}"

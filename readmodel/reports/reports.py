@@ -1,7 +1,8 @@
 """Reports: the questions that each answers, and those that were made; the first of each period is kept."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Table, func, select
 
@@ -15,7 +16,7 @@ from readmodel.cases.tables import cases
 from readmodel.reports.causes import costs, findings, returns
 from readmodel.reports.origins import origins, quality, repeat_callers
 from readmodel.reports.scope import ReportScope
-from readmodel.reports.work import backlog, calls_by_hour, headlines, missed, oldest
+from readmodel.reports.work import backlog, calls_by_hour, headlines, missed, oldest, promises
 
 reports = Table(
     "reports",
@@ -53,6 +54,7 @@ TableQuery = Callable[[ReadConnection, ReportScope], ReportTable]
 TABLE_QUERIES: tuple[TableQuery, ...] = (
     headlines,
     origins,
+    promises,
     missed,
     backlog,
     oldest,
@@ -65,13 +67,38 @@ TABLE_QUERIES: tuple[TableQuery, ...] = (
 )
 
 
-def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_at: datetime) -> Report:
-    scope = ReportScope.of(period, catalogue)
+def make(
+    connection: ReadConnection,
+    period: Period,
+    catalogue: Catalogue,
+    made_at: datetime,
+    until: datetime | None = None,
+    queries: Sequence[TableQuery] = TABLE_QUERIES,
+) -> Report:
+    """Make the report of a period; with `until`, of what it has had until then."""
+    scope = ReportScope.of(period, catalogue, until)
     return Report(
         kind=period.kind,
+        company=catalogue.name,
+        company_zh=catalogue.name_zh,
         period=period.name,
+        until=until,
         timezone=scope.zone.key,
         made_at=to_milliseconds(made_at),
         currency=catalogue.currency,
-        tables=tuple(ask(connection, scope) for ask in TABLE_QUERIES),
+        tables=tuple(ask(connection, scope) for ask in queries),
     )
+
+
+def so_far(
+    connection: ReadConnection,
+    kind: ReportKind,
+    catalogue: Catalogue,
+    now: datetime,
+    queries: Sequence[TableQuery] = TABLE_QUERIES,
+) -> Report:
+    """Make the report of the day or month that has not ended, as it is now."""
+    period = Period.containing(kind, now.astimezone(ZoneInfo(catalogue.calendar.timezone)).date())
+    # What happens in this millisecond counts, and no period is empty.
+    until = to_milliseconds(now) + timedelta(milliseconds=1)
+    return make(connection, period, catalogue, now, until, queries)

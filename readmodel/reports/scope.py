@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -23,16 +23,31 @@ CASES = Column(name="cases", title="Cases", title_zh="工单数", kind=ColumnKin
 
 @dataclass(frozen=True)
 class ReportScope:
-    """Period from `start` until before `end`, both UTC, and the catalogue in force."""
+    """Period from `start` until before `end`, both UTC, and the catalogue in force.
+
+    `until` ends the figures of a period that has not ended; None: they end with the period.
+    """
 
     period: Period
     start: datetime
     end: datetime
     catalogue: Catalogue
+    until: datetime | None = None
 
     @classmethod
-    def of(cls, period: Period, catalogue: Catalogue) -> "ReportScope":
-        return cls(period, *period.bounds(ZoneInfo(catalogue.calendar.timezone)), catalogue)
+    def of(cls, period: Period, catalogue: Catalogue, until: datetime | None = None) -> "ReportScope":
+        start, after = period.bounds(ZoneInfo(catalogue.calendar.timezone))
+        return cls(period, start, min(until or after, after), catalogue, until)
+
+    @property
+    def before(self) -> "ReportScope":
+        """The period before; of one that has not ended its first days alone, until the same time on the wall."""
+        before, until = self.period.before, None
+        if self.until:
+            local = self.until.astimezone(self.zone)
+            day = before.first + (local.date() - self.period.first)
+            until = datetime.combine(day, local.time(), self.zone).astimezone(UTC)
+        return ReportScope.of(before, self.catalogue, until)
 
     @property
     def zone(self) -> ZoneInfo:

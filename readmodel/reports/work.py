@@ -98,6 +98,7 @@ STAGES: Mapping[State, tuple[str, str]] = exhaustive(
 )
 """Stage of the chain at which a case waits, by its state."""
 
+CLOCK = Column(name="clock", title="Promise", title_zh="时限").with_names()
 MISSED = Column(name="missed", title="Missed", title_zh="超时数", kind=ColumnKind.COUNT)
 _before = events.c.number == clocks.c.number, events.c.at < clocks.c.missed_at
 _latest = select(events.c.to_state).where(*_before).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
@@ -121,7 +122,7 @@ def missed(connection: ReadConnection, scope: ReportScope) -> Table:
         title="Promises missed, and why",
         title_zh="超时情况及环节",
         columns=(
-            *Column(name="clock", title="Promise", title_zh="时限").with_names(),
+            *CLOCK,
             *DEPARTMENT,
             *Column(name="waited_for", title="Waited for", title_zh="超时环节").with_names(),
             MISSED,
@@ -140,46 +141,85 @@ OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", ki
 ANSWERED = Column(name="answered", title="Calls answered", title_zh="接听量", kind=ColumnKind.COUNT)
 CONNECTED = Column(name="connected_rate", title="Connected", title_zh="接通率", kind=ColumnKind.RATE)
 _HOURS = 24
-
-
-def headlines(connection: ReadConnection, scope: ReportScope) -> Table:
-    def count(*conditions: ColumnElement[bool]) -> int:
-        return connection.scalars(select(func.count()).where(*conditions)).one()
-
-    def within(instant: ColumnElement[datetime], *conditions: ColumnElement[bool]) -> int:
-        return count(scope.has(instant), *conditions)
-
-    kept = within(clocks.c.stopped_at, clocks.c.status == ClockStatus.MET.value)
-    missed = within(clocks.c.missed_at)
-    figures = (
-        (_count("registered", "Registered", "受理"), within(cases.c.registered_at)),
-        (_count("closed", "Closed", "办结"), within(cases.c.closed_at)),
-        (_count("open_at_end", "Open at the end", "期末未办结"), count(open_at_end(scope))),
-        (_count("kept", "Promises kept", "按时"), kept),
-        (MISSED.model_copy(update={"title": "Promises missed", "title_zh": "超时"}), missed),
-        (Column(name="kept_rate", title="Kept", title_zh="按时率", kind=ColumnKind.RATE), rate(kept, kept + missed)),
-    )
-    calls = call_report(connection, Grouping.DAY, scope.start, scope.end, scope.zone).total.figures
-    return Table(
-        name="headlines",
-        title="Headline numbers",
-        title_zh="概况",
-        columns=(*(column for column, _ in figures), OFFERED, ANSWERED, CONNECTED),
-        rows=((*(value for _, value in figures), *of_calls(calls)),),
-        note="Promises count in the period in which they were kept, or fell due and were not.",
-        note_zh="时限按完成或超时发生的时间计入本期。",
-    )
+_IS_KEPT = clocks.c.status == ClockStatus.MET.value
 
 
 def _count(name: str, title: str, title_zh: str) -> Column:
     return Column(name=name, title=title, title_zh=title_zh, kind=ColumnKind.COUNT)
 
 
+KEPT = _count("kept", "Promises kept", "按时")
+KEPT_RATE = Column(name="kept_rate", title="Kept", title_zh="按时率", kind=ColumnKind.RATE)
+HEADLINES = (
+    _count("registered", "Registered", "受理"),
+    _count("closed", "Closed", "办结"),
+    _count("open_at_end", "Open at the end", "期末未办结"),
+    KEPT,
+    MISSED.model_copy(update={"title": "Promises missed", "title_zh": "超时"}),
+    KEPT_RATE,
+    OFFERED,
+    ANSWERED,
+    CONNECTED,
+)
+
+
+def headlines(connection: ReadConnection, scope: ReportScope) -> Table:
+    pairs = [column.compared() for column in HEADLINES]
+    return Table(
+        name="headlines",
+        title="Headline numbers",
+        title_zh="概况",
+        columns=(*(column for column, _ in pairs), *(before for _, before in pairs)),
+        rows=((*_headlines(connection, scope), *_headlines(connection, scope.before)),),
+        note="Promises count in the period in which they were kept, or fell due and were not.",
+        note_zh="时限按完成或超时发生的时间计入本期。",
+    )
+
+
+def _headlines(connection: ReadConnection, scope: ReportScope) -> tuple[Cell, ...]:
+    def count(*conditions: ColumnElement[bool]) -> int:
+        return connection.scalars(select(func.count()).where(*conditions)).one()
+
+    kept = count(scope.has(clocks.c.stopped_at), _IS_KEPT)
+    missed = count(scope.has(clocks.c.missed_at))
+    calls = call_report(connection, Grouping.DAY, scope.start, scope.end, scope.zone).total.figures
+    return (
+        count(scope.has(cases.c.registered_at)),
+        count(scope.has(cases.c.closed_at)),
+        count(open_at_end(scope)),
+        *(kept, missed, rate(kept, kept + missed)),
+        *of_calls(calls),
+    )
+
+
+def promises(connection: ReadConnection, scope: ReportScope) -> Table:
+    """Count the promises of each kind that were judged: kept, or missed."""
+
+    def counted(*conditions: ColumnElement[bool]) -> dict[str, int]:
+        statement = select(clocks.c.name, func.count()).where(*conditions).group_by(clocks.c.name)
+        return {row[0]: row[1] for row in connection.execute(statement)}
+
+    kept, missed = counted(scope.has(clocks.c.stopped_at), _IS_KEPT), counted(scope.has(clocks.c.missed_at))
+    return Table(
+        name="promises",
+        title="Promises by kind",
+        title_zh="各时限完成情况",
+        columns=(*CLOCK, KEPT, MISSED, KEPT_RATE),
+        rows=tuple(
+            (*in_words(name, CLOCK_ZH[name]), on_time, late, rate(on_time, on_time + late))
+            for name in CLOCK_ZH
+            if (on_time := kept.get(name, 0)) + (late := missed.get(name, 0))
+        ),
+    )
+
+
 def calls_by_hour(connection: ReadConnection, scope: ReportScope) -> Table:
     """Sum up the calls of each hour of the day, and average the agents on duty in it over the days with a roster."""
     figures = [CallFigures() for _ in range(_HOURS)]
     duty, rostered = [timedelta()] * _HOURS, [0] * _HOURS
-    for item in call_report(connection, Grouping.HOUR, scope.start, scope.end, scope.zone).items:
+    # An hour that has not ended would average fewer agents than are there.
+    end = scope.end + (scope.start - scope.end) % timedelta(hours=1)
+    for item in call_report(connection, Grouping.HOUR, scope.start, end, scope.zone).items:
         hour = datetime.fromisoformat(item.key or "").hour
         figures[hour].include([item.figures])
         if item.duty:

@@ -3,8 +3,10 @@
 import csv
 import io
 import sys
+import zipfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -29,6 +31,8 @@ DAY, OTHER_DAY = "2025-09-08", "2025-09-20"
 MONDAY = datetime(2025, 9, 8, 1, tzinfo=UTC)
 """In the past, as the worker makes no report of a period that has not ended: 09:00 in Beijing."""
 FORMULA = "=1+1"
+COMPANY = "中山供水热线"
+"""Name in the catalogue."""
 NOW = datetime(2025, 11, 1, 4, tzinfo=UTC)
 """Instant of the API's clock."""
 
@@ -140,7 +144,9 @@ async def file(made: Api, wanted: str, day: str = DAY) -> httpx.Response:
     answer = await made.get("/v1/reports/daily", "xu", date=day, format=wanted)
     assert answer.status_code == 200, answer.text
     if wanted in {"csv", "xlsx", "pdf"}:
-        assert answer.headers["content-disposition"] == f'attachment; filename="daily-{day}.{wanted}"'
+        named, full = answer.headers["content-disposition"].split("; filename*=UTF-8''")
+        assert named == f'attachment; filename="daily-{day}.{wanted}"'
+        assert unquote(full) == f"{COMPANY}-daily-{day}.{wanted}"
     return answer
 
 
@@ -186,6 +192,7 @@ async def test_a_page_needs_nothing_from_elsewhere(
     # It is sent by mail, where a path leads nowhere.
     assert "href" not in page.replace("xmlns:xlink", "")
     assert "/v1/" not in page
+    assert COMPANY in page
     assert f"<td>{cell}</td>" in page
 
 
@@ -197,7 +204,7 @@ async def test_a_report_is_printed_on_pages_of_a4(made: Api) -> None:
     sizes = page_sizes(answer.content)
     assert len(sizes) > 1
     assert sizes == [[210, 297]] * len(sizes)
-    title = f"日报 {DAY}".encode("utf-16-be").hex()
+    title = f"{COMPANY} 日报 {DAY}".encode("utf-16-be").hex()
     assert f"/title <feff{title}>".encode() in uncompressed(answer.content).lower()
 
 
@@ -207,3 +214,41 @@ async def test_without_the_library_a_report_is_no_pdf(made: Api, monkeypatch: py
     async with further_api(made, made.clock) as plain:
         found = problem(await asked(plain, f"daily?date={DAY}&format=pdf"), 406, "not-acceptable")
         assert found["accepted"] == ["json", "csv", "xlsx", "html"]
+
+
+async def test_this_day_and_month_so_far_stand_beside_the_same_time_before(made: Api) -> None:
+    for path, now, until_then in (
+        ("today", MONDAY + days(1), (1, 1)),
+        ("today", MONDAY + days(1) - timedelta(hours=1), (0, 0)),
+        ("this-month", datetime(2025, 10, 9, 1, tzinfo=UTC), (0, 2)),
+        ("this-month", datetime(2025, 10, 8, 0, tzinfo=UTC), (0, 0)),
+        # Of months that differ in their days.
+        ("this-month", datetime(2025, 10, 31, 1, tzinfo=UTC), (0, 2)),
+        ("this-month", datetime(2025, 9, 30, 16, tzinfo=UTC), (0, 0)),
+    ):
+        made.clock.fixed = now
+        report = (await asked(made, path)).json()
+        (row,) = report["tables"][0]["rows"]
+        names = [column["name"] for column in report["tables"][0]["columns"]]
+        found = row[names.index("registered")], row[names.index("registered_before")]
+        assert found == until_then, (path, now)
+    made.clock.fixed = NOW
+
+
+async def test_a_report_so_far_is_not_kept(made: Api) -> None:
+    made.clock.fixed = MONDAY + days(12) + timedelta(hours=14)
+    page = await asked(made, "today?format=html")
+    assert f"{COMPANY} 日报 2025-09-20 截至 2025-09-20 23:00" in page.text
+    assert (
+        'attachment; filename="daily-2025-09-20-until-2025-09-20T2300.csv"'
+        in ((await asked(made, "today?format=csv")).headers["content-disposition"])
+    )
+    made.clock.fixed = NOW
+    problem(await asked(made, "daily?date=2025-09-19"), 404, "report-not-made")
+
+
+async def test_the_workbook_names_the_company_beside_its_cells(made: Api) -> None:
+    await make(made, ReportKind.DAILY, DAY)
+    with zipfile.ZipFile(io.BytesIO((await file(made, "xlsx")).content)) as packed:
+        assert f"<Company>{COMPANY}</Company>" in packed.read("docProps/app.xml").decode()
+        assert COMPANY in packed.read("xl/worksheets/sheet1.xml").decode()

@@ -84,7 +84,9 @@ async def ask(api: Api, route: str, by: str, number: str, incident: str) -> http
     path = path.format_map(values)
     if method == "POST":
         return await api.post(path, body_of(route, incident), by)
-    params = {"department": "repair"} if path == "/v1/parts" else {"month": "2026-08"} if "/reports/" in path else {}
+    params = {"department": "repair"} if path == "/v1/parts" else {}
+    if "/reports/" in path and not path.endswith(("/today", "/this-month")):
+        params = {"month": "2026-08"}
     if path.endswith("2026-08/cases"):
         params = {"by": "company", "subject": "company", "figure": "cases"}
     return await api.http.get(path, headers=api.key(by), params=params)

@@ -61,7 +61,14 @@ async def test_details_are_short_however_long_the_report_is() -> None:
     columns = tuple(Column(name=f"c{place}", title="-" * 100, title_zh="列") for place in range(20))
     long = Table(name="long", title="Long", title_zh="长", columns=columns, rows=(("x|y",) * 20,) * (ROWS + 5))
     report = Report(
-        kind=ReportKind.DAILY, period=DAY, timezone="Asia/Shanghai", made_at=AT, currency="CNY", tables=(long,) * 9
+        kind=ReportKind.DAILY,
+        company="Water",
+        company_zh="供水",
+        period=DAY,
+        timezone="Asia/Shanghai",
+        made_at=AT,
+        currency="CNY",
+        tables=(long,) * 9,
     )
     text = details(report)
     assert len(text) <= LONGEST_REPORT_DETAILS

@@ -328,6 +328,8 @@ EXAMPLES: dict[str, Any] = {
     "MonthOfFollowUps": FOLLOW_UPS,
     "report_daily": example_report(ReportKind.DAILY),
     "report_monthly": example_report(ReportKind.MONTHLY),
+    "report_today": example_report(ReportKind.DAILY, datetime(2026, 8, 3, 6, 30, tzinfo=UTC)),
+    "report_this_month": example_report(ReportKind.MONTHLY, datetime(2026, 8, 3, 6, 30, tzinfo=UTC)),
     "Lifecycle": _beginning({**dict(LIFECYCLE), "mermaid": LIFECYCLE.mermaid.partition("\n")[0]}),
     "Roles": _beginning(dict(roles([]))),
     "PeoplePage": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),

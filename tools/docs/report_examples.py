@@ -34,13 +34,16 @@ FOLLOW_UPS = MonthOfFollowUps(
 )
 
 
-def example_report(kind: ReportKind) -> Report:
+def example_report(kind: ReportKind, until: datetime | None = None) -> Report:
     column = Column(name="registered", title="Registered", title_zh="受理", kind=ColumnKind.COUNT)
     return Report(
         kind=kind,
+        company="Zhongshan water supply hotline",
+        company_zh="中山供水热线",
         period=FORMS[kind].example,
+        until=until,
         timezone="Asia/Shanghai",
-        made_at=datetime(2026, 9, 1, 0, 30, tzinfo=UTC),
+        made_at=until or datetime(2026, 9, 1, 0, 30, tzinfo=UTC),
         currency="CNY",
         tables=(Table(name="headlines", title="Headline numbers", title_zh="概况", columns=(column,), rows=((312,),)),),
     )
