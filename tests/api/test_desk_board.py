@@ -237,8 +237,8 @@ async def test_a_quiet_stream_has_comments(on_sqlite: Api, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("at_once")
 async def test_a_stream_ends_with_its_session(on_sqlite: Api) -> None:
-    on_sqlite.tokens["leaver"] = on_sqlite.directory.enter("leaver", Role.AGENT)
-    async with signed_in(on_sqlite, "leaver") as made, looking(made) as lines:
+    on_sqlite.tokens["visitor"] = on_sqlite.directory.enter("visitor", Role.AGENT)
+    async with signed_in(on_sqlite, "visitor") as made, looking(made) as lines:
         await event(lines)
         await made.post("/sign-out")
         assert await ended(lines)

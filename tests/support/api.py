@@ -183,7 +183,8 @@ async def running_api(
     # Tests ask more of a person than people do.
     unlimited = {"reads_per_minute": 0, "writes_per_minute": 0, "incidents_per_hour": 0}
     usual = unlimited | {"courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE}
-    usual |= {"unknown_people": "allow"}
+    # What tests write is thrown away, and a busy disk takes seconds.
+    usual |= {"unknown_people": "allow", "unsafe_at_power_loss": True}
     queue = f"hotline-{uuid.uuid4().hex}"
     settings = Settings(data_dir=folder, database_url=database_url, **{"task_queue": queue, **usual, **changes})
     directory = Directory(database_url)

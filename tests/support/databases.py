@@ -32,9 +32,17 @@ def postgresql() -> Iterator[PostgresServer]:
     taking_turns = FileLock(folder / "hotline-postgresql.lock")
     with taking_turns:
         server = get_server(folder / f"hotline-postgresql-{run}", cleanup_mode="delete")
+        forget_at_power_loss(server)
     yield server
     with taking_turns:
         server.cleanup()
+
+
+def forget_at_power_loss(server: PostgresServer) -> None:
+    """Have it wait for no disk: what tests write is thrown away, and a busy disk takes seconds."""
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
