@@ -61,7 +61,7 @@ DESK: Mapping[str, Mapping[str, Any]] = {
     "to dispatch": {"state": (State.REGISTERED, State.PENDING_REDISPATCH), "sort": Sort.PRIORITY},
     "to follow up": {"state": (State.PENDING_FOLLOW_UP,), "sort": Sort.DUE},
 }
-"""Questions that desks ask all day, by name; docs/a-day.md uses each of them, and no other."""
+"""Questions that desks ask all day, by name."""
 PREFIX = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
 Values = Mapping[str, Any]

@@ -1,16 +1,21 @@
-"""The page of a day uses the lists that the benchmark measures: each where somebody needs it, and no other."""
+"""Tasks of the page of a day are written so that the shift in the browser can play them."""
 
 import re
 
-from tests.support.pages import page
-from tools.docs.desk import queries
+import pytest
 
-ASKED = re.findall(r'\$API/complaints\?([^"]*)"', page("docs/a-day.md"))
+from tests.support.pages import page, section
+from tests.support.shift import tasks
 
-
-def test_the_lists_of_the_day_are_those_that_are_measured() -> None:
-    assert set(ASKED) == set(queries().values())
+HEADINGS = re.findall("^## (An? [a-z -]+) ", page("docs/a-day.md"), re.MULTILINE)
 
 
-def test_twelve_lists_are_measured() -> None:
-    assert len(set(queries().values())) == 12
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_every_task_has_as_many_clicks_as_it_names(heading: str) -> None:
+    found, lines = tasks(heading), re.findall("^- ", section(page("docs/a-day.md"), heading), re.MULTILINE)
+    assert len({task.name for task in found}) == len(lines) > 0
+    assert [task.name for task in found if len(task.way) != task.clicks] == []
+
+
+def test_six_people_have_tasks() -> None:
+    assert len(HEADINGS) == 6

@@ -3,17 +3,20 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from domain.shared.actors import Role
 from tests.support.pages import examples, page
-from tests.support.service import Service
+from tests.support.service import Service, wait_until
 from tools.docs import pictures
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MARK = "-- end of command --"
+AGENT = "何静怡"
 COMMANDS = [
     line.removeprefix("$ ")
     for block in examples(page("docs/a-day.md"))
@@ -23,11 +26,23 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Everything of the page, typed in its order: the output by command."""
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with pictures.running(tmp_path_factory.mktemp("day"), pictures.DEFAULT_CATALOGUE) as service:
-        printed = typed(service)
-    return dict(zip(COMMANDS, printed, strict=True))
+        yield service
+
+
+@pytest.fixture(scope="module")
+def number(service: Service) -> str:
+    """Register a case by WeChat and return its number."""
+    agent = pictures.Person(service, AGENT, Role.AGENT)
+    return agent.register("no_water", "west", "家里没水。No water.", channel="wechat")
+
+
+@pytest.fixture(scope="module")
+def answers(service: Service, number: str) -> dict[str, str]:
+    """Everything of the page, typed in its order once there is a case: the output by command."""
+    assert number
+    return dict(zip(COMMANDS, typed(service), strict=True))
 
 
 def typed(service: Service) -> list[str]:
@@ -53,22 +68,22 @@ def answer(answers: dict[str, str], part: str) -> Any:
     return json.loads(printed)
 
 
-def test_lists_show_what_the_day_has_brought(answers: dict[str, str]) -> None:
-    registered = answer(answers, "actions/correct")["number"]
-    for part in (
-        "owner=me&$OPEN",
-        "state=registered&state=pending_redispatch",
-        "assignee=me",
-        "state=pending_follow_up",
-    ):
-        assert registered in [item["number"] for item in answer(answers, f"complaints?{part}")["items"]], part
+def test_a_key_is_printed_for_each_person(answers: dict[str, str]) -> None:
+    keys = [
+        printed.strip() for command, printed in answers.items() if command.startswith(".venv/bin/hotline key create")
+    ]
+    assert len(keys) > 1
+    assert all("hk_" in key for key in keys)
 
 
-def test_the_day_ends_as_the_page_tells(answers: dict[str, str]) -> None:
-    case = answer(answers, '"satisfaction": "dissatisfied"')
-    assert (case["state"], case["cycle"], case["department"]) == ("dispatched", 2, "repair")
-    assert answer(answers, "actions/decide_extension")["flags"] == ["extended", "supervised"]
-    assert answer(answers, "reports/approvals")["approved_amount"] == "480.00"
-    [company] = answer(answers, "reports/follow-ups")["items"]
-    assert (company["subject"], company["followed_up"]) == ("company", 0), "the manager looks before the clerk calls"
-    assert answer(answers, "API/handovers")["refused"] == []
+def test_todays_cases_of_a_channel_are_listed(answers: dict[str, str], number: str) -> None:
+    assert [item["number"] for item in answer(answers, "channel=wechat")["items"]] == [number]
+
+
+def test_the_figures_of_the_month_and_the_handover_are_answered(
+    answers: dict[str, str], service: Service, number: str
+) -> None:
+    assert answer(answers, "reports/follow-ups")["items"][0]["subject"] == "company"
+    assert answer(answers, "API/handovers")["from"] == AGENT
+    other = pictures.Person(service, "林慧", Role.AGENT)
+    wait_until(lambda: other.see(number)["owner"] == "林慧", lambda: str(other.see(number)))

@@ -222,6 +222,9 @@ def test_the_pictures_of_the_documentation_can_be_taken(
         "update-form.png",
         "sign-in.png",
         "views.png",
-        "views-small.png",
+        "desk-list.png",
+        "desk-case.png",
+        "desk-intake.png",
+        "desk-crew.png",
     }
     assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())

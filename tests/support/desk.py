@@ -10,7 +10,6 @@ from typing import Any
 from playwright.sync_api import Error, Locator, Page, ViewportSize, expect
 
 from tests.support.browser import PATIENCE_MILLISECONDS
-from tests.support.pages import page, section
 from tests.support.service import Service
 from tools.docs.pictures import LOOK_AGAIN_MILLISECONDS, details_on, open_form
 
@@ -111,11 +110,11 @@ class Desk:
         expect(dialog).to_be_hidden()
 
     @contextmanager
-    def task(self, heading: str, name: str) -> Iterator[None]:
-        """Do a task of the page of a day in as many clicks as its table says."""
+    def task(self, name: str, clicks: int) -> Iterator[None]:
+        """Do a task in so many clicks."""
         self.clicks = 0
         yield
-        assert self.clicks == documented(heading, name), name
+        assert self.clicks == clicks, name
         self.picture(name)
 
     def picture(self, step: str) -> None:
@@ -128,10 +127,3 @@ class Desk:
             self.page.wait_for_timeout(DRAWN_MILLISECONDS)
             step = re.sub(r"\W+", "-", step).strip("-")
             self.page.screenshot(path=self._folder / f"{self._name}-{self._taken:02}-{step}-{screen['width']}.png")
-
-
-def documented(heading: str, name: str) -> int:
-    """Return the clicks of the task with this beginning, as the page of a day tells them."""
-    tasks = re.findall(r"^- (.+?): (.+)$", section(page("docs/a-day.md"), heading), re.MULTILINE)
-    [clicks] = [clicks.partition(";")[0] for task, clicks in tasks if task.startswith(name)]
-    return sum(map(int, re.findall(r"\d+", clicks)))

@@ -26,7 +26,7 @@ from demo.past_month import Judging
 from domain.shared.actors import Role
 from hotline.keys import Ring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
-from tools.docs import documents
+from tools.docs import desk, documents
 from tools.docs.months import judged
 from tools.docs.saved_views import link
 
@@ -131,7 +131,7 @@ def play(service: Service, callers: int = 12) -> Stage:
     """Register cases in different states and an incident; return when the late case is late."""
     agent = Person(service, "陈美玲", Role.AGENT)
     crew = Person(service, "梁伟", Role.CREW, "repair")
-    late = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.")
+    late = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.", caller=desk.CALLER)
     agent.act(late, "dispatch", department="repair")
     paused = agent.register("leak", "shiqi", "水表漏水。The meter leaks.")
     agent.act(paused, "dispatch", department="repair")
@@ -307,6 +307,7 @@ def show_row(page: Page, address: str, number: str) -> Locator:
 
 def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     """Take all screenshots into this folder."""
+    desk.take(chrome, service.api, stage.agent.key, stage.crew.key, stage.late, folder)
     for number, height, name in ((stage.late, 2320, "temporal-case"), (stage.parts, 3060, "temporal-parts")):
         with closing(new_page(chrome, service, stage.supervisor.key, height)) as page:
             show_case(page, service, number)
@@ -360,14 +361,13 @@ def _take_grant(chrome: Browser, service: Service, stage: Stage, folder: Path) -
 
 
 def _take_views(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
-    """Take the sign-in, and the page of saved views on an agent's screen and on the telephone of a crew."""
+    """Take the sign-in, and the page of saved views."""
     with closing(chrome.new_page(viewport={"width": 1000, "height": 480}, locale="zh-CN")) as page:
         page.goto(f"{service.api}/sign-in")
         page.screenshot(path=folder / "sign-in.png")
-    for person, width, name in ((stage.agent, 1440, "views"), (stage.crew, 390, "views-small")):
-        with closing(new_page(chrome, service, person.key, 800, width)) as page:
-            page.get_by_role("status").wait_for()
-            page.screenshot(path=folder / f"{name}.png")
+    with closing(new_page(chrome, service, stage.agent.key, 800, 1440)) as page:
+        page.get_by_role("status").wait_for()
+        page.screenshot(path=folder / "views.png")
 
 
 def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
