@@ -39,6 +39,7 @@ async def decided(api: Api, exclusion: Json, *, approved: bool = True, by: str =
     return found
 
 
+@pytest.mark.slow
 async def test_an_excluded_case_is_left_out_and_marked(on_both: Api) -> None:
     number = await on_both.case_in("pending_reply")
     month = await published(on_both)

@@ -64,6 +64,7 @@ async def candidates(api: Api, number: str, by: str = "zhou") -> dict[str, Json]
         cursor = {"cursor": page["next_cursor"]}
 
 
+@pytest.mark.slow
 async def test_an_incident_takes_no_work_that_departments_have_begun(api: Api) -> None:
     """The attack: repairs inside flats, a rework and mended leaks in the district of a burst main."""
     district = "minzhong"
@@ -149,6 +150,7 @@ async def timeline(api: Api, case: str) -> list[Json]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_circle_takes_what_is_inside_by_itself_and_nothing_else(api: Api) -> None:
     district = "nantou"
     number = await suspected(api, district)

@@ -180,6 +180,7 @@ async def test_open_cases_that_temporal_does_not_run_are_told(own_temporal: Clie
         assert "hotline rebuild workflows" in found["remedy"]
 
 
+@pytest.mark.slow
 async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: Client, tmp_path: Path) -> None:
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("registered")

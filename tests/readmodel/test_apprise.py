@@ -80,6 +80,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_a_worker_ends_though_a_send_of_its_hangs() -> None:
     async with silent_mail_server() as silent:
         url = f"mailto://127.0.0.1:{silent.port}?from=a@example.com&to=b@example.com&mode=insecure"

@@ -139,6 +139,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_leaves_each_key_once(path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.PIPE)
     assert process.stdout

@@ -96,6 +96,7 @@ async def test_what_works_for_ever_ends_at_once_under_another_id(hotline: Hotlin
         await asyncio.wait_for(further.result(), PATIENCE_SECONDS)
 
 
+@pytest.mark.slow
 async def test_more_of_what_works_for_ever_holds_no_slot_of_a_worker(tmp_path: Path) -> None:
     """Somebody else has answered a task of the courier with its own activity, as often as a worker has slots."""
     queue = "crowded"

@@ -147,6 +147,7 @@ async def test_a_case_is_asked_though_its_signal_comes_with_the_end_of_the_run(t
             await cause.waits_for(0)
 
 
+@pytest.mark.slow
 async def test_the_run_of_an_incident_is_short_enough_to_be_replayed_between_two_signals(hotline: Hotline) -> None:
     """A run cannot end if a signal comes while it is replayed; Temporal suggests its end only at 4,096 events."""
     cause = await declare(hotline, "west")

@@ -253,6 +253,7 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
     assert (await handle.describe()).close_time is None
 
 
+@pytest.mark.slow
 async def test_the_reconciler_goes_on_after_a_reset(tmp_path: Path) -> None:
     """Its activity was asked for by the run before, and does what is due anyway."""
     async with await temporal_server() as server, running_hotline(server, tmp_path, task_queue="reset") as hotline:
