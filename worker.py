@@ -108,8 +108,12 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
     throttle = BulkThrottle(ServingLock(settings.data_dir).is_held)
 
     def names() -> WorkerNames:
-        districts = {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}
-        return WorkerNames(districts, titles.titles)
+        catalogue = in_force.catalogue
+        districts, findings = (
+            {each.code: f"{each.name_zh} {each.name}" for each in coded}
+            for coded in (catalogue.districts, catalogue.findings)
+        )
+        return WorkerNames(districts, titles.titles, findings)
 
     async with (
         grouped,

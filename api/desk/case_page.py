@@ -19,7 +19,7 @@ from domain.shared.actors import Actor
 from domain.shared.value import exhaustive
 from readmodel.case_record import CaseRecord, SentNotification
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENDING, SENT
-from workflows.complaint.details import reason
+from workflows.complaint.reasons import reason
 from workflows.kit.words import Phrase
 
 ROOM = 36_000

@@ -201,6 +201,7 @@ class Progress(BaseModel):
     closed_at: datetime | None = None
     reopen_ends_at: datetime | None = None
     wake_at: datetime | None = None
+    suspended_for: str | None = omit_default(None, "Reason of the last suspension (挂起), as it was written.")
     follow_up_since: datetime | None = omit_default(None, "The reply or the last try, while a follow-up is due.")
     follow_up_attempts: int = 0
     dissatisfactions: int = 0

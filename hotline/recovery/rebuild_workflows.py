@@ -52,7 +52,7 @@ from workflows.clients.incidents import incident_options
 from workflows.clients.start import Request, request_of, start_once
 from workflows.complaint.messages import start_from
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentStart
+from workflows.incident.messages import RECENT, IncidentStart, lines
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KNOWN_FOR, MOST_KEYS, Done
 from workflows.kit.search_attributes import CHANGED_AT
@@ -198,6 +198,7 @@ class WorkflowRebuild:
             gather=found.incident.state in LINKS_NEW_CASES,
             absorbed=found.absorbed,
             names=names,
+            recent=tuple(lines(found.events[-RECENT:], found.incident, names)),
         )
         return await self._start(latest, IncidentWorkflow.run, start, **incident_options(found.incident, names))
 

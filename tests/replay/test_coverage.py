@@ -12,7 +12,7 @@ import pytest
 from tests.replay.test_replay import FILES, HISTORIES, load, replayer
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
-DETAILS = ("*/words.py", "complaint/details.py")
+DETAILS = ("*/words.py", "complaint/details.py", "complaint/reasons.py")
 NEVER_ENTERED = {
     "queries are in no history": {
         "complaint/workflow.ComplaintWorkflow.details",
@@ -24,6 +24,7 @@ NEVER_ENTERED = {
         "assessment/messages._scores",
         "incident/messages.details",
         "incident/messages.named",
+        "incident/messages._waiting",
         "bulk.CatalogueRolloutWorkflow.progress",
         "kit/entity.EntityWorkflow.done",
         "bulk.HandoverWorkflow.progress",

@@ -17,6 +17,7 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.sign_for import SignFor
+from domain.case.actions.suspend import Suspend
 from domain.case.automatic.internal_updates import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
@@ -40,7 +41,7 @@ from tests.support.build import (
     registration,
 )
 from tests.support.credits import OWED, late
-from workflows.complaint.details import FLAG_ZH, LONGEST_WORDS, details, timeline_line
+from workflows.complaint.details import FLAG_ZH, LONGEST_WORDS, RECENT, details, latest, lines, timeline_line
 from workflows.complaint.messages import search_attributes
 from workflows.kit.search_attributes import NEXT_DUE_AT
 from workflows.kit.words import WorkerNames, duration, plain
@@ -56,7 +57,11 @@ CHART = Organisation(
 )
 
 
-KNOWN = WorkerNames(districts={"west": "西区 West"}, incidents={INCIDENT: "爆管 *Burst* main"})
+KNOWN = WorkerNames(
+    districts={"west": "西区 West"},
+    incidents={INCIDENT: "爆管 *Burst* main"},
+    findings={"valve": "阀门 Valve"},
+)
 
 
 def shown(case: CaseState, at: datetime = THEN) -> str:
@@ -136,6 +141,17 @@ class TestOverview:
         glossary = {(code, zh) for zh, code in rows}
         assert {*FLAG_ZH.items()} <= glossary
 
+    def test_a_suspended_case_says_at_the_top_why_and_until_when(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, Suspend(reason="Buys a *valve*.", wake_at=MONDAY + days(3)), THEN)
+        rows = shown(case).replace("\N{EN SPACE}", " ").partition("|---|---|")[2].splitlines()
+        assert rows[2:4] == [
+            r"| 挂起原因 Suspended for | Buys a \*valve\*. |",
+            "| 恢复时间 Wakes at | 2026-09-10 09:00 |",
+        ]
+        do(case, BODIES["resume"], MONDAY + hours(3))
+        assert "Suspended for" not in shown(case)
+
     def test_says_who_may_do_what_next(self) -> None:
         case = case_in(State.REGISTERED)
         lines = section(case, "可办理 · What may be done next")
@@ -174,6 +190,7 @@ class TestPromises:
             "暂停中（挂起），已用 30 分钟 · limit 1 h, round the clock, from 2026-09-07 09:00, paused while suspended"
             in "".join(self.department(case))
         )
+        assert self.department(case)[-1].strip() == "原因 reason: The caller buys a valve."
         do(case, BODIES["resume"], MONDAY + hours(3))
         assert "resumed 2026-09-07 12:00, used before 30 min" in "".join(self.department(case))
 
@@ -225,6 +242,14 @@ class TestDone:
         ]
         assert section(case, "回复 · Replied to the caller") == ["- Water is back."]
 
+    def test_names_findings_that_the_worker_knows(self) -> None:
+        case = case_in(State.IN_PROGRESS, findings=("valve", "joint"))
+        do(case, Complete(result="Replaced.", findings=("valve", "joint")), THEN)
+        assert section(case, "查明 · Found and done")[1:] == [
+            "- 查实 finding 阀门 Valve `valve` · 2026-09-07 09:03",
+            "- 查实 finding `joint` · 2026-09-07 09:03",
+        ]
+
     def test_shows_what_management_decides_on_what(self) -> None:
         case = case_in(State.IN_PROGRESS)
         asked = RequestApproval(subject="New pipes", amount=Decimal("480.00"), kind="funded_repair", grounds="Relief.")
@@ -246,6 +271,28 @@ class TestDone:
 
 
 class TestTimeline:
+    def test_escalations_in_a_row_hide_nobody(self) -> None:
+        case = case_in(State.DISPATCHED)
+        said = do(case, Comment(note="The caller rang again."), MONDAY + minutes(1))
+        late = case.advance(MONDAY + hours(3))
+        done = do(case, SignFor(), MONDAY + hours(3))
+        assert len(late) > RECENT / 2
+        kept = latest(["- an earlier run's", *said, *late, *done])
+        assert kept == ("- an earlier run's", *said, *late, *done)
+        first, comment, escalated, signed = lines(kept, case)
+        assert (first, "The caller rang again." in comment, "`sign_for`" in signed) == (
+            "- an earlier run's",
+            True,
+            True,
+        )
+        last = timeline_line(late[-1], case).removeprefix("- ")
+        count = len(late)
+        assert escalated == f"- **升级 {count} 次** escalated {count} times · 最近 the last: {last}"
+
+    def test_the_oldest_entries_leave(self) -> None:
+        entries = [f"- {each}" for each in range(RECENT + 1)]
+        assert latest(entries) == tuple(entries[1:])
+
     def test_an_entry_has_local_time_actor_state_and_words(self) -> None:
         case = case_in(State.IN_PROGRESS)
         [event] = do(case, Complete(result="The valve core had dropped."), THEN)

@@ -1,21 +1,22 @@
 """Details of a case in the Temporal UI, in Chinese and English: facts, promises, timeline, and what may be done."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, get_args
+from itertools import chain
+from typing import Any
 
 from pydantic import BaseModel
 
 from domain.case.actions import TABLE
+from domain.case.automatic.lateness import ESCALATE
 from domain.case.clocks import APPROVE, CLOCK_ZH, DEPARTMENT_CLOCKS, Clock, ClockStatus
 from domain.case.decide import CASE_KINDS, available_actions
-from domain.case.lifecycle import STATES, Event, State
+from domain.case.lifecycle import Event, State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
-from domain.catalogue.terms import CalendarKind, Starts
 from domain.shared.actors import Role
-from domain.shared.value import exhaustive
-from workflows.kit.words import ANYBODY, BREAK, Phrase, WorkerNames, duration, local, markdown, plain
+from workflows.complaint.reasons import reason
+from workflows.kit.words import ANYBODY, BREAK, WorkerNames, entry_line, local, markdown, plain
 
 POSTS = {
     "assignee": "经办人",
@@ -82,7 +83,7 @@ def flags(names: Iterable[str]) -> str:
 
 
 RECENT = 10
-"""Entries of the timeline that the details show."""
+"""Entries of the timeline that the details show; escalations in a row are one."""
 LONGEST_WORDS = 160
 """Characters of a text in an entry: the entries travel in the start message of the next run."""
 OUTCOME_ZH = {"satisfied": "满意", "dissatisfied": "不满意", "unreachable": "未联系上"}
@@ -133,9 +134,39 @@ _IN_WORDS: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
 the caller, the terms."""
 
 
-def lines(recent: Iterable[str | Event], case: CaseState) -> list[str]:
-    """Entries of an earlier run are lines already."""
-    return [entry if isinstance(entry, str) else timeline_line(entry, case) for entry in recent]
+Entry = str | Event
+"""Entry of the timeline; that of an earlier run is a line already."""
+
+
+def latest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the recent entries, the oldest first."""
+    return tuple(chain.from_iterable(_rows(entries)[-RECENT:]))
+
+
+def lines(recent: Iterable[Entry], case: CaseState) -> list[str]:
+    return [_line(row, case) for row in _rows(recent)]
+
+
+def _rows(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Put escalations in a row together: many of them would hide who did what."""
+    rows: list[list[Entry]] = []
+    for entry in entries:
+        if rows and _is_escalation(entry) and _is_escalation(rows[-1][0]):
+            rows[-1].append(entry)
+        else:
+            rows.append([entry])
+    return rows
+
+
+def _is_escalation(entry: Entry) -> bool:
+    return not isinstance(entry, str) and entry.action == ESCALATE.name
+
+
+def _line(row: Sequence[Entry], case: CaseState) -> str:
+    last = row[-1] if isinstance(row[-1], str) else timeline_line(row[-1], case)
+    if len(row) == 1:
+        return last
+    return f"- **升级 {len(row)} 次** escalated {len(row)} times · 最近 the last: {last.removeprefix('- ')}"
 
 
 def facts_in_words(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(_IN_WORDS)) -> Iterator[str]:
@@ -148,17 +179,14 @@ def facts_in_words(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(
 
 def timeline_line(event: Event, case: CaseState) -> str:
     """On one line: when, what, who, the state it led to, and its facts."""
-    kind = CASE_KINDS[event.action]
-    actor = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
-    facts = "".join(f"; {fact}" for fact in facts_in_words(event.data, case))
-    zone, state = case.calendar.timezone, State(event.to_state)
-    return f"- {local(event.at, zone)} · **{kind.zh}** `{event.action}` · {actor} → {state.zh} {state}{facts}"
+    zh, zone, state = CASE_KINDS[event.action].zh, case.calendar.timezone, State(event.to_state)
+    return entry_line(event, zh, state, zone, facts_in_words(event.data, case))
 
 
 SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
 
 
-def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names: WorkerNames) -> str:
+def details(case: CaseState, at: datetime, recent: Iterable[Entry], names: WorkerNames) -> str:
     """As Markdown, with the recent entries of its timeline, the oldest first.
 
     They hold what people wrote, and no field of the caller. They are as of the last change, so they name no ages.
@@ -174,7 +202,7 @@ def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names:
             *_overview(case, names),
             *_section("部门联动 · Parts of other departments", _parts(case)),
             *promises(case),
-            *_section("查明 · Found and done", _found(case)),
+            *_section("查明 · Found and done", _found(case, names)),
             *_section("回复 · Replied to the caller", [f"- {plain(case.reply)}"] if case.reply else []),
             *_section("回访 · Followed up", _followed_up(case)),
             *_section("审批 · Decided by management", [*_decided(case), *_undecided(case)]),
@@ -193,8 +221,12 @@ def _section(heading: str, lines: Iterable[str]) -> list[str]:
 
 def _overview(case: CaseState, names: WorkerNames) -> list[str]:
     zone = case.calendar.timezone
+    suspended = {"挂起原因 Suspended for": plain(case.suspended_for)} if _is_suspended(case) else {}
+    wakes = {"恢复时间 Wakes at": local(case.wake_at, zone)} if case.wake_at else {}
     rows = {
         "状态 State": f"**{case.state.zh}** {case.state.value}",
+        **suspended,
+        **wakes,
         "首问责任人 Owner": person(case, case.owner),
         "部门 Department": department(case, case.department),
         "经办人 Assignee": person(case, case.assignee),
@@ -204,8 +236,6 @@ def _overview(case: CaseState, names: WorkerNames) -> list[str]:
         "标记 Flags": flags(case.flags),
         "受理 Registered": local(case.registered_at, zone),
     }
-    if case.wake_at:
-        rows["恢复时间 Wakes at"] = local(case.wake_at, zone)
     if case.reopen_ends_at:
         withdrawn = case.state is State.WITHDRAWN
         until = "可撤回撤销至 May be reinstated until" if withdrawn else "可重开至 May be reopened until"
@@ -219,12 +249,18 @@ def _parts(case: CaseState) -> Iterable[str]:
         yield f"- {part.serial}. {department(case, part.department)} · {state} · {assignee} · {plain(part.task)}"
 
 
-def _found(case: CaseState) -> Iterable[str]:
+def _is_suspended(case: CaseState) -> bool:
+    """Return True if it is suspended for a known reason: a case that was suspended long ago has none."""
+    return case.state is State.SUSPENDED and case.suspended_for is not None
+
+
+def _found(case: CaseState, names: WorkerNames) -> Iterable[str]:
     if case.result:
         yield f"- {plain(case.result)}"
     yield from (f"- {department(case, each.department)}: {plain(each.result)}" for each in case.parts if each.result)
     for finding in case.findings:
-        yield f"- 查实 finding `{finding.code}` · {local(finding.found_at, case.calendar.timezone)}"
+        name = f"{plain(names.findings[finding.code])} " if finding.code in names.findings else ""
+        yield f"- 查实 finding {name}`{finding.code}` · {local(finding.found_at, case.calendar.timezone)}"
 
 
 def _followed_up(case: CaseState) -> Iterable[str]:
@@ -277,23 +313,6 @@ def _possible(case: CaseState, at: datetime) -> Iterable[str]:
         yield f"- [{row.zh}](/desk/cases/{case.number}/actions/{row.name}) `{row.name}`: {', '.join(roles)}"
 
 
-_STARTS: dict[Starts, Phrase] = exhaustive(
-    "_STARTS",
-    get_args(Starts),
-    {
-        "registration": ("自受理起", "from the registration"),
-        "dispatch": ("自派单起", "from the dispatch"),
-        "reply": ("自回复起", "from the reply"),
-        "decision": ("自审批起", "from the decision"),
-    },
-)
-_CALENDAR: dict[CalendarKind, Phrase] = exhaustive(
-    "_CALENDAR",
-    get_args(CalendarKind),
-    {"always": ("全天计时", "round the clock"), "working": ("工作时间", "working time")},
-)
-
-
 def promises(case: CaseState) -> list[str]:
     shown = [clock for clock in case.clocks if clock.name != APPROVE]
     mine = [clock for clock in shown if clock.name in DEPARTMENT_CLOCKS or clock.part]
@@ -319,58 +338,5 @@ def _item(case: CaseState, clock: Clock) -> str:
     why = (
         f"{BREAK}{' · '.join(reason(case, clock))}" if not earlier and clock.status is not ClockStatus.CANCELLED else ""
     )
-    return f"- {name} · {clock.status.zh} {clock.status}{until}{why}"
-
-
-def reason(case: CaseState, clock: Clock) -> Phrase:
-    """Explain the due time: budget, calendar, extension, start, what is used, and pauses."""
-    phrases = [*zip(*_phrases(case, clock), strict=True)]
-    return "，".join(phrases[0]), ", ".join(phrases[1])
-
-
-def _phrases(case: CaseState, clock: Clock) -> Iterator[Phrase]:
-    zone = case.calendar.timezone
-    yield _with(("限", "limit"), _amount(case, clock, clock.budget_seconds))
-    yield _CALENDAR[clock.calendar]
-    promise = next((each for each in case.terms.promises if each.name == clock.name), None)
-    # A clock that has stopped or escalated keeps its budget, whatever terms follow.
-    of_these_terms = case.later_terms is None or (clock.live and not clock.missed_at)
-    is_extended = promise and case.extensions and of_these_terms
-    more = clock.budget_seconds - promise.budget_seconds if promise and is_extended else 0
-    if more > 0:
-        yield _with(("含延期", "with an extension of"), _amount(case, clock, more))
-    if clock.started_at is None:
-        yield _STARTS[promise.starts] if promise else ("未开始", "not started")
-        return
-    yield _with(("起", "from"), local(clock.started_at, zone))
-    used = _amount(case, clock, clock.consumed_seconds)
-    if clock.stopped_at:
-        yield _with(("止", "to"), local(clock.stopped_at, zone))
-        yield _with(("用时", "used"), used)
-        if clock.missed_at and not clock.cancelled:
-            yield "逾期完成", "kept late"
-    elif clock.paused:
-        yield _why_paused(case)
-        yield _with(("已用", "used"), used)
-    elif clock.running_since != clock.started_at:
-        yield _with(("暂停后续计", "resumed"), local(clock.running_since, zone))
-        yield _with(("此前已用", "used before"), used)
-    if clock.missed_at and clock.live:
-        yield "尚未完成", "still not kept"
-
-
-def _why_paused(case: CaseState) -> Phrase:
-    if STATES[case.state].stands_still:
-        return f"暂停中（{case.state.zh}）", f"paused while {case.state.value.replace('_', ' ')}"
-    return "暂停中（等候突发事件）", "paused while its incident goes on"
-
-
-def _with(words: Phrase, more: Phrase | str) -> Phrase:
-    zh, en = (more, more) if isinstance(more, str) else more
-    return f"{words[0]} {zh}", f"{words[1]} {en}"
-
-
-def _amount(case: CaseState, clock: Clock, seconds: float) -> Phrase:
-    if clock.calendar == "working":
-        return duration(seconds, case.calendar.day_seconds, ("工作日", "working days"))
-    return duration(seconds, 86_400)
+    given = f"{BREAK}原因 reason: {plain(case.suspended_for)}" if clock.paused and _is_suspended(case) else ""
+    return f"- {name} · {clock.status.zh} {clock.status}{until}{why}{given}"

@@ -10,7 +10,7 @@ from domain.case.case import Case
 from domain.case.lifecycle import Event
 from domain.case.state import CaseState
 from domain.shared.value import omit_default
-from workflows.complaint.details import RECENT, timeline_line
+from workflows.complaint.details import latest, lines
 from workflows.kit import search_attributes as keys
 from workflows.kit.entity import Done, EntityStart
 
@@ -60,6 +60,6 @@ def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: 
         sender_version=case.version,
         changed_at=changed_at,
         changes={case.version: changed_at},
-        recent=tuple(timeline_line(event, case) for event in events[-RECENT:]),
+        recent=tuple(lines(latest(events), case)),
         linked_incident=case.incident if case.settled else None,
     )

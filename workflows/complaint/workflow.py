@@ -1,6 +1,5 @@
 """The workflow of one complaint. The case decides; the workflow makes it durable."""
 
-from collections import deque
 from typing import Any
 
 from temporalio import workflow
@@ -19,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.views import CaseView, Outcome, view_case
     from domain.kit.event import Command
     from domain.shared.actors import Actor
-    from workflows.complaint.details import RECENT, details, lines
+    from workflows.complaint.details import details, latest, lines
     from workflows.complaint.messages import ComplaintStart, search_attributes
     from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY, DeadlineTimer, Done, EntityWorkflow, is_long
     from workflows.kit.search_attributes import Values
@@ -43,7 +42,7 @@ class ComplaintWorkflow(EntityWorkflow):
             self._case, registered = Case.register(start.source)
         else:
             self._case, registered = start.source, ()
-        self._recent: deque[str | Event] = deque(start.recent, maxlen=RECENT)
+        self._recent: tuple[str | Event, ...] = start.recent
         self._changes = dict(start.changes)
         self._ends = False
         self._timer = DeadlineTimer(self._wake)
@@ -174,7 +173,7 @@ class ComplaintWorkflow(EntityWorkflow):
     def _record(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
         super()._record(*events)
         self._changes[self._case.version] = self._changed_at
-        self._recent.extend(events)
+        self._recent = latest((*self._recent, *events))
 
     def _batch(self) -> ProjectionBatch:
         since = self._outbox[0].seq - 1

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -36,7 +36,15 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
-    from workflows.incident.messages import CaseNumbers, IncidentOutcome, IncidentStart, details, search_attributes
+    from workflows.incident.messages import (
+        RECENT,
+        CaseNumbers,
+        IncidentOutcome,
+        IncidentStart,
+        details,
+        lines,
+        search_attributes,
+    )
     from workflows.kit.entity import Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames
@@ -88,6 +96,7 @@ class IncidentWorkflow(PublishingWorkflow):
         self._counts = Counter(start.counts)
         self._absorbed = start.absorbed
         self._names = start.names
+        self._recent: tuple[str | IncidentEvent, ...] = start.recent
         super().__init__(self._incident, opened, start)
 
     @workflow.run
@@ -291,6 +300,7 @@ class IncidentWorkflow(PublishingWorkflow):
 
     def _record(self, *events: BaseEvent) -> None:
         super()._record(*events)
+        self._recent = (*self._recent, *cast("tuple[IncidentEvent, ...]", events))[-RECENT:]
         for event in events:
             data, number = event.data, self._incident.number
             if isinstance(data, Confirmed) and data.cases:
@@ -311,7 +321,7 @@ class IncidentWorkflow(PublishingWorkflow):
         return search_attributes(self._incident)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        return details(self._incident, len(self._waiting), self._counts, self._names)
+        return details(self._incident, (*self._waiting,), self._counts, self._names, self._recent)
 
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
         return super()._answer(done, command).model_copy(update={"counts": dict(self._counts)})
@@ -336,4 +346,5 @@ class IncidentWorkflow(PublishingWorkflow):
             absorbed=self._absorbed,
             names=self._names,
             named=self._named,
+            recent=tuple(lines(self._recent, self._incident, self._names)),
         )

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.catalogue.catalogue import Catalogue
+from domain.kit.event import BaseEvent
 from domain.shared.actors import Actor, Role
-from domain.shared.value import Immutable, omit_default
+from domain.shared.value import Immutable, NamedCode, omit_default
 
 Phrase = tuple[str, str]
 """The same in Chinese and in English."""
@@ -48,10 +49,11 @@ class CatalogueNames(Immutable):
 
 
 class WorkerNames(NamedTuple):
-    """Names that a worker knows and a case does not: both names of districts by code, titles of incidents by number."""
+    """Names that a worker knows and a case does not: both names of codes, titles of incidents by number."""
 
     districts: Mapping[str, str] = {}
     incidents: Mapping[str, str] = {}
+    findings: Mapping[str, str] = {}
 
 
 def plain(text: str | None, longest: int = LONGEST_TEXT) -> str:
@@ -72,6 +74,13 @@ def markdown(lines: Iterable[str]) -> str:
     # Markdown does not trim this space.
     text = "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
     return text if len(text) <= LONGEST_DETAILS else f"{text[: LONGEST_DETAILS - 1]}…"
+
+
+def entry_line(event: BaseEvent[Any], zh: str, state: NamedCode, zone: str, facts: Iterable[str]) -> str:
+    """Entry of a timeline on one line: when, what, who, the state it led to, and its facts."""
+    actor = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
+    head = f"- {local(event.at, zone)} · **{zh}** `{event.action}` · {actor} → {state.zh} {state}"
+    return "; ".join((head, *facts))
 
 
 def local(at: datetime | None, zone: str = USUAL_ZONE) -> str:

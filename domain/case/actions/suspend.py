@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.state import Action, Actor, CaseState, Decision, Reasoned, Role, State
+from domain.case.state import Action, Actor, CaseState, Decision, Event, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Instant
 
@@ -28,6 +28,9 @@ class Suspend(Reasoned):
             message = f"wake_at {wake_at.isoformat()} is more than {days} days ahead; suspend again when it comes."
             raise Refused(WAKE_AT_TOO_FAR, message, _ACCEPTED)
         return Decision(Suspend.of(self), State.SUSPENDED)
+
+    def evolve(self, case: CaseState, _: Event) -> None:
+        case.suspended_for = self.reason
 
 
 ACTION = Action(
