@@ -34,7 +34,7 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
-from api.desk import board, crew, desk, work_order
+from api.desk import board, crew, desk, managers, work_order
 from api.desk import incidents as desk_incidents
 from api.desk import intake as desk_intake
 from api.desk.board import Board
@@ -43,6 +43,7 @@ from api.desk.crew import CrewDesk
 from api.desk.desk import Desk
 from api.desk.incidents import IncidentDesk
 from api.desk.intake import IntakeDesk
+from api.desk.managers import ManagerDesk
 from api.desk.work_order import WorkOrders
 from api.directory import People, PersonFinder
 from api.documents import Documents, printer
@@ -103,6 +104,7 @@ ROUTERS = [
         board,
         desk_intake,
         crew,
+        managers,
         desk_incidents,
         sessions,
     )
@@ -251,6 +253,7 @@ class Backend:
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
         self.desk = Desk(self.temporal_pages, self)
         self.crew_desk = CrewDesk(self.temporal_pages, self)
+        self.manager_desk = ManagerDesk(self.temporal_pages, self)
         self.work_orders = WorkOrders(self, self.settings.public_url)
         self.intake_desk = IntakeDesk(self.temporal_pages, self)
         page = f"{self.settings.public_url}/c/…"  # the link of a preview opens nothing

@@ -11,6 +11,12 @@ from api.sign_in.security import IDEMPOTENCY_KEY, request_key
 from domain.shared.actors import Actor
 
 
+async def get(request: Request, actor: Actor, path: str, query: str, language: str = "en") -> httpx.Response:
+    """Read as this person, as `post` sends."""
+    address = str(request.base_url.replace(path=path, query=query))
+    return await _send(request, actor, httpx.Request("GET", address, headers=_headers(language)))
+
+
 async def post(
     request: Request, actor: Actor, path: str, body: bytes, key: str, language: str = "en"
 ) -> httpx.Response:
@@ -18,22 +24,31 @@ async def post(
 
     A refusal is in this language.
     """
+    headers = {
+        **_headers(language),
+        "Content-Type": "application/json",
+        # A header holds no Chinese: a digest stands for such a key.
+        IDEMPOTENCY_KEY: key if key.isascii() else request_key(actor, key),
+    }
+    sent = httpx.Request("POST", str(request.base_url.replace(path=path)), headers=headers, content=body)
+    return await _send(request, actor, sent)
 
+
+def _headers(language: str) -> dict[str, str]:
+    request_id = correlation_id.get() or ""
+    return {
+        "Accept-Language": language,
+        **({"X-Request-ID": request_id} if REQUEST_ID.fullmatch(request_id) else {}),
+    }
+
+
+async def _send(request: Request, actor: Actor, sent: httpx.Request) -> httpx.Response:
     async def as_actor(scope: Scope, receive: Receive, send: Send) -> None:
         # The transport makes these of the address, which holds what the browser sent as Host.
         outer = {name: request.scope[name] for name in ("client", "server")}
         await request.app({**scope, **outer, ACTOR: actor}, receive, send)
 
-    request_id = correlation_id.get() or ""
-    headers = {
-        "Content-Type": "application/json",
-        "Accept-Language": language,
-        # A header holds no Chinese: a digest stands for such a key.
-        IDEMPOTENCY_KEY: key if key.isascii() else request_key(actor, key),
-        **({"X-Request-ID": request_id} if REQUEST_ID.fullmatch(request_id) else {}),
-    }
     # The transport alone: a client would add headers.
-    sent = httpx.Request("POST", str(request.base_url.replace(path=path)), headers=headers, content=body)
     answer = await httpx.ASGITransport(as_actor).handle_async_request(sent)
     await answer.aread()
     return answer

@@ -22,7 +22,7 @@ from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
-from domain.rights.rights import RIGHT_TO_REGISTER
+from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 from workflows.kit.words import Phrase
 
@@ -70,6 +70,7 @@ class DeskPages:
         names = self.names(request)
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
         fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
+        fields["reads_reports"] = actor.role in READ_REPORTS.reach
         return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
 
     async def typed(self, request: Request, session: Session) -> Typed:

@@ -232,8 +232,8 @@ class Table(Immutable):
         """Raise ValueError if there is no such column."""
         return [column.name for column in self.columns].index(name)
 
-    def readable(self) -> Self:
-        """Each code and its names in one column and without links, for people to read."""
+    def readable(self, *, zh: bool | None = None) -> Self:
+        """Each code and its names in one column and without links, for people to read; in one language or both."""
         places = [place for place, column in enumerate(self.columns) if column.kind is ColumnKind.CODE]
         left_out = {place + offset for place in places for offset in (1, 2)}
         left_out |= {place for place, column in enumerate(self.columns) if column.kind is ColumnKind.LINK}
@@ -241,7 +241,7 @@ class Table(Immutable):
 
         def shown(row: Sequence[Cell]) -> Iterator[Cell]:
             for place in kept:
-                yield _named(*row[place : place + 3]) if place in places else row[place]
+                yield _named(*row[place : place + 3], zh=zh) if place in places else row[place]
 
         columns = tuple(
             self.columns[place].model_copy(update={"kind": ColumnKind.TEXT} if place in places else {})
@@ -250,8 +250,10 @@ class Table(Immutable):
         return self.model_copy(update={"columns": columns, "rows": tuple(tuple(shown(row)) for row in self.rows)})
 
 
-def _named(code: Cell, name: Cell, name_zh: Cell) -> str:
-    """Chinese name first; the code alone if it has no other name."""
+def _named(code: Cell, name: Cell, name_zh: Cell, *, zh: bool | None) -> str:
+    """Chinese name first if it is in both languages; the code alone if it has no other name."""
+    if zh is not None:
+        return str((name_zh if zh else name) or code)
     return f"{name_zh} {name}" if name_zh != name else str(code or name)
 
 
@@ -311,9 +313,10 @@ def _compared(
         return None, None
     if cell is None:
         return _shown(before, column, report), None
-    change = float(cell) - float(before)
+    change = round(float(cell) - float(before), 4)
     # In points of the percentage that is shown.
     text = f"{change * 100:+.1f}" if column.kind is ColumnKind.RATE else f"{change:+,.10g}"
+    text = text if change else "0"
     return _shown(before, column, report), text
 
 

@@ -33,7 +33,17 @@ SIGNED_IN = {"/views", "/case", "/case/{number}", "/temporal-grant"}
 """Pages for people who have signed in."""
 SIGN_IN = {"/sign-in", "/sign-out"}
 DESK = {
-    *("/desk", "/desk/crew", "/desk/intake", "/desk/language/{language}", "/board", "/board/events", "/desk/cases"),
+    *(
+        "/desk",
+        "/desk/crew",
+        "/desk/intake",
+        "/desk/language/{language}",
+        "/desk/today",
+        "/board",
+        "/board/events",
+        "/desk/cases",
+    ),
+    *("/desk/reports/{name}", "/desk/assessments/{month}"),
     *(f"/desk/cases/{{number}}{below}" for below in ("", "/actions/{action}", "/work-order")),
 }
 HIDDEN = DESK | SIGNED_IN | SIGN_IN | {"/c/{link}", "/v1/complaints/{number}/actions/{action}"}

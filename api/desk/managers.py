@@ -1,0 +1,84 @@
+"""Page of today and this month so far (今日、本月), and files of reports and assessments."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import inner
+from api.desk.kit import DESK, DeskPages
+from api.edge.browsers import page
+from api.edge.problems import Problem
+from api.routing import StrictRoute, from_backend, require_role
+from domain.reports.report import Period, Report, ReportKind, headlines, shown
+from domain.rights.rights import READ_REPORTS
+from domain.shared.actors import Actor
+from readmodel.reports.reports import get_report, so_far
+from readmodel.reports.work import headlines as headline_numbers
+from readmodel.reports.work import missed, promises
+
+QUERIES = headline_numbers, promises, missed
+"""Tables of the page; the report itself has all."""
+ROWS = 20
+"""Rows of a table on the page."""
+_PASSED_ON = ("content-type", "content-disposition", "content-security-policy")
+
+
+@dataclass(frozen=True)
+class ManagerDesk(DeskPages):
+    """Pages of people who read reports."""
+
+    async def today(self, request: Request, actor: Actor) -> Response:
+        """Show the headline numbers until now beside those of the period before. Raises ProblemError."""
+        require_role(READ_REPORTS, actor)
+        backend, names = self.backend, self.names(request)
+        made = [await backend.reader.ask(so_far, kind, backend.catalogue, backend.now, QUERIES) for kind in ReportKind]
+        last = Period.ended_before(ReportKind.MONTHLY, backend.now, backend.zone)
+        stored = await backend.reader.ask(get_report, last)
+        return self.page(
+            request,
+            "today",
+            actor,
+            reports=[(report, [*_tables(report, zh=names.zh)]) for report in made],
+            headlines=headlines,
+            last=stored,
+            formats=("html", *(("pdf",) if backend.print_pdf else ()), "xlsx", "csv"),
+        )
+
+    async def file(self, request: Request, actor: Actor, path: str) -> Response:
+        """Answer what the API has at this path, as a file or page."""
+        language = "zh" if self.names(request).zh else "en"
+        answer = await inner.get(request, actor, f"/v1/{quote(path)}", request.url.query, language)
+        if not answer.is_success:
+            problem = Problem.model_validate(answer.json())
+            return page("not_shown.html", answer.status_code, problem=problem, number=None)
+        headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
+        return Response(answer.content, answer.status_code, headers)
+
+
+def _tables(report: Report, *, zh: bool) -> list[tuple[object, list[list[str]]]]:
+    """Return the tables after the headline numbers, each with its rows as people read them, in one language."""
+    readable = [table.readable(zh=zh) for table in report.tables[1:]]
+    return [(table, [shown(row, table.columns, report) for row in table.rows[:ROWS]]) for table in readable]
+
+
+TheManagerDesk = Annotated[ManagerDesk, from_backend("manager_desk")]
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+
+
+@router.get(f"{DESK}/today")
+async def show_today(request: Request, desk: TheManagerDesk) -> Response:
+    return await desk.pages.shown(request, lambda session: desk.today(request, session.actor))
+
+
+@router.get(f"{DESK}/reports/{{name}}")
+async def show_report(request: Request, name: str, desk: TheManagerDesk) -> Response:
+    return await desk.pages.shown(request, lambda session: desk.file(request, session.actor, f"reports/{name}"))
+
+
+@router.get(f"{DESK}/assessments/{{month}}")
+async def show_assessment(request: Request, month: str, desk: TheManagerDesk) -> Response:
+    return await desk.pages.shown(request, lambda session: desk.file(request, session.actor, f"assessments/{month}"))

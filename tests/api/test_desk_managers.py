@@ -1,0 +1,108 @@
+"""Page of today and this month so far on the desk, and the files that it leads to."""
+
+import asyncio
+import re
+import zipfile
+from html import unescape
+from io import BytesIO
+from urllib.parse import unquote
+
+import pytest
+
+from domain.reports.report import Period, ReportKind
+from readmodel.base.database import engine, writing
+from readmodel.reports.reports import make, save_report
+from tests.support.api import Api
+from tests.support.browsing import browser, signed_in, text_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TODAY = "/desk/today"
+ENGLISH = {"Accept-Language": "en-GB"}
+COMPANY = "中山供水热线"
+
+
+async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
+    async with browser(on_sqlite) as made:
+        for path in (TODAY, "/desk/reports/today?format=csv", "/desk/assessments/2026-08"):
+            page = await made.get(path)
+            assert page.status_code == 401
+            assert f'value="{path}"' in unescape(page.text)
+
+
+@pytest.mark.parametrize(("name", "reads"), [("gao", True), ("xu", True), ("chen", False), ("wu", False)])
+async def test_the_page_is_for_those_who_read_reports(on_sqlite: Api, name: str, reads: bool) -> None:
+    async with signed_in(on_sqlite, name) as made:
+        assert (f'href="{TODAY}"' in (await made.get("/desk")).text) is reads
+        for path in (TODAY, "/desk/reports/today?format=csv"):
+            assert (await made.get(path)).status_code == (200 if reads else 403)
+
+
+async def test_today_has_the_numbers_of_the_api_beside_those_before(on_both: Api) -> None:
+    await on_both.case_in("dispatched")
+    async with signed_in(on_both, "gao") as made:
+        page = await made.get(TODAY)
+        report = (await on_both.get("/v1/reports/today", "gao")).json()
+        (row,) = report["tables"][0]["rows"]
+        names = [column["name"] for column in report["tables"][0]["columns"]]
+        now, before = row[names.index("registered")], row[names.index("registered_before")]
+        assert COMPANY in page.text
+        change = f"{now - before:+,}" if now != before else "0"
+        assert f"受理 {now:,} {before:,} {change}" in text_of(page.text)
+        english = text_of((await made.get(TODAY, headers=ENGLISH)).text)
+        assert f"Registered {now:,} {before:,} {change}" in english
+        assert not re.search("[\u4e00-\u9fff]", english.replace("中文", ""))
+    assert len(page.content) < 60_000
+
+
+async def test_files_are_those_of_the_api(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "gao") as made:
+        page = await made.get(TODAY)
+        paths = [unescape(path) for path in re.findall(r'href="(/desk/reports/[^"]+)"', page.text)]
+        assert len(paths) >= 6
+        for path in paths:
+            answer = await made.get(path)
+            assert answer.status_code == 200, path
+            if "format=html" in path:
+                assert COMPANY in answer.text
+                assert "default-src 'none'" in answer.headers["content-security-policy"]
+            else:
+                full = unquote(answer.headers["content-disposition"].partition("UTF-8''")[2])
+                assert full.startswith(f"{COMPANY}-")
+            if "format=xlsx" in path:
+                assert zipfile.is_zipfile(BytesIO(answer.content))
+
+
+async def test_the_report_of_the_last_month_is_offered_once_it_is_made(on_sqlite: Api) -> None:
+    last = Period.ended_before(ReportKind.MONTHLY, on_sqlite.clock(), on_sqlite.backend.zone)
+    database = engine(on_sqlite.settings.database_url)
+
+    def keep() -> None:
+        with writing(database) as connection:
+            save_report(connection, make(connection, last, on_sqlite.backend.catalogue, on_sqlite.clock()))
+
+    await asyncio.to_thread(keep)
+    database.dispose()
+    async with signed_in(on_sqlite, "xu") as made:
+        page = await made.get(TODAY)
+        assert f"上月月报 {last.name}" in text_of(page.text)
+        answer = await made.get("/desk/reports/monthly", params={"month": last.name, "format": "html"})
+        assert f"月报 {last.name}" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("reports/monthly?month=2019-13", 422),
+        ("reports/monthly?month=2001-01&format=html", 404),
+        ("reports/nothing", 404),
+        ("reports/today%3Fformat=csv", 404),
+        ("assessments/2001-01?format=csv", 404),
+        ("assessments/x", 422),
+    ],
+)
+async def test_a_refusal_of_the_api_is_a_page(on_sqlite: Api, path: str, status: int) -> None:
+    async with signed_in(on_sqlite, "gao") as made:
+        answer = await made.get(f"/desk/{path}")
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
