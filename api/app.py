@@ -250,7 +250,7 @@ class Backend:
         self.dangerous = DangerousRequests(cases, confirmation)
         ui = UiServer(self.settings.temporal_ui_url, self.locks)
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
-        self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
+        self.temporal_pages = TemporalPages(cases, sessions, limits, in_force, self.incidents)
         self.desk = Desk(self.temporal_pages, self)
         self.crew_desk = CrewDesk(self.temporal_pages, self)
         self.manager_desk = ManagerDesk(self.temporal_pages, self)

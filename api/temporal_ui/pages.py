@@ -14,11 +14,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from activities.names import complaint_id
+from activities.names import complaint_id, incident_id
 from api.complaints.cases import Cases
 from api.edge.browsers import page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
+from api.incidents.routes import NUMBER, Incidents, no_incident
 from api.parameters import INVALID_NUMBER, not_found
 from api.routing import CurrentCatalogue, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session, Sessions
@@ -26,7 +27,7 @@ from api.temporal_ui.dangerous import GRANT, DangerousRequests
 from api.temporal_ui.rules import UI_PATH
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, ENDED, TO_DISPATCH, State
-from domain.rights.rights import READ_CASES
+from domain.rights.rights import READ_CASES, READ_INCIDENTS
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
 
@@ -170,6 +171,7 @@ class TemporalPages:
     sessions: Sessions
     limits: Limits
     in_force: CurrentCatalogue
+    incidents: Incidents
 
     async def shown(
         self,
@@ -191,7 +193,9 @@ class TemporalPages:
             return not_shown(refused, number)
 
     async def details(self, actor: Actor, text: str) -> Response:
-        """Redirect to the details of a case's present run. Raises ProblemError."""
+        """Redirect to the details of the present run of a case or an incident. Raises ProblemError."""
+        if NUMBER.fullmatch(typed := text.strip()):
+            return await self._incident(actor, typed.lower())
         try:
             number = parse_number(text)
         except NumberError as error:
@@ -200,7 +204,17 @@ class TemporalPages:
         run = await self.cases.client.present_run(number)
         if run is None:
             raise not_found(number)
-        return RedirectResponse(f"{self._address()}/{complaint_id(number)}/{run}/user-metadata", HTTPStatus.SEE_OTHER)
+        return self._to_details(complaint_id(number), run)
+
+    async def _incident(self, actor: Actor, number: str) -> Response:
+        require_role(READ_INCIDENTS, actor)
+        run = await self.incidents.client.present_run(number)
+        if run is None:
+            raise no_incident(number)
+        return self._to_details(incident_id(number), run)
+
+    def _to_details(self, workflow: str, run: str) -> Response:
+        return RedirectResponse(f"{self._address()}/{workflow}/{run}/user-metadata", HTTPStatus.SEE_OTHER)
 
     def _address(self) -> str:
         return f"{UI_PATH}/namespaces/{quote(self.cases.client.namespace, safe='')}/workflows"

@@ -105,6 +105,21 @@ class TestCase:
             answer = await opened(on_sqlite, path.format(written), "wu")
             assert (answer.status_code, answer.headers["location"]) == (303, where)
 
+    async def test_of_an_incident_leads_to_its_details(self, on_sqlite: Api) -> None:
+        scope = {"title": "爆管 Burst main", "services": ["no_water"], "districts": ["minzhong"]}
+        number = (await on_sqlite.post("/v1/incidents", scope, "xu")).json()["number"]
+        run = (await on_sqlite.temporal.get_workflow_handle(f"incident-{number}").describe()).run_id
+        where = f"/temporal/namespaces/default/workflows/incident-{number}/{run}/user-metadata"
+        for written in (number, f"%20{number.upper()}%20"):
+            answer = await opened(on_sqlite, f"/case?number={written}")
+            assert (answer.status_code, answer.headers["location"]) == (303, where)
+
+    async def test_of_a_number_that_no_incident_has_says_so(self, on_sqlite: Api) -> None:
+        answer = await opened(on_sqlite, "/case/i26080347118")
+        assert answer.status_code == 404
+        assert "没有事件 i26080347118" in answer.text
+        assert "has no incident i26080347118" in answer.text
+
     async def test_of_another_department_is_refused(self, on_sqlite: Api) -> None:
         number = await on_sqlite.case_in("dispatched")
         answer = await opened(on_sqlite, f"/case/{number}", "sun")
