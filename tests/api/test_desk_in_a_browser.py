@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, ViewportSize, expect
 
+from tests.api.test_incident_candidates import TO_CREW, leak, suspected
 from tests.support.api import Api
 from tests.support.browser import launched, needs_chromium
 
@@ -38,7 +39,10 @@ async def paths(api: Api) -> list[str]:
     number = await api.case_in("in_progress", caller={"name": "陈女士", "phone": "0760 8823 0001"})
     case = f"/desk/cases/{number}"
     forms = (f"{case}/actions/{action}" for action in ("complete", "correct", "dispatch"))
-    return ["/board", "/desk?tab=all", "/desk/intake", case, *forms]
+    incident = f"/desk/incidents/{await suspected(api, 'nanlang')}"
+    await leak(api, "nanlang", *TO_CREW)
+    incidents = ("/desk/incidents", "/desk/incidents/declare", incident, f"{incident}/actions/confirm")
+    return ["/board", "/desk?tab=all", "/desk/intake", case, *forms, *incidents]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1366, "light"), (1366, "dark"), (1920, "light")])

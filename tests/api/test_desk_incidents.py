@@ -152,7 +152,7 @@ async def test_who_confirms_sees_what_is_taken_and_ticks_the_others(on_both: Api
     other = await leak(on_both, district, *TO_CREW)
     async with signed_in(on_both, "zhou") as made:
         page = await made.get(form(number, "confirm"))
-        assert (text(page).count("自动并入: 1"), ticked(page)) == (1, {signed: False, other: False})
+        assert (text(page).count("自动并入工单：1"), ticked(page)) == (1, {signed: False, other: False})
         shown, place = text(page), {"huangpu": "黄圃镇", "shaxi": "沙溪镇"}[district]
         assert f"{fresh} · 已受理" in shown
         assert f"{signed} · 处理中 · 漏水 · {place} 新丰路2号 138****8000 漏水 已签收" in shown
@@ -174,10 +174,10 @@ async def test_a_narrower_scope_is_shown_before_it_is_confirmed(on_sqlite: Api) 
     nowhere = await leak(on_sqlite, district)
     async with signed_in(on_sqlite, "xu") as made:
         first = await made.get(form(number, "confirm"))
-        assert "自动并入: 3" in text(first)
+        assert "自动并入工单：3" in text(first)
         given = {"streets": "裕民路", "cases": [nowhere]}
         second = await made.post(form(number, "confirm"), data={**seen_in(first), **given})
-        assert (second.status_code, "自动并入: 1" in text(second), ticked(second)) == (200, True, {nowhere: True})
+        assert (second.status_code, "自动并入工单：1" in text(second), ticked(second)) == (200, True, {nowhere: True})
         assert (await incident(on_sqlite, number))["state"] == "suspected"
         third = await made.post(form(number, "confirm"), data={**seen_in(second), **given})
         assert third.status_code == 303
@@ -251,7 +251,7 @@ async def test_nothing_is_told_to_callers_that_was_not_shown(
     async with signed_in(on_sqlite, "zhou") as made:
         blank = await made.get(form(number, action))
         first = await made.post(form(number, action), data={**seen_in(blank), **given})
-        assert "来电人将收到（工单数）: 1" in text(first)
+        assert "来电人将收到（1 张工单）" in text(first)
         assert f"工单{case})" in text(first)
         assert told in text(first)
         changed = {**given, "message": f"{given['message']}，请储水"}
@@ -343,3 +343,50 @@ async def test_the_search_box_and_a_case_lead_to_the_incident(on_sqlite: Api) ->
         assert found.headers["location"] == f"{INCIDENTS}/{number}"
         assert f'href="{INCIDENTS}/{number}"' in (await made.get(at(case))).text
         assert (await made.get(found.headers["location"])).status_code == 200
+
+
+MARKUP = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"services": ["nothing"], "districts": ["west"]}, 422),
+        ({"services": ["leak"], "districts": ["nowhere"]}, 422),
+        ({"services": ["leak"], "lat": "1e9", "lng": "x", "radius_m": "-1"}, 422),
+        ({"services": ["leak"], "districts": ["west"], "since": "yesterday"}, 422),
+        ({"services": ["leak"], "streets": [MARKUP] * 30}, 422),
+        ({"services": ["leak"], "districts": ["west"], "cases": ["17"]}, 422),
+        ({"services": ["leak"], "districts": ["west"], "cases": [MARKUP]}, 422),
+    ],
+)
+async def test_a_faulty_declaration_is_refused(on_sqlite: Api, given: dict[str, str | list[str]], status: int) -> None:
+    async with signed_in(on_sqlite, "zhou") as made:
+        answer = await made.post(f"{INCIDENTS}/declare", data={"title": MARKUP, **given})
+    assert (answer.status_code, "<script>alert" in answer.text) == (status, False)
+
+
+async def test_markup_is_shown_as_text(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, title=MARKUP, services=["leak"], districts=["west"], streets=[MARKUP])
+    async with signed_in(on_sqlite, "zhou") as made:
+        for path in (INCIDENTS, f"{INCIDENTS}/{number}?done={MARKUP}", form(number, "inform"), form(number, "merge")):
+            page = await made.get(path)
+            assert (page.status_code, "<script>alert" in page.text) == (200, False)
+        sent = {"key": MARKUP, "seen": MARKUP, "message": MARKUP, "expected_at": MARKUP, "cases": ["\0"]}
+        for path in (form(number, "inform"), form(number, "resolve"), f"{INCIDENTS}/{number}/candidates"):
+            answer = await made.post(path, data=sent)
+            assert (answer.status_code, "<script>alert" in answer.text) == (422, False), path
+
+
+async def test_a_full_page_stays_small(on_sqlite: Api) -> None:
+    """Callers say much, and the scope has more cases than a page shows."""
+    district = "nantou"
+    number = await suspected(on_sqlite, district)
+    words = {"description": "早上六点起家里没水，" * 40, "location": {"district": district, "address": "下闸新村" * 20}}
+    for _ in range(30):
+        assert (await on_sqlite.register({"service_code": "leak", **words})).is_success
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = await made.get(form(number, "confirm"))
+    assert "自动并入工单：30" in text(page)
+    assert "仅列最近的工单" in text(page)
+    assert len(page.content) < 30_000, "as many candidates must have their place as well"
