@@ -37,8 +37,8 @@ UNDECODED = "Failed decoding arguments"
 """The SDK's words for arguments of an update or a query that are of another type, of another release for example."""
 UNSEALED = "Unsealed"
 """Type of the failure of what no client of the service has sealed."""
-EXAMPLE_PERSON = "10046"
-"""Id of a person who is named in examples."""
+EXAMPLE_PEOPLE = {"owner": "10046", "assignee": "10046"}
+"""Ids of people in examples, by field."""
 ACTIONS: Mapping[str, Mapping[str, AnyAction]] = {
     "ComplaintWorkflow": COMMANDS,
     "IncidentWorkflow": INCIDENT_COMMANDS,
@@ -70,8 +70,8 @@ def action_meant(update: str) -> AnyAction | None:
     return ACTIONS.get(workflow.info().workflow_type, {}).get(update)
 
 
-def example(action: AnyAction, find: FindCode | None = None) -> str:
-    """Short body of the action as JSON.
+def example(action: AnyAction, find: FindCode | None = None, people: Mapping[str, str] = EXAMPLE_PEOPLE) -> str:
+    """Short body of the action as JSON, with the ids of these people by field.
 
     Instants are left out where they may be, as those of the examples have passed; so is the note. `find` returns a code
     of the catalogue in force for one of the example; None leaves those as they are.
@@ -81,5 +81,5 @@ def example(action: AnyAction, find: FindCode | None = None) -> str:
     with suppress(ValidationError):
         sent = body.model_dump(include=given, exclude_unset=True)
         body = action.body.model_validate(sent, context={"codes": find})
-    ids = {name: EXAMPLE_PERSON for name in ("owner", "assignee") if name in given}
+    ids = {name: person for name, person in people.items() if name in given}
     return json.dumps(body.model_dump(mode="json", exclude_unset=True) | ids, ensure_ascii=False)

@@ -102,7 +102,8 @@ class Counts(BaseModel):
         return cls(total=sums["sla"].total(), no_department=sums["department"].pop(None, 0), **sums)
 
 
-FILTER_ERRORS = (INVALID_PERIOD, *UNKNOWN.values(), OTHER_DEPARTMENT, MASKED_SEARCH)
+_OF_CODES = (UNKNOWN[kind] for kind in ("service", "district", "department"))
+FILTER_ERRORS = (INVALID_PERIOD, *_OF_CODES, OTHER_DEPARTMENT, MASKED_SEARCH)
 
 
 class PartListing(Paging):

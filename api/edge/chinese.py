@@ -79,7 +79,7 @@ _ZH_BY_STATUS = {
 """Chinese words of the types that no rule of the service raises, by status."""
 _ACCEPTED_ZH = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
 _NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
-_KINDS_ZH = {"service": "服务项目", "district": "区域", "department": "部门"}
+_KINDS_ZH = {"service": "服务项目", "district": "区域", "department": "部门", "finding": "查实事项"}
 _FAULTS_ZH = {
     "missing": "必填",
     "string_type": "应填文字",
@@ -131,7 +131,7 @@ def fault(found: ErrorDetails, fields: Iterable[str] = ()) -> str:
     if kind == UNKNOWN_CODE:
         codes = facts["accepted"]  # of each entry the code and both names
         accepted = "、".join(f"{code}（{name}）" for code, name in zip(codes[::3], codes[2::3], strict=True))
-        return f"没有这个{_KINDS_ZH[facts['kind']]}代码，可填 {accepted}"
+        return f"没有这个{_KINDS_ZH[facts['kind']]}代码，{f'可填 {accepted}' if accepted else '服务目录中没有可填的'}"
     if kind == "string_pattern_mismatch":
         return form_of(found)[1]
     facts["listed"] = str(facts.get("expected", "")).replace(" or ", "、").replace(", ", "、").replace("'", "")

@@ -7,7 +7,7 @@ of its route. The answer is in the form in which Temporal answers an update.
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 import httpx
@@ -30,11 +30,13 @@ from api.edge import chinese
 from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, URN, Problem, ProblemError
 from api.responses import JSON
 from api.routing import json_of
+from domain.assessment.actions import OBJECT
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
-from domain.shared.actors import Actor
+from domain.shared.actors import OWNERS, Actor
 from domain.shared.codes import CodeKind
 from domain.shared.errors import causes, table_at
+from readmodel.people.people import Member
 
 MOST_FAULTS = 5
 """Faults that a message names."""
@@ -43,10 +45,16 @@ _BODIES: Mapping[str, type[BaseModel]] = {"object": NewObjection}
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
-def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, catalogue: Catalogue) -> str:
+def bilingual(
+    problem: Problem,
+    action: AnyAction | None,
+    sent: bytes | None,
+    catalogue: Catalogue,
+    people: Mapping[str, str],
+) -> str:
     """Say why an action was refused, and what is accepted: a Chinese sentence, then the English one.
 
-    `sent` is the body, None if there is none; `action` is None if there is no such action.
+    `sent` is the body, None if there is none; `action` is None if there is no such action. `people`: see `example_in`.
     """
     status = HTTPStatus(problem.status)
     is_invalid = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -57,17 +65,29 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
         zh = chinese.sentence(problem.type.removeprefix(URN), status, problem.accepted)
     is_named = all(word in problem.detail for word in problem.accepted or ())
     rest = "" if is_named else f" Accepted: {', '.join(problem.accepted or ())}."
-    shown = f" 示例 Example: {example_in(action, catalogue)}" if action and is_invalid else ""
+    shown = f" 示例 Example: {example_in(action, catalogue, people)}" if action and is_invalid else ""
     return f"{zh}。{problem.title}: {problem.detail}{rest}{shown}"
 
 
-def example_in(action: AnyAction, catalogue: Catalogue) -> str:
-    codes: Mapping[CodeKind, list[str]] = {
-        "service": [each.code for each in catalogue.services],
-        "district": [each.code for each in catalogue.districts],
-        "department": [each.code for each in catalogue.departments],
+def example_in(action: AnyAction, catalogue: Catalogue, people: Mapping[str, str]) -> str:
+    """Return an example of the body, with codes of this catalogue and the ids of these people by field."""
+
+    def find(kind: CodeKind, code: str) -> str:
+        codes = [each.code for each in getattr(catalogue, f"{kind}s")]
+        return code if code in codes else codes[0]
+
+    # An objection is to a figure of somebody who takes calls.
+    return example(action, find, {"subject": people["owner"]} if action is OBJECT else people)
+
+
+def people_in_examples(actor: Actor, people: Iterable[Member]) -> Mapping[str, str]:
+    """Ids of people of the company, by the field that would accept them: who acts comes first."""
+    known: list[Actor | Member] = [actor, *(each for each in people if each.left_at is None)]
+    fitting = {
+        "owner": (each.id for each in known if each.role in OWNERS),
+        "assignee": (each.id for each in known if each.department),
     }
-    return example(action, lambda kind, code: code if code in codes[kind] else codes[kind][0])
+    return {field: next(ids, actor.id) for field, ids in fitting.items()}
 
 
 def _faults(action: AnyAction, sent: bytes, catalogue: Catalogue) -> list[str]:
@@ -121,16 +141,17 @@ async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id:
         answer = await inner.post(request, actor, path, asked, key)
     except ProblemError as refused:
         answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
+    people = people_in_examples(actor, request.app.state.backend.people.directory.people)
     run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
     response = UpdateWorkflowExecutionResponse(
         update_ref=UpdateRef(workflow_execution=run, update_id=key),
-        outcome=_outcome(catalogue, answer, action, body),
+        outcome=_outcome(answer, lambda problem: bilingual(problem, action, body, catalogue, people)),
         stage=UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     )
     return Response(MessageToJson(response, indent=None), media_type=JSON)
 
 
-def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | None, body: bytes | None) -> Outcome:
+def _outcome(answer: httpx.Response, words: Callable[[Problem], str]) -> Outcome:
     found = answer.json()
     if answer.is_success:
         if answer.status_code == HTTPStatus.ACCEPTED:
@@ -139,7 +160,7 @@ def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | N
         return Outcome(success=Payloads(payloads=[done]))
     problem = Problem.model_validate(found)
     info = ApplicationFailureInfo(type=problem.type, non_retryable=True)
-    return Outcome(failure=Failure(message=bilingual(problem, action, body, catalogue), application_failure_info=info))
+    return Outcome(failure=Failure(message=words(problem), application_failure_info=info))
 
 
 def _target_of(workflow_id: str, name: str) -> tuple[str, AnyAction]:

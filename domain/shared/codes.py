@@ -20,7 +20,7 @@ class Coded(Value):
 
 
 C = TypeVar("C", bound=Coded)
-CodeKind = Literal["service", "district", "department"]
+CodeKind = Literal["service", "district", "department", "finding"]
 FindCode = Callable[[CodeKind, str], str]
 """Finds the code that is given by itself or by name. Raises UnknownCode."""
 UNKNOWN_CODE = "unknown_code"
@@ -33,7 +33,9 @@ class UnknownCode(LookupError):  # noqa: N818 - its name says what is wrong
     """A code or name that stands for nothing in the catalogue, or for several things; `accepted` lists what would."""
 
     def __init__(self, kind: CodeKind, code: str, entries: Sequence[Coded], *, ambiguous: bool = False) -> None:
-        accepted = ", ".join(f"{entry.code} ({entry.name} / {entry.name_zh})" for entry in entries)
+        accepted = (
+            ", ".join(f"{entry.code} ({entry.name} / {entry.name_zh})" for entry in entries) or "none; leave it out"
+        )
         wrong = f"this may be any of several {kind}s" if ambiguous else f"there is no such {kind}"
         super().__init__(f"{wrong}; accepted: {accepted}")
         self.kind = kind
@@ -107,3 +109,4 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ServiceCode = Annotated[Code, BeforeValidator(partial(_find, "service")), _described("service")]
 DistrictCode = Annotated[Code, BeforeValidator(partial(_find, "district")), _described("district")]
 DepartmentCode = Annotated[Code, BeforeValidator(partial(_find, "department")), _described("department")]
+FindingCode = Annotated[Code, BeforeValidator(partial(_find, "finding")), _described("finding")]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from api.temporal_ui.acting import example_in
 from domain.case.actions import COMMANDS
 from readmodel.base.database import engine
 from tests.support.api import Api, Json, further_api, problem
@@ -374,9 +373,11 @@ async def test_while_sql_is_away_an_action_is_done_and_says_so(api: Api) -> None
     assert found["remark"].startswith("已办理；数据库暂不可用，列表稍后更新。Done; ")
 
 
-async def test_examples_in_refusals_are_of_the_catalogue_in_force(api: Api) -> None:
-    catalogue = api.backend.catalogue
-    pipes = catalogue.departments[0].model_copy(update={"code": "pipes"})
-    other = catalogue.model_copy(update={"departments": (pipes,)})
-    assert json.loads(example_in(COMMANDS["dispatch"], catalogue)) == {"department": "repair"}
-    assert json.loads(example_in(COMMANDS["dispatch"], other)) == {"department": "pipes"}
+@pytest.mark.parametrize(
+    ("action", "by", "field", "person"), [("assign", "wu", "assignee", "wu"), ("hand_over", "xu", "owner", "xu")]
+)
+async def test_examples_in_refusals_name_people_of_the_company(
+    api: Api, action: str, by: str, field: str, person: str
+) -> None:
+    words = await refused(api, "complaint-2608034711004", action, {field: ""}, by=by)
+    assert json.loads(words.partition("示例 Example: ")[2]) == {field: person}

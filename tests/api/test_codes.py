@@ -55,6 +55,7 @@ PLACES: list[tuple[str, str, Json, str]] = [
         for path in ("", "/counts")
         for kind in ("service", "district", "department")
     ),
+    ("finding", f"{CASE}/actions/complete", {"result": "?", "findings": ["@"]}, "body.findings.0"),
     ("department", "/v1/parts", {"department": "@"}, "query.department"),
     ("department", "/v1/people", {"department": "@"}, "query.department"),
     ("district", "/v1/people", {"district": "@"}, "query.district"),
@@ -64,6 +65,7 @@ SHOWN = {
     "service": ("no_water", "停水/无水"),
     "district": ("west", "West District"),
     "department": ("repair", "抢修队"),
+    "finding": ("pipe_aged", "管道老化"),
 }
 """A code and a name of each kind."""
 
@@ -95,6 +97,15 @@ async def test_departments_act_by_names(on_sqlite: Api) -> None:
     timeline = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     given = {item["data"][name] for item in timeline for name in ("department", "takes_over") if name in item["data"]}
     assert given == {"repair", "metering", "water_quality"}
+
+
+async def test_findings_are_stated_by_names(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    name = on_sqlite.backend.catalogue.findings[0].name_zh
+    answer = await on_sqlite.act(number, "complete", {"result": "?", "findings": [name]}, "wu")
+    assert answer.status_code == 200, answer.text
+    timeline = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    assert timeline[-1]["data"]["findings"] == [on_sqlite.backend.catalogue.findings[0].code]
 
 
 async def test_lists_are_filtered_by_names(on_sqlite: Api) -> None:
@@ -155,7 +166,7 @@ async def test_every_field_of_a_code_is_among_them(on_sqlite: Api) -> None:
                     found |= {(address, f"body.{field}") for field in schemas[name]["properties"]}
     taking = ("Location", "NewIncident", "Involve")
     assert not [name for name in taking if "[a-z]" in str(schemas[name])]
-    names = {"service_code", "service", "services", "district", "districts", "department", "takes_over"}
+    names = {"service_code", "service", "services", "district", "districts", "department", "takes_over", "findings"}
     of_codes = {(path, field) for path, field in found if field.rpartition(".")[2] in names}
     assert {(path, field.rstrip(".01")) for _, path, _, field in PLACES} == of_codes
 

@@ -4,7 +4,7 @@ from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import NO_SUCH_PART, Event, OfIncident, Part, PartBody, PartData, PartState, State
 from domain.case.progress import Finding
 from domain.case.state import Action, CaseState, Decision, GuardResult, NotPossible, PartAction, Role, while_incomplete
-from domain.shared.codes import Code
+from domain.shared.codes import FindingCode
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Text, omit_default
 
@@ -16,7 +16,9 @@ class Complete(PartBody):
     """处理完成: what was done, and what was found (查实)."""
 
     result: Text
-    findings: tuple[Code, ...] = omit_default((), "Codes of findings (查实事项) of the catalogue.", max_length=20)
+    findings: tuple[FindingCode, ...] = omit_default(
+        (), "Codes of findings (查实事项) of the catalogue.", max_length=20
+    )
 
     def check(self, case: CaseState) -> None:
         accepted = case.terms.findings
