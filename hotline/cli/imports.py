@@ -159,7 +159,7 @@ def show(account_no: Annotated[str, typer.Argument(help="The account number (户
 
 CUSTOMER_COLUMNS = {
     "account_no": "户号",
-    "name": "姓名",
+    "name": "户名/姓名",
     "phone": "电话",
     "address": "地址",
     "district": "区域",
@@ -170,7 +170,7 @@ CUSTOMER_COLUMNS = {
     "free_allowance_m3": "免费水量",
     "notes": "备注",
 }
-"""Columns by name, with the Chinese name. Optional ones may be left out."""
+"""Columns by name, with the Chinese name or two. Optional ones may be left out."""
 REQUIRED_COLUMNS = tuple(name for name in CUSTOMER_COLUMNS if Customer.model_fields[name].is_required())
 _IN_CHINESE = {
     "hardship": {"是": "yes", "否": "no"},

@@ -36,9 +36,9 @@ class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text o
 class ColumnFile:
     """File with named columns, and the mistakes that were found in it.
 
-    `columns` have their Chinese names, and may stand in any order; `required` ones may not be left out. `cells` names
-    in words what no line may leave out of the required columns; None: lines may leave out anything. `line` is the
-    number of the line that is read.
+    `columns` have their Chinese names, alternatives parted by a slash, and may stand in any order; `required` ones may
+    not be left out. `cells` names in words what no line may leave out of the required columns; None: lines may leave
+    out anything. `line` is the number of the line that is read.
     """
 
     path: Path
@@ -99,7 +99,7 @@ class ColumnFile:
         """Names of the columns, which the first line has. Raises LineFault."""
         if cells is None:
             raise LineFault("", f"the file is empty; the first line names the columns: {', '.join(self.columns)}")
-        names = {zh: name for name, zh in self.columns.items()}
+        names = {zh: name for name, words in self.columns.items() for zh in words.split("/")}
         columns = [names.get(cell.strip(), cell.strip()) for cell in cells]
         unknown = [name for name in columns if name not in self.columns]
         missing = [name for name in self.required if name not in columns]

@@ -40,8 +40,9 @@ def test_the_example_of_the_documentation_can_be_imported() -> None:
     assert wong.name == "Wong & Sons, Laundry"
 
 
-def test_columns_may_stand_in_any_order_be_left_out_or_be_named_in_chinese(tmp_path: Path) -> None:
-    (found,) = load(tmp_path, "姓名,户号,困难户\n李婆婆,17,是\n")
+@pytest.mark.parametrize("name", ["姓名", "户名"])
+def test_columns_may_stand_in_any_order_be_left_out_or_be_named_in_chinese(tmp_path: Path, name: str) -> None:
+    (found,) = load(tmp_path, f"{name},户号,困难户\n李婆婆,17,是\n")
     assert found == Customer(account_no="17", name="李婆婆", hardship=True)
     assert CUSTOMER_COLUMNS.keys() == Customer.model_fields.keys()
 
