@@ -170,7 +170,7 @@ def recognise(
     phone = customer.phone if re.match(PHONE, customer.phone or "") else customer.customers_phone
     return CallerLookup(
         CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS),
-        Contact(customer.name, phone, customer.district, customer.home),
+        Contact(customer.name, phone, customer.customer, customer.district, customer.home),
     )
 
 

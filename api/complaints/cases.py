@@ -113,7 +113,7 @@ class NewComplaint(Intake):
     owner: Name | None = Field(None, description="Owner of the case, by id or name; by default the acting agent.")
     fill: StrictBool = Field(
         True,
-        description="Take name, telephone and place from the registry of customers where the caller gives none.",
+        description="Take name, telephone, account and place from the registry where the caller gives none.",
     )
 
 

@@ -64,6 +64,7 @@ class Contact(NamedTuple):
 
     name: str | None = None
     phone: str | None = None
+    account_no: str | None = None
     district: str | None = None
     address: str | None = None
 
@@ -107,7 +108,7 @@ class Intake(Immutable):
         caller, place = self.caller, self.location
         known: dict[str, str] = {name: value for name, value in contact._asdict().items() if value}
         at_home = (place.address, place.lat, place.lng) == (None,) * 3 and place.district in (None, contact.district)
-        unsaid = [name for name in ("name", "phone") if getattr(caller, name) is None]
+        unsaid = [name for name in Caller.model_fields if getattr(caller, name) is None]
         to_caller = {name: known[name] for name in unsaid if name in known}
         unsaid = ["address"] if place.district else ["district", "address"]
         to_place = {name: known[name] for name in unsaid if name in known and at_home}

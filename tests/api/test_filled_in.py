@@ -1,4 +1,4 @@
-"""Name, telephone and place from the registry, where the caller gives none."""
+"""Name, telephone, account and place from the registry, where the caller gives none."""
 
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,20 @@ async def test_a_case_by_account_gets_name_telephone_and_place(
         page = (await made.get("/v1/complaints", q="下闸新村", district="west")).json()
         assert [item["number"] for item in page["items"]] == [registered["number"]]
         assert (await made.act(registered["number"], "urge", {}, "chen")).json()["caller"] == read["caller"]
+
+
+async def test_a_case_by_telephone_gets_the_account(temporal: Client, tmp_path: Path, sqlite_url: str) -> None:
+    """Unless several accounts share the telephone. What the caller says of the account counts."""
+    async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
+        shared = [Customer(account_no=no, name="店", phone="0760 8823 1000") for no in ("1", "2")]
+        with writing(database) as connection:
+            save_customers(connection, shared, "0760")
+        case = await call(made, {"phone": PHONE.removeprefix("0760 ")}, {})
+        assert (case["caller"]["account_no"], case["filled"][:2]) == (ACCOUNT, ["caller.name", "caller.account_no"])
+        assert (await call(made, {"phone": "0760 8823 1000"}, {}))["caller"]["account_no"] is None
+        assert (await call(made, {"phone": PHONE, "account_no": "9"}, {}))["caller"]["account_no"] == "9"
+        corrected = await made.act(case["number"], "correct", {"reason": "?", "caller": {"phone": "139 0000 0000"}})
+        assert corrected.json()["caller"] == {"name": None, "phone": "139 0000 0000", "account_no": None}
 
 
 SAID: list[tuple[Json, Json, tuple[Any, ...]]] = [
@@ -111,7 +125,7 @@ async def test_a_customer_who_is_corrected_by_telephone_brings_name_and_place(
         case = (await made.act(number, "correct", correction)).json()
         assert (case["caller"]["name"], case["caller"]["phone"]) == ("邻居", OTHER["phone"])
         assert (case["location"]["district"], case["location"]["address"]) == ("east", OTHER["address"])
-        assert case["filled"] == ["location.address", "location.district"]
+        assert case["filled"] == ["caller.account_no", "location.address", "location.district"]
         budgets = {each["name"]: each["budget_seconds"] for each in case["clocks"]}
         terms = made.backend.catalogue.terms(case["service_code"], "east", made.clock())
         assert budgets == {each.name: each.budget_seconds for each in terms.promises}
