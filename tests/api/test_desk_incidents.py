@@ -390,3 +390,20 @@ async def test_a_full_page_stays_small(on_sqlite: Api) -> None:
     assert "自动并入工单：30" in text(page)
     assert "仅列最近的工单" in text(page)
     assert len(page.content) < 30_000, "as many candidates must have their place as well"
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "status"),
+    [
+        (INCIDENTS, {"cursor": "\0"}, 422),
+        (INCIDENTS, {"cursor": MARKUP}, 422),
+        (f"{INCIDENTS}/i26080347119%00", {}, 404),
+        (f"{INCIDENTS}/i２６０８０３４７１１９", {}, 404),
+        (f"{DESK}/cases", {"number": "i\0/../x"}, 303),
+        (DESK, {"tab": "all", "incident": "i\0"}, 422),
+        (DESK, {"tab": "all", "state": "nothing"}, 422),
+    ],
+)
+async def test_odd_addresses_are_no_errors(on_both: Api, path: str, given: dict[str, str], status: int) -> None:
+    async with signed_in(on_both, "zhou") as made:
+        assert (await made.get(path, params=given)).status_code == status
