@@ -34,10 +34,11 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
-from api.desk import board, crew, desk, managers, work_order
+from api.desk import board, call_backs, crew, desk, managers, work_order
 from api.desk import incidents as desk_incidents
 from api.desk import intake as desk_intake
 from api.desk.board import Board
+from api.desk.call_backs import CallBackDesk
 from api.desk.caller_texts import CallerTexts
 from api.desk.crew import CrewDesk
 from api.desk.desk import Desk
@@ -103,6 +104,7 @@ ROUTERS = [
         desk,
         board,
         desk_intake,
+        call_backs,
         crew,
         managers,
         desk_incidents,
@@ -256,6 +258,7 @@ class Backend:
         self.manager_desk = ManagerDesk(self.temporal_pages, self)
         self.work_orders = WorkOrders(self, self.settings.public_url)
         self.intake_desk = IntakeDesk(self.temporal_pages, self)
+        self.call_back_desk = CallBackDesk(self.temporal_pages, self)
         page = f"{self.settings.public_url}/c/…"  # the link of a preview opens nothing
         templates = Templates(self.settings.templates, link=lambda _: page, hotline=lambda: in_force.catalogue.hotline)
         self.incident_desk = IncidentDesk(

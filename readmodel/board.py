@@ -15,7 +15,8 @@ from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.incident.state import ENDS, LINKABLE
 from readmodel import incidents
 from readmodel.base.database import ReadConnection
-from readmodel.calls.tables import UNANSWERED, call_backs, calls
+from readmodel.calls.call_backs import count_open_call_backs
+from readmodel.calls.tables import UNANSWERED, calls
 from readmodel.cases.tables import cases, events
 
 DUE_SOON = timedelta(hours=1)
@@ -121,9 +122,7 @@ def _calls(connection: ReadConnection, now: datetime) -> Calls | None:
         return None
     waits = calls.c.outcome == CallOutcome.UNDER_WAY, calls.c.started_at > now - LONGEST_RING
     waiting = select(func.count()).where(*waits, literal_column(UNANSWERED, Boolean))
-    callers = func.count(call_backs.c.phone_term.distinct())
-    to_call_back = select(callers).where(call_backs.c.ended_at.is_(None))
-    return Calls(connection.scalar(waiting) or 0, connection.scalar(to_call_back) or 0)
+    return Calls(connection.scalar(waiting) or 0, count_open_call_backs(connection))
 
 
 def _longest(connection: ReadConnection, department: str | None) -> list[Waiting]:

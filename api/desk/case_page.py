@@ -13,7 +13,6 @@ from api.responses import masked_for
 from domain.case.actions.suspend import Suspend
 from domain.case.case import Case
 from domain.case.clocks import APPROVE
-from domain.case.lifecycle import Event
 from domain.customers.customer import EarlierCase
 from domain.shared.actors import Actor
 from domain.shared.value import exhaustive
@@ -112,7 +111,7 @@ def case_page(case: Case, shown: Complaint, record: CaseRecord, reader: Actor, n
     )
     texts = (shown.description, shown.result, shown.reply)
     room = max(ROOM - sum(len((text or "").encode()) for text in texts), LEAST_ROOM)
-    found, earlier = _fitting(case, masked, names, room)
+    found, earlier = entries(case, masked.events, names, room)
     others = [each for each in masked.caller.earlier_cases if each.number != case.number]
     return CasePage(
         [*_promises(case, shown, names, part=0)],
@@ -177,16 +176,3 @@ def _suspension(record: CaseRecord, names: Names) -> Suspension | None:
     if event is None or not isinstance(event.data, Suspend):
         return None
     return Suspension(event.data.reason, event.people.get(event.actor, event.actor), names.local(event.data.wake_at))
-
-
-def _fitting(case: Case, record: CaseRecord, names: Names, room: int) -> tuple[list[list[Entry]], int | None]:
-    """Return the latest entries that fit into so many bytes, and the seq of the oldest if there are earlier ones."""
-    events = list[Event]()
-    for event in reversed(record.events):
-        [[entry]] = entries(case, [event], names)
-        room -= entry.size
-        if events and room < 0:
-            break
-        events.insert(0, event)
-    earlier = events[0].seq if events and events[0].seq > 1 else None
-    return [*entries(case, events, names)], earlier

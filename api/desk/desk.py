@@ -1,28 +1,25 @@
 """Pages of the desk (工作台): lists by tab, a case, and the form of an action. They need no script."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
-from api.complaints.routes import narrowed, page_of
 from api.desk import words
 from api.desk.case_page import case_page
 from api.desk.forms import body_of, fields_of
-from api.desk.kit import DESK, DeskPages, Form, blank
-from api.desk.tabs import Parameters, tabs_of
+from api.desk.kit import DESK, Form, blank
+from api.desk.lists import CaseLists
 from api.edge.language import LANGUAGE
-from api.edge.problems import FieldError, ProblemError, invalid_request
-from api.parameters import Filters, Listing, number_in
-from api.routing import CONTEXT, StrictRoute, department_within, from_backend
+from api.edge.problems import ProblemError
+from api.parameters import number_in
+from api.routing import StrictRoute, department_within, from_backend
 from api.sign_in.sessions import Session, local
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
@@ -30,54 +27,17 @@ from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident
 from readmodel.case_record import case_record
-from readmodel.cases.queries import count_lists
-from readmodel.cases.search import CaseFilters
-from readmodel.incidents import count_open
 
-ROWS = 200
-"""Cases on a page of a list."""
 MOST_ENTRIES = 100
 """Most entries of a timeline on the page of a case; earlier ones have pages of their own."""
-FILTERS = ("service", "district", "priority", "q", "incident", "state")
-"""Filters that a reader chooses in a list, or that a link to it has."""
 LONGEST_NUMBER = 9
 """Most digits of a number in an address."""
 LANGUAGE_SECONDS = 365 * 86_400
 
 
 @dataclass(frozen=True)
-class Desk(DeskPages):
+class Desk(CaseLists):
     """Lists of cases, a case, and the forms of its actions."""
-
-    async def tab(self, request: Request, actor: Actor) -> Response:
-        """Page of one tab, with the number of cases of each. Raises ProblemError."""
-        tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}
-        name = request.query_params.get("tab", next(iter(tabs)))
-        if name not in tabs:
-            raise invalid_request([FieldError(field="tab", message="There is no such list", accepted=[*tabs])])
-        tab, parameters = tabs[name]
-        chosen = {key: value for key in FILTERS if (value := request.query_params.get(key, "").strip())}
-        cursor = request.query_params.get("cursor")
-        several = {"state": [chosen["state"]]} if "state" in chosen else {}
-        given = {**parameters, **chosen, **several}
-        wanted = _validated(Listing, {**given, "sort": tab.sort, "limit": ROWS, "cursor": cursor})
-        counts = await self._counts({tab.name: given for tab, given in tabs.values()}, actor)
-        listed = await page_of(self.pages.cases, self._narrowed(wanted, actor), wanted, actor)
-        more = urlencode({"tab": name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
-        fields = {"tab": tab, "items": listed.items, "chosen": chosen, "more": more, "is_first": not cursor}
-        counts["incidents"] = await self.backend.reader.ask(count_open)
-        return self.page(
-            request, "list", actor, HTTPStatus.OK, tabs=[tab for tab, _ in tabs.values()], counts=counts, **fields
-        )
-
-    def _narrowed(self, wanted: Filters, actor: Actor) -> CaseFilters:
-        return narrowed(wanted, actor, self.backend.person_finder, self.backend.catalogue)
-
-    async def _counts(self, lists: Mapping[str, Parameters], actor: Actor) -> dict[str, int]:
-        """Count the cases of each list by its name; none of a list with ended cases, which are too many to count."""
-        filters = {name: self._narrowed(_validated(Filters, given), actor) for name, given in lists.items()}
-        filters = {name: each for name, each in filters.items() if each.only_open}
-        return dict(zip(filters, await self.backend.reader.ask(count_lists, [*filters.values()]), strict=True))
 
     async def case(
         self, request: Request, actor: Actor, number: str, refused: str = "", status: int = HTTPStatus.OK
@@ -138,17 +98,6 @@ def positive(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
-def _validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model
-    """Raise ProblemError for what somebody has typed into the address."""
-    try:
-        return model.model_validate(given, context=CONTEXT.get())
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        raise invalid_request(
-            [FieldError(field=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
-        ) from None
-
-
 TheDesk = Annotated[Desk, from_backend("desk")]
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
@@ -156,6 +105,11 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 @router.get(DESK)
 async def show_list(request: Request, desk: TheDesk) -> Response:
     return await desk.pages.shown(request, lambda session: desk.tab(request, session.actor))
+
+
+@router.get(f"{DESK}/counts")
+async def show_counts(request: Request, desk: TheDesk) -> Response:
+    return await desk.pages.shown(request, lambda session: desk.counts(request, session.actor))
 
 
 @router.get(f"{DESK}/cases")

@@ -60,19 +60,34 @@ class Entry(NamedTuple):
         return 150 + sum(len(text.encode()) for text in (self.action, self.actor, self.state, *chain(*self.facts)))
 
 
-def entries(case: Case, events: Sequence[Event], names: Names) -> Iterator[list[Entry]]:
-    """Yield the entries of a timeline, the latest first; what time brought in a row comes together."""
-    for by_time, found in groupby(reversed(events), lambda event: CASE_KINDS[event.action].by_time):
-        made = [_entry(case, event, names) for event in found]
-        yield from [made] if by_time else ([each] for each in made)
+def entries(case: Case, events: Sequence[Event], names: Names, room: int) -> tuple[list[list[Entry]], int | None]:
+    """Return entries of a timeline, the latest first, and the seq of the oldest if there are earlier ones.
+
+    They are as many as fit into so many bytes, but one at least. What time brought in a row comes together.
+    """
+    made = list[tuple[Event, Entry]]()
+    for event in reversed(events):
+        entry = _entry(case, event, names)
+        room -= entry.size
+        if made and room < 0:
+            break
+        made.append((event, entry))
+    oldest = made[-1][0].seq if made else 1
+    return [*_grouped(made)], oldest if oldest > 1 else None
+
+
+def _grouped(made: Sequence[tuple[Event, Entry]]) -> Iterator[list[Entry]]:
+    for by_time, found in groupby(made, lambda each: CASE_KINDS[each[0].action].by_time):
+        together = [entry for _, entry in found]
+        yield from [together] if by_time else ([each] for each in together)
 
 
 def _entry(case: Case, event: Event, names: Names) -> Entry:
-    values = {name: getattr(event.data, name, None) for name in _FACTS}
+    values = vars(event.data)
     facts = (
-        (names.say(_FACTS[name]), _value(case, name, value, names))
-        for name, value in values.items()
-        if value not in (None, "", ())
+        (names.say(phrase), _value(case, name, values[name], names))
+        for name, phrase in _FACTS.items()
+        if name in values and values[name] not in (None, "", ())
     )
     return with_facts(event, CASE_KINDS[event.action], names, facts)
 

@@ -117,6 +117,11 @@ def list_call_backs(
     return RowPage(tuple(found[call_id] for call_id in page.items if call_id in found), page.next_cursor)
 
 
+def count_open_call_backs(connection: ReadConnection) -> int:
+    """Count the telephones that are to be called back."""
+    return connection.scalar(select(func.count(_row.phone_term.distinct())).where(_IS_OPEN)) or 0
+
+
 def _is_first(*, done: bool) -> ColumnElement[bool]:
     """Condition for the oldest call of those that are worked off together."""
     other = call_backs.alias()

@@ -131,20 +131,32 @@ def count_cases(connection: ReadConnection, filters: CaseFilters) -> list[CaseCo
     return [CaseCount(*row) for row in connection.execute(statement.group_by(found.state, found.department, found.sla))]
 
 
+def list_numbers(
+    connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort
+) -> list[str]:
+    """Return the numbers of the cases on a page of a list. Raises BadCursorError."""
+    return [position.key for position in _page(connection, filters, cursor, limit, sort).items]
+
+
 def count_lists(connection: ReadConnection, lists: Sequence[CaseFilters]) -> list[int]:
     """Count the cases of each of these lists of open cases without `q`, all in one read of their index."""
     counts = [func.count().filter(*conditions_of(filters)) for filters in lists]
     return [*connection.execute(select(*counts).where(cases.c.closed_at.is_(None))).one()] if lists else []
 
 
-_RESULT, _REPLY = (PROGRESS[name].as_string().label(name) for name in ("result", "reply"))
-_ROW = select(*(column for column in cases.c if column.name not in ("document", "changed_at")), _RESULT, _REPLY)
+_RESULT, _REPLY, _PEOPLE = (PROGRESS[name].as_string().label(name) for name in ("result", "reply", "people"))
+_ROW = select(
+    *(column for column in cases.c if column.name not in ("document", "changed_at")), _RESULT, _REPLY, _PEOPLE
+)
 
 
 def list_rows(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort = Sort.REGISTERED
 ) -> RowPage[RowMapping]:
-    """Rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
+    """Rows of cases, with `result`, `reply` and `people`, in the order of the list. Raises BadCursorError.
+
+    `people` are names by id, as JSON; None if there are none.
+    """
     page = _page(connection, filters, cursor, limit, sort)
     numbers = [position.key for position in page.items]
     found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}

@@ -90,7 +90,7 @@ async def test_a_tab_has_the_number_of_its_cases(on_sqlite: Api) -> None:
 
 
 async def test_pages_of_a_list_follow_each_other(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.desk.desk.ROWS", 2)
+    monkeypatch.setattr("api.desk.lists.ROWS", 2)
     word = uuid.uuid4().hex
     numbers = [await on_sqlite.case_in("registered", description=word) for _ in range(3)]
     found, path = [], f"{DESK}?tab=all&q={word}"

@@ -1,0 +1,165 @@
+"""Lists of the desk: a page of a tab, the counts of all tabs, and what has come into a list since it was shown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+from sqlalchemy import RowMapping
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api.complaints.routes import narrowed
+from api.desk import words
+from api.desk.kit import DeskPages
+from api.desk.tabs import Parameters, Tab, tabs_of
+from api.desk.words import Names
+from api.edge.problems import FieldError, invalid_request
+from api.parameters import Filters, Listing
+from api.responses import masked_for
+from api.routing import CONTEXT
+from domain.case.lifecycle import State
+from domain.rights.rights import CALL_BACK
+from domain.shared.actors import Actor
+from readmodel.base.database import ReadConnection
+from readmodel.calls.call_backs import count_open_call_backs
+from readmodel.cases.queries import count_lists, list_numbers, list_rows
+from readmodel.cases.search import CaseFilters
+from readmodel.incidents import count_open
+from workflows.kit.words import Phrase
+
+ROWS = 200
+"""Cases on a page of a list."""
+FILTERS = ("service", "district", "priority", "q", "incident", "state")
+"""Filters that a reader chooses in a list, or that a link to it has."""
+REFRESH_SECONDS = 15.0
+"""Time between two reads of the counts by a page that is open."""
+LONGEST_ADDRESS, SHORTEST_ADDRESS, ADDRESSES = 40, 12, 2400
+"""Most and fewest characters of an address in a list, and about so many of all: a page has 60 KB at most."""
+
+
+class Row(NamedTuple):
+    """Case in a list, in words; `sla` is None while it is on time."""
+
+    number: str
+    state: str
+    service: str
+    place: str
+    department: str
+    assignee: str
+    owner: str
+    due: str
+    sla: Phrase | None
+    is_late: bool
+    flags: str
+
+
+class _Asked(NamedTuple):
+    """List that an address asks for, with the tabs of its reader."""
+
+    tabs: Mapping[str, tuple[Tab, Parameters]]
+    tab: Tab
+    chosen: Mapping[str, str]
+    wanted: Listing
+
+
+@dataclass(frozen=True)
+class CaseLists(DeskPages):
+    """Lists of cases by tab."""
+
+    async def tab(self, request: Request, actor: Actor) -> Response:
+        """Page of one tab, with the number of cases of each. Raises ProblemError."""
+        asked = self._asked(request, actor)
+        wanted, chosen = asked.wanted, asked.chosen
+        bounds = wanted.cursor, wanted.limit, wanted.sort
+        listed = await self.backend.reader.ask(list_rows, self._narrowed(wanted, actor), *bounds)
+        more = (
+            urlencode({"tab": asked.tab.name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
+        )
+        return self.page(
+            request,
+            "list",
+            actor,
+            tab=asked.tab,
+            tabs=[tab for tab, _ in asked.tabs.values()],
+            chosen=chosen,
+            counts=await self._counts(asked, actor),
+            rows=[*_rows(listed.items, actor, self.names(request))],
+            more=more,
+            is_first=not wanted.cursor,
+            refresh_seconds=REFRESH_SECONDS,
+        )
+
+    async def counts(self, request: Request, actor: Actor) -> Response:
+        """Answer a page that is open with the counts of all tabs, and the numbers of its list. Raises ProblemError."""
+        asked = self._asked(request, actor)
+        wanted, filters = asked.wanted, self._narrowed(asked.wanted, actor)
+        numbers = await self.backend.reader.ask(list_numbers, filters, wanted.cursor, wanted.limit, wanted.sort)
+        return JSONResponse({"counts": await self._counts(asked, actor), "numbers": numbers})
+
+    def _asked(self, request: Request, actor: Actor) -> _Asked:
+        tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}
+        name = request.query_params.get("tab", next(iter(tabs)))
+        if name not in tabs:
+            raise invalid_request([FieldError(field="tab", message="There is no such list", accepted=[*tabs])])
+        tab, parameters = tabs[name]
+        chosen = {key: value for key in FILTERS if (value := request.query_params.get(key, "").strip())}
+        several = {"state": [chosen["state"]]} if "state" in chosen else {}
+        page = {"sort": tab.sort, "limit": ROWS, "cursor": request.query_params.get("cursor")}
+        return _Asked(tabs, tab, chosen, validated(Listing, {**parameters, **chosen, **several, **page}))
+
+    def _narrowed(self, wanted: Filters, actor: Actor) -> CaseFilters:
+        return narrowed(wanted, actor, self.backend.person_finder, self.backend.catalogue)
+
+    async def _counts(self, asked: _Asked, actor: Actor) -> dict[str, int]:
+        """Count each list by its name; none of a list with ended cases, which are too many to count."""
+        given = ((name, validated(Filters, parameters)) for name, (_, parameters) in asked.tabs.items())
+        lists = {name: self._narrowed(wanted, actor) for name, wanted in given}
+        lists = {name: filters for name, filters in lists.items() if filters.only_open}
+        return await self.backend.reader.ask(_count, lists, calls_back=actor.role in CALL_BACK.reach)
+
+
+def _count(connection: ReadConnection, lists: Mapping[str, CaseFilters], *, calls_back: bool) -> dict[str, int]:
+    counts = dict(zip(lists, count_lists(connection, [*lists.values()]), strict=True))
+    counts["incidents"] = count_open(connection)
+    return counts | ({"call-backs": count_open_call_backs(connection)} if calls_back else {})
+
+
+def _rows(given: Sequence[RowMapping], reader: Actor, names: Names) -> Iterator[Row]:
+    longest = min(LONGEST_ADDRESS, max(SHORTEST_ADDRESS, ADDRESSES // max(len(given), 1)))
+    for row in given:
+        people: Mapping[str, str] = from_json(row["people"]) if row["people"] else {}
+        shown = masked_for(reader, {"location": {"address": row["address"] or ""}}, row["state"])
+        address = shown["location"]["address"]
+        yield Row(
+            row["number"],
+            names.say(words.of_code(State(row["state"]))),
+            f"{row['priority']} {names.service(row['service_code'])}",
+            f"{names.district(row['district'])} {address[:longest]}{'…' if address[longest:] else ''}",
+            names.department(row["department"]),
+            people.get(row["assignee"], row["assignee"]) or "",
+            people.get(row["owner"], row["owner"]),
+            _due(names, row["next_due_at"]),
+            None if row["sla"] == "on_time" else words.SLA[row["sla"]],
+            row["sla"] == "missed",
+            " ".join(names.say(words.of_flag(flag)) for flag in row["flags"]),
+        )
+
+
+def _due(names: Names, at: datetime | None) -> str:
+    """Local time without its century: a list has little room."""
+    return names.local(at)[2:]
+
+
+def validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model
+    """Raise ProblemError for what somebody has typed into the address."""
+    try:
+        return model.model_validate(given, context=CONTEXT.get())
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise invalid_request(
+            [FieldError(field=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
+        ) from None

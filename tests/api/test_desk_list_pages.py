@@ -1,0 +1,174 @@
+"""Lists of the desk: counts that a page reads again, the size of a full page, addresses masked, and call-backs."""
+
+import re
+import uuid
+from datetime import timedelta
+from html import unescape
+
+import httpx
+import pytest
+from playwright.async_api import expect
+
+from domain.case.intake import Caller, Location
+from domain.shared.numbers import number_of
+from tests.api.test_call_backs import missed
+from tests.api.test_calls_of_cases import new_phone
+from tests.api.test_desk import DESK, ENGLISH, text
+from tests.api.test_desk_in_a_browser import MOST_BYTES, open_desk
+from tests.api.test_reading import owner
+from tests.support.api import Api
+from tests.support.batches import call, project, published
+from tests.support.browser import needs_chromium
+from tests.support.browsing import browser, signed_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+COUNTS = f"{DESK}/counts"
+CALL_BACKS = f"{DESK}/call-backs"
+
+
+def counts_on(page: httpx.Response) -> dict[str, int]:
+    return {name: int(count) for name, count in re.findall(r'data-count="([^"]+)">(\d+)<', page.text)}
+
+
+async def test_an_open_page_reads_its_counts_and_numbers_again(on_both: Api) -> None:
+    word = uuid.uuid4().hex
+    given = {"tab": "to-sign-for", "q": word}
+    async with signed_in(on_both, "chen") as made:
+        first = await on_both.case_in("dispatched", description=word)
+        page = await made.get(DESK, params=given)
+        before = (await made.get(COUNTS, params=given)).json()
+        assert (before["counts"], before["numbers"]) == (counts_on(page), [first])
+        second = await on_both.case_in("dispatched", description=word)
+        after = (await made.get(COUNTS, params=given)).json()
+        assert {*after["numbers"]} == {first, second}
+        assert after["counts"]["to-sign-for"] == before["counts"]["to-sign-for"] + 1
+        assert (await made.get(COUNTS, params={"tab": "nothing"})).status_code == 422
+    async with browser(on_both) as stranger:
+        assert (await stranger.get(COUNTS)).status_code == 401
+
+
+async def test_counts_of_a_crew_are_those_of_its_department(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "sun") as made:
+        before = (await made.get(COUNTS)).json()["counts"]
+        await on_sqlite.case_in("dispatched")
+        after = (await made.get(COUNTS)).json()["counts"]
+    assert after["to-sign-for"] == before["to-sign-for"]
+    assert "call-backs" not in after
+
+
+async def test_an_address_in_a_list_is_masked_as_the_api_has_it(on_sqlite: Api) -> None:
+    word, place = uuid.uuid4().hex, {"district": "west", "address": "下闸新村37号"}
+    await on_sqlite.case_in("refused", description=word, location=place)
+    for by, shown in (("chen", "下闸新村37号"), ("gao", "下闸新村***")):
+        async with signed_in(on_sqlite, by) as made:
+            given = {"tab": "all"} if by == "gao" else {"tab": "all", "q": word}
+            assert f"西区街道 {shown}" in text(await made.get(DESK, params=given))
+
+
+@pytest.mark.parametrize("language", ["zh", "en-GB"])
+async def test_200_cases_with_long_addresses_have_60_kb(on_sqlite: Api, language: str) -> None:
+    word, at = uuid.uuid4().hex, on_sqlite.clock().replace(microsecond=0) - timedelta(hours=9)
+    place = Location(district="west", address="石岐街道下闸新村东二巷十七号之三富豪花园" * 5)
+    for each in range(201):
+        start = call(at=at + timedelta(seconds=each))
+        intake = start.intake.model_copy(update={"location": place, "description": word, "caller": Caller()})
+        changes = {"number": number_of(at.date(), f"long {word} {each}"), "owner": owner(), "intake": intake}
+        batches = published(start.model_copy(update=changes), ("dispatch", "comment"), timedelta(minutes=15))
+        project(on_sqlite.settings.database_url, batches)
+    async with signed_in(on_sqlite, "chen", **{"Accept-Language": language}) as made:
+        page = await made.get(DESK, params={"tab": "all", "q": word})
+    assert len(re.findall(r'<tr><td><a href="/desk/cases/\d+"', page.text)) == 200
+    assert "石岐街道下闸新村东二巷十…" in page.text
+    assert len(page.content) <= MOST_BYTES
+
+
+async def test_callers_are_called_back_from_the_desk(on_both: Api) -> None:
+    phone = new_phone()
+    await missed(on_both, phone)
+    async with signed_in(on_both, "chen") as made:
+        page = await made.get(CALL_BACKS)
+        listed = (await on_both.get("/v1/call-backs", "chen", limit=200)).json()["items"]
+        assert counts_on(await made.get(DESK))["call-backs"] == len(listed)
+        assert f"{phone} · 待回电" in text(page)
+        card = page.text[page.text.index(f"tel:{phone}") :]
+        given = dict(re.findall(r'name="(key|call_id)" value="([^"]*)"', card)[:2])
+        for reached, shown in (("", f"{phone} · 回电中 · chen"), ("false", f"{phone} · 待回电")):
+            data = {**given, "key": str(uuid.uuid4()), "reached": reached}
+            assert (await made.post(CALL_BACKS, data=data)).status_code == 303
+            assert shown in text(await made.get(CALL_BACKS))
+        intake = card[card.index('action="/desk/intake"') :].partition("</form>")[0]
+        fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', unescape(intake)))
+        assert f'value="{phone}"' in (await made.post("/desk/intake", data=fields)).text
+        done = await made.post(CALL_BACKS, data={**given, "key": str(uuid.uuid4()), "reached": "true"})
+        assert done.status_code == 303
+        assert phone not in (await made.get(CALL_BACKS)).text
+        again = await made.post(CALL_BACKS, data={**given, "key": str(uuid.uuid4())}, headers=ENGLISH)
+        assert (again.status_code, "The call-back is over" in again.text) == (409, True)
+
+
+async def test_call_backs_are_for_those_who_call_back(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "wu") as made:
+        assert (await made.get(CALL_BACKS)).status_code == 403
+        assert CALL_BACKS not in (await made.get(DESK)).text
+    async with signed_in(on_sqlite, "chen") as made:
+        foreign = await made.post(CALL_BACKS, data={"call_id": "1"}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert foreign.status_code == 403
+    async with browser(on_sqlite, **on_sqlite.session("chen", "read")) as made:
+        assert (await made.post(CALL_BACKS, data={"call_id": "1"})).status_code == 403
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@needs_chromium
+async def test_an_open_list_says_what_is_new_and_moves_no_row(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.desk.lists.REFRESH_SECONDS", 0.2)
+    word = uuid.uuid4().hex
+    first = await on_sqlite.case_in("dispatched", description=word)
+    async with open_desk(on_sqlite, "chen", locale="en-GB") as page:
+        await page.goto(f"{on_sqlite.url}{DESK}?tab=to-sign-for&q={word}")
+        count = page.locator("[data-count=to-sign-for]")
+        before = int(await count.inner_text())
+        await on_sqlite.case_in("dispatched", description=word)
+        await expect(page.get_by_role("status")).to_have_text("1 new: load the list again")
+        await expect(count).to_have_text(str(before + 1))
+        assert await page.locator("#rows tbody a").all_inner_texts() == [first]
+        await page.get_by_role("status").get_by_role("link").click()
+        await expect(page.locator("#rows tbody a")).to_have_count(2)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@needs_chromium
+async def test_shortcuts_lead_everywhere_and_can_be_switched_off(on_sqlite: Api) -> None:
+    word = uuid.uuid4().hex
+    numbers = [await on_sqlite.case_in("registered", description=word) for _ in range(2)]
+    async with open_desk(on_sqlite, "chen", locale="en-GB") as page:
+        await page.goto(f"{on_sqlite.url}{DESK}?tab=all&q={word}")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        for keys, number in (("j", numbers[1]), ("j", numbers[0]), ("j", numbers[0]), ("k", numbers[1])):
+            await page.keyboard.press(keys)
+            await expect(page.get_by_role("link", name=number)).to_be_focused()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"**/desk/cases/{numbers[1]}")
+        await page.keyboard.press("/")
+        search = page.get_by_label("Number of a case or incident")
+        await expect(search).to_be_focused()
+        await page.keyboard.type("ij?2/")
+        await expect(search).to_have_value("ij?2/")
+        await page.get_by_role("link", name="Desk", exact=True).focus()
+        await page.keyboard.press("?")
+        await expect(page.get_by_text("Next and previous row")).to_be_visible()
+        await page.keyboard.press("i")
+        await page.wait_for_url("**/desk/intake")
+        # The first input has the focus there.
+        await page.get_by_role("link", name="Desk", exact=True).focus()
+        await page.keyboard.press("h")
+        await page.wait_for_url("**/desk")
+        await page.keyboard.press("2")
+        await page.wait_for_url("**/desk?tab=*")
+        await page.keyboard.press("?")
+        await page.get_by_label("Use shortcuts").uncheck()
+        await page.get_by_role("link", name="Desk", exact=True).focus()
+        await page.keyboard.press("/")
+        await expect(page.get_by_role("link", name="Desk", exact=True)).to_be_focused()
