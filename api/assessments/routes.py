@@ -18,14 +18,14 @@ from api.assessments.assessments import (
 from api.complaints.cases import TheCases
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
-from api.exports.files import CSV, XLSX, Pages
+from api.exports.files import CSV, XLSX, one_page
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
 from api.routing import StrictRoute, TheExportThrottle, TheReader, needs
 from domain.assessment import state
 from domain.assessment.actions import DECIDE_OBJECTION, INSPECT, OBJECT, DecideObjection, Inspect, Object
 from domain.catalogue.figures import Subject
-from domain.reports.report import MONTH, Cell
+from domain.reports.report import MONTH
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS, right_to
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
@@ -102,8 +102,8 @@ async def get_assessment(
     names = assessments.names(wanted.by)
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
-        pages = _one_page(answers.score_cells(shown))
-        return await exports.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
+        pages, company = one_page(answers.score_cells(shown)), assessments.backend.catalogue.name_zh
+        return await exports.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages, company)
     standard = answers.StandardItem.of(found.standard, wanted.by)
     return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
 
@@ -129,8 +129,9 @@ async def list_counted_cases(
         async def read(cursor: str | None) -> RowPage[CountedCase]:
             return await reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
 
+        company = assessments.backend.catalogue.name_zh
         pages = await exports.pages(read, answers.case_cells, wanted.cursor)
-        return await exports.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
+        return await exports.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages, company)
     page = await reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
     return Page[answers.CountedCaseItem](
         items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor
@@ -145,10 +146,6 @@ async def list_counted_cases(
 async def list_inspections(month: Month, assessments: TheAssessments) -> Page[answers.InspectionItem]:
     """List the cases drawn to be inspected, by agent, with the points of those that were, all on one page."""
     return Page[answers.InspectionItem](items=answers.InspectionItem.all_of(await assessments.of(month)))
-
-
-async def _one_page(page: list[list[Cell]]) -> Pages:
-    yield page
 
 
 @router.post(

@@ -44,6 +44,7 @@ class ManagerDesk(DeskPages):
             actor,
             reports=[(report, [*_tables(report, zh=names.zh)]) for report in made],
             headlines=headlines,
+            months=(Period.containing(ReportKind.MONTHLY, last.after), last),
             last=stored,
             formats=("html", *(("pdf",) if backend.print_pdf else ()), "xlsx", "csv"),
         )

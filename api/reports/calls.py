@@ -2,18 +2,20 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from starlette.responses import Response
 
 from api.directory import People
 from api.edge.problems import ProblemError
+from api.exports.files import CSV, XLSX, one_page
 from api.parameters import INVALID_PERIOD
-from api.responses import problems
-from api.routing import StrictRoute, ThePeople, TheReader, TheZone, needs
+from api.responses import formats, problems
+from api.routing import StrictRoute, TheCatalogue, TheExportThrottle, ThePeople, TheReader, TheZone, needs
 from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.rights import READ_REPORTS, mask_agent
 from domain.shared.value import Instant, exhaustive
@@ -65,6 +67,8 @@ class CallReportQuery(BaseModel, extra="forbid"):
         description=f"Groups: hours ({LONGEST_DAYS[Grouping.HOUR]} days at most), days or agents"
         f" ({LONGEST_DAYS[Grouping.DAY]} days).",
     )
+
+    format: Literal["json", "csv", "xlsx"] = Field("json", description="`csv` and `xlsx` have a row for each group.")
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """First instant of the period and the first one after it, in UTC. Raises ProblemError."""
@@ -151,17 +155,29 @@ router = APIRouter(tags=["reports"], route_class=StrictRoute)
     "/v1/reports/calls",
     summary="Calls by hour, day or agent 话务报表",
     dependencies=[needs(READ_REPORTS)],
-    responses=problems(INVALID_PERIOD),
+    response_model=CallReport,
+    responses=formats(CSV, XLSX) | problems(INVALID_PERIOD),
 )
 async def report_calls_by(
-    wanted: Annotated[CallReportQuery, Query()], reader: TheReader, people: ThePeople, zone: TheZone
-) -> CallReport:
+    wanted: Annotated[CallReportQuery, Query()],
+    reader: TheReader,
+    people: ThePeople,
+    catalogue: TheCatalogue,
+    zone: TheZone,
+    exports: TheExportThrottle,
+) -> CallReport | Response:
     """Sum up calls by local hour or day, or by the agent who answered them.
 
     Hours and days without calls are there as well. Of agents, those who answered or were on duty are there. Rates
     are between 0 and 1.
     """
-    return await reader.ask(_report, wanted.by, *wanted.bounds(zone), zone, people)
+    found = await reader.ask(_report, wanted.by, *wanted.bounds(zone), zone, people)
+    if wanted.format == "json":
+        return found
+    name = f"calls-by-{wanted.by}-{found.start.astimezone(zone):%Y-%m-%d}"
+    columns = ["key", "name", *CallNumbers.model_fields]
+    rows = one_page([[getattr(item, column) for column in columns] for item in found.items])
+    return await exports.answer(wanted.format, name, columns, rows, catalogue.name_zh)
 
 
 def _report(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
@@ -16,11 +16,22 @@ from starlette.responses import HTMLResponse, Response
 
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
-from api.exports.files import CSV, XLSX, attachment
+from api.exports.files import CSV, XLSX, ExportThrottle, attachment, one_page
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.routing import Now, StrictRoute, TheActor, TheCatalogue, ThePrinter, TheReader, TheZone, needs
+from api.routing import (
+    Now,
+    StrictRoute,
+    TheActor,
+    TheCatalogue,
+    TheExportThrottle,
+    ThePrinter,
+    TheReader,
+    TheZone,
+    needs,
+)
 from api.sql import Reader
+from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Thanks
 from domain.reports import report
 from domain.rights.rights import READ_REPORTS
@@ -28,13 +39,21 @@ from domain.shared.value import ZERO, Name, rate
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
-from readmodel.reports.reports import first_case_at, get_report, so_far
+from readmodel.reports.reports import TableQuery, first_case_at, get_report, so_far
+from readmodel.reports.rows import approval_rows, follow_up_rows
+from readmodel.reports.scope import ReportScope
 
 Month = Annotated[
     str,
     Query(
         pattern=f"^{report.MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"]
     ),
+]
+
+
+RowsFormat = Annotated[
+    Literal["json", "csv", "xlsx"],
+    Query(alias="format", description="`csv` and `xlsx` have the rows behind the figures."),
 ]
 
 
@@ -103,9 +122,40 @@ class MonthOfFollowUps(BaseModel):
 router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_class=StrictRoute)
 
 
-@router.get("/v1/reports/approvals", summary="Money decided in a month 审批月报")
-async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Money:
+def _scope(month: str, catalogue: Catalogue) -> ReportScope:
+    return ReportScope.of(report.Period.parse(report.ReportKind.MONTHLY, month), catalogue)
+
+
+async def _rows(
+    query: TableQuery, month: str, wanted: str, reader: Reader, catalogue: Catalogue, exports: ExportThrottle
+) -> Response:
+    """Answer with the table of a month as a file, `csv` or else `xlsx`."""
+    table = await reader.ask(query, _scope(month, catalogue))
+    name, company = f"{table.name.replace('_', '-')}-{month}", catalogue.name_zh
+    if wanted == "csv":
+        columns = [column.name for column in table.columns]
+        return await exports.answer(wanted, name, columns, one_page([*map(list, table.rows)]), company)
+    book = await exports.run(as_xlsx, [table], company, f"{table.title_zh} {month}")
+    return Response(book, media_type=XLSX, headers=attachment(f"{name}.xlsx", company))
+
+
+@router.get(
+    "/v1/reports/approvals",
+    summary="Money decided in a month 审批月报",
+    response_model=Money,
+    responses=formats(CSV, XLSX),
+)
+async def report_approvals(
+    month: Month,
+    reader: TheReader,
+    catalogue: TheCatalogue,
+    zone: TheZone,
+    exports: TheExportThrottle,
+    wanted: RowsFormat = "json",
+) -> Money | Response:
     """Sum what management approved and rejected, by the month of the last decision."""
+    if wanted != "json":
+        return await _rows(approval_rows, month, wanted, reader, catalogue, exports)
     currency = catalogue.currency
     found = await reader.ask(totals, *report.month_bounds(month, zone))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
@@ -132,17 +182,27 @@ async def report_thanks(
     return masked_for(actor, MonthOfThanks(month=month, items=items))
 
 
-@router.get("/v1/reports/follow-ups", summary="Follow-ups of a month 回访月报")
+@router.get(
+    "/v1/reports/follow-ups",
+    summary="Follow-ups of a month 回访月报",
+    response_model=MonthOfFollowUps,
+    responses=formats(CSV, XLSX),
+)
 async def report_follow_ups(
     month: Month,
     reader: TheReader,
-    zone: TheZone,
+    catalogue: TheCatalogue,
+    exports: TheExportThrottle,
     by: Annotated[
         FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
     ] = FollowUpSubject.COMPANY,
-) -> MonthOfFollowUps:
+    wanted: RowsFormat = "json",
+) -> MonthOfFollowUps | Response:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-    found = await reader.ask(counts, *report.month_bounds(month, zone), by)
+    if wanted != "json":
+        return await _rows(follow_up_rows, month, wanted, reader, catalogue, exports)
+    scope = _scope(month, catalogue)
+    found = await reader.ask(counts, scope.start, scope.end, by)
     return MonthOfFollowUps(month=month, by=by, items=[FollowUpItem.of(each) for each in found])
 
 

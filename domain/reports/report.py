@@ -97,6 +97,10 @@ class Period(NamedTuple):
         return self.first.strftime(FORMS[self.kind].name)
 
     @property
+    def last(self) -> date:
+        return self.after - _DAY
+
+    @property
     def before(self) -> Self:
         return self.containing(self.kind, self.first - _DAY)
 

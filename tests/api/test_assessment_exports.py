@@ -1,6 +1,7 @@
 """Files of assessments: scores, and the cases behind a number."""
 
 import csv
+from urllib.parse import quote
 
 import pytest
 
@@ -11,6 +12,11 @@ from tests.support.api import Api
 from tests.support.workbooks import workbook
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def named(file: str) -> str:
+    """Header of a file whose name begins with the company's in browsers."""
+    return f"attachment; filename=\"{file}\"; filename*=UTF-8''{quote('中山供水热线')}-{file}"
 
 
 async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
@@ -60,12 +66,12 @@ async def test_scores_are_exported_with_a_row_for_each_figure(on_both: Api) -> N
     assert ["kuang", "=1+1", None, "cases", 1] in [row[:5] for row in wanted]
     link = f"/v1/assessments/{month}?by=agent"
     answer = await follow(on_both, link, "chen", format="csv")
-    assert answer.headers["content-disposition"] == f'attachment; filename="{month}-agent.csv"'
+    assert answer.headers["content-disposition"] == named(f"{month}-agent.csv")
     assert answer.content.startswith(b"\xef\xbb\xbf")
     head, *rows = csv.reader(answer.content.decode("utf-8-sig").splitlines())
     assert head == ["subject", "name", "name_zh", "figure", *values, "score", "grade"]
     assert rows == [["" if cell is None else str(cell).replace("=1+1", "'=1+1") for cell in row] for row in wanted]
     answer = await follow(on_both, link, "chen", format="xlsx")
-    assert answer.headers["content-disposition"] == f'attachment; filename="{month}-agent.xlsx"'
+    assert answer.headers["content-disposition"] == named(f"{month}-agent.xlsx")
     [sheet] = workbook(answer.content).values()
     assert sheet == [head, *wanted]

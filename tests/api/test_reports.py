@@ -1,7 +1,10 @@
 """Reports on the money of a month: exact, by kind, on both databases."""
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -12,6 +15,7 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.reports.report import month_bounds
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.batches import call, project, published
+from tests.support.workbooks import workbook
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -228,3 +232,30 @@ async def test_a_month_begins_at_midnight_where_the_catalogue_is(
     zone: str, month: str, start: datetime, end: datetime
 ) -> None:
     assert month_bounds(month, ZoneInfo(zone)) == (start, end)
+
+
+async def test_files_have_the_rows_behind_the_figures_of_a_month(on_both: Api) -> None:
+    month = f"{on_both.clock().astimezone(on_both.backend.zone):%Y-%m}"
+    number = (await decided(on_both, "480.10", "funded_repair"))["number"]
+    followed = (await followed_up(on_both, SAID[0]))["number"]
+    for path, case, cells in (
+        ("approvals", number, {"amount": "480.10", "kind_name_zh": "公司出资维修", "decision": "approved"}),
+        ("follow-ups", followed, {"contacted": "true", "satisfaction_name_zh": "基本满意", "department": "repair"}),
+    ):
+        answer = await on_both.get(f"/v1/reports/{path}", "gao", month=month, format="csv")
+        assert unquote(answer.headers["content-disposition"]).endswith(f"''中山供水热线-{path}-{month}.csv")
+        rows = [*csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))]
+        [row] = [row for row in rows if row["number"] == case]
+        assert row.items() >= cells.items()
+        answer = await on_both.get(f"/v1/reports/{path}", "gao", month=month, format="xlsx")
+        [sheet] = workbook(answer.content).values()
+        assert {row[0] for row in sheet[1:]} == {row["number"] for row in rows}
+        problem(await on_both.get(f"/v1/reports/{path}", "wu", month=month, format="csv"), 403, "wrong-role")
+
+
+async def test_a_file_of_calls_has_a_row_for_each_day(on_sqlite: Api) -> None:
+    period = {"from": "2026-08-03", "to": "2026-08-05"}
+    answer = await on_sqlite.get("/v1/reports/calls", "gao", **period, format="csv")
+    rows = [*csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))]
+    assert [row["key"] for row in rows] == ["2026-08-03", "2026-08-04", "2026-08-05"]
+    assert {row["offered"] for row in rows} == {"0"}
