@@ -1,5 +1,6 @@
 """Kit of the desk's pages: the reader's language, what was typed into a form, and its way to the API."""
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from domain.shared.actors import Actor
 from workflows.kit.words import Phrase
 
 DESK = "/desk"
+_NAMED = re.compile(r"\b[a-z_]+（([^）]+)）", re.ASCII)
+"""Name of the interface with its word in brackets."""
+_NAME, _SNAKE = re.compile(r"\b[a-z_]+\b", re.ASCII), re.compile(r"\b[a-z]+(_[a-z]+)+\b", re.ASCII)
 Typed = dict[str, list[str]]
 """Texts of a form, by input; `key` tells that it is the same form, sent again."""
 
@@ -106,8 +110,19 @@ def _refusal(problem: Problem, names: Names) -> str:
     for fault in problem.errors or ():
         inputs = [part for part in fault.field.split(".") if part in words.FIELDS]
         field = names.say(words.words_of(inputs[-1])) if inputs else fault.field
-        faults.append(f"{field}{names.say(('：', ': '))}{fault.message}")
-    return names.say(("；", "; ")).join(faults) or f"{problem.title}{names.say(('：', ': '))}{problem.detail}"
+        # What is wrong with several inputs together stands for itself.
+        faults.append(fault.message if field == "body" else f"{field}{names.say(('：', ': '))}{fault.message}")
+    # In Chinese, the sentence begins with the title.
+    title = "" if problem.detail.startswith(problem.title) else f"{problem.title}{names.say(('：', ': '))}"
+    return _in_words(names.say(("；", "; ")).join(faults) or f"{title}{problem.detail}", names)
+
+
+def _in_words(refusal: str, names: Names) -> str:
+    """Say names of the interface in words, as the page does that the reader sees."""
+    if not names.zh:
+        return _SNAKE.sub(lambda found: words.english(found[0]), refusal)
+    shown = {**words.VALUES, **words.FIELDS, "location": words.FIELDS["address"]}
+    return _NAME.sub(lambda found: shown[found[0]][0] if found[0] in shown else found[0], _NAMED.sub(r"\1", refusal))
 
 
 def blank() -> Typed:

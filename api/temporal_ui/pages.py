@@ -157,10 +157,10 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def not_shown(refusal: ProblemError, number: str | None = None) -> Response:
+def not_shown(refusal: ProblemError, number: str | None = None, *, on_desk: bool = False) -> Response:
     """Page of a refusal, which asks for the case's number again if one was given."""
-    problem = refusal.problem
-    return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=number)
+    fields = {"problem": refusal.problem, "number": number, "on_desk": on_desk}
+    return page("not_shown.html", refusal.problem.status, refusal.headers, **fields)
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class TemporalPages:
             require_role(READ_CASES, session.actor)
             return await show(session)
         except ProblemError as refused:
-            return not_shown(refused, number)
+            return not_shown(refused, number, on_desk=request.url.path.startswith("/desk"))
 
     async def details(self, actor: Actor, text: str) -> Response:
         """Redirect to the details of the present run of a case or an incident. Raises ProblemError."""

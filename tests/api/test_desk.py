@@ -36,6 +36,12 @@ def key_in(page: httpx.Response) -> str:
     return found[1]
 
 
+def refusal_on(page: httpx.Response) -> str:
+    found = re.search(r'role="alert">([^<]*)', page.text)
+    assert found
+    return unescape(found[1])
+
+
 async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
     async with browser(on_sqlite) as made:
         for path in (DESK, f"{DESK}?tab=late", at("2608034711004"), at("2608034711004", "reply")):
@@ -218,6 +224,32 @@ async def test_a_faulty_input_is_named(on_sqlite: Api) -> None:
         answer = await made.post(at(number, "request_extension"), data={"reason": "r", "working_days": "viele"})
     assert answer.status_code == 422
     assert "工作日数：应填整数" in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("headers", "together", "late"),
+    [
+        ({}, "只填 回访结果，或只填 是否联系上: 否，", "当前状态不能办理此事项，现可办理：审核退回、回复、撤销、"),
+        (ENGLISH, "contacted: true lacks solved and satisfaction", "and request extension is not possible now"),
+    ],
+)
+async def test_a_refusal_is_in_words(on_sqlite: Api, headers: dict[str, str], together: str, late: str) -> None:
+    number = await on_sqlite.case_in("pending_reply")
+    async with signed_in(on_sqlite, "chief", **headers) as made:
+        answered = await made.post(at(number, "request_extension"), data={"working_days": "1", "reason": "-"})
+        assert late in refusal_on(answered)
+        await made.post(at(number, "reply"), data={"message": "好了"})
+        answered = await made.post(at(number, "follow_up"), data={"contacted": "true"})
+        assert refusal_on(answered).startswith(together)
+
+
+async def test_who_mistypes_a_number_stays_on_the_desk(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "chen") as made:
+        for number, said in (("2608034711004", "没有工单 2608034711004，请核对号码。"), ("123", "这不是工单号")):
+            page = await made.get(f"{DESK}/cases", params={"number": number})
+            assert said in text(page)
+            assert f'action="{DESK}/cases"' in page.text
+            assert f'href="{DESK}"' in page.text
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
