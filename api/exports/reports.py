@@ -20,7 +20,6 @@ from api.exports.files import BOM, lines, sheets
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.report import Chart, ChartKind, Report, Table, headlines, shown
 from domain.shared.value import exhaustive
-from workflows.kit.words import Phrase
 
 # The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
@@ -225,11 +224,10 @@ def as_xlsx(tables: Iterable[Table], company: str, title: str) -> bytes:
     return file.getvalue()
 
 
-def page(report: Report, bridge: Phrase | None = None) -> str:
+def page(report: Report) -> str:
     """Page that needs nothing from elsewhere, and has no links: mail is read elsewhere."""
     return TEMPLATES.get_template("report.html").render(
         report=report,
-        bridge=bridge,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
         tables=[_shown(table, report) for table in report.tables],
     )
