@@ -163,6 +163,7 @@ class Catalogue(Value):
         return Terms.taken_from(
             service,
             service_code=service.code,
+            district=Coded.taken_from(self.district(district)) if district is not None else None,
             promises=self.promises(service_code, district),
             ladder=tuple(EscalationStep(percent=step.percent, notify=step.notify) for step in self.ladder),
             process=self._process(),

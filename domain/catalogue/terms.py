@@ -205,6 +205,7 @@ class Terms(Value):
     organisation: Organisation | None = Field(None, description="None: the company has no chart.")
     calendar: WorkCalendar
 
+    district: Coded | None = omit_default(None, "District of the case, with its names; null if it is not known.")
     findings: tuple[str, ...] = omit_default((), "Codes that a department may state when it completes its work.")
     credits: tuple[Credit, ...] = omit_default(())
     exemptions: tuple[Exemption, ...] = omit_default(())

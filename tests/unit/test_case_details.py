@@ -24,6 +24,7 @@ from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
 from domain.case.state import CaseState
 from domain.catalogue.terms import Organisation, Unit
+from domain.shared.codes import Coded
 from tests.support.build import (
     BODIES,
     DISPATCHER,
@@ -43,7 +44,7 @@ from tests.support.build import (
 from tests.support.credits import OWED, late
 from workflows.complaint.details import FLAG_ZH, LONGEST_WORDS, RECENT, details, latest, lines, timeline_line
 from workflows.complaint.messages import search_attributes
-from workflows.kit.search_attributes import NEXT_DUE_AT
+from workflows.kit.search_attributes import HEADLINE, LONGEST_HEADLINE, NEXT_DUE_AT, headline
 from workflows.kit.words import WorkerNames, duration, plain
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
@@ -346,3 +347,17 @@ class TestNextDueAt:
         assert self.shown(case) == MONDAY + days(1)
         do(case, FollowUp(outcome="satisfied"), MONDAY + days(2))
         assert self.shown(case) is None
+
+
+class TestHeadline:
+    def test_has_state_service_and_district_in_words_of_the_terms(self) -> None:
+        west = Coded(code="west", name="West", name_zh="西区")
+        case = case_in(State.DISPATCHED, district=west)
+        assert search_attributes(case, THEN)[HEADLINE] == f"待签收 · {case.terms.name_zh} · 西区"
+
+    def test_of_a_district_that_the_terms_do_not_name_has_its_code(self) -> None:
+        case = case_in(State.DISPATCHED, district=Coded(code="east", name="East", name_zh="东区"))
+        assert search_attributes(case, THEN)[HEADLINE] == f"待签收 · {case.terms.name_zh} · west"
+
+    def test_fits_into_a_column_of_temporal(self) -> None:
+        assert headline("字" * 300, None) == "字" * LONGEST_HEADLINE

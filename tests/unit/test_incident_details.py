@@ -5,7 +5,7 @@ from domain.incident.state import IncidentState, Scope
 from tests.support.build import ADMIN
 from tests.support.incidents import BODIES, do, incident_in
 from workflows.incident.messages import MOST_CASES, details, lines, scope_in_words, search_attributes
-from workflows.kit.search_attributes import DISTRICT
+from workflows.kit.search_attributes import DISTRICT, HEADLINE
 from workflows.kit.words import CatalogueNames
 
 NAMES = CatalogueNames(services={"no_water": "停水"}, districts={"west": "西区"}, departments={"repair": "抢修队"})
@@ -24,7 +24,7 @@ def test_a_scope_is_told_with_its_circle_or_streets() -> None:
     incident.scope = Scope(services=("no_water",), streets=("莲塘东路", "*Lotus* Road"))
     assert scope_in_words(incident, NAMES) == "停水 no_water · 莲塘东路, *Lotus* Road"
     assert "*Lotus*" not in details(incident, (), {}, NAMES)
-    assert search_attributes(incident)[DISTRICT] is None
+    assert search_attributes(incident, NAMES)[DISTRICT] is None
 
 
 def test_links_lead_to_its_page_and_to_the_cases_that_wait_for_it() -> None:
@@ -45,3 +45,9 @@ def test_entries_say_who_did_what_the_latest_first() -> None:
     assert second.endswith("→ 待签收 dispatched; 通报 told: 正在抢修")
     shown = details(incident, (), {}, NAMES, ["- an earlier run's", *events])
     assert shown.endswith(f"{second}\n{first}\n- an earlier run's")
+
+
+def test_the_headline_of_the_list_is_in_words() -> None:
+    incident = incident_in(IncidentState.CONFIRMED)
+    assert search_attributes(incident, NAMES)[HEADLINE] == "已确认 · 停水 · 西区"
+    assert search_attributes(incident, CatalogueNames())[HEADLINE] == "已确认 · no_water · west"

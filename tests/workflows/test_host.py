@@ -126,6 +126,7 @@ class TestWhatStaffSee:
         shown = described.typed_search_attributes
         assert (shown[keys.STATE], shown[keys.DEPARTMENT], shown[keys.SLA]) == ("dispatched", "repair", "on_time")
         assert (shown[keys.OWNER], shown[keys.PRIORITY], shown[keys.DISTRICT]) == ("chen", "P2", "west")
+        assert shown[keys.HEADLINE] == "待签收 · 停水/无水 · 西区街道"
         due = [clock.due_at for clock in (await complaint.view()).clocks if clock.due_at]
         assert abs(shown[keys.NEXT_DUE_AT] - min(due)) < timedelta(milliseconds=1)
         details = (await metadata(complaint.handle)).current_details

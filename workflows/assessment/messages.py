@@ -31,7 +31,8 @@ class AssessmentOutcome(EntityOutcome):
 def search_attributes(month: Assessment) -> keys.Values:
     """Take the next time that ends as the due time."""
     ends = [limit.ends_at for limit in month.limits]
-    return {keys.STATE: month.state.value, keys.NEXT_DUE_AT: min(ends, default=None)}
+    due = min(ends, default=None)
+    return {keys.STATE: month.state.value, keys.NEXT_DUE_AT: due, keys.HEADLINE: keys.headline(month.state.zh)}
 
 
 MOST_ROWS = 60

@@ -69,7 +69,7 @@ def incident_options(incident: Incident, names: CatalogueNames) -> dict[str, Any
     return {
         "id": incident_id(incident.number),
         "static_summary": f"突发事件 incident {incident.number} · {messages.scope_in_words(incident, names)}",
-        "search_attributes": typed(messages.search_attributes(incident)),
+        "search_attributes": typed(messages.search_attributes(incident, names)),
         "priority": URGENT,
     }
 

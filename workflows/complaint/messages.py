@@ -46,7 +46,14 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
         keys.CHANGED_AT: changed_at,
         keys.INVOLVED: [part.department for part in case.unfinished] or None,
         keys.FLAGS: list(case.flags) or None,
+        keys.HEADLINE: keys.headline(case.state.zh, case.terms.name_zh, _district(case)),
     }
+
+
+def _district(case: CaseState) -> str | None:
+    """Chinese name by the terms; the code if the case was corrected without other terms."""
+    code, named = case.intake.location.district, case.terms.district
+    return named.name_zh if named and named.code == code else code
 
 
 def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: Mapping[str, Done]) -> ComplaintStart:

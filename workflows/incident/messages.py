@@ -40,14 +40,20 @@ class IncidentOutcome(EntityOutcome):
     waiting: int = Field(description="Linked cases that still wait for it.")
 
 
-def search_attributes(incident: Incident) -> keys.Values:
+def search_attributes(incident: Incident, names: CatalogueNames) -> keys.Values:
     """Let the first service and district stand for the scope."""
+    service, district = incident.scope.services[0], next(iter(incident.scope.districts), None)
     return {
         keys.STATE: incident.state.value,
-        keys.SERVICE: incident.scope.services[0],
-        keys.DISTRICT: next(iter(incident.scope.districts), None),
+        keys.SERVICE: service,
+        keys.DISTRICT: district,
         keys.DEPARTMENT: incident.department,
         keys.INCIDENT: incident.number,
+        keys.HEADLINE: keys.headline(
+            incident.state.zh,
+            names.services.get(service, service),
+            names.districts.get(district, district) if district else None,
+        ),
     }
 
 

@@ -318,7 +318,7 @@ class IncidentWorkflow(PublishingWorkflow):
         return IncidentBatch(incident=incident, events=events, counts=dict(self._counts))
 
     def _search_attributes(self) -> Values:
-        return search_attributes(self._incident)
+        return search_attributes(self._incident, self._names)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
         return details(self._incident, (*self._waiting,), self._counts, self._names, self._recent)

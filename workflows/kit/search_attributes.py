@@ -25,6 +25,7 @@ NEXT_DUE_AT = SearchAttributeKey.for_datetime("NextDueAt")
 CHANGED_AT = SearchAttributeKey.for_datetime(names.CHANGED_AT)
 INVOLVED = SearchAttributeKey.for_keyword_list("Involved")
 FLAGS = SearchAttributeKey.for_keyword_list("Flags")
+HEADLINE = SearchAttributeKey.for_keyword("Headline")
 
 REGISTRY: Mapping[SearchAttributeKey[Any], str] = {
     STATE: "State of the case: `registered`, `dispatched` ...",
@@ -39,6 +40,7 @@ REGISTRY: Mapping[SearchAttributeKey[Any], str] = {
     CHANGED_AT: "Time of the last change of the case; later with every change.",
     INVOLVED: "Codes of further departments with unfinished parts (协办).",
     FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",
+    HEADLINE: "State, service and district in Chinese: 待签收 · 漏水 · 西区.",
 }
 """Every search attribute of the service, with its meaning for the documentation.
 
@@ -54,6 +56,15 @@ COLUMNS = {
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""
+
+
+LONGEST_HEADLINE = 200
+"""Characters of a headline: Temporal's SQL databases take 255 of a keyword."""
+
+
+def headline(*words: str | None) -> str:
+    """Join the words that are known, for the first column of the list; it holds no personal data."""
+    return " · ".join(filter(None, words))[:LONGEST_HEADLINE]
 
 
 def changes(before: Values, now: Values) -> list[SearchAttributeUpdate[Any]]:
