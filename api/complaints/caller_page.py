@@ -1,9 +1,10 @@
-"""Caller's page: a link opens it; it shows the state of a case, and the caller acts on the case by its forms."""
+"""Caller's page: a link opens it; it tells how a case stands and what comes next, and the caller acts by its forms."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -11,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from activities.sealing.links import CallerLinks, Link
+from api.complaints.caller_words import STATE_FOR_CALLERS, Speaker
 from api.complaints.cases import Cases
 from api.edge.browsers import form_of, is_from_another_site, page
-from api.edge.language import reads_chinese
+from api.edge.language import keep_language, reads_chinese
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.routing import CurrentCatalogue, StrictRoute, from_backend
@@ -22,13 +24,19 @@ from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reopen import Reopen
+from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
-from domain.case.lifecycle import State
+from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.progress import Satisfaction
 from domain.case.views import CaseView
+from domain.incident.incident import News
 from domain.kit.event import ActionBody, Command
+from domain.rights.rights import mask_words
 from domain.shared.actors import CALLER
-from domain.shared.value import exhaustive
+from domain.shared.phones import digits_of
+from readmodel.cases.queries import timeline
+from readmodel.incidents import get as get_incident
+from readmodel.incidents import incident_timeline
 
 PAGE_HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
@@ -51,24 +59,10 @@ BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
     "urge": lambda form: Urge(note=_words(form) or None),
 }
 """Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
-STATE_FOR_CALLERS = exhaustive(
-    "STATE_FOR_CALLERS",
-    State,
-    {
-        State.REGISTERED: ("已受理", "registered"),
-        State.DISPATCHED: ("已通知处理部门", "the department has been told"),
-        State.PENDING_REDISPATCH: ("正在转交其他部门", "being passed to another department"),
-        State.IN_PROGRESS: ("处理中", "in progress"),
-        State.SUSPENDED: ("暂缓处理", "on hold"),
-        State.AWAITING_APPROVAL: ("公司审批中", "awaiting approval"),
-        State.PENDING_REPLY: ("已处理，即将答复您", "handled, we will tell you about it"),
-        State.PENDING_FOLLOW_UP: ("已处理，等待您的评价", "handled, waiting for your answer"),
-        State.CLOSED: ("已办结", "closed"),
-        State.REFUSED: ("不属于受理范围", "not a matter of the company"),
-        State.WITHDRAWN: ("已撤销", "withdrawn"),
-    },
-)
-"""The states in plain words, Chinese and English."""
+LOCAL_DIGITS = (7, 8)
+"""Digits of a local telephone number."""
+RECENT_EVENTS = 100
+"""Events among which the reason of a suspension is looked for."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +77,18 @@ class CallerPage:
 
     async def answer(self, text: str, request: Request) -> Response:
         """Show the page, after the case has taken what a form says if one was sent."""
-        zh = reads_chinese(request)
         form = await form_of(request) if request.method == "POST" else None
         if form is not None and is_from_another_site(request.headers, secure=self.secure):
-            return _html(HTTPStatus.FORBIDDEN, zh, "elsewhere")
+            return self._html(request, HTTPStatus.FORBIDDEN, "elsewhere")
         link = self.links.read(text)
         if link is None or link.has_expired(self.cases.clock()):
-            return self._no_link(request, link, zh)
+            return self._no_link(request, link)
         try:
             view = await self._current(link, must_be_live=form is not None)
             if view is None:
-                return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
+                return self._html(request, HTTPStatus.NOT_FOUND, "unknown")
             if view.links_revoked_at is not None and link.made_at <= view.links_revoked_at:
-                return _html(HTTPStatus.GONE, zh, "revoked")
+                return self._html(request, HTTPStatus.GONE, "revoked")
             problem, done = None, None
             if form is not None:
                 view, problem = await self._take(view, link, form)
@@ -104,20 +97,21 @@ class CallerPage:
             # The text stays on the page. It may have arrived: sent again it counts once.
             again = form or {}
             fields = {"offers": [again.get("act")], "version": again.get("version"), **_typed(again)}
-            return _html(HTTPStatus(error.problem.status), zh, "away", error.headers, **fields)
+            return self._html(request, HTTPStatus(error.problem.status), "away", error.headers, **fields)
         status = HTTPStatus.UNPROCESSABLE_ENTITY if problem in INCOMPLETE else HTTPStatus.OK
         typed = _typed(form if form and problem else {})
-        return _html(status, zh, problem, done=done, **typed, **self._fields(view, link))
+        fields = self._fields(view, link) | await self._told(view, self._speaker(request))
+        return self._html(request, status, problem, done=done, **typed, **fields)
 
-    def _no_link(self, request: Request, expired: Link | None, zh: bool) -> Response:
+    def _no_link(self, request: Request, expired: Link | None) -> Response:
         """Answer for a link that has expired, or for one that this service has not made, which is counted."""
         if expired:
-            return _html(HTTPStatus.GONE, zh, "expired")
+            return self._html(request, HTTPStatus.GONE, "expired")
         try:
             self.limits.count_guess(request, "unknown links")
         except ProblemError as many:
-            return _html(HTTPStatus.TOO_MANY_REQUESTS, zh, "away", many.headers, offers=[])
-        return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
+            return self._html(request, HTTPStatus.TOO_MANY_REQUESTS, "away", many.headers, offers=[])
+        return self._html(request, HTTPStatus.NOT_FOUND, "unknown")
 
     async def _current(self, link: Link, *, must_be_live: bool) -> CaseView | None:
         """Case from its workflow, as SQL may be down or behind; from SQL if the workflow has ended.
@@ -190,6 +184,70 @@ class CallerPage:
             "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
         }
 
+    async def _told(self, view: CaseView, speaker: Speaker) -> dict[str, Any]:
+        """Words on what happens next, why a case is on hold, the news of its incident, and the last reply.
+
+        Mobile numbers in what people wrote are masked, as a stranger may find the telephone. Without SQL the page
+        goes without reason and news.
+        """
+        waits = view.incident is not None and view.state in BEFORE_REPLY
+        reason, news = None, []
+        try:
+            if view.state is State.SUSPENDED:
+                reason = await self._reason(view)
+            if waits:
+                news = await self._news(view, speaker)
+        except ProblemError:
+            pass
+        steps = [*speaker.next_steps(view, waits=waits), *news]
+        return {"steps_ahead": steps, "reason": reason, "reply": mask_words(view.reply) if view.reply else None}
+
+    async def _reason(self, view: CaseView) -> str | None:
+        recent = await self.cases.reader.ask(timeline, view.number, max(view.version - RECENT_EVENTS, 0))
+        found = (event.data.reason for event in reversed(recent.items) if isinstance(event.data, Suspend))
+        return next(map(mask_words, found), None)
+
+    async def _news(self, view: CaseView, speaker: Speaker) -> list[str]:
+        """Last news of the incident, and when it is expected to end. Raises ProblemError."""
+        number = str(view.incident)
+        incident = await self.cases.reader.ask(get_incident, number)
+        if incident is None:
+            return []
+        events = (await self.cases.reader.ask(incident_timeline, number)).items
+        news = next((found for event in reversed(events) if (found := News.of(incident, event, ()))), None)
+        said = [speaker.say((news.message, news.message_en))] if news else []
+        if incident.expected_at:
+            said.append(speaker.at(("预计 {at} 恢复。", "Expected back: {at}."), incident.expected_at))
+        return said
+
+    def _speaker(self, request: Request) -> Speaker:
+        return Speaker(reads_chinese(request), self.in_force.catalogue.calendar.timezone, self.cases.clock())
+
+    def _html(
+        self,
+        request: Request,
+        status: HTTPStatus,
+        problem: str | None,
+        more: Mapping[str, str] | None = None,
+        **values: Any,  # noqa: ANN401 - fields of the page
+    ) -> Response:
+        catalogue, zh = self.in_force.catalogue, reads_chinese(request)
+        shared = {
+            "zh": zh,
+            "company": catalogue.name_zh if zh else catalogue.name,
+            "hotline": catalogue.hotline,
+            "dialled": _dialled(catalogue.hotline, catalogue.area_code),
+            "here": request.url.path,
+        }
+        headers = {**PAGE_HEADERS, **(more or {})}
+        return page("caller_page.html", status, headers, problem=problem, steps=Satisfaction, **shared, **values)
+
+
+def _dialled(hotline: str, area_code: str) -> str:
+    """Return the number as a mobile telephone dials it: with the area code if it is a local one."""
+    digits = digits_of(hotline)
+    return f"{area_code}{digits}" if len(digits) in LOCAL_DIGITS else digits
+
 
 def _words(form: Mapping[str, str]) -> str:
     return form.get("words", "").strip()
@@ -200,17 +258,6 @@ def _typed(form: Mapping[str, str]) -> dict[str, Any]:
     return {"words": _words(form), "chosen": {name: form.get(name) for name in QUESTIONS}}
 
 
-def _html(
-    status: HTTPStatus,
-    zh: bool,
-    problem: str | None,
-    more: Mapping[str, str] | None = None,
-    **values: Any,  # noqa: ANN401 - fields of the page
-) -> Response:
-    headers = {**PAGE_HEADERS, **(more or {})}
-    return page("caller_page.html", status, headers, zh=zh, problem=problem, steps=Satisfaction, **values)
-
-
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 
@@ -219,3 +266,8 @@ async def show_to_caller(
     link: str, request: Request, page: Annotated[CallerPage, from_backend("caller_page")]
 ) -> Response:
     return await page.answer(link, request)
+
+
+@router.get("/c/{link}/{language}")
+async def choose_language_of_page(link: str, language: str) -> Response:
+    return keep_language(language, f"/c/{quote(link, safe='')}")

@@ -16,7 +16,7 @@ from api.desk.case_page import case_page
 from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, Form, blank
 from api.desk.lists import CaseLists
-from api.edge.language import LANGUAGE
+from api.edge.language import keep_language
 from api.edge.problems import ProblemError
 from api.parameters import number_in
 from api.routing import StrictRoute, department_within, from_backend
@@ -32,7 +32,6 @@ MOST_ENTRIES = 100
 """Most entries of a timeline on the page of a case; earlier ones have pages of their own."""
 LONGEST_NUMBER = 9
 """Most digits of a number in an address."""
-LANGUAGE_SECONDS = 365 * 86_400
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,4 @@ async def act(request: Request, number: str, action: str, desk: TheDesk) -> Resp
 @router.get(f"{DESK}/language/{{language}}")
 async def choose_language(request: Request, language: str) -> Response:
     """Keep the language in the browser, and go on where the reader was."""
-    response = RedirectResponse(local(request.query_params.get("to") or DESK), HTTPStatus.SEE_OTHER)
-    response.set_cookie(
-        LANGUAGE, "en" if language == "en" else "zh", max_age=LANGUAGE_SECONDS, httponly=True, samesite="lax"
-    )
-    return response
+    return keep_language(language, local(request.query_params.get("to") or DESK))

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from activities.sealing.links import LINK_VALID
-from api.complaints.caller_page import STATE_FOR_CALLERS
+from api.complaints.caller_words import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
 from tests.support.api import Api, Json

@@ -46,7 +46,7 @@ DESK = {
     *("/desk/reports/{name}", "/desk/assessments/{month}"),
     *(f"/desk/cases/{{number}}{below}" for below in ("", "/actions/{action}", "/work-order")),
 }
-HIDDEN = DESK | SIGNED_IN | SIGN_IN | {"/c/{link}", "/v1/complaints/{number}/actions/{action}"}
+HIDDEN = DESK | SIGNED_IN | SIGN_IN | {"/c/{link}", "/c/{link}/{language}", "/v1/complaints/{number}/actions/{action}"}
 """Routes that the document leaves out: also the caller's page, and what answers an unknown action."""
 PAGE = ("/docs", "/openapi.json", "/swagger/")
 """The page of the document, and what it is made of."""

@@ -14,7 +14,7 @@ from temporalio.common import SearchAttributeKey
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.texts import Templates
-from api.complaints.caller_page import STATE_FOR_CALLERS
+from api.complaints.caller_words import STATE_FOR_CALLERS
 from api.complaints.cases import NewComplaint
 from api.documents import Documents
 from api.edge.middleware import Metrics

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
-from api.complaints.caller_page import STATE_FOR_CALLERS
+from api.complaints.caller_words import STATE_FOR_CALLERS
 from api.edge.problems import PROBLEM_KINDS
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
