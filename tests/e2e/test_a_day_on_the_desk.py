@@ -178,6 +178,10 @@ def decide(shift: Shift, number: str) -> None:
     crew, manager = shift["crew"], shift["manager"]
     asked = {"subject": "更换室内水管 Replace the indoor pipes", "amount": "480.00", "kind": "funded_repair"}
     crew.act("request an approval 报批", number, State.AWAITING_APPROVAL, **asked, grounds="低保户 On public relief")
+    manager.look("today and this month so far 今日和本月")
+    expect(manager.main.get_by_role("heading", level=2).first).to_contain_text(manager.say(("今日", "Today")))
+    manager.look("all figures of today 今日全部数据")
+    expect(manager.page.get_by_role("table").first).to_be_visible()
     manager.look("what is missed? 已超时")
     manager.look("why? 原因", number)
     expect(manager.main).to_contain_text("480.00")
