@@ -27,6 +27,7 @@ from bench import (
     compare,
     courier,
     crowd,
+    desk,
     door,
     history,
     lists,
@@ -270,6 +271,7 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "catalogue": new_catalogue,
     "open": beside_open_cases,
     "crowd": one_crowded_case,
+    "desk-people": desk.beside_people,
     "door": door.measure,
     "rebuild-workflows": lost_workflows,
     "verify": both_stores,
@@ -283,6 +285,7 @@ ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "calls": calls.measure,
     "calls-import": calls_import.measure,
     "courier": courier.measure,
+    "desk": desk.measure,
     "reports": reports.measure,
     "peers": side_by_side.measure,
 }
