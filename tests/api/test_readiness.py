@@ -4,8 +4,8 @@ import asyncio
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -77,6 +77,15 @@ async def end(temporal: Client, *ids: str) -> None:
         handle = temporal.get_workflow_handle(one)
         if (await handle.describe()).close_time is None:
             await handle.terminate()
+
+
+@contextmanager
+def writing_to(made: Api) -> Iterator[Connection]:
+    """A transaction on the service's database, past the service."""
+    database = engine(made.settings.database_url)
+    with database.begin() as connection:
+        yield connection
+    database.dispose()
 
 
 async def asked(made: Api) -> dict[str, Any]:
@@ -186,10 +195,8 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
         number = await made.case_in("registered")
         await becomes(made, "reconciler", ok=True)
         await has_swept(own_temporal)  # the end of a sweep would take the mark away
-        database = engine(made.settings.database_url)
-        with database.begin() as connection:
+        with writing_to(made) as connection:
             connection.execute(cases.update().values(lost="reset"))
-        database.dispose()
         found = await becomes(made, "reconciler", ok=False)
         assert found["detail"] == f"1 open cases have lost their workflow: {number} (reset)"
         assert "lost=reset" in found["remedy"]
@@ -281,10 +288,8 @@ async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("registered")
         await becomes(made, "reconciler", ok=True)
-        database = engine(made.settings.database_url)
-        with database.begin() as connection:
+        with writing_to(made) as connection:
             connection.execute(cases.update().values(lost="reset"))
-        database.dispose()
         monkeypatch.setattr("workflows.clients.upkeep.last_report", report)
         found = await becomes(made, "reconciler", ok=False)
         lost = f"1 open cases have lost their workflow: {number} (reset)"
@@ -349,15 +354,13 @@ async def test_cases_that_cannot_be_read_are_named(
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("dispatched")
         await becomes(made, "reconciler", ok=True)
-        database = engine(made.settings.database_url)
         spoil = "UPDATE cases SET document = replace(document, '\"serial\":{}1,', '\"serial\":{}1,')"
-        with database.begin() as connection:
+        with writing_to(made) as connection:
             connection.exec_driver_sql(spoil.format("", "-"))
         found = await becomes(made, "reconciler", ok=False)
         assert found["detail"] == f"cases cannot be read: {number} (Progress.clocks.0.serial: greater_than_equal)"
-        with database.begin() as connection:
+        with writing_to(made) as connection:
             connection.exec_driver_sql(spoil.format("-", ""))
-        database.dispose()
         await becomes(made, "reconciler", ok=True)
         await end(own_temporal, complaint_id(number))
 
@@ -377,11 +380,9 @@ async def test_a_courier_without_a_worker_is_told(own_temporal: Client, tmp_path
 async def test_dead_letters_are_no_fault_of_the_courier(own_temporal: Client, tmp_path: Path) -> None:
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("dispatched")
-        database = engine(made.settings.database_url)
-        with database.begin() as connection:
+        with writing_to(made) as connection:
             died = "UPDATE notifications SET status = 'dead', next_try_at = NULL, dead_at = created_at"
             connection.execute(text(died))
-        database.dispose()
         assert (await made.get("/v1/letters")).json()["items"]
         await becomes(made, "courier", ok=True)
         await end(own_temporal, complaint_id(number))
@@ -390,12 +391,10 @@ async def test_dead_letters_are_no_fault_of_the_courier(own_temporal: Client, tm
 async def test_a_postgresql_that_only_reads_is_told(own_temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
     """As a standby does after a failover, which ends all connections."""
     async with whole(own_temporal, tmp_path, postgresql_url) as made:
-        database = engine(postgresql_url)
-        name = database.url.database
-        with database.begin() as connection:
+        with writing_to(made) as connection:
+            name = connection.engine.url.database
             connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
             others = "FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
             connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"), {"name": name})
-        database.dispose()
         found = await becomes(made, "sql", ok=False)
         assert "cannot be written to" in found["detail"]

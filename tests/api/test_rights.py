@@ -33,18 +33,12 @@ SIGNED_IN = {"/views", "/case", "/case/{number}", "/temporal-grant"}
 """Pages for people who have signed in."""
 SIGN_IN = {"/sign-in", "/sign-out"}
 DESK = {
-    *(
-        "/desk",
-        "/desk/crew",
-        "/desk/intake",
-        "/desk/language/{language}",
-        "/desk/today",
-        "/board",
-        "/board/events",
-        "/desk/cases",
-    ),
+    *(f"/desk{below}" for below in ("", "/crew", "/intake", "/language/{language}", "/today", "/cases")),
+    *("/board", "/board/events"),
     *("/desk/reports/{name}", "/desk/assessments/{month}"),
     *(f"/desk/cases/{{number}}{below}" for below in ("", "/actions/{action}", "/work-order")),
+    *(f"/desk/incidents{below}" for below in ("", "/declare", "/{number}", "/{number}/actions/{action}")),
+    *("/desk/incidents/{number}/candidates", "/desk/call-backs", "/desk/counts"),
 }
 HIDDEN = DESK | SIGNED_IN | SIGN_IN | {"/c/{link}", "/c/{link}/{language}", "/v1/complaints/{number}/actions/{action}"}
 """Routes that the document leaves out: also the caller's page, and what answers an unknown action."""
