@@ -42,7 +42,7 @@ async def paths(api: Api) -> list[str]:
     incident = f"/desk/incidents/{await suspected(api, 'nanlang')}"
     await leak(api, "nanlang", *TO_CREW)
     incidents = ("/desk/incidents", "/desk/incidents/declare", incident, f"{incident}/actions/confirm")
-    return ["/board", "/desk?tab=all", "/desk/call-backs", "/desk/intake", case, *forms, *incidents]
+    return ["/board", "/desk?tab=all", "/desk/call-backs", "/desk/today", "/desk/intake", case, *forms, *incidents]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1366, "light"), (1366, "dark"), (1920, "light")])
