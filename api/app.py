@@ -34,7 +34,7 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
-from api.desk import board, call_backs, crew, desk, managers, work_order
+from api.desk import board, call_backs, crew, desk, exports, managers, work_order
 from api.desk import incidents as desk_incidents
 from api.desk import intake as desk_intake
 from api.desk.board import Board
@@ -42,6 +42,7 @@ from api.desk.call_backs import CallBackDesk
 from api.desk.caller_texts import CallerTexts
 from api.desk.crew import CrewDesk
 from api.desk.desk import Desk
+from api.desk.exports import DeskExports
 from api.desk.incidents import IncidentDesk
 from api.desk.intake import IntakeDesk
 from api.desk.managers import ManagerDesk
@@ -102,6 +103,7 @@ ROUTERS = [
         caller_page,
         pages,
         desk,
+        exports,
         board,
         desk_intake,
         call_backs,
@@ -254,6 +256,7 @@ class Backend:
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force, self.incidents)
         self.desk = Desk(self.temporal_pages, self)
+        self.desk_exports = DeskExports(self.temporal_pages, self)
         self.crew_desk = CrewDesk(self.temporal_pages, self)
         self.manager_desk = ManagerDesk(self.temporal_pages, self)
         self.work_orders = WorkOrders(self, self.settings.public_url)

@@ -1,7 +1,7 @@
 """Complaints: registration, lists, one complaint, its timeline, its parts and its notices."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -30,7 +30,7 @@ from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.directory import PersonFinder
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, Printer, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
-from api.exports.files import CSV, XLSX
+from api.exports.files import CSV, XLSX, ExportThrottle, Rows
 from api.parameters import (
     INVALID_PERIOD,
     POST_ERRORS,
@@ -72,6 +72,7 @@ from api.routing import (
     needs,
     search_within,
 )
+from api.sql import Reader
 from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import PartState, State
 from domain.catalogue.catalogue import Catalogue
@@ -172,6 +173,24 @@ async def page_of(cases: TheCases, filters: CaseFilters, wanted: Listing, actor:
     return Page[Complaint](items=items, next_cursor=page.next_cursor)
 
 
+async def file_of(
+    reader: Reader,
+    exports: ExportThrottle,
+    filters: CaseFilters,
+    wanted: Listing,
+    shown: Callable[[Sequence[RowMapping]], Rows],
+    columns: Sequence[str],
+) -> Response:
+    """Answer with the list as a file: all of it, or one page if `wanted` has a limit. Raises ProblemError."""
+    limit = wanted.limit if "limit" in wanted.model_fields_set else None
+
+    async def read(cursor: str | None) -> RowPage[RowMapping]:
+        return await reader.ask(stored.list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
+
+    pages = await exports.pages(read, shown, wanted.cursor, only_first=limit is not None)
+    return await exports.answer(wanted.format, "complaints", columns, pages)
+
+
 @router.get(
     "/v1/complaints",
     summary="List and search complaints",
@@ -194,13 +213,7 @@ async def list_complaints(
     """
     filters = narrowed(wanted, actor, finder, catalogue)
     if wanted.format != "json":
-        limit = wanted.limit if "limit" in wanted.model_fields_set else None
-
-        async def read(cursor: str | None) -> RowPage[RowMapping]:
-            return await cases.reader.ask(stored.list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
-
-        pages = await exports.pages(read, partial(cells, reader=actor), wanted.cursor, only_first=limit is not None)
-        return await exports.answer(wanted.format, "complaints", EXPORTED, pages)
+        return await file_of(cases.reader, exports, filters, wanted, partial(cells, reader=actor), EXPORTED)
     return await page_of(cases, filters, wanted, actor)
 
 

@@ -91,6 +91,7 @@ class CaseLists(DeskPages):
             more=more,
             is_first=not wanted.cursor,
             refresh_seconds=REFRESH_SECONDS,
+            filters=urlencode({"tab": asked.tab.name, **chosen}),
         )
 
     async def counts(self, request: Request, actor: Actor) -> Response:

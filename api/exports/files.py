@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import BinaryIO, TypeVar
@@ -27,7 +28,9 @@ from domain.reports.report import Cell, ColumnKind
 from readmodel.base.paging import RowPage
 
 T = TypeVar("T")
-Rows = list[list[Cell]]
+ExportCell = Cell | datetime
+"""Cell of a file; an instant is a local time without its zone."""
+Rows = Sequence[Sequence[ExportCell]]
 Pages = AsyncIterator[Rows]
 CSV = "text/csv"
 BOM = b"\xef\xbb\xbf"
@@ -36,14 +39,14 @@ _FORMULA = re.compile(r'(?<![^,;|\t\r\n])((?:"|[^\S\t\r\n])*)(?=[-=+@＝＋－�
 """Beginning of a formula, in the whole cell or in what a program makes a cell of that divides lines at another sign."""
 
 
-def lines(rows: Iterable[Sequence[Cell]]) -> bytes:
+def lines(rows: Iterable[Sequence[ExportCell]]) -> bytes:
     """Texts are defused; numbers, which may be negative, are written as they are."""
     text = io.StringIO()
     csv.writer(text).writerows([_written(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
 
 
-def _written(cell: Cell) -> str:
+def _written(cell: ExportCell) -> str:
     match cell:
         case None:
             return ""
@@ -51,6 +54,8 @@ def _written(cell: Cell) -> str:
             return str(cell).lower()
         case str():
             return defused(cell)
+        case datetime():
+            return f"{cell:%Y-%m-%d %H:%M}"
     return str(cell)
 
 
@@ -115,6 +120,7 @@ class Sheets:
         self._print_head = f"&L{company.replace('&', '&&')}&R{title.replace('&', '&&')}"
         self._head = self._book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         self._formats = {kind: self._book.add_format(dict(wanted)) for kind, wanted in _FORMATS.items()}
+        self._instant = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
         self._sheet: Worksheet | None = None
         self._kinds: Sequence[ColumnKind] = ()
         self._row = 0
@@ -135,18 +141,20 @@ class Sheets:
         for place, title in enumerate(titles):
             self._sheet.write_string(0, place, title, self._head)
 
-    def write(self, rows: Iterable[Sequence[Cell]]) -> None:
+    def write(self, rows: Iterable[Sequence[ExportCell]]) -> None:
         for row in rows:
             for place, (cell, kind) in enumerate(zip(row, self._kinds, strict=True)):
                 self._write(place, cell, kind)
             self._row += 1
 
-    def _write(self, place: int, cell: Cell, kind: ColumnKind) -> None:
+    def _write(self, place: int, cell: ExportCell, kind: ColumnKind) -> None:
         sheet = self._sheet
         if sheet is None or cell is None:
             return
         if isinstance(cell, bool):
             sheet.write_string(self._row, place, str(cell).lower())
+        elif isinstance(cell, datetime):
+            sheet.write_datetime(self._row, place, cell, self._instant)
         elif isinstance(cell, str) and kind is not ColumnKind.AMOUNT:
             sheet.write_string(self._row, place, cell[:LONGEST_CELL])
         else:

@@ -38,7 +38,7 @@ DESK = {
     *("/desk/reports/{name}", "/desk/assessments/{month}"),
     *(f"/desk/cases/{{number}}{below}" for below in ("", "/actions/{action}", "/work-order")),
     *(f"/desk/incidents{below}" for below in ("", "/declare", "/{number}", "/{number}/actions/{action}")),
-    *("/desk/incidents/{number}/candidates", "/desk/call-backs", "/desk/counts"),
+    *("/desk/incidents/{number}/candidates", "/desk/call-backs", "/desk/counts", "/desk/export"),
 }
 HIDDEN = DESK | SIGNED_IN | SIGN_IN | {"/c/{link}", "/c/{link}/{language}", "/v1/complaints/{number}/actions/{action}"}
 """Routes that the document leaves out: also the caller's page, and what answers an unknown action."""
