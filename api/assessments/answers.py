@@ -17,7 +17,7 @@ from domain.assessment.score import Item
 from domain.assessment.state import AssessmentState, Exclusion, Objection
 from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
 from domain.catalogue import figures
-from domain.reports.report import Cell
+from domain.reports.report import Bridge, Cell
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.value import Immutable, Name, ShortText, Text, exhaustive
@@ -167,6 +167,7 @@ class AssessedMonth(MonthSummary):
 
     by: figures.Subject
     standard: StandardItem
+    bridge: Bridge | None = Field(None, description="From the month's report; null: it has none.")
     items: list[AssessedItem] = Field(description="By subject.")
 
 

@@ -31,6 +31,7 @@ from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.value import Name
 from readmodel.assessments import exclusions, months
+from readmodel.assessments.bridge import bridge_of
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import RowPage
 
@@ -105,7 +106,8 @@ async def get_assessment(
         pages, company = one_page(answers.score_cells(shown)), assessments.backend.catalogue.name_zh
         return await exports.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages, company)
     standard = answers.StandardItem.of(found.standard, wanted.by)
-    return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
+    bridge = await reader.ask(bridge_of, month)
+    return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, bridge=bridge, items=shown)
 
 
 @router.get(

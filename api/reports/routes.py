@@ -36,6 +36,7 @@ from domain.customers.customer import Thanks
 from domain.reports import report
 from domain.rights.rights import READ_REPORTS
 from domain.shared.value import ZERO, Name, rate
+from readmodel.assessments.bridge import bridge_of
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
@@ -282,8 +283,10 @@ async def report_daily(
 async def report_monthly(
     wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
 ) -> report.Report | Response:
-    """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, printer)
+    """Return the report of a month as it was made; the bridge alone, to the assessment, is of now."""
+    found = await _stored(wanted.period, reader, now, zone)
+    bridge = await reader.ask(bridge_of, found.period)
+    return await _answer(found.model_copy(update={"bridge": bridge}), wanted.format, printer)
 
 
 @router.get(

@@ -96,7 +96,7 @@ class FigureEntry(NamedTuple):
 def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[FigureEntry]:
     """From `since` on, before `until`. Money in another currency does not count."""
     fold, at = _Fold(case, since, currency), attrgetter("at")
-    kept = sorted((each for each in case.kept if each.name not in _WITH_EVENT), key=at)
+    kept = sorted((each for each in case.kept if each.name not in WITH_EVENT), key=at)
     # Of one instant, events come first.
     steps: Iterable[Fact | KeptPromise] = merge(case.facts, kept, key=at)
     for step in steps:
@@ -109,7 +109,7 @@ def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str
     return fold.result()
 
 
-_WITH_EVENT = frozenset({"resolve", "follow_up"})
+WITH_EVENT = frozenset({"resolve", "follow_up"})
 """Promises that are judged with an event: work may be sent back until the reply, and a follow-up may take it away."""
 
 

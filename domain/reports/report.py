@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.shared.value import Immutable, NamedCode, exhaustive
@@ -261,6 +261,36 @@ def _named(code: Cell, name: Cell, name_zh: Cell, *, zh: bool | None) -> str:
     return f"{name_zh} {name}" if name_zh != name else str(code or name)
 
 
+class Bridge(Immutable):
+    """Sum from the promises of a month's report, kept and missed, to those of its assessment."""
+
+    reported: int = Field(description="By the report.")
+    approvals: int = Field(description="Less: times of approvers.")
+    elsewhere: int = Field(description="Less: counted in another month, or later.")
+    added: int = Field(description="Plus: of other months, or with other terms since.")
+    excluded: int = Field(description="Less: left out by exclusions and objections.")
+    changed: int = Field(description="Remainder: changed since.")
+    assessed: int = Field(description="By the assessment of the company.")
+
+    @computed_field(description="In Chinese words.")  # type: ignore[prop-decorator]  # as pydantic has it
+    @property
+    def line_zh(self) -> str:
+        return (
+            f"月报时限 {self.reported} − 审批时限 {self.approvals} − 计入他月或待计 {self.elsewhere}"
+            f" + 他月转入或时限变更 {self.added} − 剔除及申诉 {self.excluded} + 其后变动 {self.changed}"
+            f" = 考核时限 {self.assessed}"
+        )
+
+    @computed_field(description="In English words.")  # type: ignore[prop-decorator]  # as pydantic has it
+    @property
+    def line(self) -> str:
+        return (
+            f"promises of the report {self.reported} − times of approvers {self.approvals}"
+            f" − counted in another month, or later {self.elsewhere} + of other months, or terms {self.added}"
+            f" − excluded {self.excluded} + changed since {self.changed} = of the assessment {self.assessed}"
+        )
+
+
 class Report(Immutable):
     """Report of one period."""
 
@@ -273,6 +303,7 @@ class Report(Immutable):
     made_at: datetime
     currency: str
     tables: tuple[Table, ...] = Field(min_length=1)
+    bridge: Bridge | None = Field(None, description="To the month's assessment, as it is now.")
 
     @property
     def title(self) -> str:

@@ -1,5 +1,6 @@
 """Reports of a day and a month: made once by their workflow, kept, and served in every format."""
 
+import asyncio
 import csv
 import io
 import sys
@@ -20,6 +21,7 @@ from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.reports.reports import get_report, save_report
 from tests.support.api import Api, Json, further_api, problem, running_api
+from tests.support.assessment import month, publish
 from tests.support.batches import call, project, published
 from tests.support.build import days
 from tests.support.pdf_pages import page_sizes, printer_needed, uncompressed
@@ -70,7 +72,8 @@ async def test_a_report_is_served_as_it_was_made(made: Api) -> None:
     assert (report["kind"], report["period"], report["timezone"]) == ("daily", DAY, "Asia/Shanghai")
     headlines = report["tables"][0]
     assert headlines["rows"][0][:3] == [1, 0, 1]
-    project(made.settings.database_url, published(call(3, MONDAY), ()))
+    closed = ("dispatch", "sign_for", Complete(result="好了"), "reply", "follow_up")
+    project(made.settings.database_url, published(call(1, MONDAY), closed))
     assert await make(made, ReportKind.DAILY, DAY) == path
     assert (await made.http.get(path, headers=made.key("gao"))).content == first.content
 
@@ -81,6 +84,22 @@ async def test_a_month_has_weeks_and_a_report_of_its_own(made: Api) -> None:
     origins = next(table for table in report["tables"] if table["name"] == "origins")
     assert [row[0] for row in origins["rows"]] == ["2025-W37"]
     assert origins["columns"][0]["name"] == "week"
+
+
+async def test_the_report_and_the_assessment_of_a_month_show_the_same_bridge(made: Api) -> None:
+    await make(made, ReportKind.MONTHLY, "2025-09")
+    paths = "/v1/reports/monthly?month=2025-09", "/v1/assessments/2025-09"
+    period, database = Period.parse(ReportKind.MONTHLY, "2025-09"), engine(made.settings.database_url)
+    since, until = period.bounds(made.backend.zone)
+    assessed = month(month="2025-09", since=since, until=until)
+    assert (await made.http.get(paths[0], headers=made.key("gao"))).json()["bridge"] is None
+    await asyncio.to_thread(publish, database, assessed)
+    database.dispose()
+    found, other = [(await made.http.get(path, headers=made.key("gao"))).json()["bridge"] for path in paths]
+    assert found == other
+    assert found["assessed"] > 0
+    page = (await asked(made, "monthly?month=2025-09&format=html")).text
+    assert all(found[name] in page for name in ("line_zh", "line"))
 
 
 @pytest.mark.parametrize(

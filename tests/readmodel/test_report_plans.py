@@ -1,6 +1,7 @@
 """Reports read promises, events and decisions by an index of their instant, however long the service runs."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from sqlalchemy import Engine, event, text
 from domain.reports.report import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.base.database import reading
-from readmodel.reports.reports import TABLE_QUERIES, TableQuery
+from readmodel.assessments.bridge import moved
+from readmodel.base.database import ReadConnection, reading
+from readmodel.reports.reports import TABLE_QUERIES
 from readmodel.reports.scope import ReportScope
+from tests.support.assessment import month
 
 SCOPE = ReportScope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DEFAULT_CATALOGUE))
 INDEXES = {
@@ -19,13 +22,23 @@ INDEXES = {
     "headlines": {"ix_clocks_missed", "ix_clocks_met", "ix_cases_closed"},
     "findings": {"ix_events_completed"},
     "returns": {"ix_events_returned"},
+    "bridge": {"ix_clocks_missed", "ix_clocks_met"},
     "costs": {"ix_decisions_decided_at"},
 }
-GROWING = "cases|clocks|events|decisions|calls|search_words"
+GROWING = "cases|clocks|events|decisions|calls|search_words|figure_entries"
 
 
-@pytest.mark.parametrize("ask", TABLE_QUERIES, ids=[ask.__name__ for ask in TABLE_QUERIES])
-def test_no_growing_table_is_read_from_end_to_end(database: Engine, ask: TableQuery) -> None:
+def bridge(connection: ReadConnection, _: ReportScope) -> tuple[int, int]:
+    return moved(connection, month())
+
+
+QUERIES = (*TABLE_QUERIES, bridge)
+
+
+@pytest.mark.parametrize("ask", QUERIES, ids=[ask.__name__ for ask in QUERIES])
+def test_no_growing_table_is_read_from_end_to_end(
+    database: Engine, ask: Callable[[ReadConnection, ReportScope], object]
+) -> None:
     sent: list[tuple[str, Any]] = []
     with reading(database) as connection:
         on_postgresql = database.dialect.name == "postgresql"

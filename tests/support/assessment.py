@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, select
 
 from activities.assessments import compute
-from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.assessment.assessment import Assessment, AssessmentBatch, AssessmentOpening
 from domain.assessment.score import Item
 from domain.assessment.state import Computation
 from domain.case.actions.register import Registration
@@ -19,6 +19,7 @@ from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.assessments import months
 from readmodel.assessments.computation import figure_entries
 from readmodel.assessments.months import items
 from readmodel.base.database import reading, writing
@@ -70,6 +71,14 @@ def computed(
             return await compute(engine, writer, of, as_of, serial)
 
     return asyncio.run(run())
+
+
+def publish(engine: Engine, of: Assessment) -> None:
+    """Compute the month, and write it as its workflow does."""
+    opened, noted = Assessment.open(opening(month=of.number, since=of.since, until=of.until))[1], of.model_copy()
+    event = noted.note_computation(computed(engine, of), None, UNTIL + timedelta(minutes=20))
+    with writing(engine) as connection:
+        months.write(connection, AssessmentBatch(assessment=noted, events=(opened, event)))
 
 
 def results(engine: Engine, by: Subject) -> dict[str, Item]:
