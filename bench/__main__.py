@@ -53,7 +53,6 @@ MILLION, QUICK_COUNT = 1_000_000, 50_000
 SURGE, QUICK_SURGE = 20_000, 500
 OPEN_CASES, QUICK_OPEN_CASES = 10_000, 500
 LOST, QUICK_LOST = 10_000, 1_000
-COMPARED, QUICK_COMPARED = 100_000, 2_000
 MOST_MEMORY = {"temporal": 800, "worker": 600, "api": 400}
 """MiB. Together they leave a machine of 2 GB something."""
 OPEN, QUICK_OPEN = (1_000, 50_000), (100, 1_000)
@@ -251,12 +250,6 @@ async def lost_workflows(service: Service, *, quick: bool) -> Result:
     return figures, asdict(seen)
 
 
-async def both_stores(service: Service, *, quick: bool) -> Result:
-    """Measure the comparison of SQL with Temporal, case by case."""
-    seen = await verify.measure(service, QUICK_COMPARED if quick else COMPARED)
-    return [Figure(f"{seen.cases:,} cases compared in both stores", seen.seconds, "s", at_most=120)], asdict(seen)
-
-
 def _memory(used: Mapping[str, float], when: str) -> list[Figure]:
     return [Figure(f"memory of {name}, {when}", used[name], "MiB", at_most=most) for name, most in MOST_MEMORY.items()]
 
@@ -274,7 +267,7 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "desk-people": desk.beside_people,
     "door": door.measure,
     "rebuild-workflows": lost_workflows,
-    "verify": both_stores,
+    "verify": verify.measure,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "power": power.figures,

@@ -8,9 +8,10 @@ import asyncio
 import os
 import signal
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from bench.report import Figure
 from bench.server import Service
 from domain.case.actions.register import Registration
 from domain.case.case import Case
@@ -29,27 +30,21 @@ from workflows.clients.start import Request, start_once
 from workflows.complaint.messages import start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 
+CASES, QUICK_CASES = 100_000, 2_000
 AT_ONCE = 100
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Seconds of the command from its start to its end, and what it printed."""
-
-    cases: int
-    seconds: float
-    printed: str
-
-
-async def measure(service: Service, cases: int) -> Compared:
-    """Put so many open cases into both stores and compare them. Raises ServiceError if they differ."""
+async def measure(service: Service, *, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
+    """Put open cases into both stores and measure their comparison. Raises ServiceError if they differ."""
+    cases = QUICK_CASES if quick else CASES
     os.kill(service.processes()["worker"], signal.SIGSTOP)
     await _fill(service, cases)
     began = time.perf_counter()
     printed = await service.hotline("verify")
     seconds = time.perf_counter() - began
     os.kill(service.processes()["worker"], signal.SIGCONT)
-    return Compared(cases, seconds, printed.strip())
+    figures = [Figure(f"{cases:,} cases compared in both stores", seconds, "s", at_most=120)]
+    return figures, {"cases": cases, "seconds": seconds, "printed": printed.strip()}
 
 
 async def _fill(service: Service, cases: int) -> None:
