@@ -44,11 +44,12 @@ class Desk(CaseLists):
         """Page of a case, and why an action on it was refused. Raises ProblemError."""
         found, complaint = await self._case(number, actor)
         area_code, department = self.backend.catalogue.area_code, department_within(READ_CALLERS, actor, None)
-        before = min(positive(request.query_params.get("before", "")) or found.version + 1, found.version + 1)
+        latest = found.version + 1
+        before = min(max(positive(request.query_params.get("before", "")) or latest, 2), latest)
         bounds = before, MOST_ENTRIES, self.backend.now
         record = await self.backend.reader.ask(case_record, found, *bounds, area_code, department)
         shown = case_page(found, complaint, record, actor, self.names(request))
-        done, is_latest = request.query_params.get("done"), before > found.version
+        done, is_latest = request.query_params.get("done"), before == latest
         return self.page(
             request, "case", actor, status, case=complaint, shown=shown, refused=refused, done=done, is_latest=is_latest
         )

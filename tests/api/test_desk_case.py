@@ -140,5 +140,5 @@ async def test_the_longest_timeline_has_pages_of_60_kb(on_sqlite: Api) -> None:
             path, pages = earlier[1] if earlier else "", pages + 1
         assert found == [f"{place:03}" for place in reversed(range(12))]
         assert pages > 1
-        for wrong in ("-1", "x", "0", "99999999999999999999", "²"):
+        for wrong in ("-1", "x", "0", "1", "99999999999999999999", "²"):
             assert (await made.get(at(number), params={"before": wrong})).status_code == 200
