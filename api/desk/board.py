@@ -27,7 +27,7 @@ from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
 from domain.case.lifecycle import OPEN, TO_DISPATCH, State
 from domain.incident.state import IncidentState
-from domain.rights.rights import READ_CASES
+from domain.rights.rights import READ_CASES, mask_words
 from readmodel.board import BoardFigures, board_figures
 from workflows.kit.words import Phrase
 
@@ -179,6 +179,7 @@ class Board:
             "state": State,
             "incident_state": IncidentState,
             "figures": figures,
+            "mask_words": mask_words,
             "is_old": is_old,
             "tiles": [*_tiles(figures)],
             "states": STATES,

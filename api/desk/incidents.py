@@ -89,7 +89,7 @@ class IncidentDesk(DeskPages):
         ask, cursor = self.backend.reader.ask, request.query_params.get("cursor")
         ended = await ask(stored.page, [*ENDS.values()], cursor, ROWS)
         opened = None if cursor else await ask(stored.page, OPEN_STATES, None, MOST_OPEN)
-        found = [incident for incident, _ in (*(opened.items if opened else ()), *ended.items)]
+        found = masked_for(actor, [incident for incident, _ in (*(opened.items if opened else ()), *ended.items)])
         return self.page(
             request,
             "incidents",
@@ -125,7 +125,7 @@ class IncidentDesk(DeskPages):
             actor,
             HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
             item=await self.incidents.item(incident, actor),
-            scope=scope_in_words(incident.scope, names),
+            scope=scope_in_words(masked_for(actor, incident.scope), names),
             actions=INCIDENT_TABLE,
             entries=[entry_of(incident, event, names) for event in events],
             news=[event for event in events if isinstance(event.data, Inform)],
@@ -150,13 +150,13 @@ class IncidentDesk(DeskPages):
         if action is None:
             raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*INCIDENT_COMMANDS])
         require_role(right_to(action), actor)
-        names = self.names(request)
+        names, shown = self.names(request), masked_for(actor, incident)
         form = Form(
             words.of_kind(action),
-            [await self._of_incident(field, incident) for field in self._fields(action.body)],
+            [await self._of_incident(field, incident, actor) for field in self._fields(action.body)],
             f"{INCIDENTS}/{incident.number}",
             incident.number,
-            f"{incident.title} · {names.say(words.of_code(incident.state))} · {scope_in_words(incident.scope, names)}",
+            f"{shown.title} · {names.say(words.of_code(shown.state))} · {scope_in_words(shown.scope, names)}",
         )
 
         async def preview(body: Any) -> Preview:  # noqa: ANN401 - of the action
@@ -183,12 +183,13 @@ class IncidentDesk(DeskPages):
         found = [field for field in fields_of(model, self.backend.catalogue) if field.name != "cases"]
         return sorted(found, key=lambda field: (field.name == "note", field.name in Around.model_fields))
 
-    async def _of_incident(self, field: Field, incident: Incident) -> Field:
+    async def _of_incident(self, field: Field, incident: Incident, actor: Actor) -> Field:
         """Offer the open incidents for the one to merge into."""
         if field.name != "into":
             return field
-        others = (await self.backend.reader.ask(stored.page, [*LINKABLE], None, MOST_OPEN)).items
-        named = [(each.number, f"{each.number} {each.title}") for each, _ in others if each.number != incident.number]
+        found = (await self.backend.reader.ask(stored.page, [*LINKABLE], None, MOST_OPEN)).items
+        others = masked_for(actor, [each for each, _ in found if each.number != incident.number])
+        named = [(each.number, f"{each.number} {each.title}") for each in others]
         return field._replace(kind="choice", choices=tuple((number, (text, text)) for number, text in named))
 
     async def _taken(self, incident: Incident, actor: Actor) -> Preview:

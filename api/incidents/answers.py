@@ -103,7 +103,7 @@ class IncidentItem(IncidentFields):
 
     @classmethod
     def of(cls, item: Incident, reader: Actor, counts: IncidentCounts) -> Self:
-        return cls(
+        found = cls(
             **dict(item),
             **dict(item.scope),
             cases=sum(counts.states.values()),
@@ -113,6 +113,7 @@ class IncidentItem(IncidentFields):
             available_actions=[*item.available_actions(reader)],
             links=IncidentLinks.of(item.number),
         )
+        return masked_for(reader, found)
 
 
 class CandidatePlace(BaseModel):

@@ -359,6 +359,21 @@ async def test_a_faulty_declaration_is_refused(on_sqlite: Api, given: dict[str, 
     assert (answer.status_code, "<script>alert" in answer.text) == (422, False)
 
 
+async def test_a_telephone_in_a_title_is_masked(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, title="爆管，问13812345678", services=["leak"], streets=["问13812345678"])
+    await in_state(on_sqlite, number, "confirmed")
+    other = await declare(on_sqlite, services=["billing"])
+    await in_state(on_sqlite, other, "confirmed")
+    paths = INCIDENTS, f"{INCIDENTS}/{number}", form(number, "dismiss"), form(other, "merge"), "/board"
+    async with signed_in(on_sqlite, "zhou") as made:
+        for path in paths:
+            page = await made.get(path)
+            assert ("问138****5678" in page.text, "13812345678" in page.text) == (True, False), path
+    for path in ("/v1/incidents", f"/v1/incidents/{number}"):
+        assert "13812345678" not in (await on_sqlite.get(path, "zhou")).text
+        assert "13812345678" in (await on_sqlite.get(path, "xu")).text
+
+
 async def test_markup_is_shown_as_text(on_sqlite: Api) -> None:
     number = await declare(on_sqlite, title=MARKUP, services=["leak"], districts=["west"], streets=[MARKUP])
     async with signed_in(on_sqlite, "zhou") as made:
