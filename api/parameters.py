@@ -134,6 +134,7 @@ Flag = Literal[
     "supervised",
     "undelivered",
     "unreachable",
+    "unsubscribed",
     "urged",
 ]
 Sla = Literal["on_time", "at_risk", "missed", "paused"]
