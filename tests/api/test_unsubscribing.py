@@ -15,7 +15,7 @@ SWITCHES = {"unsubscribe": "不再接收短信", "subscribe": "恢复接收短�
 UNSUBSCRIBED = "您已选择不再接收本工单的短信"
 
 
-def switches(page: httpx.Response) -> list[str]:
+def switches(page: httpx.Response) -> list[tuple[str, str]]:
     return re.findall(r'value="((?:un)?subscribe)">([^<]+)<', page.text)
 
 

@@ -53,7 +53,8 @@ async def test_neither_news_nor_a_reply_is_sent_until_it_is_taken_back(
         for each in case[place:end]:
             await harness.writer.submit(each)
         async with harness.running():
-            found = await harness.notifications(all_are("sent", "no_route"))
+            await harness.notifications(all_are("sent", "no_route"))
+    found = await harness.notifications(all_are("sent", "no_route"))
     assert {row["key"]: row["status"] for row in found if row["recipient"] == TO_CALLER} == {
         f"{INCIDENT}-2-{TO_CALLER}": "sent",
         f"{INCIDENT}-3-{TO_CALLER}": "no_route",

@@ -37,7 +37,7 @@ def test_an_answer_goes_to_the_staff_alone_until_it_is_taken_back(state: State, 
 def test_neither_a_reply_by_the_incident_nor_a_credit_nor_another_telephone_is_told() -> None:
     case = unsubscribed(State.DISPATCHED)
     do(case, LinkIncident(incident="i26090700017"), THEN)
-    settlement = Settlement(incident="i26090700017", seq=3, result="修复", message="已恢复供水")
+    settlement = Settlement(incident="i26090700017", result="修复", message="已恢复供水")
     events = [*case.settle(settlement, THEN), *do(case, Correct(reason="错", caller=Caller(phone="13900001111")), THEN)]
     case.credits = (OWED,)
     events += do(case, BODIES["decide_credit"], THEN)
