@@ -134,7 +134,6 @@ Flag = Literal[
     "supervised",
     "undelivered",
     "unreachable",
-    "unsubscribed",
     "urged",
 ]
 Sla = Literal["on_time", "at_risk", "missed", "paused"]

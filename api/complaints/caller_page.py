@@ -24,9 +24,7 @@ from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reopen import Reopen
-from domain.case.actions.subscribe import Subscribe
 from domain.case.actions.suspend import Suspend
-from domain.case.actions.unsubscribe import UNSUBSCRIBED, Unsubscribe
 from domain.case.actions.urge import Urge
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.progress import Satisfaction
@@ -59,12 +57,8 @@ BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
     "reopen": lambda form: Reopen.model_validate({"reason": _words(form)}),
     "comment": lambda form: Comment.model_validate({"note": _words(form) or None}),
     "urge": lambda form: Urge(note=_words(form) or None),
-    "unsubscribe": lambda _: Unsubscribe(),
-    "subscribe": lambda _: Subscribe(),
 }
 """Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
-APART = ("follow_up", "unsubscribe", "subscribe")
-"""Buttons that do not stand with those for the caller's words."""
 LOCAL_DIGITS = (7, 8)
 """Digits of a local telephone number."""
 RECENT_EVENTS = 100
@@ -174,7 +168,7 @@ class CallerPage:
     def _fields(self, view: CaseView, link: Link) -> dict[str, Any]:
         """None of the fields is personal: a stranger may find the telephone."""
         services = (service for service in self.in_force.catalogue.services if service.code == view.service_code)
-        offers = [name for name in BODIES if name in view.available_actions and name not in APART]
+        offers = [name for name in BODIES if name in view.available_actions and name != "follow_up"]
         # A link answers the follow-up of its own cycle only.
         if "follow_up" in view.available_actions and view.cycle == link.cycle:
             offers = ["follow_up", "comment"]
@@ -186,8 +180,6 @@ class CallerPage:
             "registered_on": str(self.in_force.catalogue.calendar.local_date(view.registered_at)),
             "state": STATE_FOR_CALLERS[view.state],
             "offers": offers,
-            "unsubscribed": UNSUBSCRIBED in view.flags,
-            "messages": next((name for name in APART[1:] if name in view.available_actions), None),
             "answered": link.cycle in view.answered_cycles,
             "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
         }

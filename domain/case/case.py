@@ -16,7 +16,6 @@ from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.actions.link_incident import Settlement
 from domain.case.actions.register import Registered, Registration
-from domain.case.actions.unsubscribe import UNSUBSCRIBED
 from domain.case.automatic import credit, internal_updates, left_out
 from domain.case.automatic.credit import Credited
 from domain.case.automatic.internal_updates import NewTerms, Recognised, Undelivered
@@ -209,7 +208,6 @@ CASE_NOTIFICATION_ZH = {
 }
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 """Recipient in place of one that is not known."""
-_CALLERS = ("caller", "former_caller")
 
 
 def notifications(number: str, event: Event) -> tuple[Notification, ...]:
@@ -221,18 +219,13 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
 
 
 def addressed(event: Event, after: CaseState) -> Event:
-    """Add the recipients, given the case as the event left it: once it is published, others may have it.
-
-    A caller who has unsubscribed is none of them.
-    """
+    """Add the recipients, given the case as the event left it: once it is published, others may have it."""
     kind = CASE_KINDS[event.action]
     cases = [
         after.model_copy(update={"department": holder.department, "assignee": holder.assignee})
         for holder in kind.holders(after, event.data)
     ]
-    without = _CALLERS if UNSUBSCRIBED in after.flags else ()
-    told = (who for who in kind.addressees(after, event) if who not in without)
-    addresses = (_address(who, case, event) for who in told for case in cases)
+    addresses = (_address(who, case, event) for who in kind.addressees(after, event) for case in cases)
     return event.model_copy(update={"recipients": tuple(dict.fromkeys(addresses))})
 
 

@@ -243,7 +243,7 @@ class TestWithdrawAndRefuse:
         assert (case.state, case.closed_at, case.wake_at, case.approval) == (State.WITHDRAWN, THEN, None, None)
         assert not any(clock.live for clock in case.clocks)
         assert case.next_deadline() == case.reopen_ends_at == (over := THEN + hours(72))
-        assert case.available_actions(ADMIN, THEN) == ("reinstate", "unsubscribe")
+        assert case.available_actions(ADMIN, THEN) == ("reinstate",)
         assert (case.is_over(over), case.available_actions(ADMIN, over)) == (True, ())
 
     def test_refused_it_is_over_and_cannot_be_reopened(self) -> None:
