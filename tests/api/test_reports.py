@@ -254,8 +254,9 @@ async def test_files_have_the_rows_behind_the_figures_of_a_month(on_both: Api) -
 
 
 async def test_a_file_of_calls_has_a_row_for_each_day(on_sqlite: Api) -> None:
-    period = {"from": "2026-08-03", "to": "2026-08-05"}
+    # No test has calls of these days.
+    period = {"from": "2020-08-03", "to": "2020-08-05"}
     answer = await on_sqlite.get("/v1/reports/calls", "gao", **period, format="csv")
     rows = [*csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))]
-    assert [row["key"] for row in rows] == ["2026-08-03", "2026-08-04", "2026-08-05"]
+    assert [row["key"] for row in rows] == ["2020-08-03", "2020-08-04", "2020-08-05"]
     assert {row["offered"] for row in rows} == {"0"}
