@@ -203,7 +203,7 @@ class TestTenQuestions:
 
     def test_which_follow_ups_are_due_today(self, desk: Desk) -> None:
         row = desk.view("今日到期回访 Follow-ups due today")
-        expect(row.get_by_role("cell", name="pending_follow_up", exact=True)).to_be_in_viewport()
+        expect(row.get_by_role("cell", name=re.compile("^待回访 · "))).to_be_in_viewport()
 
     def test_what_was_decided(self, desk: Desk) -> None:
         """The caller or the crew has the number."""
