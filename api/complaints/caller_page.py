@@ -215,7 +215,7 @@ class CallerPage:
             return []
         events = (await self.cases.reader.ask(incident_timeline, number)).items
         news = next((found for event in reversed(events) if (found := News.of(incident, event, ()))), None)
-        said = [speaker.say((news.message, news.message_en))] if news else []
+        said = [mask_words(speaker.say((news.message, news.message_en)))] if news else []
         if incident.expected_at:
             said.append(speaker.at(("预计 {at} 恢复。", "Expected back: {at}."), incident.expected_at))
         return said
