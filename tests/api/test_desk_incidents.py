@@ -136,7 +136,7 @@ async def _notified(api: Api, prefix: str) -> list[Any]:
 
 
 async def test_news_that_nobody_gets_are_shown(on_sqlite: Api) -> None:
-    number = await declare(on_sqlite, districts=["east"])
+    number = await declare(on_sqlite, districts=["east"], streets=["无人路"])
     await act(on_sqlite, number, "inform", {"message": "送水车已出发。"})
     async with signed_in(on_sqlite, "xu") as made:
         page = await made.get(f"{INCIDENTS}/{number}")

@@ -1,5 +1,6 @@
 """Cases that an incident takes by itself, that it proposes, and that its end leaves to departments, over HTTP."""
 
+import uuid
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,9 @@ async def suspected(api: Api, district: str, service: str = "leak") -> str:
     """The number of an incident that the number of calls raised in a district."""
     scope = {"services": [service], "districts": [district]}
     start = opening(number="", title="爆管", scope=scope, since="2026-01-01T00:00:00Z", at=api.clock())
-    begun = await start_incident(api.temporal, api.settings.task_queue, start, Request(key=district), CatalogueNames())
+    begun = await start_incident(
+        api.temporal, api.settings.task_queue, start, Request(key=uuid.uuid4().hex), CatalogueNames()
+    )
     number = begun.incident.number
     await until(partial(incident, api, number), lambda seen: seen.get("state") == "suspected")
     return number
