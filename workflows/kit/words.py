@@ -23,8 +23,6 @@ BREAK = "  \n  "
 """End of a line within an item of a list."""
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~#:])")
 """Signs of Markdown; without a colon, nothing becomes a link by itself, in which an escape would be lost."""
-_CODE = re.compile(r" (?<!\\)`[^`]*`")
-_ESCAPE = re.compile(r"\\([\\`*_\[\]<>|~#:])")
 _SPACE = re.compile(r"\s+")
 ANYBODY = Actor(id="anybody", role=Role.ADMIN)
 """Reader of the Temporal UI, which shows what any role may do."""
@@ -62,11 +60,6 @@ def plain(text: str | None, longest: int = LONGEST_TEXT) -> str:
         return "-"
     line = _SPACE.sub(" ", text).strip()
     return _MARKUP.sub(r"\\\1", line if len(line) <= longest else f"{line[: longest - 1]}…")
-
-
-def without_markup(text: str) -> str:
-    """Text of `plain` for a page that is no Markdown, without the codes beside names."""
-    return _ESCAPE.sub(r"\1", _CODE.sub("", text))
 
 
 def markdown(lines: Iterable[str]) -> str:
