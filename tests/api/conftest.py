@@ -11,7 +11,6 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from api import sql
-from domain.incident.state import LINKABLE, IncidentState
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
@@ -27,10 +26,6 @@ def patient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sql, "ANSWER_SECONDS", 60.0)
         yield
-
-
-OPEN_INCIDENTS = [state.value for state in IncidentState if state in LINKABLE]
-ENDS = {"dismiss": {"reason": "误报"}, "resolve": {"result": "已修复", "message": "已恢复供水"}}
 
 
 @pytest.fixture(scope="session")
@@ -58,31 +53,11 @@ async def temporal(server: WorkflowEnvironment) -> Client:
     return server.client
 
 
-@pytest.fixture(scope="package")
-def running() -> list[Api]:
-    """APIs that tests share and that run by now."""
-    return []
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def incidents_end(running: list[Api]) -> AsyncIterator[None]:
-    """End the incidents that a module leaves open: they would take the cases of the next one."""
-    yield
-    for api in running:
-        for incident in (await api.get("/v1/incidents", "chief", state=OPEN_INCIDENTS, limit=200)).json()["items"]:
-            action = next(name for name in ENDS if name in incident["available_actions"])
-            path = f"/v1/incidents/{incident['number']}/actions/{action}"
-            answer = await api.post(path, ENDS[action], "chief")
-            assert answer.is_success, answer.text
-
-
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def on_sqlite(temporal: Client, folder: Path, running: list[Api]) -> AsyncIterator[Api]:
+async def on_sqlite(temporal: Client, folder: Path) -> AsyncIterator[Api]:
     """The API of most tests: what they are about is the same on every database."""
     async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder) as made:
-        running.append(made)
         yield made
-        running.remove(made)
 
 
 @pytest.fixture(scope="package")
@@ -92,13 +67,9 @@ def postgresql_session_url(postgresql: PostgresServer, postgresql_template: str)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def on_postgresql(
-    temporal: Client, folder: Path, postgresql_session_url: str, running: list[Api]
-) -> AsyncIterator[Api]:
+async def on_postgresql(temporal: Client, folder: Path, postgresql_session_url: str) -> AsyncIterator[Api]:
     async with running_api(temporal, postgresql_session_url, folder / "postgresql") as made:
-        running.append(made)
         yield made
-        running.remove(made)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -83,7 +83,7 @@ async def test_a_case_on_hold_tells_why_and_until_when(on_sqlite: Api) -> None:
 
 async def test_a_case_of_an_incident_tells_its_news_and_when_it_is_expected_to_end(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("registered")
-    body = {"services": ["no_water"], "districts": ["west"], "title": "爆管"}
+    body = {"services": ["no_water"], "districts": ["west"], "streets": ["无人街"], "title": "爆管"}
     declared = await on_sqlite.post("/v1/incidents", body, "zhou")
     assert declared.is_success, declared.text
     incident = declared.json()["number"]

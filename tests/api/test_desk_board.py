@@ -174,7 +174,7 @@ async def test_an_event_follows_what_another_process_did(on_both: Api) -> None:
 @pytest.mark.usefixtures("at_once")
 async def test_an_incident_is_shown_with_its_cases(on_both: Api) -> None:
     title = f"爆管停水{uuid4().hex[:8]}"
-    body = {"services": ["no_water"], "districts": ["south"], "title": title}
+    body = {"services": ["no_water"], "districts": ["south"], "streets": ["无人街"], "title": title}
     assert (await on_both.post("/v1/incidents", body, "zhou")).status_code == 201
     async with signed_in(on_both, "chen") as made:
         assert f"0 件 {title} · 已确认" in text_of((await made.get(BOARD)).text)

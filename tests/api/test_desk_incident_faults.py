@@ -34,7 +34,7 @@ async def test_a_faulty_declaration_is_refused(on_sqlite: Api, given: dict[str, 
 async def test_a_telephone_in_a_title_is_masked(on_sqlite: Api) -> None:
     number = await declare(on_sqlite, title="爆管，问13812345678", services=["leak"], streets=["问13812345678"])
     await in_state(on_sqlite, number, "confirmed")
-    other = await declare(on_sqlite, services=["billing"])
+    other = await declare(on_sqlite, services=["billing"], streets=["无人街"])
     await in_state(on_sqlite, other, "confirmed")
     paths = INCIDENTS, f"{INCIDENTS}/{number}", form(number, "dismiss"), form(other, "merge"), "/board"
     async with signed_in(on_sqlite, "zhou") as made:
@@ -60,7 +60,7 @@ async def test_markup_is_shown_as_text(on_sqlite: Api) -> None:
 
 async def test_a_full_page_stays_small(on_sqlite: Api) -> None:
     """Callers say much, and the scope has more cases than a page shows."""
-    district = "nantou"
+    district = "wuguishan"
     number = await suspected(on_sqlite, district)
     words = {"description": "早上六点起家里没水，" * 40, "location": {"district": district, "address": "下闸新村" * 20}}
     for _ in range(30):

@@ -51,7 +51,7 @@ async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
 
 
 async def test_open_incidents_come_first_in_words(on_both: Api) -> None:
-    over = await declare(on_both, title="已排除的", districts=["east"])
+    over = await declare(on_both, title="已排除的", districts=["east"], streets=[STREET])
     await act(on_both, over, "dismiss", {"reason": "误报"})
     await in_state(on_both, over, "dismissed")
     number = await declare(on_both, title="爆管", services=["leak"], districts=["banfu"], streets=["莲塘东路"])
@@ -73,7 +73,7 @@ async def test_ended_incidents_have_pages(on_sqlite: Api, monkeypatch: pytest.Mo
     monkeypatch.setattr("api.desk.incidents.ROWS", 1)
     numbers = []
     for _ in range(2):
-        numbers.append(await declare(on_sqlite, districts=["east"]))
+        numbers.append(await declare(on_sqlite, districts=["east"], streets=[STREET]))
         await act(on_sqlite, numbers[-1], "dismiss", {"reason": "误报"})
         await in_state(on_sqlite, numbers[-1], "dismissed")
     pages = list[list[str]]()
@@ -189,7 +189,7 @@ async def test_a_narrower_scope_is_shown_before_it_is_confirmed(on_sqlite: Api) 
 
 
 async def test_a_declaration_shows_its_cases_first_and_links_those_that_were_ticked(on_both: Api) -> None:
-    district = "minzhong"
+    district = "dongfeng"
     case = await leak(on_both, district, *TO_CREW)
     since = {"since": "2026-01-01T00:00"}
     given = {"title": "爆管", "services": ["leak"], "districts": [district], **since}
@@ -215,7 +215,7 @@ async def test_candidates_of_a_page_are_ticked_and_linked(on_sqlite: Api) -> Non
     case = await leak(on_sqlite, district, *TO_CREW)
     since = (await on_sqlite.complaint(case))["registered_at"]
     number = await declare(on_sqlite, services=["leak"], districts=[district], since=since)
-    other = await declare(on_sqlite, services=["leak"], districts=["east"])
+    other = await declare(on_sqlite, services=["leak"], districts=["east"], streets=[STREET])
     async with signed_in(on_sqlite, "zhou") as made:
         page = await made.get(f"{INCIDENTS}/{number}")
         assert ticked(page) == {case: False}
@@ -289,8 +289,8 @@ async def test_a_refusal_keeps_what_was_typed(on_sqlite: Api) -> None:
 
 
 async def test_an_incident_is_merged_into_one_of_those_that_are_open(on_sqlite: Api) -> None:
-    one = await declare(on_sqlite, title="甲", districts=["east"])
-    other = await declare(on_sqlite, title="乙", districts=["east"])
+    one = await declare(on_sqlite, title="甲", districts=["east"], streets=[STREET])
+    other = await declare(on_sqlite, title="乙", districts=["east"], streets=[STREET])
     async with signed_in(on_sqlite, "zhou") as made:
         page = await made.get(form(one, "merge"))
         offered = re.findall(r'<option value="(i\d+)"', page.text)
@@ -317,7 +317,7 @@ async def test_pages_are_for_those_whose_actions_they_are(on_sqlite: Api) -> Non
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 async def test_a_form_of_another_site_is_refused(on_sqlite: Api, site: str) -> None:
-    number = await declare(on_sqlite, districts=["east"])
+    number = await declare(on_sqlite, districts=["east"], streets=[STREET])
     async with signed_in(on_sqlite, "zhou") as made:
         for path in (form(number, "dismiss"), f"{INCIDENTS}/declare", f"{INCIDENTS}/{number}/candidates"):
             answer = await made.post(path, data={"reason": "误报"}, headers={"Sec-Fetch-Site": site})
@@ -326,7 +326,7 @@ async def test_a_form_of_another_site_is_refused(on_sqlite: Api, site: str) -> N
 
 
 async def test_unknown_incidents_and_actions_are_told(on_sqlite: Api) -> None:
-    number = await declare(on_sqlite, districts=["east"])
+    number = await declare(on_sqlite, districts=["east"], streets=[STREET])
     async with signed_in(on_sqlite, "zhou") as made:
         for path in (f"{INCIDENTS}/i26080300014", f"{INCIDENTS}/x", form(number, "nothing"), form("x", "inform")):
             assert (await made.get(path)).status_code == 404
