@@ -123,6 +123,7 @@ Flag = Literal[
     "credit_waits",
     "criticised",
     "extended",
+    "extension_waits",
     "hardship",
     "left_out",
     "noticed",

@@ -71,7 +71,7 @@ def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
         calls_of_case(connection, case, area_code),
         notifications_of_case(connection, case.number, case.incident),
         caller_record(connection, case.intake.caller, Position(at, ""), area_code, department),
-        _suspension(connection, case.number) if case.state is State.SUSPENDED else None,
+        latest_event(connection, case.number, suspend.ACTION.name) if case.state is State.SUSPENDED else None,
     )
 
 
@@ -95,6 +95,7 @@ def notifications_of_case(connection: ReadConnection, number: str, incident: str
     return [SentNotification._make((*row, tuple(by_key[row.key]))) for row in rows]
 
 
-def _suspension(connection: ReadConnection, number: str) -> Event | None:
-    found = select(events).where(events.c.number == number, events.c.action == suspend.ACTION.name)
+def latest_event(connection: ReadConnection, number: str, action: str) -> Event | None:
+    """Latest event of this action; None if the case has none."""
+    found = select(events).where(events.c.number == number, events.c.action == action)
     return next(reversed(read_events(connection, Event, found).items), None)

@@ -16,20 +16,28 @@ from api.desk.case_page import case_page
 from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, Form, blank
 from api.desk.lists import CaseLists
+from api.desk.timeline import Entry, entry_of
+from api.desk.words import Names
 from api.edge.language import keep_language
 from api.edge.problems import ProblemError
 from api.parameters import number_in
+from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
 from api.sign_in.sessions import Session, local
-from domain.case.actions import COMMANDS
+from domain.case.actions import COMMANDS, decide_approval, decide_extension, request_approval, request_extension
 from domain.case.case import Case
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident
-from readmodel.case_record import case_record
+from readmodel.case_record import case_record, latest_event
 
 MOST_ENTRIES = 100
 """Most entries of a timeline on the page of a case; earlier ones have pages of their own."""
+DECIDES_ON = {
+    decide_approval.ACTION.name: request_approval.ACTION.name,
+    decide_extension.ACTION.name: request_extension.ACTION.name,
+}
+"""Action that asks for a decision, by the action that takes it."""
 LONGEST_NUMBER = 9
 """Most digits of a number in an address."""
 
@@ -62,7 +70,7 @@ class Desk(CaseLists):
     async def act(self, request: Request, session: Session, number: str, name: str) -> Response:
         """Form of an action, or what came of it: the case, or the form again with the reason. Raises ProblemError."""
         actor = session.actor
-        _, case = await self._case(number, actor)
+        found, case = await self._case(number, actor)
         action = COMMANDS.get(name)
         if action is None:
             raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*COMMANDS])
@@ -77,6 +85,7 @@ class Desk(CaseLists):
             f"{names.district(place.district)} {place.address or ''}",
             words.EFFECTS[name] if name in words.takes_back(case) else None,
             kept=from_crew,
+            asked=await self._request(found, actor, name, names) if name in case.available_actions else None,
         )
         if request.method == "GET":
             return self.form(request, actor, form, blank())
@@ -86,6 +95,13 @@ class Desk(CaseLists):
         if not answer.refused:
             return done(form.back, name)
         return self.form(request, actor, form, given, answer.refused, answer.status)
+
+    async def _request(self, case: Case, actor: Actor, name: str, names: Names) -> Entry | None:
+        """Request that an action decides on, as the timeline shows it; None for an action without one."""
+        if name not in DECIDES_ON:
+            return None
+        event = await self.backend.reader.ask(latest_event, case.number, DECIDES_ON[name])
+        return entry_of(case, masked_for(actor, event, case.state), names) if event else None
 
 
 def done(place: str, action: str) -> Response:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from api import inner
 from api.desk import words
 from api.desk.forms import Field
+from api.desk.timeline import Entry
 from api.desk.words import Names
 from api.edge.browsers import page, require_same_origin
 from api.edge.language import reads_chinese
@@ -39,8 +40,8 @@ class Form(NamedTuple):
     """Form of an action.
 
     `back` is the page that it leads back to, `subject` the name of what it is about, and `about` says more of that.
-    `effect` tells what the action does beyond what its name says. What is typed into one that is `kept` stays in the
-    browser until the network is there to send it.
+    `effect` tells what the action does beyond what its name says. `asked` is the request that it decides on. What is
+    typed into one that is `kept` stays in the browser until the network is there to send it.
     """
 
     words: Phrase
@@ -50,6 +51,7 @@ class Form(NamedTuple):
     about: str
     effect: Phrase | None = None
     kept: bool = False
+    asked: Entry | None = None
 
 
 class Answer(NamedTuple):

@@ -52,6 +52,7 @@ TABS = (
     Tab("to-reply", ("待回复", "To reply"), _of(state={State.PENDING_REPLY})),
     Tab("follow-ups", ("待回访", "Follow-ups"), _of(state={State.PENDING_FOLLOW_UP})),
     Tab("approvals", ("待审批", "Approvals"), _of(state={State.AWAITING_APPROVAL})),
+    Tab("extensions", ("待批延期", "Extensions to decide"), _of(flag="extension_waits", state=OPEN)),
     Tab("undelivered", ("未送达", "Not delivered"), _of(flag="undelivered", state=OPEN)),
     Tab("all", ("全部", "All cases"), _of(), Sort.REGISTERED),
 )

@@ -67,7 +67,7 @@ def entries(case: Case, events: Sequence[Event], names: Names, room: int) -> tup
     """
     made = list[tuple[Event, Entry]]()
     for event in reversed(events):
-        entry = _entry(case, event, names)
+        entry = entry_of(case, event, names)
         room -= entry.size
         if made and room < 0:
             break
@@ -82,7 +82,7 @@ def _grouped(made: Sequence[tuple[Event, Entry]]) -> Iterator[list[Entry]]:
         yield from [together] if by_time else ([each] for each in together)
 
 
-def _entry(case: Case, event: Event, names: Names) -> Entry:
+def entry_of(case: Case, event: Event, names: Names) -> Entry:
     values = vars(event.data)
     facts = (
         (names.say(phrase), _value(case, name, values[name], names))

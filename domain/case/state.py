@@ -49,6 +49,8 @@ __all__ = [
 """Names of other modules that an action, or another kind of event, is written with."""
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
+EXTENSION_WAITS = "extension_waits"
+"""The flag of a case in which a request for more working days waits for its decision."""
 
 
 class CaseState(Progress):
@@ -317,6 +319,7 @@ class EventKind(BaseKind[CaseState, Event]):
     def change(self, entity: CaseState, event: Event) -> None:
         entity.add_flags(*self.flags)
         super().change(entity, event)
+        entity.set_flag(EXTENSION_WAITS, raised=entity.extension is not None)
 
     def addressees(self, entity: CaseState, event: Event) -> Addressees:
         by_incident = isinstance(event.data, OfIncident) and event.data.incident is not None

@@ -142,3 +142,25 @@ async def test_the_longest_timeline_has_pages_of_60_kb(on_sqlite: Api) -> None:
         assert pages > 1
         for wrong in ("-1", "x", "0", "1", "99999999999999999999", "²"):
             assert (await made.get(at(number), params={"before": wrong})).status_code == 200
+
+
+async def test_a_request_is_found_and_shown_where_it_is_decided_on(on_both: Api) -> None:
+    number = await on_both.case_in("registered", service_code="billing", description="账单多一倍")
+    await on_both.act(number, "dispatch", {"department": "billing"}, "zhou")
+    for action, body in (
+        ("sign_for", {}),
+        ("request_extension", {"working_days": 3, "reason": "待水表检测"}),
+        ("request_approval", {"subject": "减免水费", "amount": "860.00", "kind": "waiver", "grounds": "低保户"}),
+    ):
+        assert (await on_both.act(number, action, body)).is_success, action
+    for by, tab, action, words in (
+        ("xu", "extensions", "decide_extension", ("申请延期", "待水表检测", "工作日数 3")),
+        ("gao", "approvals", "decide_approval", ("报批", "减免水费", "金额 860.00 CNY", "类别 减免", "依据 低保户")),
+    ):
+        async with signed_in(on_both, by) as made:
+            assert at(number) in (await made.get("/desk", params={"tab": tab})).text
+            form = text(await made.get(at(number, action)))
+            assert [each for each in (*words, "申请人") if each not in form] == []
+            assert (await made.post(at(number, action), data={"approved": "true", "reason": "情况属实"})).is_redirect
+            assert at(number) not in (await made.get("/desk", params={"tab": tab})).text
+            assert "申请人" not in text(await made.get(at(number, action)))

@@ -29,7 +29,7 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
 from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import PartState, State
-from domain.case.state import CREDIT_WAITS
+from domain.case.state import CREDIT_WAITS, EXTENSION_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import IncidentState
@@ -145,7 +145,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
         if "add_flags" in line or line.lstrip().startswith(("FLAG = ", "flags=("))
         for flag in re.findall(r'"([a-z_]+)"', line)
     }
-    known = raised | set(IntakeFlag) | {CONTACT_CHANGED, CREDIT_WAITS, OWN_CAUSE}
+    known = raised | set(IntakeFlag) | {CONTACT_CHANGED, CREDIT_WAITS, EXTENSION_WAITS, OWN_CAUSE}
     assert names(section(GLOSSARY, "Flags")) == known, "docs/glossary.md, Flags, has a line for each flag"
     assert set(get_args(Flag)) == known, "api/parameters.py, Flag, has every flag"
 

@@ -18,7 +18,7 @@ from domain.case.decide import evolve
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import BEFORE_REPLY, ENDED, PART_AT_WORK, Event, State
 from domain.case.progress import LIMIT_REACHED
-from domain.case.state import CREDIT_WAITS
+from domain.case.state import CREDIT_WAITS, EXTENSION_WAITS
 from domain.case.views import view_case
 from domain.catalogue.terms import MISS, Edition
 from domain.kit.event import Command
@@ -301,6 +301,7 @@ class CaseMachine(RuleBasedStateMachine):
             mine = [owed for owed in self.case.credits if owed.name == credit.name]
             total = sum(owed.amount for owed in mine if owed.approved is not False or owed.ground == LIMIT_REACHED)
             assert credit.at_most is None or total <= credit.at_most
+        assert (EXTENSION_WAITS in self.case.flags) == bool(self.case.extension)
         assert (CREDIT_WAITS in self.case.flags) == bool(self.case.undecided_credits)
         for owed in self.case.credits:
             assert owed.fell_at <= owed.asked_at <= self.now

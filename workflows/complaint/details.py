@@ -34,6 +34,7 @@ FLAG_ZH = {
     "credit_waits": "补偿待审批",
     "criticised": "已通报批评",
     "extended": "已延期",
+    "extension_waits": "延期待审批",
     "hardship": "困难户",
     "left_out": "未执行",
     "noticed": "已发催办通知书",
