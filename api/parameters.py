@@ -16,7 +16,7 @@ from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql import bad_cursor
 from api.temporal.errors import TEMPORAL_ERRORS
 from api.temporal.server import CLOCK_OFF
-from domain.case.intake import IntakeChannel
+from domain.case.intake import ChannelCode
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority
 from domain.shared.actors import Actor
@@ -158,7 +158,7 @@ class Filters(BaseModel, extra="forbid"):
     service: ServiceCode | None = _filter("Service, by code or name.", "no_water")
     district: DistrictCode | None = _filter("District, by code or name.", "west")
     priority: Priority | None = _filter("P1 is the highest.")
-    channel: IntakeChannel | None = _filter("How it came in.")
+    channel: ChannelCode | None = _filter("How it came in.")
     sla: Sla | None = _filter("Service level of its present cycle.")
     flag: Flag | None = _filter("A flag that it has.")
     overdue: bool | None = _filter("A promise has been missed and is still not kept.")

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from api.desk.words import VALUES, of_code, words_of
-from domain.case.intake import IntakeChannel
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
 from domain.shared.value import NamedCode, exhaustive
@@ -89,9 +88,11 @@ def _choices(
 ) -> tuple[tuple[str, Phrase], ...]:
     if section := _SECTIONS.get(name):
         return tuple((each.code, (each.name_zh, each.name)) for each in getattr(catalogue, section))
-    if codes := next((each for each in _types(info) if issubclass(each, NamedCode)), None):
-        return tuple((member.value, of_code(member)) for member in codes)
-    values = ("true", "false") if option.get("type") == "boolean" else option.get("enum", ())
+    if named := next((each for each in _types(info) if issubclass(each, NamedCode)), None):
+        return tuple((member.value, of_code(member)) for member in named)
+    # The schema of codes that may be given by name has no `enum`.
+    codes = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+    values = ("true", "false") if option.get("type") == "boolean" else option.get("enum", codes)
     return tuple((value, VALUES[value]) for value in values)
 
 
@@ -145,4 +146,4 @@ def _value(field: Field, text: str, zone: str) -> Any:  # noqa: ANN401 - as JSON
     return text
 
 
-exhaustive("VALUES", (*get_args(IntakeChannel), *get_args(CustomerClass)), VALUES)
+exhaustive("VALUES", get_args(CustomerClass), VALUES)

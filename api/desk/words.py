@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE
 from domain.case.case import Case
+from domain.case.intake import CHANNELS
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
@@ -83,14 +84,7 @@ VALUES: Mapping[str, Phrase] = {
     "settlement": ("协商结算", "settlement"),
     "household": ("居民", "household"),
     "business": ("单位", "business"),
-    "phone": ("电话", "telephone"),
-    "counter": ("营业厅", "counter"),
-    "web": ("网站", "website"),
-    "app": ("手机应用", "app"),
-    "wechat": ("微信", "WeChat"),
-    "letter": ("来信", "letter"),
-    "email": ("电子邮件", "e-mail"),
-    "hotline_12345": ("12345 热线", "12345 hotline"),
+    **{channel.code: (channel.name_zh, channel.name) for channel in CHANNELS},
     **{code: (zh, code) for code, zh in OUTCOME_ZH.items()},
     **{code: (code, code) for code in ("P1", "P2", "P3", "P4", "P5")},
 }

@@ -79,7 +79,13 @@ _ZH_BY_STATUS = {
 """Chinese words of the types that no rule of the service raises, by status."""
 _ACCEPTED_ZH = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
 _NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
-_KINDS_ZH = {"service": "服务项目", "district": "区域", "department": "部门", "finding": "查实事项"}
+_KINDS_ZH = {
+    "service": "服务项目",
+    "district": "区域",
+    "department": "部门",
+    "finding": "查实事项",
+    "channel": "来电渠道",
+}
 _FAULTS_ZH = {
     "missing": "必填",
     "string_type": "应填文字",

@@ -275,7 +275,7 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
 def _kind_of_fault(fault: ErrorDetails) -> ProblemKind:
     """`INVALID_REQUEST` for a fault of the form alone."""
     return (
-        UNKNOWN[fault["ctx"]["kind"]]
+        UNKNOWN.get(fault["ctx"]["kind"], INVALID_REQUEST)
         if fault["type"] == UNKNOWN_CODE
         else PROBLEM_KINDS.get(fault["type"], INVALID_REQUEST)
     )
@@ -298,7 +298,7 @@ def _field_error(request: Request, fault: ErrorDetails) -> tuple[FieldError, str
         example = instant_like(fault["input"], request.app.state.backend.catalogue.calendar.timezone)
         zh = chinese.fault({**fault, "ctx": {"example": example}})
         return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example]), zh
-    if _kind_of_fault(fault) is not INVALID_REQUEST:
+    if fault["type"] == UNKNOWN_CODE or _kind_of_fault(fault) is not INVALID_REQUEST:
         message, accepted = _capitalised(fault["msg"]), fault["ctx"]["accepted"]
         return FieldError(field=field, message=message, accepted=accepted), chinese.fault(fault)
     fields = _fields_at(request, fault) if fault["type"] == "extra_forbidden" else ()

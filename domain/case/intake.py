@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.catalogue.terms import Priority
-from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.codes import Coded, DistrictCode, ServiceCode, among
 from domain.shared.phones import Phone
 from domain.shared.value import (
     JOINERS,
@@ -20,6 +20,7 @@ from domain.shared.value import (
     Text,
     Value,
     as_sent,
+    exhaustive,
     omit_default,
     within,
 )
@@ -72,13 +73,27 @@ class Contact(NamedTuple):
 THANKS_SERVICE = "thanks"
 """The service (表扬) whose cases are kept on the customer's record, with the person thanked."""
 IntakeChannel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
+CHANNELS = (
+    Coded(code="phone", name="telephone", name_zh="电话"),
+    Coded(code="counter", name="counter", name_zh="营业厅"),
+    Coded(code="web", name="website", name_zh="网站"),
+    Coded(code="app", name="app", name_zh="手机应用"),
+    Coded(code="wechat", name="WeChat", name_zh="微信"),
+    Coded(code="letter", name="letter", name_zh="来信"),
+    Coded(code="email", name="e-mail", name_zh="电子邮件"),
+    Coded(code="hotline_12345", name="12345 hotline", name_zh="12345 热线"),
+)
+"""Channels of an intake (受理渠道) with their names."""
+exhaustive("CHANNELS", get_args(IntakeChannel), [each.code for each in CHANNELS])
+_BY_NAME = WithJsonSchema({"type": "string", "description": "Channel, by code or name."}, "validation")
+ChannelCode = Annotated[IntakeChannel, among("channel", CHANNELS), _BY_NAME]
 
 
 class Intake(Immutable):
     """Words of the caller, as the agent takes them down."""
 
     service_code: ServiceCode
-    channel: IntakeChannel = "phone"
+    channel: ChannelCode = "phone"
     caller: Caller = Caller()
     location: Location = Location()
     description: Text

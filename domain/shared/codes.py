@@ -1,4 +1,4 @@
-"""Codes of the catalogue: entries that have one, and how one is found by a name, Chinese or English."""
+"""Codes, most of them of the catalogue: entries that have one, and how one is found by a name, Chinese or English."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ LEAST_BEGINNING = 2
 class UnknownCode(LookupError):  # noqa: N818 - its name says what is wrong
     """A code or name that stands for nothing in the catalogue, or for several things; `accepted` lists what would."""
 
-    def __init__(self, kind: CodeKind, code: str, entries: Sequence[Coded], *, ambiguous: bool = False) -> None:
+    def __init__(self, kind: str, code: str, entries: Sequence[Coded], *, ambiguous: bool = False) -> None:
         accepted = (
             ", ".join(f"{entry.code} ({entry.name} / {entry.name_zh})" for entry in entries) or "none; leave it out"
         )
@@ -55,7 +55,7 @@ def entry_of(kind: CodeKind, entries: Sequence[C], code: str) -> C:
     return found
 
 
-def code_of(kind: CodeKind, entries: Sequence[Coded], given: str) -> str:
+def code_of(kind: str, entries: Sequence[Coded], given: str) -> str:
     """Accept a code itself or a name. Raises UnknownCode.
 
     A name is one of the two that an entry has, an alternative in it (停水 of 停水/无水), or the beginning of either.
@@ -90,12 +90,16 @@ def _folded(text: str) -> str:
 def _find(kind: CodeKind, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever was sent
     """Code of a name, if the context of the validation has a FindCode as `codes`."""
     find: FindCode | None = (info.context or {}).get("codes")
-    if find is None or not isinstance(value, str):
+    return value if find is None else _found(partial(find, kind), value)
+
+
+def _found(find: Callable[[str], str], value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    if not isinstance(value, str):
         return value
     try:
-        return find(kind, value)
+        return find(value)
     except UnknownCode as error:
-        facts = {"reason": str(error), "kind": kind, "accepted": list(error.accepted)}
+        facts = {"reason": str(error), "kind": error.kind, "accepted": list(error.accepted)}
         raise PydanticCustomError(UNKNOWN_CODE, "{reason}", facts) from None
 
 
@@ -103,6 +107,11 @@ def _described(kind: CodeKind) -> WithJsonSchema:
     # Names have no pattern.
     described = f"Code of a {kind}; in requests also a name, Chinese or English."
     return WithJsonSchema({"type": "string", "description": described})
+
+
+def among(kind: str, entries: Sequence[Coded]) -> BeforeValidator:
+    """Take a code or name of entries that are the same in every catalogue."""
+    return BeforeValidator(partial(_found, partial(code_of, kind, entries)))
 
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]

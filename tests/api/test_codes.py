@@ -1,4 +1,4 @@
-"""Services, districts and departments are given by code or by name, Chinese or English; answers have the code."""
+"""Services, districts, departments and channels are given by code or name, Chinese or English; answers have codes."""
 
 import uuid
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ BESIDE: dict[str, Json] = {
 PLACES: list[tuple[str, str, Json, str]] = [
     ("service", "/v1/complaints", {**CALL, "service_code": "@"}, "body.service_code"),
     ("district", "/v1/complaints", {**CALL, "location": {"district": "@"}}, "body.location.district"),
+    ("channel", "/v1/complaints", {**CALL, "channel": "@"}, "body.channel"),
     *(
         ("department", f"{CASE}/actions/{action}", {**body, "department": "@"}, "body.department")
         for action, body in BESIDE.items()
@@ -53,7 +54,7 @@ PLACES: list[tuple[str, str, Json, str]] = [
     *(
         (kind, f"/v1/complaints{path}", {kind: "@"}, f"query.{kind}")
         for path in ("", "/counts")
-        for kind in ("service", "district", "department")
+        for kind in ("service", "district", "department", "channel")
     ),
     ("finding", f"{CASE}/actions/complete", {"result": "?", "findings": ["@"]}, "body.findings.0"),
     ("department", "/v1/parts", {"department": "@"}, "query.department"),
@@ -66,6 +67,7 @@ SHOWN = {
     "district": ("west", "West District"),
     "department": ("repair", "抢修队"),
     "finding": ("pipe_aged", "管道老化"),
+    "channel": ("hotline_12345", "12345 热线"),
 }
 """A code and a name of each kind."""
 
@@ -75,6 +77,18 @@ async def test_a_complaint_is_registered_by_names(on_sqlite: Api, service: str, 
     body = {**CALL, "service_code": service, "location": {"district": district}}
     case = (await on_sqlite.register(body)).json()
     assert (case["service_code"], case["location"]["district"]) == ("no_water", "west")
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [("微信", "wechat"), ("电话", "phone"), ("Telephone", "phone"), ("12345", "hotline_12345"), ("ＡＰＰ", "app")],
+)
+async def test_a_channel_is_given_by_names(on_sqlite: Api, given: str, code: str) -> None:
+    case = (await on_sqlite.register({**CALL, "channel": given})).json()
+    assert case["channel"] == code
+    for more in ({}, {"format": "csv"}):
+        found = await on_sqlite.get("/v1/complaints", channel=given, q=case["number"], **more)
+        assert case["number"] in found.text
 
 
 async def test_departments_act_by_names(on_sqlite: Api) -> None:
@@ -146,7 +160,11 @@ async def sent(api: Api, path: str, body: Json, field: str) -> httpx.Response:
 async def test_a_wrong_code_is_answered_with_the_accepted_ones(
     on_sqlite: Api, kind: str, path: str, body: Json, field: str, code: str
 ) -> None:
-    found = problem(await sent(on_sqlite, path, filled(body, code), field), 422, f"unknown-{kind}")
+    found = problem(
+        await sent(on_sqlite, path, filled(body, code), field),
+        422,
+        "invalid-request" if kind == "channel" else f"unknown-{kind}",
+    )
     assert {*SHOWN[kind]} < {*found["accepted"]}
     assert [fault["field"] for fault in found["errors"]] == [field]
     assert SHOWN[kind][0] in found["detail"]
@@ -166,7 +184,8 @@ async def test_every_field_of_a_code_is_among_them(on_sqlite: Api) -> None:
                     found |= {(address, f"body.{field}") for field in schemas[name]["properties"]}
     taking = ("Location", "NewIncident", "Involve")
     assert not [name for name in taking if "[a-z]" in str(schemas[name])]
-    names = {"service_code", "service", "services", "district", "districts", "department", "takes_over", "findings"}
+    names = {"service_code", "service", "services", "district", "districts", "department", "takes_over"}
+    names |= {"findings", "channel"}
     of_codes = {(path, field) for path, field in found if field.rpartition(".")[2] in names}
     assert {(path, field.rstrip(".01")) for _, path, _, field in PLACES} == of_codes
 

@@ -23,6 +23,12 @@ def has_latin_words(text: str) -> bool:
         ({**CALL, "caller": {"phone": "?"}}, 422, "invalid-request", "body.caller.phone：应填电话号码"),
         ({"service_code": "leak"}, 422, "invalid-request", "body.description：必填"),
         ({**CALL, "service_code": "moon"}, 422, "unknown-service", "body.service_code：没有这个服务项目代码，可填 "),
+        (
+            {**CALL, "channel": "fax"},
+            422,
+            "invalid-request",
+            "body.channel：没有这个来电渠道代码，可填 phone（电话）、",
+        ),
         ({**CALL, "description": ""}, 422, "invalid-request", "body.description：不能为空"),
     ],
 )
