@@ -37,8 +37,6 @@ _OUTPUT = "Output"
 """End of the names of answers' schemas, where the schema of requests has the plain name."""
 _RENAMED = {"Return": "ReturnComplaint", "Roles": "RoleTable"}
 """Names of schemas that generators cannot use: a word of Python in another case, and the name of a field of its own."""
-_LEAST_USES = 5
-"""Operations from which on a parameter or the answer of a success is a component."""
 _AS_IT_IS = frozenset({"const", "default", "enum", "example", "examples"})
 """Keywords whose values are no schemas."""
 _BESIDE = frozenset({"default", "deprecated", "description", "examples"})
@@ -195,32 +193,34 @@ def _give_examples(document: Json) -> None:
 
 
 def _share_parameters(document: Json) -> None:
-    """Make components of the parameters that many operations have alike."""
+    """Make components of the parameters that several operations have alike."""
     parameters = [each for operation in _operations(document) for each in operation.get("parameters", ())]
     for each in parameters:
         each["schema"].pop("description", None)  # it is the parameter's
         if not each["required"]:
             del each["required"]
-    _refer(document, "parameters", [(each, each["name"]) for each in parameters if each["in"] != "query"], _LEAST_USES)
+    _refer(document, "parameters", [(each, each["name"]) for each in parameters])
 
 
 def _share_answers(document: Json) -> None:
-    """Make components of the examples of problems, and of the answers that several operations give alike."""
+    """Make components of examples of problems, and of headers and answers that several operations have alike."""
     answers = [(status, answer) for each in _operations(document) for status, answer in each["responses"].items()]
     for _, answer in answers:
         if problem := answer.get("content", {}).get(MEDIA_TYPE):
             for slug, example in problem["examples"].items():
                 document["components"]["examples"][slug] = {"value": example["value"]}
             problem["examples"] = {slug: {"$ref": f"#/components/examples/{slug}"} for slug in problem["examples"]}
-    _refer(document, "responses", [(answer, status) for status, answer in answers], 2)
+    headers = [(header, name) for _, answer in answers for name, header in answer.get("headers", {}).items()]
+    _refer(document, "headers", headers)
+    _refer(document, "responses", [(answer, status) for status, answer in answers])
 
 
-def _refer(document: Json, kind: str, values: Sequence[tuple[Json, str]], least: int) -> None:
-    """Make components of this kind of values that occur so often, under their names; further ones are numbered."""
+def _refer(document: Json, kind: str, values: Sequence[tuple[Json, str]]) -> None:
+    """Make components of values of this kind that occur more than once, by their names; further ones are numbered."""
     times = Counter((to_json(value), name) for value, name in values)
     components, names, used = document["components"].setdefault(kind, {}), dict[bytes, str](), Counter[str]()
     for (text, name), count in times.most_common():
-        if count >= least:
+        if count > 1:
             used[name] += 1
             names[text] = f"{name}-{used[name]}" if used[name] > 1 else name
             components[names[text]] = from_json(text)
