@@ -12,6 +12,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import CALL, Api, Json, models_of, problem
+from tests.support.openapi import parameters_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -177,8 +178,8 @@ async def test_every_field_of_a_code_is_among_them(on_sqlite: Api) -> None:
     for path, operations in document["paths"].items():
         address = path.replace("/v1/complaints/{number}", CASE).replace("/v1/incidents/{number}", INCIDENT)
         for operation in operations.values():
-            parameters = operation.get("parameters", ())
-            found |= {(address, f"query.{each['name']}") for each in parameters if each.get("in") == "query"}
+            parameters = parameters_of(document, operation, "query")
+            found |= {(address, f"query.{each['name']}") for each in parameters}
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 for name in models_of(body["schema"]):
                     found |= {(address, f"body.{field}") for field in schemas[name]["properties"]}

@@ -18,6 +18,7 @@ from domain.case.intake import Location
 from domain.incident.incident import INCIDENT_KINDS
 from domain.shared.numbers import parse_number
 from tests.support.api import Api
+from tests.support.openapi import parameters_of, resolved
 from tools.docs.interface import application
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -42,18 +43,9 @@ def operations(document: Json) -> Iterator[Json]:
     """Yield each operation with its shared parameters, answers and examples in place."""
     for path in document["paths"].values():
         for operation in path.values():
-            parameters = [resolved(document, each) for each in operation.get("parameters", ())]
+            parameters = parameters_of(document, operation)
             responses = {status: resolved(document, answer) for status, answer in operation["responses"].items()}
             yield {**operation, "parameters": parameters, "responses": responses}
-
-
-def resolved(document: Json, value: Json) -> Json:
-    """Return what a reference to a component leads to; anything else as it is."""
-    if "$ref" not in value:
-        return value
-    _, _, kind, name = value["$ref"].split("/")
-    found: Json = document["components"][kind][name]
-    return found
 
 
 async def test_every_operation_is_named_described_and_filed(document: Json) -> None:

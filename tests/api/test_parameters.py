@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.test_reading import numbers, owner, registered
 from tests.support.api import Api, Json, problem
+from tests.support.openapi import parameters_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -15,9 +16,9 @@ VALUES: Json = {"month": "2026-08", "limit": 5, "overdue": "true", "state": "clo
 
 def with_parameters(api: Api) -> list[tuple[str, list[Json]]]:
     """Every address that takes query parameters, with these."""
-    found = []
-    for path, operations in api.app.openapi()["paths"].items():
-        taken = [each for each in operations.get("get", {}).get("parameters", ()) if each.get("in") == "query"]
+    found, document = [], api.app.openapi()
+    for path, operations in document["paths"].items():
+        taken = parameters_of(document, operations.get("get", {}), "query")
         if taken:
             found.append((path.replace("{number}", "i26080347119" if "incidents" in path else "2001010000001"), taken))
     return found

@@ -25,6 +25,7 @@ from hotline.cli import main as cli
 from hotline.files.catalogue import Override, load_catalogue
 from hotline.files.channels import load_channels
 from readmodel.migrate import metadata
+from tests.support.openapi import parameters_of
 from tests.support.pages import ALL, ROOT, Example, all_examples, examples, page
 from tools.docs.interface import application
 
@@ -148,10 +149,11 @@ def check_curl(arguments: list[str]) -> None:
     (address,) = [urlsplit(argument.replace("$API", "/v1")) for argument in arguments if "$API" in argument]
     method = "post" if "--json" in arguments else "get"
     action = re.fullmatch(r"/v1/(\w+)/[^/]+/actions/(\w+)", address.path)
-    routes = application().openapi()["paths"]
+    document = application().openapi()
+    routes = document["paths"]
     found = [route for path, route in routes.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), address.path)]
     (route,) = [routes[address.path]] if address.path in routes else found
-    assert {*parse_qs(address.query)} <= {parameter.get("name") for parameter in route[method].get("parameters", ())}
+    assert {*parse_qs(address.query)} <= {each["name"] for each in parameters_of(document, route[method])}
     if action:
         actions: Mapping[str, AnyAction] = INCIDENT_COMMANDS if action[1] == "incidents" else COMMANDS
         actions[action[2]].body.model_validate_json(arguments[arguments.index("--json") + 1])

@@ -33,6 +33,7 @@ from temporalio.service import RPCError
 from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.connection import connect
+from tests.support.openapi import parameters_of
 from tests.support.planted import Bodies, Plants, found_in, marks_in
 from tests.support.receivers import Receiver, receiver
 from tests.support.schema_cases import CATALOGUE, LEAVER, Subjects
@@ -144,14 +145,12 @@ class Told:
     def knock(self, number: str) -> None:
         """Send what no field takes: headers, paths, queries, wrong keys, and bodies that cannot be read."""
         said, document = self._plants, self._http.get("/openapi.json").json()
-        shared = document["components"]["parameters"]
         reading = [(path, each["get"]) for path, each in document["paths"].items() if "get" in each]
         for path, operation in reading:
             name = operation["operationId"]
             self._http.get(path.format_map(defaultdict(lambda: number)), params={"unknown": said.text(f"asked.{name}")})
             self._http.get(re.sub("{[^}]+}", said.text(f"asked.{name}.path"), path))
-            for given in operation.get("parameters", ()):
-                each = shared[given["$ref"].rpartition("/")[2]] if "$ref" in given else given
+            for each in parameters_of(document, operation):
                 query = {each["name"]: said.text(f"asked.{name}.{each['name']}")}
                 self._http.get(path.format_map(defaultdict(lambda: number)), params=query)
         names = ("User-Agent", "Referer", "Idempotency-Key", "X-Request-Id", "traceparent", "Cookie", "Host", "Origin")
