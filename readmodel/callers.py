@@ -8,7 +8,7 @@ an account is given, cases of the others on that telephone are not.
 
 import re
 from datetime import datetime, timedelta
-from itertools import zip_longest
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -23,9 +23,9 @@ from domain.shared.phones import PHONE
 from readmodel.base.database import ReadConnection, WriteConnection, is_one_of
 from readmodel.base.paging import Position, in_order
 from readmodel.base.schema import UtcDateTime
-from readmodel.cases.search_terms import PHONE_FORMS, account_term, address_term, phone_term, phone_terms, same_address
+from readmodel.cases.search_terms import address_term, phone_term, phone_terms, same_address
 from readmodel.cases.tables import IS_OPEN, cases, events, search_words
-from readmodel.customers import CallerIdentity, customer_of, customers, shares_phone
+from readmodel.customers import CallerIdentity, customer_of, shares_phone
 from readmodel.incidents import open_in
 
 REPEATS = timedelta(days=30)
@@ -56,60 +56,16 @@ class CallerLookup(NamedTuple):
 
 UNKNOWN_CALLER = CallerLookup()
 
-_PHONE = [f"phone_{place}" for place in range(PHONE_FORMS)]
-"""Parameters for the telephone given, in each form that cases and customers may have."""
-_by_account = customers.c.account_no == sa.bindparam("account_no")
-_matched = (
-    sa.select(customers, _by_account.label("by_account"))
-    .where(_by_account | customers.c.phone_term.in_([sa.bindparam(name) for name in _PHONE]))
-    .order_by(_by_account.desc())
-    .limit(1)
-    .subquery()
-)
-"""Customer of the account, or else one of the telephone."""
-_others = customers.alias()
-_shared = sa.exists().where(
-    _others.c.phone_term == _matched.c.phone_term, _others.c.account_no != _matched.c.account_no
-)
-_area: sa.BindParameter[str] = sa.bindparam("area_code", type_=sa.String())
-_without_area = sa.case(
-    (
-        sa.func.substr(_matched.c.phone_term, 1, sa.func.length(_area)) == _area,
-        sa.func.substr(_matched.c.phone_term, sa.func.length(_area) + 1),
-    )
-)
-"""Telephone of the customer without the area code."""
-_customer = (
-    sa.select(
-        _matched.c.account_no.label("customer"),
-        *(_matched.c[name] for name in ("hardship", "customer_class", "name", "district")),
-        _matched.c.address.label("home"),
-        sa.case((~_shared, _matched.c.phone)).label("phone"),
-        sa.func.lower(sa.func.replace(_matched.c.account_no, "-", "")).label("account_term"),
-        sa.case((~_shared, _matched.c.phone_term)).label("customers_phone"),
-        sa.case((~_shared, _without_area)).label("local_term"),
-    )
-    .where(_matched.c.by_account | ~_shared)
-    .subquery()
-)
-"""Customer who calls, if the registry has one; without a telephone that another account has as well."""
-_call = sa.select(sa.literal(1).label("call")).subquery()
-_terms: list[sa.ColumnElement[str]] = [sa.bindparam(name) for name in (*_PHONE, "account", "address")]
-_terms += [_customer.c.customers_phone, _customer.c.local_term, _customer.c.account_term]
 _CASE = ("number", "registered_at", "service_code", "caller_phone", "caller_account_no", "address")
-_STATEMENT = (
-    sa.select(_customer, *(cases.c[name] for name in _CASE))
-    .select_from(_call)
-    .outerjoin(_customer, sa.true())
-    .outerjoin(
-        search_words,
-        search_words.c.word.in_(_terms) & (search_words.c.registered_at >= sa.bindparam("since", type_=UtcDateTime)),
-    )
-    .outerjoin(cases, cases.c.number == search_words.c.number)
+_RECENT = (
+    sa.select(*(cases.c[name] for name in _CASE))
+    .join(search_words, search_words.c.number == cases.c.number)
+    .where(search_words.c.word.in_(sa.bindparam("terms", expanding=True)))
+    .where(search_words.c.registered_at >= sa.bindparam("since", type_=UtcDateTime))
     .order_by(search_words.c.registered_at.desc(), search_words.c.number.desc())
     .limit(_ROWS)
 )
-"""Statement for customer and cases, run with every call; one row at least, empty if none is known."""
+"""Statement for cases that have one of these terms, run with every call; a case comes once for each."""
 
 
 UNRECOGNISED = (
@@ -137,40 +93,33 @@ def recognise(
     connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
 ) -> CallerLookup:
     """Facts about the caller at `at`, before the call's `own` case, and the contact of the customer."""
-    caller, address = intake.caller, intake.location.address
-    parameters: dict[str, object] = {
-        "account_no": caller.account_no,
-        "account": account_term(caller.account_no) if caller.account_no else None,
-        **dict(zip_longest(_PHONE, phone_terms(caller.phone, area_code) if caller.phone else [])),
-        "area_code": area_code,
-        "address": address_term(address),
-        "since": at - REPEATS,
-    }
-    rows = connection.execute(_STATEMENT, parameters).all()
-    customer = rows[0]
-    registered = Caller.model_construct(account_no=customer.customer, phone=customer.customers_phone)
-    identity = CallerIdentity(area_code, caller, registered)
+    address = intake.location.address
+    customer, phone, theirs = _known(connection, intake.caller, area_code)
+    terms = theirs.identity.terms().union(filter(None, [address_term(address)]))
+    found = connection.execute(_RECENT, {"terms": sorted(terms), "since": at - REPEATS})
     # A term may be that of something else as well: the cases themselves decide.
-    earlier = {row.number: row for row in rows if row.number not in (None, own) and row.registered_at <= at}.values()
-    theirs = [row for row in earlier if identity.has(row)]
+    earlier = {row.number: row for row in found if row.number != own and row.registered_at <= at}.values()
+    again = [row for row in earlier if theirs.identity.has(row)]
     same = [
         row.number
         for row in earlier
-        if (row in theirs or same_address(row.address, address))
+        if (row in again or same_address(row.address, address))
         and row.service_code == intake.service_code
         and row.registered_at >= at - DUPLICATES
     ]
     facts = {
-        IntakeFlag.HARDSHIP: customer.hardship,
-        IntakeFlag.REPEAT_CALLER: theirs,
+        IntakeFlag.HARDSHIP: customer and customer.hardship,
+        IntakeFlag.REPEAT_CALLER: again,
         IntakeFlag.POSSIBLE_DUPLICATE: same,
     }
-    flags = tuple(flag for flag, holds in facts.items() if holds)
+    flags, duplicates = tuple(flag for flag, holds in facts.items() if holds), tuple(same[:MOST_DUPLICATES])
+    if customer is None:
+        return CallerLookup(CallerFacts(flags, duplicates))
     # Files have brackets and extensions in telephones, cases have not.
-    phone = customer.phone if re.match(PHONE, customer.phone or "") else customer.customers_phone
+    dialled = phone if phone is None or re.match(PHONE, phone) else phone_term(phone, area_code)
     return CallerLookup(
-        CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS),
-        Contact(customer.name, phone, customer.customer, customer.district, customer.home),
+        CallerFacts(flags, duplicates, customer.customer_class),
+        Contact(customer.name, dialled, customer.account_no, customer.district, customer.address),
     )
 
 
@@ -186,14 +135,14 @@ def caller_record(
     connection: ReadConnection, caller: Caller, before: Position, area_code: str = "", department: str | None = None
 ) -> CallerRecord:
     """Record of a caller before the case of a place; with a department, only of cases that it has."""
-    customer, theirs = _known(connection, caller, area_code)
+    customer, _, theirs = _known(connection, caller, area_code)
     earlier = sa.tuple_(cases.c.registered_at, cases.c.number) < before.bound()
     conditions = [earlier] if department is None else [earlier, cases.c.department == department]
     return _record(customer, theirs, *conditions)
 
 
 def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
-    customer, theirs = _known(connection, caller, area_code)
+    customer, _, theirs = _known(connection, caller, area_code)
     record = _record(customer, theirs)
     at_home = customer.district if customer else None
     district = at_home or next((case.district for case in record.earlier_cases if case.district), None)
@@ -231,7 +180,7 @@ def links_sent(connection: ReadConnection, phone: str, area_code: str, since: da
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:
-    customer, theirs = _known(connection, Caller.model_construct(account_no=account_no), area_code)
+    customer, _, theirs = _known(connection, Caller.model_construct(account_no=account_no), area_code)
     return _record(customer, theirs) if customer else None
 
 
@@ -246,14 +195,14 @@ def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -
     return tuple(map(_thanks, connection.execute(statement)))
 
 
-def _known(connection: ReadConnection, caller: Caller, area_code: str) -> tuple[Customer | None, "_Cases"]:
-    """Find the customer who calls, None if the registry has none, and the cases of the caller."""
-    customer, callers = customer_of(connection, caller, area_code), [caller]
+def _known(connection: ReadConnection, caller: Caller, area_code: str) -> tuple[Customer | None, str | None, "_Cases"]:
+    """Find the customer who calls, None if the registry has none, the own telephone, and the cases of the caller."""
+    customer, callers, phone = customer_of(connection, caller, area_code), [caller], None
     if customer:
         # A telephone that another account has as well finds the cases of others.
         phone = None if shares_phone(connection, customer, area_code) else customer.phone
         callers.append(Caller.model_construct(account_no=customer.account_no, phone=phone))
-    return customer, _Cases(connection, CallerIdentity(area_code, *callers))
+    return customer, phone, _Cases(connection, CallerIdentity(area_code, *callers))
 
 
 def _record(customer: Customer | None, theirs: "_Cases", *conditions: sa.ColumnElement[bool]) -> CallerRecord:
@@ -265,11 +214,14 @@ class _Cases:
     """Cases of one caller. Their numbers are read first: PostgreSQL would join the terms with all open cases."""
 
     def __init__(self, connection: ReadConnection, identity: CallerIdentity) -> None:
-        found = sa.select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_MOST_CASES)
-        ordered = in_order(found, search_words.c.registered_at, search_words.c.number, None)
-        self._numbers = dict.fromkeys(connection.scalars(ordered))
+        self.identity = identity
         self._connection = connection
-        self._identity = identity
+
+    @cached_property
+    def _numbers(self) -> dict[str, None]:
+        words = search_words.c
+        found = sa.select(words.number).where(words.word.in_(self.identity.terms())).limit(_MOST_CASES)
+        return dict.fromkeys(self._connection.scalars(in_order(found, words.registered_at, words.number, None)))
 
     def newest(self, *conditions: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
         if not self._numbers:
@@ -277,7 +229,7 @@ class _Cases:
         theirs = is_one_of(self._connection, cases.c.number, self._numbers)
         statement = _registered_cases().where(theirs, *conditions).limit(_ROWS_OF_RECORD)
         rows = self._connection.execute(in_order(statement, cases.c.registered_at, cases.c.number, None))
-        return [row for row in rows if self._identity.has(row)][:MOST_IN_RECORD]
+        return [row for row in rows if self.identity.has(row)][:MOST_IN_RECORD]
 
 
 def _registered_cases() -> sa.Select[Any]:

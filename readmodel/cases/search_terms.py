@@ -29,8 +29,6 @@ _HAN = re.compile(r"([\u3400-\u9fff\U00020000-\U0003ffff]+)")
 _TELEPHONE = re.compile(r"\+?[(]?[0-9][0-9 ()-]+")
 _LOCAL = re.compile("[2-9][0-9]{6,7}")
 """Number of a landline in China, without its area code."""
-PHONE_FORMS = 3
-"""Most terms of one telephone."""
 
 
 def search_terms(number: str, intake: Intake) -> frozenset[str]:
