@@ -29,14 +29,12 @@ from domain.case.actions.urge import Urge
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.progress import Satisfaction
 from domain.case.views import CaseView
-from domain.incident.incident import News
 from domain.kit.event import ActionBody, Command
 from domain.rights.rights import mask_words
 from domain.shared.actors import CALLER
 from domain.shared.phones import digits_of
 from readmodel.cases.queries import timeline
-from readmodel.incidents import get as get_incident
-from readmodel.incidents import incident_timeline
+from readmodel.incidents import latest_news
 
 PAGE_HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
@@ -209,14 +207,9 @@ class CallerPage:
 
     async def _news(self, view: CaseView, speaker: Speaker) -> list[str]:
         """Last news of the incident, and when it is expected to end. Raises ProblemError."""
-        number = str(view.incident)
-        incident = await self.cases.reader.ask(get_incident, number)
-        if incident is None:
-            return []
-        events = (await self.cases.reader.ask(incident_timeline, number)).items
-        news = next((found for event in reversed(events) if (found := News.of(incident, event, ()))), None)
+        incident, news = await self.cases.reader.ask(latest_news, str(view.incident))
         said = [mask_words(speaker.say((news.message, news.message_en)))] if news else []
-        if incident.expected_at:
+        if incident and incident.expected_at:
             said.append(speaker.at(("预计 {at} 恢复。", "Expected back: {at}."), incident.expected_at))
         return said
 
