@@ -9,12 +9,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.calendar.work_calendar import ZoneName
 from domain.shared.actors import STAFF_ROLES, Role
 from domain.shared.errors import OperatorError, message
 from domain.shared.value import exhaustive
@@ -49,14 +49,6 @@ def _given_with_issuer(audience: str, info: ValidationInfo) -> str:
     if info.data.get("oidc_issuer") and not audience:
         raise ValueError("should be set, as HOTLINE_OIDC_ISSUER is")
     return audience
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("should be a time zone of the tz database, as Asia/Shanghai or UTC") from None
-    return name
 
 
 def _roles_by_value(text: object) -> object:
@@ -232,7 +224,7 @@ class Settings(BaseSettings):
     caller_lookup_seconds: float = Field(0.15, ge=0, le=5)
     """Most seconds a registration waits for data about its caller. 0: no lookup, and no flag by it."""
 
-    calls_timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    calls_timezone: ZoneName | None = None
     """Time zone of call detail records; UTC for `usegmtime`. Default: the catalogue's."""
 
     calls_contexts: str = Field("", pattern=r"^[!-~ ]*$")

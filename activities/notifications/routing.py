@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Literal, Self, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from activities.notifications.channels import AnyConfig
 from activities.notifications.channels.base import ConfigTable, ProgramConfig
 from activities.notifications.channels.log import LogConfig
-from domain.calendar.work_calendar import USUAL_ZONE
+from domain.calendar.work_calendar import USUAL_ZONE, ZoneName
 from domain.catalogue.terms import Priority, Recipient
 from domain.shared.actors import Role
 from domain.shared.codes import Code
@@ -61,18 +61,9 @@ class QuietHours(ConfigTable):
 
     start: time = Field(time(22), description="a local time, 22:00:00 say")
     end: time = Field(time(7), description="a local time, 07:00:00 say; the same as start for none")
-    time_zone: str = Field(
+    time_zone: ZoneName = Field(
         USUAL_ZONE, description="a zone of the IANA database; without it, that of the catalogue in force"
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError("accepted: a zone of the IANA database, Asia/Shanghai say") from None
-        return name
 
     def until(self, at: datetime) -> datetime | None:
         """End of the quiet hours that hold at this instant; None outside of them."""

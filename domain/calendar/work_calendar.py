@@ -13,7 +13,8 @@ from operator import eq, itemgetter
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 DAY_MINUTES = 24 * 60
 _DAY = timedelta(days=1)
@@ -21,6 +22,17 @@ _LONGEST = 100 * 366 * 86_400.0
 
 USUAL_ZONE = "Asia/Shanghai"
 """Time zone that is left out of what is written."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("time_zone", "must be a time zone of the tz database like 'Asia/Shanghai'") from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
 
 Interval = tuple[int, int]
 """Minutes since local midnight, from and to; the end is not part of it. 1440 is the end of the day."""

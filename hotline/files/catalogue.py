@@ -13,15 +13,15 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from borax.calendars import LunarDate
 from borax.calendars.festivals2 import TermFestival
 from chinese_calendar import constants as china
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from domain.calendar.work_calendar import Hours, WorkCalendar
+from domain.calendar.work_calendar import Hours, WorkCalendar, ZoneName
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Sources
 from domain.shared.errors import FileError, causes, explain, key_at, table_at
@@ -62,12 +62,6 @@ def _interval(text: object) -> object:
     return since * 60 + since_minutes, until * 60 + until_minutes
 
 
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"must be a time zone of the tz database like 'Asia/Shanghai', not {name!r}")
-    return name
-
-
 WrittenHours = Annotated[
     tuple[Annotated[tuple[int, int], BeforeValidator(_interval)], ...],
     Field(description="a list of hours like '08:30-12:00', empty for a free day"),
@@ -103,7 +97,7 @@ class CalendarRules(Value):
     """Section [calendar] of a catalogue file."""
 
     name: str = Field(min_length=1, description="what the calendar is called")
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(description="a time zone like 'Asia/Shanghai'")
+    timezone: ZoneName = Field(description="a time zone like 'Asia/Shanghai'")
     country: Literal["", "CN"] = Field("", description="Whose holidays apply beside those of the overrides.")
     weekly: Week
     makeup: WrittenHours = ()

@@ -145,7 +145,7 @@ def test_a_zone_that_there_is_not_is_refused(
 ) -> None:
     monkeypatch.setenv("HOTLINE_CALLS_TIMEZONE", "Peking")
     assert run("import", log) == 2
-    assert "HOTLINE_CALLS_TIMEZONE: should be a time zone of the tz database" in capsys.readouterr().err
+    assert "HOTLINE_CALLS_TIMEZONE: must be a time zone of the tz database" in capsys.readouterr().err
 
 
 def test_a_file_in_another_format_than_named_is_refused(
