@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import AwareDatetime, Field
@@ -15,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.value import Immutable, Start
     from readmodel.people.workload import CLOCK_MARGIN
     from workflows.kit.entity import execute
-    from workflows.kit.words import plain
+    from workflows.kit.words import Phrase, plain
 
 ROLLOUT_PAGE = 500
 """Cases of one activity, which reads the catalogue, so not too few; its progress is kept in heartbeats."""
@@ -101,29 +102,22 @@ class CatalogueRolloutWorkflow:
 
     async def _pass(self, since: datetime | None = None) -> None:
         """Ask the cases that were registered from `since` on, and were not asked before."""
-        while numbers := await self._next_page(since):
+        start, progress = self._start, self._progress
+        query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=progress.after, limit=start.page)
+        change = partial(TermsChange, edition=start.edition, serial=start.serial, second_pass=progress.second_pass)
+        while numbers := await _next_numbers(BulkActivities.list_open_cases, query):
             if new := [number for number in numbers if number not in self._asked]:
-                self._counts.update(await self._change(new))
+                self._counts.update(await _ask_page(BulkActivities.change_catalogue, change(numbers=new), "逐单改用"))
                 self._asked |= dict.fromkeys(number for number in new if number >= self._late_numbers)
+            query = query.model_copy(update={"after": numbers[-1]})
             self._note(after=numbers[-1], counts=dict(self._counts))
             if workflow.info().is_continue_as_new_suggested():
                 carried = {"progress": self._progress, "asked": tuple(self._asked)}
-                workflow.continue_as_new(self._start.model_copy(update=carried))
-
-    async def _next_page(self, since: datetime | None) -> list[str]:
-        start, after = self._start, self._progress.after
-        query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page)
-        return await _next_numbers(BulkActivities.list_open_cases, query)
-
-    async def _change(self, numbers: list[str]) -> dict[str, int]:
-        edition, serial, second_pass = self._start.edition, self._start.serial, self._progress.second_pass
-        change = TermsChange(edition=edition, serial=serial, numbers=numbers, second_pass=second_pass)
-        counts: dict[str, int] = await _ask_page(BulkActivities.change_catalogue, change, "逐单改用")
-        return counts
+                workflow.continue_as_new(start.model_copy(update=carried))
 
     def _note(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
-        rows = [f"| {_ZH[answer]} | {answer} | {count} |" for answer, count in sorted(self._counts.items())]
+        rows = [f"| {ANSWERS[answer][0]} | {answer} | {count} |" for answer, count in sorted(self._counts.items())]
         edition = self._start.edition
         which = "第二遍 the second pass" if self._progress.second_pass else "第一遍 the first pass"
         lines = [
@@ -138,14 +132,15 @@ class CatalogueRolloutWorkflow:
         workflow.set_current_details("\n".join(lines))
 
 
-_ZH = {
-    "changed": "已改用",
-    "same": "无变化",
-    "kept": "保留原条款",
-    "gone": "已结束",
-    "refused": "未接受",
-    "silent": "无应答",
+ANSWERS: dict[str, Phrase] = {
+    "changed": ("已改用", "changed"),
+    "same": ("无变化", "were the same"),
+    "kept": ("保留原条款", "keep their terms"),
+    "gone": ("已结束", "had ended"),
+    "refused": ("未接受", "refused"),
+    "silent": ("无应答", "did not answer"),
 }
+"""Answers of cases to a new catalogue in words."""
 
 
 class HandoverStart(Start):

@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="catalogue", no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
-ANSWERS = {
-    "changed": "changed",
-    "same": "were the same",
-    "kept": "keep their terms",
-    "gone": "had ended",
-    "refused": "refused",
-    "silent": "did not answer",
-}
 MOST_SHOWN = 20
 """Most cases that are named if they keep their terms; of the others the number is shown."""
 
@@ -64,6 +56,8 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; finished parts stay, run it again. 2: errors to correct.
     """
+    from workflows.bulk import ANSWERS
+
     settings = Settings()
     new = load_catalogue(file)
     store = CatalogueStore(settings.catalogues_dir)
@@ -83,7 +77,7 @@ def apply(
         with store.exclusive():
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(settings, store, put, preview, closed_after))
-    counts = ", ".join(f"{answers[each]} {words}" for each, words in ANSWERS.items() if each in answers)
+    counts = ", ".join(f"{answers[each]} {words}" for each, (_, words) in ANSWERS.items() if each in answers)
     typer.echo(f"open cases: {counts or 'none'}")
     if answers.get("silent"):
         raise RetryLaterError("some cases did not answer; run the command again")
