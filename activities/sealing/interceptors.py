@@ -35,7 +35,7 @@ class Stamps(client.Interceptor, worker.Interceptor):
     """
 
     def __init__(self, converter: PayloadConverter, clock: Callable[[], float] = time.time) -> None:
-        self._converter = converter
+        self.converter = converter
         self._clock = clock
         self._endless = set[tuple[client.Client, str]]()
         """Activities without an end that are under way in this process: the client of the worker, and the type."""
@@ -54,21 +54,7 @@ class Stamps(client.Interceptor, worker.Interceptor):
 
     def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
         """Arguments of a start or an update, with their stamp."""
-        return Stamp(kind, name, message_id, stamps.milliseconds(self._clock())).stamped(self._converter, arguments)
-
-    def read(self, payload: Payload, kind: type | None) -> Any:
-        return self._converter.from_payloads([payload], [kind] if kind else None)[0]
-
-    def payloads(self, arguments: Sequence[Any]) -> list[Payload]:
-        """Arguments of a query."""
-        return self._converter.to_payloads(arguments)
-
-    def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
-        """Arguments of a signal."""
-        payloads = self.payloads(arguments)
-        for payload in payloads:
-            payload.metadata[CLEAR] = b"1"
-        return [*map(RawValue, payloads)]
+        return Stamp(kind, name, message_id, stamps.milliseconds(self._clock())).stamped(self.converter, arguments)
 
 
 class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
@@ -127,7 +113,7 @@ class _ClientOutbound(client.OutboundInterceptor):
 
     async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:
         asked, wanted = uuid.uuid4().hex.encode(), input.ret_type
-        arguments = self._stamps.payloads(input.args)
+        arguments = self._stamps.converter.to_payloads(input.args)
         # Temporal itself says which run is the latest: whoever takes the query may put it to an ended one.
         try:
             async with asyncio.timeout(input.rpc_timeout.total_seconds() if input.rpc_timeout else None):
@@ -142,7 +128,7 @@ class _ClientOutbound(client.OutboundInterceptor):
         payload = answer.payload if answer else NOT_SEALED
         if Stamp.of(payload)[:3] != own:
             raise UndecidedError(f"the answer to the query {input.query} was sealed for another, or by an earlier run")
-        return self._stamps.read(payload, wanted)
+        return self._stamps.converter.from_payloads([payload], [wanted] if wanted else None)[0]
 
     def _sdk_client(self) -> client.Client:
         innermost: Any = self.next  # the SDK tells no other interceptor the client
@@ -152,7 +138,10 @@ class _ClientOutbound(client.OutboundInterceptor):
 
     async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:
         # A signal that cannot be opened is lost, so it carries nothing that must be.
-        input.args = self._stamps.in_clear(input.args)
+        payloads = self._stamps.converter.to_payloads(input.args)
+        for payload in payloads:
+            payload.metadata[CLEAR] = b"1"
+        input.args = [*map(RawValue, payloads)]
         await super().signal_workflow(input)
 
 
