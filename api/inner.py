@@ -1,5 +1,7 @@
 """Requests that a page makes of the API in this process: limits, rights, names and checks are those of its routes."""
 
+from collections.abc import Mapping
+
 import httpx
 from asgi_correlation_id import correlation_id
 from starlette.requests import Request
@@ -11,21 +13,21 @@ from api.sign_in.security import IDEMPOTENCY_KEY, request_key
 from domain.shared.actors import Actor
 
 
-async def get(request: Request, actor: Actor, path: str, query: str, language: str = "en") -> httpx.Response:
+async def get(request: Request, actor: Actor, path: str, query: str, language: str) -> httpx.Response:
     """Read as this person, as `post` sends."""
     address = str(request.base_url.replace(path=path, query=query))
-    return await _send(request, actor, httpx.Request("GET", address, headers=_headers(language)))
+    return await _send(request, actor, httpx.Request("GET", address, headers={"Accept-Language": language}))
 
 
 async def post(
-    request: Request, actor: Actor, path: str, body: bytes, key: str, language: str = "en"
+    request: Request, actor: Actor, path: str, body: bytes, key: str, more: Mapping[str, str] | None = None
 ) -> httpx.Response:
     """Send JSON as this person, who has signed in; `request` is the page's own, and `key` that of the action.
 
-    A refusal is in this language.
+    `more` are headers.
     """
     headers = {
-        **_headers(language),
+        **(more or {}),
         "Content-Type": "application/json",
         # A header holds no Chinese: a digest stands for such a key.
         IDEMPOTENCY_KEY: key if key.isascii() else request_key(actor, key),
@@ -34,15 +36,11 @@ async def post(
     return await _send(request, actor, sent)
 
 
-def _headers(language: str) -> dict[str, str]:
-    request_id = correlation_id.get() or ""
-    return {
-        "Accept-Language": language,
-        **({"X-Request-ID": request_id} if REQUEST_ID.fullmatch(request_id) else {}),
-    }
-
-
 async def _send(request: Request, actor: Actor, sent: httpx.Request) -> httpx.Response:
+    request_id = correlation_id.get() or ""
+    if REQUEST_ID.fullmatch(request_id):
+        sent.headers["X-Request-ID"] = request_id
+
     async def as_actor(scope: Scope, receive: Receive, send: Send) -> None:
         # The transport makes these of the address, which holds what the browser sent as Host.
         outer = {name: request.scope[name] for name in ("client", "server")}

@@ -1,6 +1,7 @@
 """Pages of the desk (工作台): lists by tab, a case, and the form of an action. They need no script."""
 
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from api.desk.case_page import case_page
 from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, Form, blank
 from api.desk.lists import CaseLists
-from api.desk.timeline import Entry, entry_of
+from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
 from api.desk.words import Names
 from api.edge.language import keep_language
 from api.edge.problems import ProblemError
@@ -30,6 +31,7 @@ from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident
 from readmodel.case_record import case_record, latest_event
+from readmodel.cases.queries import timeline
 
 MOST_ENTRIES = 100
 """Most entries of a timeline on the page of a case; earlier ones have pages of their own."""
@@ -71,14 +73,35 @@ class Desk(CaseLists):
         """Form of an action, or what came of it: the case, or the form again with the reason. Raises ProblemError."""
         actor = session.actor
         found, case = await self._case(number, actor)
-        action = COMMANDS.get(name)
-        if action is None:
+        if name not in COMMANDS:
             raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*COMMANDS])
+        form = await self._form_of(request, actor, found, case, name)
+        if request.method == "GET":
+            return self.form(request, actor, form, blank())
+        given = await self.typed(request, session)
+        body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
+        send = partial(self.send, request, actor, path, body, given["key"][0])
+        version = positive(given.get("version", [""])[0])
+        answer = await send(version)
+        if answer.status == HTTPStatus.PRECONDITION_FAILED:
+            events = (await self.backend.reader.ask(timeline, case.number, version or 0)).items
+            if events and all(is_by_time(event) for event in events):
+                answer = await send(events[-1].seq)
+            elif events:
+                shown = [masked_for(actor, event, found.state) for event in events]
+                answer = answer._replace(refused=meanwhile(found, shown, self.names(request)))
+        if not answer.refused:
+            return done(form.back, name)
+        form = await self._form_of(request, actor, *await self._case(number, actor), name)
+        return self.form(request, actor, form, given, answer.refused, answer.status)
+
+    async def _form_of(self, request: Request, actor: Actor, found: Case, case: Complaint, name: str) -> Form:
+        """Form of an action on the case as it is now."""
         names, place = self.names(request), case.location
         from_crew = request.query_params.get("from") == "crew"
-        form = Form(
+        return Form(
             words.of_action(name),
-            [*fields_of(action.body, self.backend.catalogue)],
+            [*fields_of(COMMANDS[name].body, self.backend.catalogue)],
             f"{DESK}/crew" if from_crew else f"{DESK}/cases/{case.number}",
             case.number,
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
@@ -86,15 +109,8 @@ class Desk(CaseLists):
             words.EFFECTS[name] if name in words.takes_back(case) else None,
             kept=from_crew,
             asked=await self._request(found, actor, name, names) if name in case.available_actions else None,
+            version=case.version,
         )
-        if request.method == "GET":
-            return self.form(request, actor, form, blank())
-        given = await self.typed(request, session)
-        body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
-        answer = await self.send(request, actor, path, body, given["key"][0])
-        if not answer.refused:
-            return done(form.back, name)
-        return self.form(request, actor, form, given, answer.refused, answer.status)
 
     async def _request(self, case: Case, actor: Actor, name: str, names: Names) -> Entry | None:
         """Request that an action decides on, as the timeline shows it; None for an action without one."""

@@ -41,7 +41,8 @@ class Form(NamedTuple):
 
     `back` is the page that it leads back to, `subject` the name of what it is about, and `about` says more of that.
     `effect` tells what the action does beyond what its name says. `asked` is the request that it decides on. What is
-    typed into one that is `kept` stays in the browser until the network is there to send it.
+    typed into one that is `kept` stays in the browser until the network is there to send it. `version` is that of the
+    subject as the form shows it: the action is for that one alone.
     """
 
     words: Phrase
@@ -52,6 +53,7 @@ class Form(NamedTuple):
     effect: Phrase | None = None
     kept: bool = False
     asked: Entry | None = None
+    version: int | None = None
 
 
 class Answer(NamedTuple):
@@ -86,10 +88,15 @@ class DeskPages:
             raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
         return blank() | parse_qs((await request.body()).decode(errors="replace"))
 
-    async def send(self, request: Request, actor: Actor, path: str, content: object, key: str) -> Answer:
-        """Send it to the API as this person; the same `key` counts once."""
+    async def send(
+        self, request: Request, actor: Actor, path: str, content: object, key: str, version: int | None = None
+    ) -> Answer:
+        """Send it to the API as this person, for this version or any; the same `key` counts once."""
         names = self.names(request)
-        answer = await inner.post(request, actor, path, to_json(content), key, "zh" if names.zh else "en")
+        headers = {"Accept-Language": "zh" if names.zh else "en"}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        answer = await inner.post(request, actor, path, to_json(content), key, headers)
         found: dict[str, Any] = answer.json()
         refused = "" if answer.is_success else _refusal(Problem.model_validate(found), names)
         return Answer(answer.status_code, found, refused)

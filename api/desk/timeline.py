@@ -45,6 +45,14 @@ _IN_WORDS: dict[str, Callable[[Case, Names, Any], str]] = {
 """Values that are codes, ids or numbers."""
 
 
+_MEANWHILE: Phrase = (
+    "您填写期间：%s。现为%s，请核对后再提交。",
+    "While you filled this in: %s. The case is now %s: check, then send again.",
+)
+LONGEST_FACT = 60
+"""Most characters of a fact within a sentence."""
+
+
 class Entry(NamedTuple):
     """Event in words; each fact has its name and its value."""
 
@@ -90,6 +98,22 @@ def entry_of(case: Case, event: Event, names: Names) -> Entry:
         if name in values and values[name] not in (None, "", ())
     )
     return with_facts(event, CASE_KINDS[event.action], names, facts)
+
+
+def is_by_time(event: Event) -> bool:
+    """Return True if nobody has acted on the case, and its state is the same."""
+    return CASE_KINDS[event.action].by_time and event.from_state == event.to_state
+
+
+def meanwhile(case: Case, events: Iterable[Event], names: Names) -> str:
+    """Say in one sentence what people did to the case while somebody filled in a form."""
+    *_, last = told = [entry_of(case, event, names) for event in events if not is_by_time(event)]
+    comma, colon = names.say(("，", ", ")), names.say(("：", ": "))
+    facts = [[f"{name}{colon}{value[:LONGEST_FACT]}" for name, value in each.facts] for each in told]
+    done = [
+        comma.join((f"{each.at} {each.actor} {each.action}", *more)) for each, more in zip(told, facts, strict=True)
+    ]
+    return names.say(_MEANWHILE) % (names.say(("；", "; ")).join(done), last.state)
 
 
 def with_facts(event: BaseEvent, kind: BaseKind[Any, Any], names: Names, facts: Iterable[tuple[str, str]]) -> Entry:

@@ -3,17 +3,20 @@
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from html import unescape
 
 import httpx
 import pytest
 
+from activities.names import complaint_id
 from api.desk.tabs import tabs_of
 from api.desk.words import EFFECTS
 from domain.case.decide import CASE_KINDS
 from domain.shared.actors import Actor, Role
 from tests.support.api import PEOPLE, Api
 from tests.support.browsing import browser, signed_in, text_of
+from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,10 +33,14 @@ def text(answer: httpx.Response) -> str:
     return text_of(answer.text)
 
 
-def key_in(page: httpx.Response) -> str:
-    found = re.search(r'name="key" value="([^"]+)"', page.text)
+def value_in(page: httpx.Response, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]+)"', page.text)
     assert found
-    return found[1]
+    return unescape(found[1])
+
+
+def key_in(page: httpx.Response) -> str:
+    return value_in(page, "key")
 
 
 def refusal_on(page: httpx.Response) -> str:
@@ -216,6 +223,39 @@ async def test_a_refusal_keeps_what_was_typed(on_sqlite: Api) -> None:
     assert "水已&lt;恢复&gt;</textarea>" in answer.text
     assert key_in(answer) == "k1"
     assert (await on_sqlite.complaint(number))["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({}, r"您填写期间：\S+ \S+ zhou 派单，部门：抢修队，备注：夜间；\S+ \S+ chen 补充，备注：急。现为待签收，请"),
+        (ENGLISH, r"While you filled this in: \S+ \S+ zhou Dispatch, Department: Emergency repair crew, Note: 夜间; "),
+    ],
+)
+async def test_a_form_acts_on_the_version_that_it_showed(on_sqlite: Api, headers: dict[str, str], told: str) -> None:
+    number = await on_sqlite.case_in("registered")
+    async with signed_in(on_sqlite, "zhou", **headers) as made:
+        given = {"department": "metering", "version": value_in(await made.get(at(number, "dispatch")), "version")}
+        for action, body in (("dispatch", {"department": "repair", "note": "夜间"}), ("comment", {"note": "急"})):
+            assert (await on_sqlite.act(number, action, body, "chen" if action == "comment" else "zhou")).is_success
+        answer = await made.post(at(number, "dispatch"), data={**given, "key": "k"})
+        assert answer.status_code == 412
+        assert re.match(told, refusal_on(answer))
+        assert '<option value="metering" selected>' in answer.text
+        assert (await on_sqlite.complaint(number))["department"] == "repair"
+        given["version"] = value_in(answer, "version")
+        for _ in range(2):  # sent twice, it counts once
+            assert (await made.post(at(number, "dispatch"), data={**given, "key": "k"})).is_redirect
+    assert (await on_sqlite.complaint(number))["department"] == "metering"
+
+
+async def test_what_time_brings_refuses_no_form(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with signed_in(on_sqlite, "wu") as made:
+        version = value_in(await made.get(at(number, "arrive")), "version")
+        await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).cancel()
+        await until(partial(on_sqlite.actions, number), lambda actions: "cancellation_requested" in actions)
+        assert (await made.post(at(number, "arrive"), data={"version": version, "key": "k"})).is_redirect
 
 
 async def test_a_faulty_input_is_named(on_sqlite: Api) -> None:

@@ -166,3 +166,29 @@ async def test_typed_words_outlast_the_page_and_a_refusal_is_told(on_sqlite: Api
         await expect(page.get_by_role("alert")).to_be_visible()
         await expect(page.get_by_label("处理结果")).to_have_value("接头已换")
     assert len(await completed(on_sqlite, number)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_a_refusal_without_its_form_says_why(on_sqlite: Api) -> None:
+    """A comment meanwhile refuses what waited for the network; opened, the form keeps it, and sends it anew."""
+    number = await on_sqlite.case_in("in_progress")
+    form = f"{on_sqlite.url}{at(number, 'arrive')}?from=crew"
+    told = re.compile("未办理：您填写期间：.* chen 补充，备注：带水泵。现为处理中")
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.goto(form)
+        await page.route("**/actions/arrive*", lambda route: route.abort())
+        await page.get_by_label("备注").fill("已到")
+        await page.get_by_role("button", name="到场").click()
+        await expect(page.get_by_text("等待网络")).to_be_visible()
+        assert (await on_sqlite.act(number, "comment", {"note": "带水泵"}, "chen")).is_success
+        await page.unroute_all()
+        await page.goto(f"{on_sqlite.url}{CREW}")
+        await expect(page.get_by_text(told)).to_be_visible()
+        await page.goto(form)
+        await expect(page.get_by_text(told)).to_be_visible()
+        await expect(page.get_by_label("备注")).to_have_value("已到")
+        await page.get_by_role("button", name="到场").click()
+        await expect(page.get_by_text("已办理：到场")).to_be_visible()
+    assert (await on_sqlite.actions(number)).count("arrive") == 1
