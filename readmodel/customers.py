@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Column, Row, Select, String, Table, Text, exists
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
 from readmodel.base.database import Imported, ReadConnection, WriteConnection, row, upsert
-from readmodel.base.schema import CODE, Exact, code, metadata
+from readmodel.base.schema import CODE, Hundredths, code, metadata
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
 
 customers = Table(
@@ -23,7 +23,7 @@ customers = Table(
     Column("customer_class", CODE, nullable=False),
     Column("hardship", Boolean, nullable=False),
     Column("hardship_grounds", String(200)),
-    Column("free_allowance_m3", Exact, comment="A month."),
+    Column("free_allowance_m3", Hundredths, comment="A month, in hundredths."),
     Column("notes", Text),
     Column("phone_term", code(40), comment="readmodel.cases.search_terms.phone_term", index=True),
 )

@@ -1,6 +1,6 @@
 """Base of all tables of the read model: their metadata, and column types with the same values on both databases."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -61,35 +61,8 @@ class JsonOf(JsonText):
         return self._adapter.validate_json
 
 
-class Codes(sa.TypeDecorator[tuple[str, ...]]):
-    """Codes as text, with commas between them."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Iterable[str] | None, dialect: sa.Dialect) -> str:  # noqa: ARG002 - SQLAlchemy's signature
-        return ",".join(value or ())
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> tuple[str, ...]:  # noqa: ARG002 - same
-        return tuple(filter(None, (value or "").split(",")))
-
-
-class Exact(sa.TypeDecorator[Decimal]):
-    """Exact decimal of two places. SQLite, which would keep a float, keeps its text."""
-
-    impl = sa.Numeric(8, 2).with_variant(sa.String(9), "sqlite")
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - what the driver takes
-        # SQLite keeps it as text.
-        return str(value) if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
-        return None if value is None else Decimal(value)
-
-
 class Hundredths(sa.TypeDecorator[Decimal]):
-    """Money, kept as a whole number of hundredths (of a CNY: 分): SQLite adds up these exactly, but not decimals."""
+    """Decimal of two places, kept as a whole number of hundredths: SQLite adds up these exactly, but not decimals."""
 
     impl = sa.BigInteger
     cache_ok = True

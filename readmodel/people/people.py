@@ -21,7 +21,7 @@ from domain.shared.errors import OperatorError
 from domain.shared.phones import Phone
 from domain.shared.value import INVISIBLE, Immutable, Instant
 from readmodel.base.database import ReadConnection, WriteConnection, row, upsert
-from readmodel.base.schema import CODE, PERSON, Codes, UtcDateTime, metadata
+from readmodel.base.schema import CODE, PERSON, JsonOf, UtcDateTime, metadata
 
 log = logging.getLogger("hotline.people")
 
@@ -38,7 +38,7 @@ people = Table(
     Column("name", String(80), nullable=False),
     Column("role", CODE, nullable=False),
     Column("department", CODE),
-    Column("districts", Codes, nullable=False, comment="Codes, with commas between them."),
+    Column("districts", JsonOf(tuple[str, ...]), nullable=False),
     Column("phone", String(26), comment="The person's own, which gets no link to a caller's page."),
     Column("added_at", UtcDateTime, nullable=False),
     Column("left_at", UtcDateTime),
