@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Connection, make_url, text
 
 import readmodel.assessments.months
 import readmodel.calls.tables
@@ -47,9 +47,14 @@ def migrate(url: str) -> None:
     with ExitStack() as stack:
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             stack.enter_context(_only_one_in(Path(parsed.database).parent))
-        database = stack.enter_context(opened(url))
+        connection = stack.enter_context(writing(stack.enter_context(opened(url))))
+        if connection.dialect.name == "postgresql":
+            # Migrating a large table takes long, and so does waiting for another process to do it.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+        lock(connection, MIGRATION_LOCK)
         config = _config()
-        config.attributes["connection"] = stack.enter_context(_alone(database))
+        config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
@@ -134,18 +139,6 @@ def _only_one_in(folder: Path) -> Iterator[None]:
             stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _alone(database: Engine) -> Iterator[Connection]:
-    """Open a transaction that only one process at a time can have. On SQLite every writer's is."""
-    with writing(database) as connection:
-        if connection.dialect.name == "postgresql":
-            # Migrating a large table takes long, and so does waiting for another process to do it.
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
-        lock(connection, MIGRATION_LOCK)
-        yield connection
 
 
 def _config() -> Config:
