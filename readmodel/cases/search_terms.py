@@ -54,10 +54,6 @@ def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
     return search_terms(number, intake.model_copy(update=shown))
 
 
-def account_term(account_no: str) -> str:
-    return _joined(account_no)
-
-
 def phone_term(phone: str, area_code: str = "") -> str:
     """One term for all ways to write a telephone number: its digits, as they are dialled within China.
 
@@ -89,7 +85,7 @@ def same_address(one: str | None, other: str | None) -> bool:
 def query_terms(q: str) -> frozenset[str]:
     """Terms that a case must all have to match `q`; empty if it has no term."""
     text = _plain(q)
-    return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, (2,))[:MOST_TERMS])
+    return frozenset([account_term(text)] if _TELEPHONE.fullmatch(text) else _cut(text, (2,))[:MOST_TERMS])
 
 
 def alternatives(q: str, area_code: str) -> list[frozenset[str]]:
@@ -107,7 +103,7 @@ def _plain_address(address: str | None) -> str:
     return "".join(_WORD.findall(unicodedata.normalize("NFKC", address or ""))).lower()
 
 
-def _joined(text: str) -> str:
+def account_term(text: str) -> str:
     return "".join(_WORD.findall(text)).lower()[:LONGEST_TERM]
 
 
