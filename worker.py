@@ -26,7 +26,7 @@ from activities.notifications.texts import Templates
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import ReportActivities
-from activities.sealing.links import CallerLinks
+from activities.sealing.keys import CallerLinks
 from activities.surge_watch import SurgeWatch
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods

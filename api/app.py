@@ -22,8 +22,7 @@ from temporalio.client import Client
 
 from activities.cases import Projection
 from activities.notifications.texts import Templates
-from activities.sealing.keys import Seal
-from activities.sealing.links import CallerLinks
+from activities.sealing.keys import CallerLinks, Seal
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
 from api.assessments.assessments import Assessments

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from activities.sealing.links import CallerLinks, Link
+from activities.sealing.keys import CallerLinks, Link
 from api.complaints.caller_words import STATE_FOR_CALLERS, Speaker
 from api.complaints.cases import Cases
 from api.edge.browsers import form_of, is_from_another_site, page

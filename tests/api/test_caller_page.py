@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from activities.sealing.links import LINK_VALID
+from activities.sealing.keys import LINK_VALID
 from api.complaints.caller_words import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction

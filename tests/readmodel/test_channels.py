@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from standardwebhooks import Webhook
 
-from activities.sealing.links import CallerLinks
+from activities.sealing.keys import CallerLinks
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.link_incident import LinkIncident, Settlement
 from domain.case.case import Case

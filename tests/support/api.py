@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 import worker
-from activities.sealing.links import CallerLinks
+from activities.sealing.keys import CallerLinks
 from api.__main__ import server_config
 from api.app import Backend, create_app
 from api.temporal.server import ClockCheck

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from activities.sealing.links import LINK_VALID, CallerLinks, Link
+from activities.sealing.keys import LINK_VALID, CallerLinks, Link
 from tests.support.rings import ring_at
 
 NUMBER, NOON = "2608034711004", datetime(2026, 8, 3, 4, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from activities.notifications.channels.base import DeliveryError
 from activities.notifications.texts import KIND_ZH, Templates
-from activities.sealing.links import CallerLinks
+from activities.sealing.keys import CallerLinks
 from domain.assessment.assessment import ASSESSMENT_KINDS, ASSESSMENT_PREFIX
 from domain.case.actions import TABLE
 from domain.incident.incident import INCIDENT_KINDS, INCIDENT_PREFIX, NEWS

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
-from activities.sealing.links import CallerLinks
+from activities.sealing.keys import CallerLinks
 from api.temporal_ui.pages import VIEWS, View
 from demo.past_month import Judging
 from domain.shared.actors import Role
