@@ -113,9 +113,10 @@ class _Versioned(BaseModel):
 
 
 class _Started(BaseModel):
-    """Part of the start message of a case or incident: the entity as it began, or as a run carried it over."""
+    """Part of the start message of a case or incident: as it began or a run carried it over, and the keys it knew."""
 
     source: _Versioned
+    seen: dict[str, Done] = {}
 
 
 class _Sent(BaseModel):
@@ -132,12 +133,6 @@ class _Answered(BaseModel):
     action: str = ""
     digest: str = ""
     version: int = 0
-
-
-class _CarriedOver(BaseModel):
-    """Part of a start message: the keys that earlier runs knew."""
-
-    seen: dict[str, Done] = {}
 
 
 async def chains(
@@ -297,7 +292,7 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
     async for origin, event in _events(client, runs):
         with suppress(UnreadableError):
             started = event.workflow_execution_started_event_attributes.input.payloads
-            if carried := await read_message(origin, started, START, _CarriedOver):
+            if carried := await read_message(origin, started, START, _Started):
                 seen |= carried.seen
             if command := await _sent(origin, event):
                 sent[event.event_id] = command
