@@ -153,14 +153,13 @@ _OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, in
 """Value of each figure of calls with its numerator and denominator, of the company's calls and those answered."""
 
 
-async def verify(engine: Engine, writer: GroupWriter, month: Assessment) -> Computation | None:
-    """Compute a month again as of its last computation, and keep nothing of it; return None if it has none."""
-    if month.computed is None:
-        return None
+async def verify(engine: Engine, month: Assessment, as_of: datetime) -> Computation:
+    """Compute a month again as of its last computation, and keep nothing of it."""
     clear = partial(computation.forget, month=month.number, only=computation.CHECK)
     # A comparison that was broken off has left its rows.
-    await writer.run(clear)
-    try:
-        return await compute(engine, writer, month, month.computed.as_of, computation.CHECK)
-    finally:
+    async with GroupWriter(engine) as writer:
         await writer.run(clear)
+        try:
+            return await compute(engine, writer, month, as_of, computation.CHECK)
+        finally:
+            await writer.run(clear)

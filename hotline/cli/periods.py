@@ -9,7 +9,6 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from sqlalchemy import Engine
 
 from domain.assessment.assessment import Assessment
 from domain.assessment.score import FigureValue
@@ -27,7 +26,6 @@ from readmodel.assessments.months import GivenValue
 from readmodel.base.database import ReadConnection, reading
 from readmodel.people.people import Directory, directory
 from readmodel.reports.reports import first_case_at, get_report
-from readmodel.writer import GroupWriter
 
 SUBJECTS_IN_ROW = 3
 """Subjects beside each other in a table, which is not wider than 80 columns."""
@@ -148,12 +146,14 @@ def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
 @assessment.command("verify")
 def verify(month: Month) -> None:
     """Compute a month again from events and exclusions as of its last computation, and compare every byte."""
+    from activities.assessments import verify as compute_again
+
     with shared.open_database() as database:
         with reading(database) as connection:
             found = _assessment(connection, month)
-        again = asyncio.run(_computed_again(database, found))
-    if again is None or found.computed is None:
-        raise OperatorError(f"{month} is not computed yet")
+        if found.computed is None:
+            raise OperatorError(f"{month} is not computed yet")
+        again = asyncio.run(compute_again(database, found, found.computed.as_of)).digest
     if again != found.computed.digest:
         open_yet = "" if found.over else "; points that were imported since count from its next computation"
         typer.echo(f"{month}: DIFFERENT: {again}, stored is {found.computed.digest}{open_yet}", err=True)
@@ -182,14 +182,6 @@ def _assessment(connection: ReadConnection, month: str) -> Assessment:
         known = ", ".join(months.months(connection)) or "none yet"
         raise OperatorError(f"{month} was not assessed; accepted: {known}")
     return found
-
-
-async def _computed_again(database: Engine, month: Assessment) -> str | None:
-    from activities.assessments import verify as compute_again
-
-    async with GroupWriter(database) as writer:
-        again = await compute_again(database, writer, month)
-    return again.digest if again else None
 
 
 def _shown(value: FigureValue | None) -> str:

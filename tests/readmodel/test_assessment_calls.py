@@ -173,12 +173,9 @@ def test_calls_that_are_reported_later_count_from_the_next_computation(database:
 def verified(database: Engine, of: Assessment) -> Any:
     """Return the computation of the month, computed again, under the number of the one that is kept."""
 
-    async def again() -> Computation | None:
-        async with GroupWriter(database) as writer:
-            return await verify(database, writer, of)
-
-    found, kept = asyncio.run(again()), of.computed
-    return found and kept and found.model_copy(update={"serial": kept.serial})
+    assert of.computed
+    found = asyncio.run(verify(database, of, of.computed.as_of))
+    return found.model_copy(update={"serial": of.computed.serial})
 
 
 def test_without_an_offered_call_there_are_no_data(database: Engine) -> None:

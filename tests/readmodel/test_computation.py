@@ -15,7 +15,6 @@ from domain.shared.actors import Actor
 from readmodel.assessments.computation import CHECK, assessment_items, figure_entries, forget, write_entries
 from readmodel.assessments.exclusions import request
 from readmodel.base.database import writing
-from readmodel.writer import GroupWriter
 from tests.support.assessment import MONTH, SINCE, UNTIL, computed, entries, month, play
 from tests.support.batches import PLAIN, call
 from tests.support.build import AGENT, BODIES
@@ -51,15 +50,10 @@ def digest(of: Assessment) -> str:
     return of.computed.digest
 
 
-def again(database: Engine, of: Assessment) -> str | None:
+def again(database: Engine, of: Assessment) -> str:
     """Return the digest of the month, computed again."""
-
-    async def run() -> str | None:
-        async with GroupWriter(database) as writer:
-            found = await verify(database, writer, of)
-        return found.digest if found else None
-
-    return asyncio.run(run())
+    assert of.computed
+    return asyncio.run(verify(database, of, of.computed.as_of)).digest
 
 
 def test_what_happens_after_the_month_changes_nothing(database: Engine, final: Assessment) -> None:
