@@ -19,18 +19,7 @@ from activities.names import ABSORB, SETTLE, incident_id
 from activities.run_status import is_not_found
 from domain.case.actions.link_incident import OVER, LinkIncident, Settled, Settlement
 from domain.case.views import Outcome
-from domain.incident.incident import (
-    Absorbed,
-    Asking,
-    BatchResult,
-    Gathered,
-    Gathering,
-    IncidentBatch,
-    NamedCases,
-    News,
-    Relinking,
-    Settling,
-)
+from domain.incident import incident as messages
 from domain.incident.state import sampled
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
@@ -60,13 +49,13 @@ class IncidentActivities:
         self._updates = updates
 
     @activity.defn(name="publish_incident")
-    async def publish(self, batch: IncidentBatch) -> int | None:
+    async def publish(self, batch: messages.IncidentBatch) -> int | None:
         """Commit the row of the incident, its events and notifications to staff; return the version of a later row."""
         with cases.plain_errors():
             return await self._writer.run(partial(incidents.write, batch=batch))
 
     @activity.defn(name="inform_callers")
-    async def inform(self, news: News) -> None:
+    async def inform(self, news: messages.News) -> None:
         """Write a notification for the caller of each case; the courier sends them.
 
         A case that SQL shows as not linked is asked itself: SQL may lag, and who told the incident is not known.
@@ -87,25 +76,25 @@ class IncidentActivities:
             activity.heartbeat(last)
 
     @activity.defn(name="find_unlinked_cases")
-    async def find_unlinked(self, asking: Asking) -> tuple[str, ...]:
+    async def find_unlinked(self, asking: messages.Asking) -> tuple[str, ...]:
         return tuple(await self._updates.unlinked(asking.numbers, asking.incident))
 
     @activity.defn(name="gather_cases")
-    async def gather(self, gathering: Gathering) -> Gathered:
+    async def gather(self, gathering: messages.Gathering) -> messages.Gathered:
         """Link the next cases that it takes by itself; return their count and the number to continue after.
 
         A run that asks after the end of the incident was reset: it takes none.
         """
         if await self._is_over(gathering.incident):
-            return Gathered(linked=0, after=None)
+            return messages.Gathered(linked=0, after=None)
         numbers = await cases.read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
         # Asked for by another search, a case is linked again: one that was reinstated has left.
         this_one = f"gather-{activity.info().workflow_run_id}-{activity.info().activity_id}"
         counts, _ = await self._link_all(numbers, gathering.incident, this_one)
-        return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
+        return messages.Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="link_named_cases")
-    async def link_named(self, naming: NamedCases) -> BatchResult:
+    async def link_named(self, naming: messages.NamedCases) -> messages.BatchResult:
         """Link the cases that somebody has named, as that person does; return the count of each answer.
 
         It does not wait for SQL. As far as that answers, a run that asks after the end of the incident takes none, and
@@ -114,7 +103,7 @@ class IncidentActivities:
         incident, numbers, taken = naming.incident, naming.numbers, set[str]()
         with suppress(ApplicationError):
             if await self._is_over(incident):
-                return BatchResult(counts={OVER: len(numbers)})
+                return messages.BatchResult(counts={OVER: len(numbers)})
             taken = await cases.read(
                 self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers)
             )
@@ -123,10 +112,10 @@ class IncidentActivities:
             return cases.CaseAnswer(OVER) if number in taken else None
 
         counts, left = await self._link_all(numbers, incident, "named", naming.actor, leave)
-        return BatchResult(counts=counts, silent=tuple(left))
+        return messages.BatchResult(counts=counts, silent=tuple(left))
 
     @activity.defn(name="settle_cases")
-    async def settle(self, settling: Settling) -> BatchResult:
+    async def settle(self, settling: messages.Settling) -> messages.BatchResult:
         """Complete the cases and reply; return the count of each outcome. Asked again, a case answers the same."""
         incident = settling.incident
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
@@ -143,7 +132,7 @@ class IncidentActivities:
         return await self._result_at_end(settling, counts, left)
 
     @activity.defn(name="relink_cases")
-    async def relink(self, relinking: Relinking) -> BatchResult:
+    async def relink(self, relinking: messages.Relinking) -> messages.BatchResult:
         """Link the cases to another incident, or to none; return the count of each answer.
 
         A case that is linked to neither was linked elsewhere since, or never said that it is linked here.
@@ -157,14 +146,16 @@ class IncidentActivities:
         counts, left = await self._link_all(relinking.numbers, to, f"{ended}->{to}", leave=leave)
         return await self._result_at_end(relinking, counts, left)
 
-    async def _result_at_end(self, asking: Asking, counts: Counter[str], silent: Collection[str]) -> BatchResult:
+    async def _result_at_end(
+        self, asking: messages.Asking, counts: Counter[str], silent: Collection[str]
+    ) -> messages.BatchResult:
         """Add the silent cases that SQL, if it answers, does not show as linked: any signal may have named them."""
         unlinked = set[str]()
         with suppress(ApplicationError):
             if silent:
                 linked = await cases.read(self._engine, partial(incidents.linked, incident=asking.incident))
                 unlinked = {*silent} - {*linked}
-        return BatchResult(counts=+counts, silent=tuple(silent), unlinked=tuple(unlinked))
+        return messages.BatchResult(counts=+counts, silent=tuple(silent), unlinked=tuple(unlinked))
 
     async def _link_all(
         self,
@@ -266,7 +257,7 @@ class IncidentMessages:
         return await asyncio.shield(sent)
 
     @activity.defn(name="merge_incident")
-    async def merge(self, absorbed: Absorbed) -> bool:
+    async def merge(self, absorbed: messages.Absorbed) -> bool:
         """Return True once the other incident has the scope, False if that has ended.
 
         Raises TimeoutError, RPCError, WorkflowUpdateFailedError, UndecidedError: it does not answer; the activity is

@@ -36,15 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
-    from workflows.incident.messages import (
-        RECENT,
-        CaseNumbers,
-        IncidentOutcome,
-        IncidentStart,
-        details,
-        lines,
-        search_attributes,
-    )
+    from workflows.incident import messages
     from workflows.kit.entity import Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames
@@ -64,7 +56,7 @@ local activities). Somebody else's signal alone must leave room for those."""
 
 _WIDENING = (DECLARE.name, CONFIRM.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
-NO_CASES = CaseNumbers(())
+NO_CASES = messages.CaseNumbers(())
 _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
 
 
@@ -75,7 +67,7 @@ class IncidentWorkflow(PublishingWorkflow):
     LONGEST = timedelta(minutes=5)
 
     @workflow.init
-    def __init__(self, start: IncidentStart) -> None:
+    def __init__(self, start: messages.IncidentStart) -> None:
         opened: tuple[IncidentEvent, ...] = ()
         if isinstance(start.source, Incident):
             self._incident = start.source
@@ -100,7 +92,7 @@ class IncidentWorkflow(PublishingWorkflow):
         super().__init__(self._incident, opened, start)
 
     @workflow.run
-    async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
+    async def run(self, start: messages.IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the incident until it is over and no case waits for it."""
         while self._waiting or not (self._incident.over and self._idle()):
             await self._wait_for_work()
@@ -262,12 +254,12 @@ class IncidentWorkflow(PublishingWorkflow):
         self._note(self._incident.finish(workflow.now(), dict(self._counts)))
 
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
-    def incident(self, actor: Actor | None = None) -> IncidentOutcome:
+    def incident(self, actor: Actor | None = None) -> messages.IncidentOutcome:
         done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
         return self._outcome(done, actor)
 
     @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
-    def linked(self, numbers: CaseNumbers = NO_CASES) -> None:
+    def linked(self, numbers: messages.CaseNumbers = NO_CASES) -> None:
         """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
         room = min(MOST_IN_SIGNAL, MOST_WAITING - len(self._waiting))
         for number in islice(filter(is_number, numbers.root), max(room, 0)):
@@ -277,14 +269,14 @@ class IncidentWorkflow(PublishingWorkflow):
         self._wake()
 
     @workflow.signal(description="内部 Internal: Cases say that they belong to it no longer. 工单撤出")
-    def unlinked(self, numbers: CaseNumbers = NO_CASES) -> None:
+    def unlinked(self, numbers: messages.CaseNumbers = NO_CASES) -> None:
         """Have the cases asked. Anybody may have sent the signal; at the end, every case is asked in any case."""
         room = max(BATCH - len(self._doubtful), 0)  # news wait for them: cases that do not answer must not be many
         self._doubtful |= dict.fromkeys(islice((each for each in numbers.root if each in self._waiting), room))
         self._wake()
 
     @workflow.update(name=ABSORB, description="内部 Internal: Another incident was merged into this one. 其他事件并入")
-    def absorb(self, absorbed: Absorbed) -> IncidentOutcome:
+    def absorb(self, absorbed: Absorbed) -> messages.IncidentOutcome:
         """Widen the scope by that of the other incident, once. The answer is for a rebuild: SQL may not have it yet."""
         self._note(*self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
         done = Done(action=ABSORPTION.name, digest="", version=self._incident.version, done_at=workflow.now())
@@ -300,7 +292,7 @@ class IncidentWorkflow(PublishingWorkflow):
 
     def _record(self, *events: BaseEvent) -> None:
         super()._record(*events)
-        self._recent = (*self._recent, *cast("tuple[IncidentEvent, ...]", events))[-RECENT:]
+        self._recent = (*self._recent, *cast("tuple[IncidentEvent, ...]", events))[-messages.RECENT :]
         for event in events:
             data, number = event.data, self._incident.number
             if isinstance(data, Confirmed) and data.cases:
@@ -318,24 +310,24 @@ class IncidentWorkflow(PublishingWorkflow):
         return IncidentBatch(incident=incident, events=events, counts=dict(self._counts))
 
     def _search_attributes(self) -> Values:
-        return search_attributes(self._incident, self._names)
+        return messages.search_attributes(self._incident, self._names)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        return details(self._incident, (*self._waiting,), self._counts, self._names, self._recent)
+        return messages.details(self._incident, (*self._waiting,), self._counts, self._names, self._recent)
 
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
         return super()._answer(done, command).model_copy(update={"counts": dict(self._counts)})
 
-    def _outcome(self, done: Done, actor: Actor | None) -> IncidentOutcome:
-        return IncidentOutcome(
+    def _outcome(self, done: Done, actor: Actor | None) -> messages.IncidentOutcome:
+        return messages.IncidentOutcome(
             **done.model_dump(),
             incident=self._incident,
             waiting=len(self._waiting),
             available_actions=self._incident.available_actions(actor) if actor else (),
         )
 
-    def _carried_over(self) -> IncidentStart:
-        return IncidentStart(
+    def _carried_over(self) -> messages.IncidentStart:
+        return messages.IncidentStart(
             source=self._incident,
             waiting=tuple(self._waiting),
             counts=dict(self._counts),
@@ -346,5 +338,5 @@ class IncidentWorkflow(PublishingWorkflow):
             absorbed=self._absorbed,
             names=self._names,
             named=self._named,
-            recent=tuple(lines(self._recent, self._incident, self._names)),
+            recent=tuple(messages.lines(self._recent, self._incident, self._names)),
         )
