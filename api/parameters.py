@@ -135,6 +135,7 @@ Flag = Literal[
     "supervised",
     "undelivered",
     "unreachable",
+    "unsubscribed",
     "urged",
 ]
 Sla = Literal["on_time", "at_risk", "missed", "paused"]

@@ -80,10 +80,7 @@ def timeline_of(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseK
         data = kind.data
         if "terms" in data.model_fields:  # which no timeline shows
             data = create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(HIDDEN, None))
-        fields: dict[str, Any] = {
-            "action": (Literal[kind.name], Field(description="Kind of the event.")),
-            "data": (data, Field(description="Facts of the event.")),
-        }
+        fields: dict[str, Any] = {"action": (Literal[kind.name], ...), "data": (data, ...)}
         title = name + "".join(map(str.capitalize, kind.name.split("_")))
         items.append(create_model(title, __base__=item, __doc__=f"{kind.zh}: {kind.description}", **fields))
     of_any: Any = Annotated[Union[tuple(items)], Field(discriminator="action")]  # noqa: UP007 - of a tuple

@@ -18,13 +18,14 @@ from pydantic import Field
 
 from domain.case.actions.correct import Corrected
 from domain.case.actions.reply import Replied
+from domain.case.actions.unsubscribe import UNSUBSCRIBED
 from domain.kit.event import Notification
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, RowValues, WriteConnection, insert_missing
 from readmodel.base.paging import RowPage, read_page
 from readmodel.base.schema import CODE, NUMBER, UtcDateTime, code, index_where, metadata
 from readmodel.calls.contacts import may_link
-from readmodel.cases.tables import cases, events
+from readmodel.cases.tables import cases, events, has_flag
 
 notifications = sa.Table(
     "notifications",
@@ -149,6 +150,7 @@ _CAUSE = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (even
 _CYCLE = sa.func.coalesce(events.c.cycle, cases.c.cycle, 1)
 _STATE = sa.func.coalesce(events.c.to_state, cases.c.state, "")
 _IS_FORMER = _note.recipient.startswith(f"{FORMER_CALLER}:", autoescape=True)
+_IS_UNWANTED = _note.recipient.startswith("caller:", autoescape=True) & has_flag(UNSUBSCRIBED)
 _REPLY = sa.case((sa.or_(events.c.action == "reply", _IS_FORMER), events.c.data), else_=None)
 
 LATE_TRIES = 8
@@ -177,7 +179,8 @@ class Delivery(NamedTuple):
 
     `tries` includes the present one. `cycle` and `state` are those after the event that caused the notification.
     `incident_reply` is the one that ended an incident, for all of its callers; empty otherwise. `may_link` is True if
-    the caller's page may be opened from this telephone; see `readmodel.calls.contacts`.
+    the caller's page may be opened from this telephone; see `readmodel.calls.contacts`. `is_unwanted` is True if it is
+    to a caller who has unsubscribed since it was routed.
     """
 
     notification: NotificationRow
@@ -187,6 +190,7 @@ class Delivery(NamedTuple):
     cycle: int = 1
     state: str = ""
     incident_reply: str = ""
+    is_unwanted: bool = False
     may_link: bool = False
 
     @property
@@ -221,17 +225,18 @@ class Results(NamedTuple):
 def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, limit: int) -> int:
     """Create the deliveries of the notifications that are due at `at`; return the number of notifications.
 
-    A notification that is routed again keeps deliveries that are sent or under way, and loses dead ones.
+    A notification that is routed again keeps deliveries that are sent or under way, and loses dead ones. No channel
+    leads to a caller who has unsubscribed.
     """
     due = (
-        sa.select(_note.key, _note.recipient, cases.c.caller_phone.is_not(None) | _IS_FORMER)
+        sa.select(_note.key, _note.recipient, cases.c.caller_phone.is_not(None) | _IS_FORMER, _IS_UNWANTED)
         .outerjoin(cases, cases.c.number == _note.number)
         .where(_note.status == DUE, _note.next_try_at <= at)
         .order_by(_note.next_try_at)
         .limit(limit)
         .with_for_update(of=notifications, skip_locked=True)
     )
-    found = {key: channels_to(recipient, has_phone) for key, recipient, has_phone in connection.execute(due)}
+    found = {key: () if unwanted else channels_to(*to) for key, *to, unwanted in connection.execute(due)}
     if not found:
         return 0
     connection.execute(sa.delete(deliveries).where(_row.key.in_(found), _row.status == DEAD))
@@ -267,7 +272,7 @@ def take(  # noqa: PLR0913 - a query and its bounds
 
     A delivery waits for earlier ones of its case to the same recipient, which keeps their order, until they are late;
     if all are sent `in_batch`, in their order, only for those whose next try is later. One in quiet hours is postponed
-    to their end, without a try, and holds back none that may be sent.
+    to their end, without a try, and holds back none that may be sent. One to a caller who has unsubscribed is dropped.
     """
     taken: list[Delivery] = []
     waits = (_EARLIER.c.tries < LATE_TRIES) & sa.or_(_EARLIER.c.next_try_at <= at, _tried_soon(at))
@@ -276,7 +281,9 @@ def take(  # noqa: PLR0913 - a query and its bounds
     held_back = sa.exists(_EARLIER_ONE.where(sa.or_(_EARLIER.c.status == SENDING, waits)))
     is_due = _row.channel == channel, _row.status == DUE, _row.next_try_at <= at, ~held_back
     while limit and not taken and (due := _read(connection, _DELIVERIES.where(*is_due).limit(limit), area_code)):
-        ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
+        _drop(connection, channel, [each.key for each in due if each.is_unwanted])
+        wanted = (each for each in due if not each.is_unwanted)
+        ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in wanted]
         taken = [delivery for delivery, end in ends if end is None]
         if postponed := [{"the_key": delivery.key, "end": end} for delivery, end in ends if end is not None]:
             quiet = sa.update(deliveries).where(_row.key == sa.bindparam("the_key"), _row.channel == channel)
@@ -285,6 +292,12 @@ def take(  # noqa: PLR0913 - a query and its bounds
         begun = {"status": SENDING, "tries": _row.tries + 1}
         _change(connection, channel, [delivery.key for delivery in taken], begun, before=DUE)
     return taken
+
+
+def _drop(connection: WriteConnection, channel: str, keys: Collection[str]) -> None:
+    if keys:
+        connection.execute(sa.delete(deliveries).where(_row.channel == channel, _row.key.in_(keys)))
+        connection.execute(sa.update(notifications).where(_note.key.in_(keys)).values(status=NO_ROUTE))
 
 
 def record(connection: WriteConnection, channel: str, results: Results, at: datetime) -> None:
@@ -331,7 +344,7 @@ def _tried_soon(at: datetime) -> sa.ColumnElement[bool]:
 _DELIVERIES = (
     sa.select(
         *(_note[name] for name in NotificationRow._fields),
-        *(_row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _REPLY),
+        *(_row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _IS_UNWANTED, _REPLY),
     )
     .join(notifications, _note.key == _row.key)
     .outerjoin(cases, cases.c.number == _note.number)
@@ -348,7 +361,7 @@ def _read(connection: WriteConnection, due: sa.Select[Any], area_code: str) -> l
 
 
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of `_DELIVERIES`
-    *note, tries, priority, phone, cycle, state, data = row
+    *note, tries, priority, phone, cycle, state, unwanted, data = row
     notification = NotificationRow._make(note)
     incident_reply = ""
     if notification.recipient.startswith(FORMER_CALLER):
@@ -357,7 +370,7 @@ def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of `_DELIVERIES`
         # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
         replied = Replied.model_validate_json(data)
         incident_reply = replied.message if replied.incident else ""
-    return Delivery(notification, tries, priority, phone, cycle, state, incident_reply)
+    return Delivery(notification, tries, priority, phone, cycle, state, incident_reply, bool(unwanted))
 
 
 def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:

@@ -1,6 +1,7 @@
 """Caller's page: a link opens it; it tells how a case stands and what comes next, and the caller acts by its forms."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -20,12 +21,8 @@ from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.routing import CurrentCatalogue, StrictRoute, from_backend
 from api.sign_in.security import digest_of
-from domain.case.actions import ACTION_OF
-from domain.case.actions.comment import Comment
-from domain.case.actions.follow_up import FollowUp
-from domain.case.actions.reopen import Reopen
-from domain.case.actions.suspend import Suspend
-from domain.case.actions.urge import Urge
+from domain.case.actions import COMMANDS
+from domain.case.actions.unsubscribe import UNSUBSCRIBED
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.progress import Satisfaction
 from domain.case.views import CaseView
@@ -33,7 +30,6 @@ from domain.kit.event import ActionBody, Command
 from domain.rights.rights import mask_words
 from domain.shared.actors import CALLER
 from domain.shared.phones import digits_of
-from readmodel.cases.queries import timeline
 from readmodel.incidents import latest_news
 
 PAGE_HEADERS = {"X-Robots-Tag": "noindex"}
@@ -41,26 +37,23 @@ INCOMPLETE = frozenset({"words", "answers"})
 """Problems of forms that the caller has to complete."""
 QUESTIONS = ("contacted", "solved", "satisfaction")
 _YES_OR_NO = {"true": True, "false": False}
-
-
-def _answers(form: Mapping[str, str]) -> FollowUp:
-    """Answers of a form. A caller whom nobody has contacted is not asked the other two."""
-    asked = QUESTIONS[:1] if form.get("contacted") == "false" else QUESTIONS
-    given = {name: _YES_OR_NO.get(answer := form.get(name, ""), answer or None) for name in asked}
-    return FollowUp.model_validate({**given, "note": _words(form) or None})
-
-
-BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
-    "follow_up": _answers,
-    "reopen": lambda form: Reopen.model_validate({"reason": _words(form)}),
-    "comment": lambda form: Comment.model_validate({"note": _words(form) or None}),
-    "urge": lambda form: Urge(note=_words(form) or None),
-}
-"""Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
+_ACTS = ("follow_up", "reopen", "comment", "urge", "unsubscribe", "subscribe")
+BUTTONS = dict.fromkeys(_ACTS, "note") | {"reopen": "reason"}
+"""Actions of the caller, with the fields of their bodies that take the caller's words."""
 LOCAL_DIGITS = (7, 8)
 """Digits of a local telephone number."""
-RECENT_EVENTS = 100
-"""Events among which the reason of a suspension is looked for."""
+
+
+def _body(act: str, form: Mapping[str, str]) -> ActionBody:
+    """Body of what the caller has chosen and typed. Raises ValidationError.
+
+    A caller whom nobody has contacted is not asked the other two questions.
+    """
+    asked = QUESTIONS[:1] if form.get("contacted") == "false" else QUESTIONS
+    given: dict[str, object] = {BUTTONS[act]: _words(form) or None}
+    for name in asked if act == "follow_up" else ():
+        given[name] = _YES_OR_NO.get(answer := form.get(name, ""), answer or None)
+    return COMMANDS[act].body.model_validate(given)
 
 
 @dataclass(frozen=True)
@@ -126,50 +119,48 @@ class CallerPage:
 
     async def _take(self, view: CaseView, link: Link, form: Mapping[str, str]) -> tuple[CaseView, str | None]:
         """Case after what this form says, and the problem if it was not taken. Raises ProblemError."""
-        try:
-            body = BODIES[form.get("act", "")](form)
-        except KeyError:
+        if (act := form.get("act", "")) not in BUTTONS:
             return view, "words"
-        except ValidationError as error:
-            asked = form["act"] == "follow_up" and all("note" not in fault["loc"] for fault in error.errors())
-            return view, "answers" if asked else "words"
-        if isinstance(body, FollowUp) and view.cycle != link.cycle:
-            return view, "answered"
-        command = self._command(body, form.get("version", ""), view.cycle)
         try:
-            outcome = await self.cases.client.act(link.number, ACTION_OF[type(body)].name, command)
+            command = self._command(act, form, view.cycle)
+        except ValidationError as error:
+            asked = act == "follow_up" and all("note" not in fault["loc"] for fault in error.errors())
+            return view, "answers" if asked else "words"
+        if act == "follow_up" and view.cycle != link.cycle:
+            return view, "answered"
+        try:
+            outcome = await self.cases.client.act(link.number, act, command)
         except ProblemError as error:
             if error.problem.status not in (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN):
                 raise
             outcome = None
         if outcome is None:
             current = await self._current(link, must_be_live=True)
-            return current or view, "answered" if isinstance(body, FollowUp) else "moved"
+            return current or view, "answered" if act == "follow_up" else "moved"
         after, _ = await self.cases.write(link.number, outcome, CALLER)
-        return after, None if outcome.digest == command.digest else form["act"]
+        return after, None if outcome.digest == command.digest else act
 
-    def _command(self, body: ActionBody, version: str, cycle: int) -> Command[Any]:
-        """Command of a form. Its key makes it count once, however often it is sent.
+    def _command(self, act: str, form: Mapping[str, str], cycle: int) -> Command[Any]:
+        """Command of a form. Its key makes it count once, however often it is sent. Raises ValidationError.
 
         An urging counts once a day, and so does in each cycle that nobody has called.
         """
+        body = _body(act, form)
         digest = digest_of(body.model_dump_json())
         today = self.in_force.catalogue.calendar.local_date(self.cases.clock())
-        once = version + digest
-        if isinstance(body, Urge):
+        once = form.get("version", "") + digest
+        if act == "urge":
             once = str(today)
-        elif isinstance(body, FollowUp) and not body.contacted:
+        elif act == "follow_up" and form["contacted"] == "false":
             once = f"{today} {cycle}"
-        key = f"link-{digest_of(f'{ACTION_OF[type(body)].name} {once}')}"
-        return Command(actor=CALLER, body=body, key=key, digest=digest)
+        return Command(actor=CALLER, body=body, key=f"link-{digest_of(f'{act} {once}')}", digest=digest)
 
     def _fields(self, view: CaseView, link: Link) -> dict[str, Any]:
         """None of the fields is personal: a stranger may find the telephone."""
         services = (service for service in self.in_force.catalogue.services if service.code == view.service_code)
-        offers = [name for name in BODIES if name in view.available_actions and name != "follow_up"]
-        # A link answers the follow-up of its own cycle only.
-        if "follow_up" in view.available_actions and view.cycle == link.cycle:
-            offers = ["follow_up", "comment"]
+        # A link answers the follow-up of its own cycle only, and nobody who is asked has to urge.
+        without = "urge" if "follow_up" in view.available_actions and view.cycle == link.cycle else "follow_up"
+        offers = [name for name in BUTTONS if name in view.available_actions and name != without]
         return {
             "case": view,
             "version": view.version,
@@ -178,6 +169,7 @@ class CallerPage:
             "registered_on": str(self.in_force.catalogue.calendar.local_date(view.registered_at)),
             "state": STATE_FOR_CALLERS[view.state],
             "offers": offers,
+            "unsubscribed": UNSUBSCRIBED in view.flags,
             "answered": link.cycle in view.answered_cycles,
             "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
         }
@@ -186,24 +178,14 @@ class CallerPage:
         """Words on what happens next, why a case is on hold, the news of its incident, and the last reply.
 
         Mobile numbers in what people wrote are masked, as a stranger may find the telephone. Without SQL the page
-        goes without reason and news.
+        goes without news.
         """
         waits = view.incident is not None and view.state in BEFORE_REPLY
-        reason, news = None, []
-        try:
-            if view.state is State.SUSPENDED:
-                reason = await self._reason(view)
-            if waits:
-                news = await self._news(view, speaker)
-        except ProblemError:
-            pass
-        steps = [*speaker.next_steps(view, waits=waits), *news]
-        return {"steps_ahead": steps, "reason": reason, "reply": mask_words(view.reply) if view.reply else None}
-
-    async def _reason(self, view: CaseView) -> str | None:
-        recent = await self.cases.reader.ask(timeline, view.number, max(view.version - RECENT_EVENTS, 0))
-        found = (event.data.reason for event in reversed(recent.items) if isinstance(event.data, Suspend))
-        return next(map(mask_words, found), None)
+        steps = [*speaker.next_steps(view, waits=waits)]
+        with suppress(ProblemError):
+            steps += await self._news(view, speaker) if waits else ()
+        reason = view.suspended_for if view.state is State.SUSPENDED else None
+        return {"steps_ahead": steps, "reason": mask_words(reason or ""), "reply": mask_words(view.reply or "")}
 
     async def _news(self, view: CaseView, speaker: Speaker) -> list[str]:
         """Last news of the incident, and when it is expected to end. Raises ProblemError."""

@@ -304,9 +304,9 @@ _COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = exhaustive(
         "decide_credit": _Fold.decide_money,
         **dict.fromkeys(("withdraw", "reinstate", "refuse"), _Fold.end),
         **dict.fromkeys(("reject_return", "arrive", "suspend", "resume", "request_approval", "complete", "send_back")),
-        **dict.fromkeys(("comment", "send_link", "revoke_links", "supervise", "request_extension", "release")),
+        **dict.fromkeys(("comment", "send_link", "revoke_links", "unsubscribe", "subscribe", "supervise")),
         **dict.fromkeys(("link_incident", "notice", "criticise", "undelivered", "recognise", "cancellation_requested")),
-        **dict.fromkeys(("catalogue_change", "credit", "left_out")),
+        **dict.fromkeys(("request_extension", "release", "catalogue_change", "credit", "left_out")),
     },
 )
 """Effect of each kind of event: it counts for something, or changes whose case it is; None: neither: it is not read."""

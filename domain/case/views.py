@@ -79,6 +79,7 @@ class CaseView(Immutable):
     answer: FollowUpAnswer | None = Field(None, description="What the caller said at the last follow-up (回访).")
     result: str | None = Field(None, description="What its department did, as it said last (处理结果).")
     reply: str | None = Field(None, description="What the caller was told last (回复内容).")
+    suspended_for: str | None = Field(None, description="Reason of the last suspension, as written (挂起原因).")
     links_revoked_at: datetime | None = Field(
         None, description="Links to the caller's page that were made until then open nothing (作废链接)."
     )

@@ -163,6 +163,11 @@ async def test_no_link_is_sent_where_none_can_arrive(temporal: Client, tmp_path:
             found = problem(await made.act(number, "send_link", {}, "chen"), 409, "no-telephone")
             assert "send_link" not in found["available_actions"]
             problem(await made.act(number, "send_link", {}, "wu"), 403, "wrong-role")
+            number = await registered(made)
+            await say(made, made.link(number), act="unsubscribe")
+            found = problem(await made.act(number, "send_link", {}, "chen"), 409, "caller-unsubscribed")
+            assert "wants no messages" in found["detail"]
+            assert "subscribe" in found["available_actions"]
 
 
 async def test_a_telephone_gets_one_link_an_hour_and_five_a_day(

@@ -26,6 +26,7 @@ from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.unsubscribe import UNSUBSCRIBED
 from domain.case.clocks import ClockStatus
 from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import PartState, State
@@ -145,7 +146,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
         if "add_flags" in line or line.lstrip().startswith(("FLAG = ", "flags=("))
         for flag in re.findall(r'"([a-z_]+)"', line)
     }
-    known = raised | set(IntakeFlag) | {CONTACT_CHANGED, CREDIT_WAITS, EXTENSION_WAITS, OWN_CAUSE}
+    known = raised | set(IntakeFlag) | {CONTACT_CHANGED, CREDIT_WAITS, EXTENSION_WAITS, OWN_CAUSE, UNSUBSCRIBED}
     assert names(section(GLOSSARY, "Flags")) == known, "docs/glossary.md, Flags, has a line for each flag"
     assert set(get_args(Flag)) == known, "api/parameters.py, Flag, has every flag"
 

@@ -1,7 +1,14 @@
 """Ways in which a caller is asked more than once how it went."""
 
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.send_link import SendLink
 from domain.case.actions.sign_for import SignFor
+from domain.case.actions.subscribe import Subscribe
+from domain.case.actions.unsubscribe import Unsubscribe
+from domain.case.intake import Caller, Intake
 from domain.case.progress import Satisfaction
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.hotline import Complaint, Hotline
@@ -32,6 +39,17 @@ async def unreachable_three_times(hotline: Hotline) -> Complaint:
     return await ended(await play(complaint, UNREACHABLE), hours=73)
 
 
+async def unsubscribed_and_subscribed(hotline: Hotline) -> Complaint:
+    """The link is refused, the first reply is told to nobody, and the second to the caller."""
+    intake = Intake(service_code="no_water", description="家里没水", caller=Caller(phone="0760 8823 7777"))
+    complaint = await play(await hotline.start(intake=intake), *TO_CREW, Unsubscribe())
+    with pytest.raises(WorkflowUpdateFailedError):
+        await complaint.act(SendLink())
+    steps = (*DONE, DISSATISFIED, Subscribe(note="来电人要求"), SignFor(), *DONE, SATISFIED)
+    return await ended(await play(complaint, *steps), hours=73)
+
+
 FOLLOW_UP_PATHS: dict[str, Play] = {
-    each.__name__: each for each in (dissatisfied_twice, asked_three_questions, unreachable_three_times)
+    each.__name__: each
+    for each in (dissatisfied_twice, asked_three_questions, unreachable_three_times, unsubscribed_and_subscribed)
 }

@@ -149,8 +149,13 @@ PREPARED: dict[str, tuple[str, ...]] = {
     "decide_extension": ("request_extension",),
     "release": ("involve",),
     "decide_credit": (),
+    "unsubscribe": (),
+    "subscribe": ("unsubscribe",),
 }
-"""Actions that make the action possible within the state; a credit is owed by time alone."""
+"""Actions that make the action possible within the state.
+
+A credit is owed by time alone; a refused case without one is over, so that its caller has nothing to unsubscribe from.
+"""
 
 OWED = Owed(
     serial=1,

@@ -110,6 +110,8 @@ def _refusal(case: Case, command: Command[Any], at: datetime) -> str | None:
 NOT_PLAYED = {
     "revoke_links": "no caller of the demo has a link",
     "send_link": "the demo has no gateway for text messages",
+    "subscribe": "no caller of the demo has unsubscribed",
+    "unsubscribe": "no caller of the demo has a link",
 }
 """Actions that the plans leave out, with the reason."""
 

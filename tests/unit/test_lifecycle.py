@@ -57,6 +57,8 @@ BY_HAND = (
     ("urge", "催办", ANY_OPEN, "", "agent supervisor caller"),
     ("send_link", "发送链接", f"{ANY_OPEN} closed", "", "agent supervisor follow_up"),
     ("revoke_links", "作废链接", f"{ANY_OPEN} closed", "", "agent supervisor follow_up"),
+    ("unsubscribe", "退订短信", f"{ANY_OPEN} closed", "", "caller"),
+    ("subscribe", "恢复短信", f"{ANY_OPEN} closed", "", "agent caller"),
     ("supervise", "督办", ANY_OPEN, "", "supervisor manager"),
     ("request_extension", "申请延期", "dispatched in_progress awaiting_approval", "", "crew"),
     ("decide_extension", "延期审批", ANY_OPEN, "", "supervisor"),

@@ -57,6 +57,8 @@ TOLD = {
     "urge": [DEPARTMENT],
     "send_link": [f"caller:{NUMBER}"],
     "revoke_links": [OWNER],
+    "unsubscribe": [],
+    "subscribe": [],
     "supervise": [DEPARTMENT, OWNER],
     "request_extension": ["supervisor"],
     "decide_extension": [DEPARTMENT],

@@ -371,19 +371,17 @@ def _take_views(chrome: Browser, service: Service, stage: Stage, folder: Path) -
 
 
 def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
-    """Take the caller's page in both languages, and after the answer."""
-    for locale, name in (("en-GB", "caller-page-en"), ("zh-CN", "caller-page")):
-        size: ViewportSize = {"width": 390, "height": 660}
-        with closing(chrome.new_page(viewport=size, locale=locale, device_scale_factor=1.5)) as page:
-            page.goto(stage.link)
-            page.get_by_role("button").first.wait_for()
-            page.screenshot(path=folder / f"{name}.png", full_page=True)
-            if locale == "zh-CN":
-                for place, said in enumerate(("是", "是", "非常满意")):
-                    page.get_by_role("group").nth(place).get_by_label(said, exact=True).check()
-                page.get_by_role("button", name="提交评价", exact=True).click()
-                page.get_by_role("status").wait_for()
-                page.screenshot(path=folder / "caller-page-answered.png", full_page=True)
+    """Take the caller's page before and after the answer."""
+    size: ViewportSize = {"width": 390, "height": 660}
+    with closing(chrome.new_page(viewport=size, locale="zh-CN", device_scale_factor=1.5)) as page:
+        page.goto(stage.link)
+        page.get_by_role("button").first.wait_for()
+        page.screenshot(path=folder / "caller-page.png", full_page=True)
+        for place, said in enumerate(("是", "是", "非常满意")):
+            page.get_by_role("group").nth(place).get_by_label(said, exact=True).check()
+        page.get_by_role("button", name="提交评价", exact=True).click()
+        page.get_by_role("status").wait_for()
+        page.screenshot(path=folder / "caller-page-answered.png", full_page=True)
 
 
 def main() -> None:

@@ -27,9 +27,7 @@ rule, the dates and the possible actions. The figures are those of the
 - 移交 `hand_over`: to another person than the owner (422 `same-owner`), of the directory and of no crew (422
   `unknown-owner`). Both are notified.
 - 指派 `assign`: to another person than the assignee (422 `same-assignee`), of the department (422 `unknown-assignee`).
-- 回访 `follow_up` is dissatisfied if the matter is not solved, or the caller chose one of the last two of the five
-  steps. A caller who was not contacted counts as unreachable. One who says so on the caller's page leaves the case, its
-  promise and the number of tries as they are.
+- 回访 `follow_up`: [outcomes](api.md#follow-up).
 
 The system raises two events, each once in a cycle, if the same promise as for urging is still not kept:
 

@@ -46,6 +46,7 @@ FLAG_ZH = {
     "supervised": "督办",
     "undelivered": "未送达",
     "unreachable": "未联系上",
+    "unsubscribed": "来电人已退订短信",
     "urged": "已催办",
 }
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from domain.case.actions.complete import NOT_APPROVED
+from domain.case.actions.unsubscribe import UNSUBSCRIBED
 from domain.case.intake import Caller, IntakeFacts, Location
 from domain.case.lifecycle import OPEN, departments_of, text_of
 from domain.case.new_terms import Moved, apply_terms, changed_terms, moved_promises, with_old_priority, with_priority
@@ -146,6 +147,7 @@ class Corrected(Reasoned):
             by_owner = event.actor == case.owner
             case.contact_changed = ContactChange(by=event.actor, at=event.at, by_owner=by_owner)
             case.set_flag(CONTACT_CHANGED, raised=by_owner)
+            case.remove_flags(UNSUBSCRIBED)  # who unsubscribed may have been a stranger with the wrong number
         intake = case.intake
         case.corrected = IntakeFacts(
             service_code=self.after.service_code or intake.service_code,
