@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -63,6 +62,7 @@ from api.incidents import routes as incidents
 from api.incidents.routes import Incidents
 from api.reports import calls as call_reports
 from api.reports import routes as reports
+from api.routing import BackendParts
 from api.sign_in import sessions
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import CALLBACK, Handshake, OidcSignIn, Session, Sessions
@@ -74,7 +74,6 @@ from api.temporal_ui import pages, reading
 from api.temporal_ui.dangerous import Confirmation, DangerousRequests
 from api.temporal_ui.pages import TemporalPages
 from api.temporal_ui.proxy import UiProxy, UiServer
-from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import CodeKind, UnknownCode
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
@@ -119,7 +118,7 @@ COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, XLSX, "application/pdf")
 check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
 
 
-class Backend:
+class Backend(BackendParts):
     """Parts of the service by name, as the routes ask for them. Temporal and SQL may be down.
 
     `clock_check` compares the clock with Temporal's; None makes one.
@@ -128,6 +127,8 @@ class Backend:
         FileError: the catalogue or the file of channels cannot be used.
         KeysError: the keys cannot be read.
     """
+
+    in_force: CatalogueInForce
 
     def __init__(
         self,
@@ -161,18 +162,6 @@ class Backend:
         self._add_subjects(client)
         self._add_temporal_ui()
         self.readiness = self._readiness(client)
-
-    @property
-    def catalogue(self) -> Catalogue:
-        return self.in_force.catalogue
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.catalogue.calendar.timezone)
-
-    @property
-    def now(self) -> datetime:
-        return self.clock()
 
     def _code(self, kind: CodeKind, given: str) -> str:
         """Code that a name or code stands for. Codes of earlier catalogues pass, since cases of that time carry them.

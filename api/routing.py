@@ -46,35 +46,25 @@ from readmodel.people.people import TOKEN_SHAPE
 MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked fields")
 
 
-class _Key(HTTPBearer):
-    """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer."""
+class Needs(HTTPBearer):
+    """Dependency on a person whose role has the right; for an action, also the right to read its answer.
 
-    def __init__(self) -> None:
+    None asks for a key alone. The security scheme is `Authorization: Bearer hk_...`, or a token of the issuer.
+    """
+
+    def __init__(self, right: Right | None) -> None:
         super().__init__(scheme_name="apiKey", description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
-
-    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # the person, not the credentials
-        actor: Actor = await request.app.state.backend.bearer(request, await super().__call__(request))
-        return actor
-
-
-KEY = _Key()
-
-
-class Needs(_Key):
-    """Dependency on a person whose role has the right; for an action, also the right to read its answer."""
-
-    def __init__(self, right: Right) -> None:
-        super().__init__()
         self.right = right
 
-    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # as above
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # the person, not the credentials
         """Return who acts. Raises ProblemError 401, 403, or 429 after many."""
-        actor = await super().__call__(request)
-        require_role(self.right.needs or self.right, actor)
+        actor: Actor = await request.app.state.backend.bearer(request, await super().__call__(request))
+        if self.right:
+            require_role(self.right.needs or self.right, actor)
         return actor
 
 
-def needs(right: Right) -> Any:  # noqa: ANN401 - as `Depends`
+def needs(right: Right | None) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(Needs(right))
 
 
@@ -252,9 +242,11 @@ def from_backend(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(get)
 
 
-class BackendParts(Protocol):
+class BackendParts:
     """Parts of `api.app.Backend` that several subjects use."""
 
+    in_force: CurrentCatalogue
+    clock: Callable[[], datetime]
     reader: Reader
     direct: DirectWriter
     projection: ProjectionWriter
@@ -266,16 +258,16 @@ class BackendParts(Protocol):
     export_throttle: ExportThrottle
 
     @property
-    def in_force(self) -> CurrentCatalogue: ...
+    def catalogue(self) -> Catalogue:
+        return self.in_force.catalogue
 
     @property
-    def catalogue(self) -> Catalogue: ...
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.catalogue.calendar.timezone)
 
     @property
-    def zone(self) -> ZoneInfo: ...
-
-    @property
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        return self.clock()
 
 
 TheReader = Annotated[Reader, from_backend("reader")]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.actions import ActionLock, Actions, add_actions
@@ -27,7 +27,7 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.routing import KEY, BackendParts, StrictRoute, from_backend, require_reach
+from api.routing import BackendParts, StrictRoute, from_backend, needs, require_reach
 from api.sql import sql_unavailable
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
@@ -320,7 +320,7 @@ add_actions(
 )
 
 
-@router.post(ACTIONS_PATH + "/{action}", include_in_schema=False, dependencies=[Depends(KEY)])
+@router.post(ACTIONS_PATH + "/{action}", include_in_schema=False, dependencies=[needs(None)])
 async def unknown(number: NumberText, action: str) -> Response:  # noqa: ARG001 - part of the path
     """Answer 404; a stranger learns nothing."""
     hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
