@@ -1,28 +1,24 @@
 """Language of an answer, Chinese or English: what the reader has chosen, or what the client asks for."""
 
-import re
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 LANGUAGE = "hotline-language"
 """Cookie with the language that a reader has chosen."""
 LANGUAGES = ("zh", "en")
 _SECONDS = 365 * 86_400
-_RANGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9]{1,8})*\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?")
 
 
 def asks_for_chinese(headers: Headers) -> bool:
     """Return True if `Accept-Language` weighs Chinese above English (RFC 9110); of equals, the first one counts."""
-    weights: dict[str, float] = {}
-    for part in ",".join(headers.getlist("accept-language")).split(","):
-        form = _RANGE.fullmatch(part)
-        if form and form[1].lower() in LANGUAGES:
-            weights.setdefault(form[1].lower(), float(form[2] or 1))
-    best = max(weights, key=lambda name: weights[name], default="en")
-    return best == "zh" and weights[best] > 0
+    asked = parse_accept_header(",".join(headers.getlist("accept-language")), LanguageAccept)  # the heaviest first
+    names = (tag.partition("-")[0].lower() for tag, weight in asked if weight)
+    return next((name for name in names if name in LANGUAGES), "en") == "zh"
 
 
 def reads_chinese(request: Request) -> bool:
