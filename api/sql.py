@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from api.edge.middleware import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError, declare, unavailable
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.case.case import Case
-from domain.case.intake import Contact, Intake, Location
+from domain.case.intake import Intake, Location
 from domain.case.lifecycle import Event
 from domain.case.progress import Progress
 from domain.case.state import ProjectionBatch
@@ -33,7 +33,7 @@ from readmodel import incidents
 from readmodel.assessments import months
 from readmodel.base.database import ReadConnection, WriteConnection, reading, write_in_thread
 from readmodel.base.paging import BadCursorError
-from readmodel.callers import UNKNOWN_CALLER, CallerFacts, CallerLookup, note_recognised, recognise
+from readmodel.callers import UNKNOWN_CALLER, CallerLookup, note_recognised, recognise
 from readmodel.cases.queries import get_case, versions
 from readmodel.projection import DivergedError
 
@@ -117,13 +117,9 @@ class Reader:
             log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
             return None
 
-    async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
+    async def known_late(self, intake: Intake, at: datetime, number: str | None = None) -> CallerLookup:
         """Read what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
-        return (await self.ask(recognise, intake, at, self._area_code(), number)).facts
-
-    async def contact(self, intake: Intake, at: datetime) -> Contact:
-        """Read what the registry has of the customer who is meant. Raises ProblemError."""
-        return (await self.ask(recognise, intake, at, self._area_code())).contact
+        return await self.ask(recognise, intake, at, self._area_code(), number)
 
     async def incident_covering(self, service: str, location: Location) -> str | None:
         """Oldest open incident that covers both. Raises nothing: if SQL is late, those that were read last count."""
@@ -241,8 +237,8 @@ class ProjectionWriter:
     async def write_incident(self, batch: IncidentBatch) -> bool:
         """Return True once committed; the workflow publishes the batch too. Raises ProblemError as `write` does."""
         incident = batch.incident
-        work = partial(incidents.write, batch=batch)
-        committed = await self._commit_entity("incident", incident, work, _rebuild(incident.number))
+        written = self.projection.run(partial(incidents.write, batch=batch))
+        committed = await _taken(written, f"incident {incident.number}", incident, _rebuild(incident.number))
         if committed:
             self._incidents[incident.number] = max(incident.version, self._incidents.get(incident.number, 0))
         return committed
@@ -251,28 +247,20 @@ class ProjectionWriter:
         """Write an assessment's batch as `write_incident` does."""
         month = batch.assessment
         repair = f"`hotline assessment begin {month.number}`, once its workflow is terminated"
-        return await self._commit_entity("assessment", month, partial(months.write, batch=batch), repair)
+        written = self.projection.run(partial(months.write, batch=batch))
+        return await _taken(written, f"assessment {month.number}", month, repair)
 
     async def note_recognised(self, number: str, caller_version: int) -> None:
         """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
         await self.projection.run(partial(note_recognised, number=number, caller_version=caller_version))
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
+        committed, written = False, self.projection.write(batch)
         try:
-            committed = await self.projection.write(batch)
-        except DivergedError:
-            self.metrics.wrote(committed=False)
-            raise _behind_sql(f"case {batch.number}", batch.case, _rebuild(batch.number)) from None
-        self.metrics.wrote(committed=committed)
+            committed = await _taken(written, f"case {batch.number}", batch.case, _rebuild(batch.number))
+        finally:
+            self.metrics.wrote(committed=committed)
         return committed
-
-    async def _commit_entity(
-        self, noun: str, entity: Incident | Assessment, work: Callable[[WriteConnection], object], repair: str
-    ) -> bool:
-        try:
-            return await self.projection.run(work)
-        except DivergedError:
-            raise _behind_sql(f"{noun} {entity.number}", entity, repair) from None
 
     def _after(self, batch: ProjectionBatch) -> Case | None:
         """Bring the case in memory to this batch; None if it is not there, or has other terms by now.
@@ -296,11 +284,14 @@ def _rebuild(number: str) -> str:
     return f"`hotline rebuild workflows --case {number}`"
 
 
-def _behind_sql(what: str, entity: Progress | Incident | Assessment, repair: str) -> ProblemError:
-    """Problem of a batch that SQL will never take."""
-    detail = (
-        f"SQL has other events of the {what}: its workflow was reset or replaced. What was sent is in Temporal alone,"
-        f" as version {entity.version}; lists and reports keep what SQL has. An operator brings it back as SQL has it"
-        f" by {repair}; then send it again."
-    )
-    return ProblemError(BEHIND_SQL, detail, state=entity.state, version=entity.version, accepted=[])
+async def _taken(written: Awaitable[bool], what: str, entity: Progress | Incident | Assessment, repair: str) -> bool:
+    """Return True once a batch is committed. Raises ProblemError for one that SQL will never take."""
+    try:
+        return await written
+    except DivergedError:
+        detail = (
+            f"SQL has other events of the {what}: its workflow was reset or replaced. What was sent is in Temporal"
+            f" alone, as version {entity.version}; lists and reports keep what SQL has. An operator brings it back as"
+            f" SQL has it by {repair}; then send it again."
+        )
+        raise ProblemError(BEHIND_SQL, detail, state=entity.state, version=entity.version, accepted=[]) from None

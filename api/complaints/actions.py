@@ -237,7 +237,8 @@ class ComplaintActions(Actions[Outcome]):
         intake = Intake.model_construct(**facts).without(left)
         places = {"caller": merged(intake.caller, body.caller), "location": merged(intake.location, body.location)}
         intake = intake.model_copy(update=places)
-        contact = in_catalogue(self.backend.catalogue, await self.backend.reader.contact(intake, view.registered_at))
+        known = await self.backend.reader.known_late(intake, view.registered_at)
+        contact = in_catalogue(self.backend.catalogue, known.contact)
         names = {each.rpartition(".")[2] for each in left}
         contact = Contact(**{name: value for name, value in contact._asdict().items() if name in names})
         filled, _ = intake.filled_in(contact)
@@ -276,7 +277,7 @@ class ComplaintActions(Actions[Outcome]):
         require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
         events = outcome.batch.events if outcome.batch else ()
         if any(isinstance(each.data, Corrected) and each.data.needs_recognition for each in events):
-            self.recognition.note_correction()
+            self.recognition.corrected.set()
         return Complaint.of(view, actor), shown
 
 

@@ -59,7 +59,8 @@ class Recognition:
     _complaints: ComplaintClient
     _projection: ProjectionWriter
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _corrected: asyncio.Event = field(default_factory=asyncio.Event)
+    corrected: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once SQL has a corrected caller: a round begins soon."""
     _rounds: asyncio.Task[None] | None = None
     _after: str = ""
 
@@ -72,10 +73,6 @@ class Recognition:
         task = asyncio.create_task(self._look_up(number, intake, at), name=number)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def note_correction(self) -> None:
-        """Begin a round soon: SQL has a corrected caller."""
-        self._corrected.set()
 
     async def close(self) -> None:
         """Cancel all lookups, and log whose are lost."""
@@ -101,8 +98,8 @@ class Recognition:
             # `wait_for` of Python 3.11 loses a cancellation that comes with the event, and `close` would wait for ever.
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_SECONDS):
-                    await self._corrected.wait()
-            self._corrected.clear()
+                    await self.corrected.wait()
+            self.corrected.clear()
             await asyncio.sleep(PAUSES[0])
             try:
                 # The next ones; those that failed come after all others.
@@ -126,7 +123,7 @@ class Recognition:
 
     async def _tell(self, number: str, intake: Intake, at: datetime, caller_version: int = 1) -> None:
         """Tell the case what was known of its caller, whom it names since this version. Raises ProblemError."""
-        known = await self._reader.known_late(intake, at, number)
+        known = (await self._reader.known_late(intake, at, number)).facts
         if known != UNKNOWN_CALLER.facts or caller_version > 1:
             recognised = Recognised(**known._asdict(), caller_version=caller_version)
             if batch := await self._complaints.recognise(number, recognised, f"recognise-{caller_version}"):

@@ -36,7 +36,7 @@ async def test_it_ends_also_if_a_correction_comes_at_the_same_moment(steps: int)
     recognition = Recognition(*nobody)
     recognition.start()
     await asyncio.sleep(0)
-    recognition.note_correction()
+    recognition.corrected.set()
     for _ in range(steps):
         await asyncio.sleep(0)
     async with asyncio.timeout(10):
@@ -60,7 +60,7 @@ async def test_it_ends_also_if_a_cancellation_becomes_an_error(monkeypatch: pyte
     recognition = Recognition(reader, cast(ComplaintClient, None), cast(ProjectionWriter, None))
     recognition.start()
     await asyncio.sleep(0)
-    recognition.note_correction()
+    recognition.corrected.set()
     await asked.wait()
     async with asyncio.timeout(10):
         await recognition.close()
