@@ -49,11 +49,10 @@ class Sourced(Value):
     source: Sources
 
 
-class Count(Value):
+class Count(Sourced):
     """A number of times."""
 
     count: Whole
-    source: Sources
 
 
 class Tries(Count):
@@ -62,18 +61,16 @@ class Tries(Count):
     count: Annotated[int, Field(gt=0, strict=True)]
 
 
-class Share(Value):
+class Share(Sourced):
     """A part of the whole, in percent."""
 
     percent: Annotated[float, Field(gt=0, le=100, strict=True)]
-    source: Sources
 
 
-class WorkingDays(Value):
+class WorkingDays(Sourced):
     """A number of working days (工作日)."""
 
     working_days: Whole
-    source: Sources
     when: str = ""
 
 
@@ -143,12 +140,11 @@ class Group(Coded):
     """Kind of call, as the company counts them, as repair (报修) or complaint (投诉)."""
 
 
-class District(Coded):
+class District(Sourced, Coded):
     """Part of the city; the outskirts are reached later than the town."""
 
     zone: DistrictZone = Field(description="town or outskirts")
     population: int | None = omit_default(None, "inhabitants; without it, reports have no rate", gt=0)
-    source: Sources
 
 
 class Service(Coded):
@@ -177,7 +173,7 @@ class EscalationStepNorm(Sourced, EscalationStep):
     """An escalation step, and where it comes from."""
 
 
-class Post(Value):
+class Post(Sourced):
     """Post of the organisation chart (组织架构)."""
 
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -188,7 +184,6 @@ class Post(Value):
         (), description="codes of [departments]; the general manager has all"
     )
     holder: str | None = Field(None, min_length=1, description="id of a person; without it, nobody")
-    source: Sources
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -198,7 +193,7 @@ class Post(Value):
         return self
 
 
-class ApproverNorm(Value):
+class ApproverNorm(Sourced):
     """Post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
 
     post: str = Field(min_length=1, description="its name, in Chinese and English")
@@ -206,10 +201,9 @@ class ApproverNorm(Value):
     deputy: str | None = Field(None, description="decides as well once the time has lapsed")
     up_to: Money = Field(description='as a text: "1000.00"')
     within: Duration
-    source: Sources
 
 
-class SurgeNorm(Value):
+class SurgeNorm(Sourced):
     """Rule by which cases of a service and district are suspected to have one cause (突发事件预警)."""
 
     services: Annotated[tuple[Annotated[str, known("services")], ...], Field(min_length=1)] = Field(
@@ -220,7 +214,6 @@ class SurgeNorm(Value):
     follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
         100, description="of its callers are asked how it went; below 100, a sample"
     )
-    source: Sources
 
 
 Amount = Annotated[PositiveMoney, Field(description='as a text: "50.00"')]
@@ -236,7 +229,7 @@ class FurtherNorm(Duration):
     amount: Amount
 
 
-class CreditNorm(Value):
+class CreditNorm(Sourced):
     """Credit (自动补偿) for a missed promise of a service, or for a finding."""
 
     name: str = Field(min_length=1, description="the English name")
@@ -258,7 +251,6 @@ class CreditNorm(Value):
         None, "a code of [departments]: pays it, and is notified of its approval"
     )
     note: str | None = omit_default(None, "what the approver has to check, in English and Chinese", min_length=1)
-    source: Sources
 
     @property
     def most(self) -> Decimal:
