@@ -10,7 +10,7 @@ from sqlalchemy import Column, ColumnElement, Index, Integer, Row, Table, and_, 
 from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
 from domain.case.case import Case
-from domain.case.lifecycle import BEFORE_REPLY
+from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.incident.actions import CONFIRM, INFORM
 from domain.incident.incident import (
     NEWS,
@@ -193,7 +193,7 @@ def incident_versions(connection: ReadConnection, numbers: Iterable[str]) -> dic
 class IncidentCounts(NamedTuple):
     """Number of cases of an incident by state, and by the result of its end."""
 
-    states: Mapping[str, int] = {}
+    states: Mapping[State, int] = {}
     outcomes: Mapping[str, int] = {}
 
 
@@ -201,9 +201,9 @@ def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
     settled = PROGRESS["settled"].as_string()
     statement = select(cases.c.state, settled.label("settled")).where(cases.c.incident == number).subquery()
     by = (statement.c.state, statement.c.settled)
-    states, outcomes = Counter[str](), Counter[str]()
+    states, outcomes = Counter[State](), Counter[str]()
     for state, outcome, calls in connection.execute(select(*by, func.count()).group_by(*by)):
-        states[state] += calls
+        states[State(state)] += calls
         outcomes[outcome] += calls
     return IncidentCounts(states, outcomes)
 
@@ -304,6 +304,33 @@ def candidates(
     page = read_page(connection, statement, by, cursor, limit, lambda row: row.number)
     found = get_cases(connection, page.items)
     return RowPage(tuple(IncidentCandidate(case, _reasons(incident.scope, case)) for case in found), page.next_cursor)
+
+
+class IncidentRecord(NamedTuple):
+    """Cases of an incident by state, its last events, and the callers told, by the event that they were told of.
+
+    `missed` are cases whose caller was not reached.
+    """
+
+    counts: IncidentCounts
+    events: Sequence[IncidentEvent]
+    told: Mapping[int, Mapping[str, int]]
+    missed: Sequence[str]
+    candidates: Sequence[IncidentCandidate]
+
+
+def incident_record(
+    connection: ReadConnection, incident: Incident, most: int, rows: int, *, proposes: bool
+) -> IncidentRecord:
+    """Read at most `most` events and so many `rows` of all else; candidates if it `proposes` any."""
+    number, counts = incident.number, case_counts(connection, incident.number)
+    return IncidentRecord(
+        counts,
+        incident_timeline(connection, number, max(incident.version - most, 0)).items,
+        count_told(connection, number) if incident.news else {},
+        not_reached(connection, number, rows) if counts.states else (),
+        candidates(connection, incident, None, rows).items if proposes else (),
+    )
 
 
 def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """Incidents on the desk: their list, one with its cases, callers and minutes, its actions, and the declaration."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +15,9 @@ from api.complaints.actions import UNKNOWN_ACTION
 from api.desk import words
 from api.desk.caller_texts import CallerTexts
 from api.desk.desk import MOST_ENTRIES, done
-from api.desk.forms import Field, body_of, fields_of
-from api.desk.incident_words import REASONS, entry_of, scope_in_words
+from api.desk.forms import body_of, fields_of
 from api.desk.kit import DESK, DeskPages, Form, Typed, blank
+from api.desk.timeline import facts_of, incident_entry
 from api.edge.problems import ProblemError
 from api.incidents.answers import Candidate, NewIncident
 from api.incidents.routes import NUMBER, Incidents, no_incident
@@ -29,13 +29,14 @@ from api.sign_in.sessions import Session
 from domain.case.actions import TABLE, link_incident
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.incident.actions import (
+    CONFIRM,
     DECLARE,
     INCIDENT_COMMANDS,
     INCIDENT_TABLE,
+    INFORM,
+    MERGE,
     MOST_CASES,
-    Confirm,
-    Inform,
-    Resolve,
+    RESOLVE,
 )
 from domain.incident.incident import Incident, News
 from domain.incident.state import ALL_CALLERS, ENDS, LINKABLE, Around, IncidentAction, IncidentEvent, IncidentState
@@ -53,6 +54,8 @@ ROWS = 25
 """Ended incidents, candidates and cases taken on a page."""
 MOST_OPEN = 75
 OPEN_STATES = [state for state in IncidentState if state not in ENDS.values()]
+PREVIEWED = (DECLARE, CONFIRM, INFORM, RESOLVE)
+"""Actions that are sent only after their effect on cases and callers was shown."""
 LINK = link_incident.ACTION.name
 
 
@@ -70,10 +73,6 @@ class Preview(NamedTuple):
     told: int = 0
     texts: Sequence[str] = ()
     may_keep: bool = False
-
-
-Previewed = Callable[[Any], Awaitable[Preview]]
-"""Preview of a body. Raises Refused."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,6 @@ class IncidentDesk(DeskPages):
             actor,
             items=found,
             linked=await ask(stored.count_linked, [incident.number for incident in found]),
-            scope_in_words=scope_in_words,
             may_declare=actor.role in RIGHT_TO_DECLARE.reach,
             most_open=MOST_OPEN if opened and opened.next_cursor else None,
             more=ended.next_cursor,
@@ -110,93 +108,112 @@ class IncidentDesk(DeskPages):
         return await self.incidents.found(number.lower(), actor)
 
     async def incident(
-        self, request: Request, actor: Actor, number: str, refused: Sequence[str] = (), given: Typed | None = None
+        self,
+        request: Request,
+        actor: Actor,
+        number: str,
+        refused: Sequence[str] = (),
+        given: Typed | None = None,
+        status: int = HTTPStatus.OK,
     ) -> Response:
-        """Page of an incident; `refused` says which cases were not linked, and why. Raises ProblemError."""
-        incident, ask = await self._found(number, actor), self.backend.reader.ask
-        names, number, before = self.names(request), incident.number, max(incident.version - MOST_ENTRIES, 0)
-        found = (await ask(stored.incident_timeline, number, before)).items
-        events = [masked_for(actor, event) for event in reversed(found)]
-        action = request.query_params.get("done", "")
+        """Page of an incident; `refused` says why cases were not linked. Raises ProblemError."""
+        incident, names = await self._found(number, actor), self.names(request)
+        shown, action = masked_for(actor, incident), request.query_params.get("done", "")
         proposes = incident.state in LINKABLE and actor.role in READ_CANDIDATES.reach
+        bounds = MOST_ENTRIES, ROWS + 1
+        record = await self.backend.reader.ask(stored.incident_record, incident, *bounds, proposes=proposes)
+        events = [masked_for(actor, event) for event in reversed(record.events)]
         return self.page(
             request,
             "incident",
             actor,
-            HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
-            item=await self.incidents.item(incident, actor),
-            scope=scope_in_words(masked_for(actor, incident.scope), names),
-            actions=INCIDENT_TABLE,
-            entries=[entry_of(incident, event, names) for event in events],
-            news=[event for event in events if isinstance(event.data, Inform)],
-            told=await ask(stored.count_told, number),
-            missed=await ask(stored.not_reached, number, ROWS + 1),
-            candidates=await self._proposed(incident, actor) if proposes else [],
-            reasons=REASONS,
+            status,
+            item=shown,
+            facts=facts_of(shown, names),
+            record=record,
+            actions=[INCIDENT_TABLE[name] for name in incident.available_actions(actor)],
+            entries=[incident_entry(shown, event, names) for event in events],
+            news=[event for event in events if event.action == INFORM.name],
+            candidates=[Candidate.of(each, actor) for each in record.candidates[:ROWS]],
             rows=ROWS,
             done=INCIDENT_TABLE.get(action) or TABLE.get(action),
             refused=refused,
             given=given or blank(),
         )
 
-    async def _proposed(self, incident: Incident, actor: Actor) -> list[Candidate]:
-        page = await self.backend.reader.ask(stored.candidates, incident, None, ROWS)
-        return [Candidate.of(each, actor) for each in page.items]
-
-    async def act(self, request: Request, session: Session, number: str, name: str) -> Response:
-        """Form of an action, or what came of it. Raises ProblemError."""
-        actor = session.actor
-        incident, action = await self._found(number, actor), INCIDENT_COMMANDS.get(name)
+    async def act(self, request: Request, session: Session, number: str | None, name: str) -> Response:
+        """Form of an action, of the declaration without a number, or what came of it. Raises ProblemError."""
+        incident = await self._found(number, session.actor) if number else None
+        action = INCIDENT_COMMANDS.get(name) if incident else DECLARE
         if action is None:
             raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*INCIDENT_COMMANDS])
-        require_role(right_to(action), actor)
-        names, shown = self.names(request), masked_for(actor, incident)
-        form = Form(
-            words.of_kind(action),
-            [await self._of_incident(field, incident, actor) for field in self._fields(action.body)],
-            f"{INCIDENTS}/{incident.number}",
-            incident.number,
-            f"{shown.title} · {names.say(words.of_code(shown.state))} · {scope_in_words(shown.scope, names)}",
-        )
+        require_role(right_to(action), session.actor)
+        form = await self._form(request, session.actor, incident, action)
+        return await self._answer(request, session, form, action, incident)
 
-        async def preview(body: Any) -> Preview:  # noqa: ANN401 - of the action
+    async def _form(self, request: Request, actor: Actor, incident: Incident | None, action: IncidentAction) -> Form:
+        """Place and note come last; cases are ticked among the candidates, and the other incident among the open."""
+        names, catalogue = self.names(request), self.backend.catalogue
+        found = [field for field in fields_of(_body_of(action), catalogue) if field.name != "cases"]
+        fields = sorted(found, key=lambda field: (field.name == "note", field.name in Around.model_fields))
+        if incident is None:
+            return Form(words.of_kind(action), fields, INCIDENTS, names.say(("突发事件", "Incidents")), "")
+        if action is MERGE:
+            others = (await self.backend.reader.ask(stored.page, [*LINKABLE], None, MOST_OPEN)).items
+            named = [(each.number, f"{each.number} {each.title}") for each, _ in masked_for(actor, others)]
+            choices = tuple((number, (text, text)) for number, text in named if number != incident.number)
+            fields = [each._replace(kind="choice", choices=choices) if each.name == "into" else each for each in fields]
+        shown = masked_for(actor, incident)
+        about = f"{shown.title} · {names.say(words.of_code(shown.state))} · {names.scope(shown.scope)}"
+        return Form(words.of_kind(action), fields, f"{INCIDENTS}/{incident.number}", incident.number, about)
+
+    async def _answer(
+        self, request: Request, session: Session, form: Form, action: IncidentAction, incident: Incident | None
+    ) -> Response:
+        """Show the form with its preview; send it if the preview of this very body was shown. Raises ProblemError."""
+        is_sent, actor = request.method == "POST", session.actor
+        given = await self.typed(request, session) if is_sent else blank()
+        cases, body = _ticked(given), body_of(form.fields, given, self.backend.zone.key)
+        seen, refused, status = digest_of(to_json(body).decode()), "", HTTPStatus.OK.value
+        preview = await self._preview(actor, action, incident, body) if given.get("seen") != [seen] else None
+        if is_sent and preview is None:
+            named = {"cases": cases} if action is CONFIRM and cases else {}
+            path = f"/v1/incidents/{incident.number}/actions/{action.name}" if incident else "/v1/incidents"
+            answer = await self.send(request, actor, path, body | named, given["key"][0])
+            if not answer.refused:
+                ticked = cases if action is DECLARE else []
+                return await self._link(request, actor, answer.content["number"], ticked, given, action.name)
+            refused, status = answer.refused, answer.status
+            preview = await self._preview(actor, action, incident, body)
+        given["seen"] = [seen if preview else ""]
+        more = {"preview": preview, "has_preview": action in PREVIEWED, "is_sent": self.texts.is_sent}
+        fields = {"form": form, "given": given, "refused": refused}
+        return self.page(request, "incident_form", actor, status, **fields, **more)
+
+    async def _preview(
+        self, actor: Actor, action: IncidentAction, incident: Incident | None, given: Mapping[str, Any]
+    ) -> Preview | None:
+        """None for an action without one, and for a body that the API will refuse, and say why."""
+        if action not in PREVIEWED:
+            return None
+        try:
+            body = _body_of(action).model_validate(given, context=CONTEXT.get())
+            if isinstance(body, NewIncident):
+                return await self._taken(Incident.open(self.incidents.opening(body, actor, self.backend.now))[0], actor)
+            if incident is None:
+                return None
             after, (event,) = incident.preview(Command(actor=actor, body=body), self.backend.now)
-            return await (self._taken(after, actor) if action.body is Confirm else self._told(after, event))
-
-        previewed = preview if action.body in (Confirm, Inform, Resolve) else None
-        return await self._answer(request, session, form, action, previewed)
-
-    async def declare(self, request: Request, session: Session) -> Response:
-        """Form of the declaration, or what came of it. Raises ProblemError."""
-        require_role(RIGHT_TO_DECLARE, session.actor)
-
-        async def preview(body: NewIncident) -> Preview:
-            opening = self.incidents.opening(body, session.actor, self.backend.now)
-            return await self._taken(Incident.open(opening)[0], session.actor)
-
-        title = self.names(request).say(("突发事件", "Incidents"))
-        form = Form(words.of_kind(DECLARE), self._fields(NewIncident), INCIDENTS, title, "")
-        return await self._answer(request, session, form, DECLARE, preview)
-
-    def _fields(self, model: type[BaseModel]) -> list[Field]:
-        """Return the inputs of a body, place and note last; cases are ticked among the candidates."""
-        found = [field for field in fields_of(model, self.backend.catalogue) if field.name != "cases"]
-        return sorted(found, key=lambda field: (field.name == "note", field.name in Around.model_fields))
-
-    async def _of_incident(self, field: Field, incident: Incident, actor: Actor) -> Field:
-        """Offer the open incidents for the one to merge into."""
-        if field.name != "into":
-            return field
-        found = (await self.backend.reader.ask(stored.page, [*LINKABLE], None, MOST_OPEN)).items
-        others = masked_for(actor, [each for each, _ in found if each.number != incident.number])
-        named = [(each.number, f"{each.number} {each.title}") for each in others]
-        return field._replace(kind="choice", choices=tuple((number, (text, text)) for number, text in named))
+        except (ValidationError, Refused):
+            return None
+        return await (self._taken(after, actor) if action is CONFIRM else self._told(after, event))
 
     async def _taken(self, incident: Incident, actor: Actor) -> Preview:
         incident.state = IncidentState.SUSPECTED  # to which only those are candidates that it will not take
-        takings = await self.backend.reader.ask(stored.takings, incident.scope, incident.since, ROWS)
+        ask = self.backend.reader.ask
+        takings = await ask(stored.takings, incident.scope, incident.since, ROWS)
+        proposed = (await ask(stored.candidates, incident, None, ROWS)).items
         taken = [Candidate.of(IncidentCandidate(case, ()), actor) for case in takings.latest]
-        return Preview(takings.total, taken, await self._proposed(incident, actor))
+        return Preview(takings.total, taken, [Candidate.of(each, actor) for each in proposed])
 
     async def _told(self, incident: Incident, event: IncidentEvent) -> Preview:
         """Preview the texts to callers of its cases, with the number of one of these."""
@@ -214,57 +231,31 @@ class IncidentDesk(DeskPages):
         texts = [self.texts.of_reply(*given, state, event.at) for state, may_be in ends.items() if may_be]
         return Preview(told=told, texts=texts, may_keep=True)
 
-    async def _answer(
-        self, request: Request, session: Session, form: Form, action: IncidentAction, preview: Previewed | None
-    ) -> Response:
-        """Show the form with its preview; send it if the preview of this very body was shown. Raises ProblemError."""
-        is_sent, actor, path = request.method == "POST", session.actor, "/v1/incidents"
-        model = NewIncident if action is DECLARE else action.body
-        given = await self.typed(request, session) if is_sent else blank()
-        cases = _ticked(given)
-        body = body_of(form.fields, given, self.backend.zone.key)
-        seen = digest_of(to_json(body).decode())
-        shown = await _previewed(preview, model, body) if given.get("seen") != [seen] else None
-        refused, status = "", HTTPStatus.OK.value
-        if is_sent and shown is None:
-            named = {"cases": cases} if model is Confirm and cases else {}
-            path += "" if action is DECLARE else f"/{form.subject}/actions/{action.name}"
-            answer = await self.send(request, actor, path, body | named, given["key"][0])
-            if not answer.refused:
-                ticked = cases if action is DECLARE else []
-                return await self._link(request, actor, answer.content["number"], ticked, given, action.name)
-            refused, status, shown = answer.refused, answer.status, await _previewed(preview, model, body)
-        given["seen"] = [seen if shown else ""]
-        more = {"preview": shown, "has_preview": preview is not None, "reasons": REASONS, "is_sent": self.texts.is_sent}
-        return self.page(request, "incident_form", actor, status, form=form, given=given, refused=refused, **more)
-
     async def link(self, request: Request, session: Session, number: str) -> Response:
         """Link the candidates that were ticked. Raises ProblemError."""
-        given, incident = await self.typed(request, session), await self._found(number, session.actor)
-        return await self._link(request, session.actor, incident.number, _ticked(given), given, LINK)
+        given, actor = await self.typed(request, session), session.actor
+        require_role(READ_CANDIDATES, actor)
+        if cases := _ticked(given):
+            return await self._link(request, actor, (await self._found(number, actor)).number, cases, given, LINK)
+        nothing = self.names(request).say(("请先勾选要并入的工单。", "Tick the cases that belong to it first."))
+        return await self.incident(request, actor, number, [nothing], given, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     async def _link(
         self, request: Request, actor: Actor, number: str, cases: Sequence[str], given: Typed, action: str
     ) -> Response:
         """Link cases by their own action, and lead to the incident; else say which were refused, and why."""
-        refused, content = list[str](), {"incident": number}
+        refused, form = list[str](), self.names(request).say(("未并入 %s：%s", "Not linked: %s: %s"))
         for case in cases:
             path, key = f"/v1/complaints/{case}/actions/{LINK}", f"{given['key'][0]}-{case}"
-            answer = await self.send(request, actor, path, content, key)
-            refused += [f"{case}: {answer.refused}"] if answer.refused else []
+            answer = await self.send(request, actor, path, {"incident": number}, key)
+            refused += [form % (case, answer.refused)] if answer.refused else []
         if refused:
-            return await self.incident(request, actor, number, refused, given)
+            return await self.incident(request, actor, number, refused, given, HTTPStatus.CONFLICT)
         return done(f"{INCIDENTS}/{number}", action)
 
 
-async def _previewed(preview: Previewed | None, model: type[BaseModel], body: Mapping[str, Any]) -> Preview | None:
-    """None without a preview, and for a body that the API will refuse, and say why."""
-    if preview is None:
-        return None
-    try:
-        return await preview(model.model_validate(body, context=CONTEXT.get()))
-    except (ValidationError, Refused):
-        return None
+def _body_of(action: IncidentAction) -> type[Any]:
+    return NewIncident if action is DECLARE else action.body
 
 
 def _ticked(given: Typed) -> list[str]:
@@ -283,7 +274,7 @@ async def show_incidents(request: Request, desk: TheDesk) -> Response:
 
 @router.api_route(f"{INCIDENTS}/declare", methods=["GET", "POST"])
 async def declare_on_desk(request: Request, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.declare(request, session))
+    return await desk.pages.shown(request, lambda session: desk.act(request, session, None, DECLARE.name))
 
 
 @router.get(f"{INCIDENTS}/{{number}}")

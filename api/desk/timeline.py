@@ -1,9 +1,11 @@
-"""Timeline of a case in words: what happened, by whom, and the facts of each event in the reader's language."""
+"""Timelines in words: what happened, by whom, and the facts of each event and incident in the reader's language."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, groupby
 from typing import Any, NamedTuple
+
+from pydantic import BaseModel
 
 from api.desk import words
 from api.desk.words import FIELDS, VALUES, Names
@@ -12,9 +14,11 @@ from domain.case.decide import CASE_KINDS
 from domain.case.intake import Caller, Location
 from domain.case.lifecycle import Event
 from domain.case.progress import recipient_of
+from domain.incident.incident import INCIDENT_KINDS, Incident
+from domain.incident.state import Around, IncidentEvent
 from domain.kit.event import BaseEvent, BaseKind
-from domain.shared.actors import Role
-from domain.shared.value import NamedCode
+from domain.shared.actors import SYSTEM, Role
+from domain.shared.value import NamedCode, exhaustive
 from workflows.kit.words import Phrase
 
 _FACTS: dict[str, Phrase] = {
@@ -26,17 +30,37 @@ _FACTS: dict[str, Phrase] = {
     "error": ("错误", "Error"),
 }
 """Facts of an event that the timeline shows: none of the caller or the place, which some readers see masked."""
+_OF_INCIDENT: dict[str, Phrase] = {
+    **words.OUTCOMES,
+    "opened_at": ("开始", "Opened"),
+    "opened_by": ("上报", "Declared by"),
+    "reply": FIELDS["message"],
+    "closed_at": ("结束", "Ended"),
+}
+_SHOWN = (
+    *("scope", "since", "opened_at", "opened_by", "department", "assignee", "expected_at", "result", "reply"),
+    *("into", "closed_at"),
+)
+"""Facts of an incident on its page."""
+_IN_SCOPE = {"services", "districts", *Around.model_fields}
+"""Facts that the scope tells as well."""
+_NAMES = sorted({name for kind in INCIDENT_KINDS.values() for name in kind.data.model_fields})
+exhaustive("FIELDS or _OF_INCIDENT", (*_SHOWN, *_NAMES), {**FIELDS, **_OF_INCIDENT})
 
 
-_IN_WORDS: dict[str, Callable[[Case, Names, Any], str]] = {
+_IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
     "clock": lambda _, names, clock: names.say(words.CLOCK.get(clock, (clock, clock))),
     "percent": lambda _, __, percent: f"{percent} %",
     "department": lambda _, names, code: names.department(code),
     "takes_over": lambda _, names, code: names.department(code),
     "findings": lambda _, names, code: names.among(names.catalogue.findings, code),
     "ground": lambda _, names, code: names.among(names.catalogue.exemptions, code),
-    "assignee": lambda case, _, person: case.name_of(person),
+    "assignee": lambda holder, _, person: holder.people.get(person, person),
     "owner": lambda case, _, person: case.name_of(person),
+    "opened_by": lambda incident, names, person: (
+        names.say(words.of_code(Role.SYSTEM)) if person == SYSTEM.id else incident.people.get(person, person)
+    ),
+    "scope": lambda _, names, scope: names.scope(scope),
     "amount": lambda case, _, amount: f"{amount} {case.terms.currency}",
     "outcome": lambda _, names, outcome: names.say(VALUES[outcome]),
     "kind": lambda _, names, kind: names.say(VALUES[kind]),
@@ -127,7 +151,26 @@ def with_facts(event: BaseEvent, kind: BaseKind[Any, Any], names: Names, facts: 
     )
 
 
-def _value(case: Case, name: str, value: Any, names: Names) -> str:  # noqa: ANN401 - of any fact
+def incident_entry(incident: Incident, event: IncidentEvent, names: Names) -> Entry:
+    kind = INCIDENT_KINDS[event.action]
+    left_out = _IN_SCOPE if "scope" in kind.data.model_fields else set[str]()
+    shown = [name for name in kind.data.model_fields if name not in left_out]
+    return with_facts(event, kind, names, _facts(incident, event.data, shown, names))
+
+
+def facts_of(incident: Incident, names: Names) -> list[tuple[str, str]]:
+    """Return the facts of an incident, each with its name."""
+    return [*_facts(incident, incident, _SHOWN, names)]
+
+
+def _facts(incident: Incident, given: BaseModel, shown: Iterable[str], names: Names) -> Iterator[tuple[str, str]]:
+    for name in shown:
+        if (value := getattr(given, name)) not in (None, "", (), 0):
+            phrase = _OF_INCIDENT.get(name) or words.words_of(name, type(given))
+            yield names.say(phrase), _value(incident, name, value, names)
+
+
+def _value(case: Case | Incident, name: str, value: Any, names: Names) -> str:  # noqa: ANN401 - of any fact
     if isinstance(value, tuple):
         return names.say(("、", ", ")).join(_value(case, name, each, names) for each in value)
     if isinstance(value, bool):

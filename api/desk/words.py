@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE
+from domain.case.actions.link_incident import OwnMatter
 from domain.case.case import Case
 from domain.case.intake import CHANNELS
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
+from domain.incident.state import LINKABLE, NOT_LINKED, PLACE_UNKNOWN, IncidentState, Scope
 from domain.kit.event import BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import NamedCode, exhaustive
@@ -155,6 +157,29 @@ RECIPIENTS: Mapping[str, Phrase] = exhaustive(
     },
 )
 """Kinds of recipients of notifications."""
+REASONS: Mapping[str, Phrase] = {
+    **{matter.value: of_code(matter) for matter in OwnMatter},
+    PLACE_UNKNOWN: ("位置不明", "Place unknown"),
+    NOT_LINKED: ("尚未并入", "Not taken"),
+}
+"""Reasons why an incident does not take a case by itself."""
+OUTCOMES: Mapping[str, Phrase] = {
+    "settled": ("随事件办结", "Settled with it"),
+    "kept": ("由部门继续", "Kept by departments"),
+    "over": ("此前已结", "Ended before"),
+    "linked": ("已转出", "Handed on"),
+    "refused": ("未被接受", "Refused"),
+    "gone": ("流程已结束", "Gone"),
+}
+"""Results of the end of an incident for its cases."""
+WAITS: Mapping[IncidentState, Phrase] = {
+    IncidentState.SUSPECTED: ("待确认", "which waits to be confirmed"),
+    IncidentState.CONFIRMED: ("待派单", "which waits for dispatch"),
+    IncidentState.DISPATCHED: ("待签收", "which its department has to sign for"),
+    IncidentState.IN_PROGRESS: ("正在处理", "which is in progress"),
+}
+"""Words on the incident that a case waits for, by its state."""
+exhaustive("WAITS", LINKABLE, WAITS)
 
 
 class Names(NamedTuple):
@@ -183,6 +208,18 @@ class Names(NamedTuple):
     def local(self, at: datetime | None) -> str:
         """To the minute; empty for None."""
         return f"{on_the_wall(at, self.catalogue.calendar.timezone):%Y-%m-%d %H:%M}" if at else ""
+
+    def scope(self, scope: Scope) -> str:
+        return self.say(("；", "; ")).join(map(self._part, scope.each))
+
+    def _part(self, scope: Scope) -> str:
+        comma = self.say(("、", ", "))
+        where = [comma.join(map(self.district, scope.districts)) or self.say(("全部区域", "all districts"))]
+        if circle := scope.circle:
+            middle, radius = f"{circle.lat:.5f}, {circle.lng:.5f}", f"{circle.radius_m:g}"
+            where.append(self.say((f"{middle} 周围 {radius} 米", f"within {radius} m of {middle}")))
+        where += [comma.join(scope.streets)] if scope.streets else []
+        return " · ".join([comma.join(map(self.service, scope.services)), *where])
 
 
 def of_recipient(case: Case, names: Names, address: str) -> str:

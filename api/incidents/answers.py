@@ -107,7 +107,7 @@ class IncidentItem(IncidentFields):
             **dict(item),
             **dict(item.scope),
             cases=sum(counts.states.values()),
-            cases_by_state={State(state): cases for state, cases in counts.states.items()},
+            cases_by_state=dict(counts.states),
             settled_cases=counts.outcomes.get(SETTLED, 0),
             kept_cases=counts.outcomes.get(KEPT, 0),
             available_actions=[*item.available_actions(reader)],

@@ -153,7 +153,7 @@ def _of_incident() -> dict[str, Any]:
     incident, suspected = Incident.open(opening)
     body = CONFIRM.example
     incident.apply(Command(actor=dispatcher, body=body), NOON)
-    counts = {"registered": 40, "dispatched": 2}
+    counts = {State.REGISTERED: 40, State.DISPATCHED: 2}
     case, _ = Case.register(REGISTRATION)
     case.apply(Command(actor=AGENT, body=dispatch.ACTION.example), NOON)
     case.apply(Command(actor=AGENT, body=involve.ACTION.example), NOON)
