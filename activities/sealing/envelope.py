@@ -15,14 +15,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from pydantic import TypeAdapter
+from temporalio import converter
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import (
-    ActivitySerializationContext,
-    PayloadCodec,
-    SerializationContext,
-    WithSerializationContext,
-    WorkflowSerializationContext,
-)
 
 from activities.sealing.keys import Key, Keys, derived
 from domain.shared.errors import OperatorError
@@ -32,27 +26,27 @@ SEALED, FOREIGN = b"binary/sealed", b"binary/foreign"
 NOT_SEALED = Payload(metadata={"encoding": FOREIGN})
 CLEAR = "clear"
 """Metadata of what is sent in clear: numbers of cases, in signals."""
-Context = WorkflowSerializationContext | ActivitySerializationContext
+Context = converter.WorkflowSerializationContext | converter.ActivitySerializationContext
 _FOR, _KEY = "for", "key"
 _PURPOSE = "payloads"
 _NONCE_BYTES, _KEY_BYTES = 12, 32
 _NAMED = TypeAdapter[tuple[str] | tuple[str, str, str]](tuple[str] | tuple[str, str, str])
 
 
-class Envelope(PayloadCodec, WithSerializationContext):
+class Envelope(converter.PayloadCodec, converter.WithSerializationContext):
     """Codec of every client, worker and replay.
 
     Opening raises nothing, since it comes before every check: what is not sealed for this place goes on as `FOREIGN`,
     and what is sealed with a key that this process does not have goes on as it is.
     """
 
-    def __init__(self, keys: Keys, context: SerializationContext | None = None) -> None:
+    def __init__(self, keys: Keys, context: converter.SerializationContext | None = None) -> None:
         self._keys = keys
         namespace, self._place = _place_of(context)
         # Authenticated beside the content, after the id of the key.
         self._bound = b"\n".join((b"", namespace.encode(), self._place or b""))
 
-    def with_context(self, context: SerializationContext) -> Self:
+    def with_context(self, context: converter.SerializationContext) -> Self:
         return type(self)(self._keys, context)
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -113,8 +107,8 @@ def context_named(payload: Payload, namespace: str) -> Context | None:
 def context_of(namespace: str, workflow_id: str, workflow_type: str = "", activity_type: str = "") -> Context:
     """With an `activity_type`, of an activity that the workflow has asked for."""
     if not activity_type:
-        return WorkflowSerializationContext(namespace, workflow_id)
-    return ActivitySerializationContext(
+        return converter.WorkflowSerializationContext(namespace, workflow_id)
+    return converter.ActivitySerializationContext(
         namespace=namespace,
         workflow_id=workflow_id,
         workflow_type=workflow_type,
@@ -126,11 +120,11 @@ def context_of(namespace: str, workflow_id: str, workflow_type: str = "", activi
     )
 
 
-def _place_of(context: SerializationContext | None) -> tuple[str, bytes | None]:
+def _place_of(context: converter.SerializationContext | None) -> tuple[str, bytes | None]:
     """Namespace, and what names the place in it; None if the context is of no workflow."""
-    if isinstance(context, WorkflowSerializationContext):
+    if isinstance(context, converter.WorkflowSerializationContext):
         return context.namespace, json.dumps([context.workflow_id]).encode()
-    if isinstance(context, ActivitySerializationContext):
+    if isinstance(context, converter.ActivitySerializationContext):
         # Not the activity's id: the workflow does not know it when it seals the arguments.
         names = [context.workflow_id, context.workflow_type, context.activity_type]
         return context.namespace, json.dumps(names).encode()

@@ -8,30 +8,15 @@ from inspect import signature
 from typing import Any, Self, TypedDict, cast
 
 from google.protobuf.message import DecodeError
-from temporalio import workflow
+from temporalio import converter, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
-from temporalio.converter import (
-    ActivitySerializationContext,
-    DataConverter,
-    DefaultFailureConverter,
-    PayloadConverter,
-    SerializationContext,
-    WithSerializationContext,
-)
 from temporalio.converter import _data_converter as sdk
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import (
-    UnsandboxedWorkflowRunner,
-    Worker,
-    WorkflowInstance,
-    WorkflowInstanceDetails,
-    WorkflowRunner,
-)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.names import NO_HANDLER, UNDECODED
@@ -52,11 +37,11 @@ Taken = Callable[[Sequence[Payload], list[type] | None], Sequence[Payload]]
 class SealingOptions(TypedDict):
     """Options of `Client` that `sealing` returns."""
 
-    data_converter: DataConverter
+    data_converter: converter.DataConverter
     interceptors: Sequence[Stamps]
 
 
-class Converter(PydanticPayloadConverter, WithSerializationContext):
+class Converter(PydanticPayloadConverter, converter.WithSerializationContext):
     """Payload converter that takes only what the service has sealed, for this message.
 
     In a workflow, an ApplicationError of the checks fails a start and refuses an update. All else that cannot be taken,
@@ -69,8 +54,10 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
         super().__init__(ToJsonOptions(exclude_unset=True))
         self._taken = taken
 
-    def with_context(self, context: SerializationContext) -> Self:
-        return cast("Self", _OF_ACTIVITIES if isinstance(context, ActivitySerializationContext) else _OF_WORKFLOWS)
+    def with_context(self, context: converter.SerializationContext) -> Self:
+        return cast(
+            "Self", _OF_ACTIVITIES if isinstance(context, converter.ActivitySerializationContext) else _OF_WORKFLOWS
+        )
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """Decode payloads. Raises ApplicationError, UndecidedError and pydantic's ValidationError."""
@@ -116,7 +103,7 @@ def _is_a(hint: object, kind: type) -> bool:
     return isinstance(hint, type) and issubclass(hint, kind)  # the SDK gives unions as well
 
 
-class FailureConverter(DefaultFailureConverter, WithSerializationContext):
+class FailureConverter(converter.DefaultFailureConverter, converter.WithSerializationContext):
     """Failure converter that seals message and stack trace, which may quote what was sent.
 
     In clear stays what the service refuses: people read it in the Temporal UI, without a trace. That is an
@@ -127,10 +114,12 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
         super().__init__()
         self._of_activities = of_activities
 
-    def with_context(self, context: SerializationContext) -> Self:
-        return type(self)(of_activities=isinstance(context, ActivitySerializationContext))
+    def with_context(self, context: converter.SerializationContext) -> Self:
+        return type(self)(of_activities=isinstance(context, converter.ActivitySerializationContext))
 
-    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+    def to_failure(
+        self, exception: BaseException, payload_converter: converter.PayloadConverter, failure: Failure
+    ) -> None:
         super().to_failure(exception, payload_converter, failure)
         if isinstance(exception, ApplicationError) and exception.non_retryable and not self._of_activities:
             failure.ClearField("stack_trace")
@@ -151,7 +140,7 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
             failure.message, failure.stack_trace = "Encoded failure", ""
         stamps.stamp_refusal(failure, payload_converter)
 
-    def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
+    def from_failure(self, failure: Failure, payload_converter: converter.PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
         return super().from_failure(failure, _OF_FAILURES)
 
 
@@ -167,22 +156,22 @@ def sealing(keys: Keys, clock: Callable[[], float] = time.time) -> SealingOption
 
     `clock` returns the present time in seconds since 1970.
     """
-    converter = DataConverter(
+    data_converter = converter.DataConverter(
         payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
         failure_converter_class=FailureConverter,
         payload_codec=Envelope(keys),
     )
-    return {"data_converter": converter, "interceptors": [Stamps(converter.payload_converter, clock)]}
+    return {"data_converter": data_converter, "interceptors": [Stamps(data_converter.payload_converter, clock)]}
 
 
 PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
 """Packages that are loaded once for all runs, beside what workflows import as `imports_passed_through`."""
 
 
-class _Runner(UnsandboxedWorkflowRunner):
+class _Runner(worker.UnsandboxedWorkflowRunner):
     """Runner that says of which run payloads are decoded: `workflow.info()` is not known for starts and results."""
 
-    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+    def create_instance(self, det: worker.WorkflowInstanceDetails) -> worker.WorkflowInstance:
         instance = super().create_instance(det)
         activate, run = instance.activate, Run(det.info, det.randomness_seed, [])
         _, *parameters = signature(det.defn.run_fn).parameters.values()
@@ -221,7 +210,7 @@ def _have_checked(job: Any, *, takes_message: bool) -> None:  # noqa: ANN401 - a
         job.initialize_workflow.arguments.append(NOT_SEALED)
 
 
-def runner(*, sandbox: bool) -> WorkflowRunner:
+def runner(*, sandbox: bool) -> worker.WorkflowRunner:
     """Serve worker and replay. `sandbox`: load the workflow's module anew for every run."""
     if not sandbox:
         return _Runner()
@@ -232,13 +221,13 @@ def runner(*, sandbox: bool) -> WorkflowRunner:
 log = logging.getLogger("hotline.worker")
 
 
-def with_all_decoded(worker: Worker) -> Worker:
+def with_all_decoded(polling: worker.Worker) -> worker.Worker:
     """Make the worker fail a task that it cannot decode, and go on with all others.
 
     Temporal takes a failure with so many nested causes that the SDK's Python does not decode it. Whoever answers an
     activity so would end this worker, and each that gets the task after it. The SDK has no setting for it.
     """
-    bridge = worker._bridge_worker  # noqa: SLF001 - see above
+    bridge = polling._bridge_worker  # noqa: SLF001 - see above
 
     async def poll() -> WorkflowActivation:
         while True:
@@ -253,4 +242,4 @@ def with_all_decoded(worker: Worker) -> Worker:
             await bridge.complete_workflow_activation(failed)
 
     bridge.poll_workflow_activation = poll  # type: ignore[method-assign]  # see above
-    return worker
+    return polling
