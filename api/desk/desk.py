@@ -14,7 +14,7 @@ from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
 from api.desk import words
 from api.desk.case_page import case_page
-from api.desk.forms import body_of, fields_of
+from api.desk.forms import NOTHING, body_of, edited, present
 from api.desk.kit import DESK, Form, blank
 from api.desk.lists import CaseLists
 from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
@@ -25,7 +25,17 @@ from api.parameters import number_in
 from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
 from api.sign_in.sessions import Session, local
-from domain.case.actions import COMMANDS, decide_approval, decide_extension, request_approval, request_extension
+from domain.case.actions import (
+    COMMANDS,
+    correct,
+    decide_approval,
+    decide_extension,
+    link_incident,
+    request_approval,
+    request_extension,
+    sign_for,
+)
+from domain.case.actions.correct import CorrectedFacts
 from domain.case.case import Case
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
@@ -79,6 +89,7 @@ class Desk(CaseLists):
         if request.method == "GET":
             return self.form(request, actor, form, blank())
         given = await self.typed(request, session)
+        given = edited(given)
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
         send = partial(self.send, request, actor, path, body, given["key"][0])
         version = positive(given.get("version", [""])[0])
@@ -99,17 +110,28 @@ class Desk(CaseLists):
         """Form of an action on the case as it is now."""
         names, place = self.names(request), case.location
         from_crew = request.query_params.get("from") == "crew"
+        fields, shown = self.inputs(COMMANDS[name].body, actor), dict[str, str]()
+        if name == correct.ACTION.name:
+            shown = present(fields, case.model_dump(include={*CorrectedFacts.model_fields}))
+        elif name == sign_for.ACTION.name and actor.department:
+            shown = {"assignee": actor.id}
+        elif name == link_incident.ACTION.name:
+            leaving = ((NOTHING, words.UNDO[name]),) if case.incident else ()
+            choices = (*leaving, *await self.open_incidents(actor, case.incident))
+            fields = [each._replace(choices=choices) if each.name == "incident" else each for each in fields]
         return Form(
             words.of_action(name),
-            [*fields_of(COMMANDS[name].body, self.backend.catalogue)],
+            fields,
             f"{DESK}/crew" if from_crew else f"{DESK}/cases/{case.number}",
             case.number,
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
             f"{names.district(place.district)} {place.address or ''}",
-            words.EFFECTS[name] if name in words.takes_back(case) else None,
+            words.EFFECTS[name] if name in words.takes_back(case) else words.HINTS.get(name),
             kept=from_crew,
             asked=await self._request(found, actor, name, names) if name in case.available_actions else None,
             version=case.version,
+            shown=shown,
+            case=None if from_crew else case,
         )
 
     async def _request(self, case: Case, actor: Actor, name: str, names: Names) -> Entry | None:

@@ -28,6 +28,11 @@ _SECTIONS = {
     "findings": "findings",
 }
 """Sections of the catalogue whose codes a field takes."""
+NOTHING = "-"
+"""Choice that there is to be nothing."""
+WAS = "was."
+"""Before the name of an input: the text that the form showed in it."""
+POINT = {"location.lat", "location.lng"}
 _LONG = 300
 """Characters from which a text gets several lines."""
 _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
@@ -38,7 +43,6 @@ class Field(NamedTuple):
     """Input of a form. `name` is the field of the body, with a dot before a field within a field.
 
     `several` are ticked among the choices; `texts` are typed, one on a line.
-    `clears`: the field must be given, and an empty input gives null.
     """
 
     name: str
@@ -47,7 +51,6 @@ class Field(NamedTuple):
     required: bool
     choices: tuple[tuple[str, Phrase], ...] = ()
     longest: int | None = None
-    clears: bool = False
 
 
 def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") -> Iterator[Field]:
@@ -58,14 +61,11 @@ def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") ->
         if inner := _model_in(info):
             yield from fields_of(inner, catalogue, f"{within}{name}.")
             continue
-        types = shown[name].get("anyOf", [shown[name]])
-        *_, option = options = [each for each in types if each.get("type") != "null"]
+        *_, option = (each for each in shown[name].get("anyOf", [shown[name]]) if each.get("type") != "null")
         choices = _choices(name, info, option, catalogue)
         longest = option.get("maxLength")
         required, kind = info.is_required() and not within, _kind(option, choices, longest or 0)
-        clears = required and len(types) > len(options)
-        named = words_of(name, model)
-        yield Field(f"{within}{name}", named, kind, required and not clears, choices, longest, clears)
+        yield Field(f"{within}{name}", words_of(name, model), kind, required, choices, longest)
 
 
 @cache
@@ -113,12 +113,14 @@ def _kind(option: Mapping[str, Any], choices: Sequence[object], longest: int) ->
 def body_of(fields: Sequence[Field], given: Mapping[str, Sequence[str]], zone: str) -> dict[str, Any]:
     """Body of the action from what was typed: empty inputs are left out, local times are of this zone.
 
-    What cannot be read stays as it was typed: the API says what is wrong with it.
+    What was chosen to be nothing, or cleared, is null. What cannot be read stays as it was typed: the API says what is
+    wrong with it.
     """
     body: dict[str, Any] = {}
     for field in fields:
-        values = [value for value in given.get(field.name, ()) if value.strip()]
-        if not (values or field.clears):
+        typed = given.get(field.name, [""])
+        values = [value for value in typed if value.strip() and (value != NOTHING or not field.choices)]
+        if not values and typed not in ([], [NOTHING]):
             continue
         *outer, name = field.name.split(".")
         place = body
@@ -129,6 +131,27 @@ def body_of(fields: Sequence[Field], given: Mapping[str, Sequence[str]], zone: s
         found = [_value(field, value, zone) for value in values]
         place[name] = found if field.kind in ("several", "texts") else next(iter(found), None)
     return body
+
+
+def present(fields: Sequence[Field], facts: Mapping[str, Any]) -> dict[str, str]:
+    """Texts of the inputs that show these facts, by their names; facts of a part of the case are within it."""
+    found = {}
+    for field in fields:
+        part, _, name = field.name.rpartition(".")
+        value = (facts[part] if part else facts).get(name)
+        if value is not None and (not field.choices or value in dict(field.choices)):
+            found[field.name] = str(value)
+    return found
+
+
+def edited(given: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Leave out inputs that are as they were shown, by `was.` and their names; what was emptied is cleared."""
+    shown = {name.removeprefix(WAS): values for name, values in given.items() if name.startswith(WAS)}
+    as_shown = {name for name, values in shown.items() if given.get(name) == values}
+    if not as_shown >= POINT:  # coordinates go together
+        as_shown -= POINT
+    others = {name: values for name, values in given.items() if name not in as_shown}
+    return {name: [] for name in shown.keys() - as_shown} | others
 
 
 def _value(field: Field, text: str, zone: str) -> Any:  # noqa: ANN401 - as JSON has it

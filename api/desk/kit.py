@@ -5,30 +5,39 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import inner
 from api.desk import words
-from api.desk.forms import Field
+from api.desk.forms import Field, fields_of
 from api.desk.timeline import Entry
 from api.desk.words import Names
 from api.edge.browsers import page, require_same_origin
 from api.edge.language import reads_chinese
 from api.edge.problems import Problem, ProblemError
+from api.responses import masked_for
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
-from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER
-from domain.shared.actors import Actor
+from domain.case.lifecycle import PartBody
+from domain.case.views import CaseView
+from domain.incident.state import LINKABLE
+from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
+from domain.shared.actors import OWNERS, Actor
+from readmodel import incidents
 from workflows.kit.words import Phrase
 
 DESK = "/desk"
+MOST_INCIDENTS = 75
+"""Open incidents to choose from."""
 _NAMED = re.compile(r"\b[a-z_]+（([^）]+)）", re.ASCII)
 """Name of the interface with its word in brackets."""
 _NAME, _SNAKE = re.compile(r"\b[a-z_]+\b", re.ASCII), re.compile(r"\b[a-z]+(_[a-z]+)+\b", re.ASCII)
@@ -42,7 +51,8 @@ class Form(NamedTuple):
     `back` is the page that it leads back to, `subject` the name of what it is about, and `about` says more of that.
     `effect` tells what the action does beyond what its name says. `asked` is the request that it decides on. What is
     typed into one that is `kept` stays in the browser until the network is there to send it. `version` is that of the
-    subject as the form shows it: the action is for that one alone.
+    subject as the form shows it: the action is for that one alone. `shown` are the present texts of inputs: left as
+    they are, they change nothing. Above them stands what is known of the `case`.
     """
 
     words: Phrase
@@ -54,6 +64,8 @@ class Form(NamedTuple):
     kept: bool = False
     asked: Entry | None = None
     version: int | None = None
+    shown: Mapping[str, str] = MappingProxyType({})
+    case: CaseView | None = None
 
 
 class Answer(NamedTuple):
@@ -110,7 +122,34 @@ class DeskPages:
         refused: str = "",
         status: int = HTTPStatus.OK,
     ) -> Response:
+        given = {name: [text] for name, text in form.shown.items()} | given
         return self.page(request, "form", actor, status, form=form, given=given, refused=refused)
+
+    def inputs(self, body: type[BaseModel], actor: Actor) -> list[Field]:
+        """Return the inputs of a body, without what follows of the person or is masked for them."""
+        hidden = {*masks_for(actor.role, ended=False)}
+        if actor.department and issubclass(body, PartBody):
+            hidden.add("department")
+        found = (field for field in fields_of(body, self.backend.catalogue) if field.name not in hidden)
+        return [self._among_people(field, actor) if field.name in ("assignee", "owner") else field for field in found]
+
+    def _among_people(self, field: Field, actor: Actor) -> Field:
+        """Offer the people who may own cases, or who work in departments; a department's own people to its own."""
+        names = [Names(self.backend.catalogue, zh) for zh in (True, False)]
+        choices = []
+        for person in self.backend.people.directory.people:
+            works = person.department is not None and actor.department in (None, person.department)
+            if person.left_at is None and (person.role in OWNERS if field.name == "owner" else works):
+                text = " ".join(dict.fromkeys((person.name, person.id)))
+                zh, english = (f"{text} {each.department(person.department)}".strip() for each in names)
+                choices.append((person.id, (zh, english)))
+        return field._replace(kind="choice", choices=tuple(choices)) if choices else field
+
+    async def open_incidents(self, actor: Actor, but: str | None) -> tuple[tuple[str, Phrase], ...]:
+        """Return the open incidents to choose from, but this one."""
+        found = (await self.backend.reader.ask(incidents.page, [*LINKABLE], None, MOST_INCIDENTS)).items
+        named = ((each.number, f"{each.number} {masked_for(actor, each.title)}") for each, _ in found)
+        return tuple((number, (text, text)) for number, text in named if number != but)
 
 
 def _refusal(problem: Problem, names: Names) -> str:

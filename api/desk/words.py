@@ -106,11 +106,20 @@ EFFECTS: Mapping[str, Phrase] = {
         "Another department gets new clocks and new time to return the case. What the former one missed stays its own.",
     ),
     "link_incident": (
-        "留空即退出并案：部门时限恢复计时，不再自动并入突发事件。",
-        "Leave it empty to unlink: the department's clocks run again, and no incident takes the case by itself.",
+        "退出并案后，部门时限恢复计时，不再自动并入突发事件。",
+        "Unlinked, the department's clocks run again, and no incident takes the case by itself.",
     ),
 }
 """Effects of what takes something back, on clocks and figures (docs/what.md)."""
+UNDO: Mapping[str, Phrase] = {"dispatch": ("改派", "Redirect"), "link_incident": ("退出并案", "Unlink")}
+"""Names of actions where they take something back."""
+HINTS: Mapping[str, Phrase] = {
+    "correct": (
+        "已填现有内容，只改有误的项；清空即删除。只改地址不改经纬度的，原经纬度作废。",
+        "Change what is wrong; an emptied input removes its fact. Another address drops coordinates left as they are.",
+    ),
+}
+"""Hints above the inputs of a form."""
 
 
 def english(code: str) -> str:

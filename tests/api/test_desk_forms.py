@@ -1,0 +1,129 @@
+"""Forms of actions on the desk: what they show of the case and of people, and what an input left as it is means."""
+
+import re
+
+import pytest
+
+from domain.shared.actors import Role
+from tests.api.test_desk import ENGLISH, at, refusal_on, text
+from tests.api.test_incident_candidates import END
+from tests.api.test_incidents import act, declare
+from tests.support.api import Api
+from tests.support.browsing import signed_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CALLER = {"name": "陈女士", "phone": "0760 8823 0001"}
+PLACE = {"district": "west", "address": "下闸新村3号", "lat": 22.5, "lng": 113.3}
+STREET = {"district": "east", "address": "无并路1号"}
+"""Where no other test has an incident."""
+
+
+def given_in(page: str) -> dict[str, str]:
+    """Return what a browser sends of a form into which nothing was typed."""
+    inputs = re.findall(r'<input[^>]*name="([^"]+)"[^>]* value="([^"]+)"', page)
+    chosen = re.findall(r'<select name="([^"]+)"(?:(?!</select>).)*<option value="([^"]+)" selected>', page, re.DOTALL)
+    return dict([*inputs, *chosen])
+
+
+async def test_a_correction_shows_what_is_there_and_sends_what_was_changed(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered", caller=CALLER, location=PLACE)
+    async with signed_in(on_sqlite, "chen") as made:
+        page = await made.get(at(number, "correct"))
+        given = given_in(page.text)
+        assert {name: given[name] for name in ("service_code", "priority", "location.district", "location.lat")} == {
+            "service_code": "no_water",
+            "priority": "P2",
+            "location.district": "west",
+            "location.lat": "22.5",
+        }
+        answer = await made.post(at(number, "correct"), data={**given, "reason": "无"})
+        assert "没有更正任何内容" in refusal_on(answer)
+        given |= {"caller.name": "", "location.address": "下闸新村5号", "location.lng": "113.4", "reason": "听错"}
+        assert (await made.post(at(number, "correct"), data=given)).is_redirect
+    case = await on_sqlite.complaint(number)
+    assert case["caller"] == {"name": None, "phone": CALLER["phone"], "account_no": None}
+    assert case["location"] == {**PLACE, "address": "下闸新村5号", "lng": 113.4}
+    row = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"][-1]
+    assert sorted(row["data"]["after"]) == ["caller", "location"]
+
+
+async def test_what_was_corrected_meanwhile_is_not_put_back(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered", caller=CALLER)
+    async with signed_in(on_sqlite, "chen") as made:
+        given = given_in((await made.get(at(number, "correct"))).text) | {"priority": "P1", "reason": "老人"}
+        meanwhile = {"caller": {"phone": "0760 8823 0002"}, "reason": "听错"}
+        assert (await on_sqlite.act(number, "correct", meanwhile, "chen")).is_success
+        answer = await made.post(at(number, "correct"), data=given)
+        assert answer.status_code == 412
+        again = given_in(answer.text)
+        assert (again["caller.phone"], again["priority"]) == ("0760 8823 0002", "P1")
+        assert (await made.post(at(number, "correct"), data={**again, "reason": "老人"})).is_redirect
+    case = await on_sqlite.complaint(number)
+    assert (case["caller"]["phone"], case["priority"]) == ("0760 8823 0002", "P1")
+
+
+async def test_a_correction_asks_for_nothing_that_is_masked(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered", caller=CALLER, location=PLACE)
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = (await made.get(at(number, "correct"))).text
+        assert "caller." not in page
+        sent = given_in(page) | {"location.address": "下闸新村5号", "reason": "听错"}
+        assert (await made.post(at(number, "correct"), data=sent)).is_redirect
+
+
+async def test_a_case_leaves_its_incident_by_choice_alone(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered", location=STREET)
+    incident = await declare(on_sqlite, districts=["east"], streets=["并案路"])
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = (await made.get(at(number, "link_incident"))).text
+        assert f'<option value="{incident}">' in page
+        assert "退出并案" not in page
+        assert (await made.post(at(number, "link_incident"), data={"incident": incident})).is_redirect
+        page = (await made.get(at(number, "link_incident"))).text
+        assert '<option value="-">退出并案</option>' in page
+        assert f'<option value="{incident}">' not in page
+        assert (await made.post(at(number, "link_incident"), data={"note": "无"})).status_code == 422
+        assert (await on_sqlite.complaint(number))["incident"] == incident
+        assert (await made.post(at(number, "link_incident"), data={"incident": "-"})).is_redirect
+    assert (await on_sqlite.complaint(number))["incident"] is None
+    await act(on_sqlite, incident, "resolve", END)
+
+
+async def test_who_replies_or_calls_sees_the_telephone_and_what_was_done(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress", caller=CALLER)
+    assert (await on_sqlite.act(number, "complete", {"result": "接头已换"}, "wu")).is_success
+    link = 'href="tel:076088230001"'
+    for by, action, phone, words in (
+        ("chen", "reply", True, "家里没水 联系电话 陈女士 0760 8823 0001 处理结果 接头已换"),
+        ("zhou", "reply", False, "处理结果 接头已换"),
+        ("he", "follow_up", True, "处理结果 接头已换 答复内容 水已恢复"),
+    ):
+        if action == "follow_up":
+            assert (await on_sqlite.act(number, "reply", {"message": "水已恢复"}, "chen")).is_success
+        async with signed_in(on_sqlite, by) as made:
+            page = await made.get(at(number, action))
+        assert (link in page.text, words in text(page)) == (phone, True)
+
+
+async def test_a_crew_is_not_asked_for_what_follows_of_who_has_signed_in(on_sqlite: Api) -> None:
+    for person, department in (("lin-forms", "repair"), ("mei-forms", "metering")):
+        on_sqlite.directory.enter(person, Role.CREW, department)
+    await on_sqlite.backend.people.read_anew()
+    number = await on_sqlite.case_in("dispatched")
+    async with signed_in(on_sqlite, "wu") as made:
+        for action in ("sign_for", "arrive", "complete", "return"):
+            assert 'name="department"' not in (await made.get(at(number, action))).text
+        page = (await made.get(at(number, "sign_for"))).text
+        given = given_in(page)
+        assert given["assignee"] == "wu"
+        assert ('value="lin-forms"' in page, 'value="mei-forms"' in page) == (True, False)
+        assert (await made.post(at(number, "sign_for"), data={**given, "assignee": "lin-forms"})).is_redirect
+        assert (await on_sqlite.complaint(number))["assignee"] == "lin-forms"
+        number = await on_sqlite.case_in("dispatched")
+        assert (
+            await made.post(at(number, "sign_for"), data=given_in((await made.get(at(number, "sign_for"))).text))
+        ).is_redirect
+    assert (await on_sqlite.complaint(number))["assignee"] == "wu"
+    async with signed_in(on_sqlite, "zhou", **ENGLISH) as made:
+        assert "mei-forms Metering" in text(await made.get(at(number, "dispatch")))
