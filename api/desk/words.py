@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.calendar.work_calendar import on_the_wall
-from domain.case.actions import TABLE
+from domain.case.actions import TABLE, decide_approval, decide_credit, decide_extension
 from domain.case.actions.link_incident import OwnMatter
 from domain.case.case import Case
 from domain.case.intake import CHANNELS
+from domain.case.lifecycle import STATES, State
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
@@ -121,6 +122,9 @@ HINTS: Mapping[str, Phrase] = {
 }
 """Hints above the inputs of a form."""
 
+_DECISIONS = {decide_approval.ACTION.name, decide_credit.ACTION.name, decide_extension.ACTION.name}
+_GIVEN_UP = {State.REFUSED, State.WITHDRAWN}
+
 
 def english(code: str) -> str:
     return code.replace("_", " ")
@@ -152,6 +156,25 @@ def takes_back(case: CaseView) -> list[str]:
     """Actions possible now that undo something: each has its effect in `EFFECTS`."""
     is_undo = {"dispatch": case.department is not None, "link_incident": case.incident is not None}
     return [name for name in case.available_actions if name in EFFECTS and is_undo.get(name, True)]
+
+
+def in_order(case: CaseView) -> list[tuple[str, int]]:
+    """Actions possible now, each with its rank: by what the case waits for.
+
+    Decisions and steps into a later phase (0), steps within the phase (1), words (2), what takes back or gives up (3).
+    """
+    here, undo = STATES[case.state].phase.value, takes_back(case)
+
+    def rank(name: str) -> int:
+        targets = TABLE[name].targets
+        phase = max((STATES[each].phase.value for each in targets if each not in _GIVEN_UP), default=0)
+        if name in _DECISIONS or phase > here:
+            return 0
+        if name in undo or (targets and phase < here):
+            return 3
+        return 1 if targets else 2
+
+    return [(name, rank(name)) for name in sorted(case.available_actions, key=rank)]
 
 
 SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}

@@ -147,7 +147,31 @@ async def test_there_is_a_button_for_each_action_that_is_possible(on_both: Api) 
         wanted = (await on_both.complaint(number, name))["available_actions"]
         async with signed_in(on_both, name) as made:
             page = await made.get(at(number))
-        assert re.findall(rf'class="button[^"]*" href="{at(number)}/actions/(\w+)"', page.text) == wanted
+        assert sorted(re.findall(rf'class="button[^"]*" href="{at(number)}/actions/(\w+)"', page.text)) == sorted(
+            wanted
+        )
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "first", "last"),
+    [
+        ("registered", "chief", ["answer", "dispatch"], ["refuse", "withdraw"]),
+        ("dispatched", "xu", [], ["dispatch", "withdraw"]),
+        ("dispatched", "wu", ["sign_for"], ["return"]),
+        ("in_progress", "wu", ["complete", "arrive", "suspend"], ["return"]),
+        ("pending_reply", "chief", ["reply"], ["send_back", "withdraw"]),
+    ],
+)
+async def test_buttons_come_in_the_order_of_what_the_case_waits_for(
+    on_sqlite: Api, state: str, by: str, first: list[str], last: list[str]
+) -> None:
+    number = await on_sqlite.case_in(state)
+    async with signed_in(on_sqlite, by) as made:
+        page = await made.get(at(number))
+    buttons = re.findall(rf'class="(button[^"]*)" href="{at(number)}/actions/(\w+)"', page.text)
+    assert [name for look, name in buttons if look == "button"][: len(first) or None] == first
+    assert [name for _, name in buttons][-len(last) :] == last
+    assert {look for look, name in buttons if name in last} == {"button second"}
 
 
 @pytest.mark.parametrize(

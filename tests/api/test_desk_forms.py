@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CALLER = {"name": "陈女士", "phone": "0760 8823 0001"}
 PLACE = {"district": "west", "address": "下闸新村3号", "lat": 22.5, "lng": 113.3}
 STREET = {"district": "east", "address": "无并路1号"}
-"""Where no other test has an incident."""
+"""Street without incidents of other tests."""
 
 
 def given_in(page: str) -> dict[str, str]:
