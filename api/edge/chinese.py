@@ -52,8 +52,16 @@ _ZH = {
     "contact-without-witness": "来电人电话由本人更改，不能据此发送链接",
     "call-mismatch": "所填来电与本人、来电号码或时间不符",
     "other-owner": "您只能查看本人负责的工单",
-    "no-role": "您的账号没有分配角色",
-    "no-such-person": "您不在在岗人员名录中",
+    "no-role": "您的账号没有本系统的岗位，请联系管理员",
+    "no-such-person": "您不在在岗人员名录中，请联系管理员登记",
+    "malformed-key": "密钥格式不对，请完整复制（hk_ 开头，共 55 位）",
+    "unauthorized": "未提供密钥，或密钥不存在、已过期、已吊销",
+    "invalid-token": "公司账号系统给出的令牌无效，请重新登录",
+    "issuer-unavailable": "公司账号系统暂时没有应答，请稍后再试，或用密钥登录",
+    "sign-in-refused": "公司账号登录未成功，请重新开始",
+    "signed-out-here": "本浏览器已退出；系统暂时繁忙，其他电脑上的会话尚未结束，请稍后登录并再次退出",
+    "foreign-request": "本次提交来自其他网站，未予受理",
+    "too-many-guesses": "尝试次数过多，请一分钟后再试",
     "masked-search": "您无权按脱敏内容查询",
     "letter-not-dead": "该通知不在死信之列",
     "call-back-taken": "该回拨已由他人认领",
@@ -61,7 +69,7 @@ _ZH = {
     "period-not-ended": "该期间尚未结束",
     **dict.fromkeys(("invalid-number", "invalid-period", "invalid-cursor", "invalid-call"), "填写有误"),
     **dict.fromkeys(("invalid-etag", "invalid-idempotency-key"), "填写有误"),
-    **dict.fromkeys(("foreign-request", "temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
+    **dict.fromkeys(("temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
 }
 """Chinese words by type of the problem."""
 _ZH_BY_STATUS = {

@@ -195,6 +195,7 @@ class Sessions:
             refusal.headers if refusal else _CHALLENGE if status == HTTPStatus.UNAUTHORIZED else None,
             to=local(to),
             refusal=refusal and refusal.problem,
+            refusal_zh=refusal and refusal.chinese(),
             session=None if refusal else self.open(request),
             issuer=self.issuer,
         )
