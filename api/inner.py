@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.directory import ACTOR
 from api.edge.middleware import REQUEST_ID
+from api.edge.problems import IN_CHINESE
 from api.sign_in.security import IDEMPOTENCY_KEY, request_key
 from domain.shared.actors import Actor
 
@@ -24,7 +25,7 @@ async def post(
 ) -> httpx.Response:
     """Send JSON as this person, who has signed in; `request` is the page's own, and `key` that of the action.
 
-    `more` are headers.
+    `more` are headers. The extension `IN_CHINESE` of the answer is the problem of a refusal in Chinese.
     """
     headers = {
         **(more or {}),
@@ -41,12 +42,15 @@ async def _send(request: Request, actor: Actor, sent: httpx.Request) -> httpx.Re
     if REQUEST_ID.fullmatch(request_id):
         sent.headers["X-Request-ID"] = request_id
 
+    # The transport makes client and server of the address, which holds what the browser sent as Host.
+    served: Scope = {name: request.scope[name] for name in ("client", "server")} | {ACTOR: actor}
+
     async def as_actor(scope: Scope, receive: Receive, send: Send) -> None:
-        # The transport makes these of the address, which holds what the browser sent as Host.
-        outer = {name: request.scope[name] for name in ("client", "server")}
-        await request.app({**scope, **outer, ACTOR: actor}, receive, send)
+        served.update({**scope, **served})
+        await request.app(served, receive, send)
 
     # The transport alone: a client would add headers.
     answer = await httpx.ASGITransport(as_actor).handle_async_request(sent)
     await answer.aread()
+    answer.extensions[IN_CHINESE] = served.get(IN_CHINESE)
     return answer

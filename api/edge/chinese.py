@@ -21,7 +21,7 @@ _TYPES = (*vars(errors).values(), *(problem for action in _KNOWN for problem in 
 _ZH = {
     **{each.code.replace("_", "-"): each.zh for each in _TYPES if isinstance(each, ProblemType)},
     "invalid-request": "填写有误",
-    "malformed-json": "应填一个 JSON 对象",
+    "malformed-json": "不是有效的 JSON 对象",
     "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员，请填名录中其他人员的工号",
     "unknown-assignee": "所填经办人不是该部门的在岗人员，请填名录中该部门人员的工号",
     "wrong-scope": "您的密钥只能查询，不能办理",
@@ -113,7 +113,6 @@ _FAULTS_ZH = {
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "应填一个 JSON 对象"),
     **dict.fromkeys(("tuple_type", "list_type"), '应填列表，如 ["…"]'),
     "follow_up_form": "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
-    "json_invalid": "不是有效的 JSON",
     **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "应填日期，如 2026-12-01"),
 }
 """Chinese words for pydantic's types of errors; all others are 填写有误."""

@@ -109,6 +109,10 @@ class Problem(BaseModel):
     request_id: str | None = Field(None, description="Names this request in the service's log.")
 
 
+IN_CHINESE = "hotline.problem_in_chinese"
+"""Entry of a request's scope with its problem in Chinese, for a page that says it in both languages."""
+
+
 class ProblemResponse(Response):
     """Problem as an answer, in English, or in Chinese to a client that asks for it."""
 
@@ -123,6 +127,7 @@ class ProblemResponse(Response):
         super().__init__(problem.model_dump_json(exclude_none=True).encode(), problem.status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[IN_CHINESE] = self._zh
         if asks_for_chinese(Headers(scope=scope)):
             self._fill(self._zh, "zh")
         await super().__call__(scope, receive, send)

@@ -12,8 +12,6 @@ from http import HTTPStatus
 
 import httpx
 from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import Response
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
@@ -24,10 +22,16 @@ from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, Up
 
 from activities.names import ACTIONS, example
 from api import inner
-from api.assessments.answers import NewObjection
 from api.complaints.actions import UNKNOWN_ACTION
-from api.edge import chinese
-from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, URN, Problem, ProblemError
+from api.edge.problems import (
+    BAD_REQUEST,
+    IN_CHINESE,
+    MALFORMED_JSON,
+    FieldError,
+    Problem,
+    ProblemError,
+    invalid_request,
+)
 from api.responses import JSON
 from api.routing import json_of
 from domain.assessment.actions import OBJECT
@@ -35,38 +39,26 @@ from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared.actors import OWNERS, Actor
 from domain.shared.codes import CodeKind
-from domain.shared.errors import causes, table_at
 from readmodel.people.people import Member
 
 MOST_FAULTS = 5
 """Faults that a message names."""
-_BODIES: Mapping[str, type[BaseModel]] = {"object": NewObjection}
-"""Bodies that differ from those of the actions."""
-_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
 def bilingual(
-    problem: Problem,
-    action: AnyAction | None,
-    sent: bytes | None,
-    catalogue: Catalogue,
-    people: Mapping[str, str],
+    problem: Problem, zh: Problem, action: AnyAction | None, catalogue: Catalogue, people: Mapping[str, str]
 ) -> str:
     """Say why an action was refused, and what is accepted: a Chinese sentence, then the English one.
 
-    `sent` is the body, None if there is none; `action` is None if there is no such action. `people`: see `example_in`.
+    `action` is None if there is no such action. `people`: see `example_in`.
     """
-    status = HTTPStatus(problem.status)
-    is_invalid = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-    faults = _faults(action, sent, catalogue) if action and sent and is_invalid else []
-    if faults:
-        zh = f"填写有误：{'；'.join(faults)}"
-    else:
-        zh = chinese.sentence(problem.type.removeprefix(URN), status, problem.accepted)
+    is_invalid = problem.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+    faults = [f"{each.field}：{each.message}".removeprefix("body.").removeprefix("body：") for each in zh.errors or ()]
+    words = f"填写有误：{'；'.join(faults[:MOST_FAULTS])}。" if faults else zh.detail
     is_named = all(word in problem.detail for word in problem.accepted or ())
     rest = "" if is_named else f" Accepted: {', '.join(problem.accepted or ())}."
     shown = f" 示例 Example: {example_in(action, catalogue, people)}" if action and is_invalid else ""
-    return f"{zh}。{problem.title}: {problem.detail}{rest}{shown}"
+    return f"{words}{problem.title}: {problem.detail}{rest}{shown}"
 
 
 def example_in(action: AnyAction, catalogue: Catalogue, people: Mapping[str, str]) -> str:
@@ -90,29 +82,6 @@ def people_in_examples(actor: Actor, people: Iterable[Member]) -> Mapping[str, s
     return {field: next(ids, actor.id) for field, ids in fitting.items()}
 
 
-def _faults(action: AnyAction, sent: bytes, catalogue: Catalogue) -> list[str]:
-    """Chinese words of what is wrong with the form of a body; empty if that is right."""
-    model = _BODIES.get(action.name, action.body)
-    try:
-        model.model_validate_json(sent, context={"codes": catalogue.code})
-    except ValidationError as error:
-        found = causes(error.errors(include_url=False, include_input=False))
-        return [*dict.fromkeys(_fault(model, fault) for fault in found)][:MOST_FAULTS]
-    return []
-
-
-def _fault(model: type[BaseModel], fault: ErrorDetails) -> str:
-    """In Chinese, the field and what is wrong with it, without any value that was sent."""
-    place, within = fault["loc"], fault["loc"][:-1]
-    is_extra = fault["type"] == "extra_forbidden"
-    zh = chinese.fault(fault, table_at(model, within).model_fields if is_extra else ())
-    if is_extra and not _NAME.fullmatch(str(place[-1])):
-        # A key that is no name may be anything that was sent.
-        place = within
-    field = ".".join(map(str, place))
-    return f"{field}：{zh}" if field else zh
-
-
 _WORKFLOW = re.compile(r"(complaint|incident|assessment)-([0-9A-Za-z-]{1,40})")
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
 
@@ -131,27 +100,27 @@ async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id:
         detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
         raise ProblemError(BAD_REQUEST, detail) from None
     key = sent.request.meta.update_id or str(uuid.uuid4())
-    body: bytes | None = None
     action: AnyAction | None = None
     try:
         path, action = _target_of(workflow_id, name)
-        body = asked = _body_of(arguments)
+        body = _body_of(arguments)
         if "{id}" in path:  # an objection is named in the path
-            path, asked = _objection(path, body)
-        answer = await inner.post(request, actor, path, asked, key)
+            path, body = _objection(path, body)
+        answer = await inner.post(request, actor, path, body, key)
     except ProblemError as refused:
-        answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
+        content, extensions = bytes(refused.response().body), {IN_CHINESE: refused.chinese()}
+        answer = httpx.Response(refused.problem.status, content=content, extensions=extensions)
     people = people_in_examples(actor, request.app.state.backend.people.directory.people)
     run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
     response = UpdateWorkflowExecutionResponse(
         update_ref=UpdateRef(workflow_execution=run, update_id=key),
-        outcome=_outcome(answer, lambda problem: bilingual(problem, action, body, catalogue, people)),
+        outcome=_outcome(answer, lambda problem, zh: bilingual(problem, zh, action, catalogue, people)),
         stage=UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     )
     return Response(MessageToJson(response, indent=None), media_type=JSON)
 
 
-def _outcome(answer: httpx.Response, words: Callable[[Problem], str]) -> Outcome:
+def _outcome(answer: httpx.Response, words: Callable[[Problem, Problem], str]) -> Outcome:
     found = answer.json()
     if answer.is_success:
         if answer.status_code == HTTPStatus.ACCEPTED:
@@ -160,7 +129,8 @@ def _outcome(answer: httpx.Response, words: Callable[[Problem], str]) -> Outcome
         return Outcome(success=Payloads(payloads=[done]))
     problem = Problem.model_validate(found)
     info = ApplicationFailureInfo(type=problem.type, non_retryable=True)
-    return Outcome(failure=Failure(message=words(problem), application_failure_info=info))
+    message = words(problem, answer.extensions[IN_CHINESE])
+    return Outcome(failure=Failure(message=message, application_failure_info=info))
 
 
 def _target_of(workflow_id: str, name: str) -> tuple[str, AnyAction]:
@@ -189,10 +159,13 @@ def _body_of(payloads: Sequence[Payload]) -> bytes:
 
 
 def _objection(path: str, body: bytes) -> tuple[str, bytes]:
-    """Path and body of a decision on the objection that the body names, else on 0. Raises ProblemError."""
+    """Path and body of a decision on the objection that the body names. Raises ProblemError if it names none."""
     try:
         given = json_of(body)
-        number = given.pop("objection", 0)
+        number = given.pop("objection", None)
     except (ValueError, AttributeError, TypeError, RecursionError):
-        return path.format(id=0), body
-    return path.format(id=number if type(number) is int else 0), json.dumps(given).encode()
+        return path.format(id=0), body  # its route says what is wrong
+    if type(number) is not int:
+        fault = FieldError(field="body.objection", message="The id of the objection is an integer")
+        raise invalid_request([fault], zh=["必填" if number is None else "应填整数"])
+    return path.format(id=number), json.dumps(given).encode()
