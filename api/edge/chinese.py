@@ -10,16 +10,13 @@ from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
-from domain.shared import errors
 from domain.shared.actors import Role
 from domain.shared.codes import UNKNOWN_CODE
-from domain.shared.errors import ProblemType, form_of
+from domain.shared.errors import form_of
 from domain.shared.value import exhaustive
 
 _KNOWN: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
-_TYPES = (*vars(errors).values(), *(problem for action in _KNOWN for problem in action.problems))
 _ZH = {
-    **{each.code.replace("_", "-"): each.zh for each in _TYPES if isinstance(each, ProblemType)},
     "invalid-request": "填写有误",
     "malformed-json": "不是有效的 JSON 对象",
     "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员，请填名录中其他人员的工号",
@@ -39,11 +36,6 @@ _ZH = {
     "unknown-figure": "没有这个考核指标",
     "unknown-subject": "没有这个考核对象",
     "case-not-counted": "该指标未计入此工单",
-    "unknown-exclusion-ground": "没有这个剔除理由",
-    "evidence-needed": "该剔除理由须附依据",
-    "exclusion-decided": "该剔除申请已有审批结果",
-    "own-exclusion": "不能审批本人提出的剔除申请",
-    "assessment-final": "该月考核已定稿",
     "workflow-lost": "工作流已丢失，请联系运维人员恢复",
     "incident-closed": "该突发事件已结束",
     "cases-over": "所填工单中有已回复的",
@@ -64,14 +56,12 @@ _ZH = {
     "too-many-guesses": "尝试次数过多，请一分钟后再试",
     "masked-search": "您无权按脱敏内容查询",
     "letter-not-dead": "该通知不在死信之列",
-    "call-back-taken": "该回拨已由他人认领",
-    "call-back-over": "该回拨已结束",
     "period-not-ended": "该期间尚未结束",
     **dict.fromkeys(("invalid-number", "invalid-period", "invalid-cursor", "invalid-call"), "填写有误"),
     **dict.fromkeys(("invalid-etag", "invalid-idempotency-key"), "填写有误"),
     **dict.fromkeys(("temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
 }
-"""Chinese words by type of the problem."""
+"""Chinese words by type of the problem; those of the domain have their own (`add_words`)."""
 _ZH_BY_STATUS = {
     HTTPStatus.BAD_REQUEST: "请求有误",
     HTTPStatus.UNAUTHORIZED: "请重新登录",
@@ -116,6 +106,10 @@ _FAULTS_ZH = {
     **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "应填日期，如 2026-12-01"),
 }
 """Chinese words for pydantic's types of errors; all others are 填写有误."""
+
+
+def add_words(slug: str, zh: str) -> None:
+    _ZH[slug] = zh
 
 
 def check_words(kinds: Iterable[tuple[str, HTTPStatus, str]]) -> None:

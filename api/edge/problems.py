@@ -57,7 +57,9 @@ def declare(slug: str, status: HTTPStatus, title: str) -> ProblemKind:
 
 
 def kind_of(problem: ProblemType) -> ProblemKind:
-    return declare(problem.code.replace("_", "-"), STATUS[problem.kind], problem.title)
+    slug = problem.code.replace("_", "-")
+    chinese.add_words(slug, problem.zh)
+    return declare(slug, STATUS[problem.kind], problem.title)
 
 
 OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL, INVALID_RESULT = map(
