@@ -273,11 +273,16 @@ class Takings(NamedTuple):
     latest: tuple[Case, ...]
 
 
+def count_takings(connection: ReadConnection, scope: Scope, since: datetime) -> int:
+    return connection.scalar(select(func.count()).select_from(cases).where(*_taken(scope, since))) or 0
+
+
 def takings(connection: ReadConnection, scope: Scope, since: datetime, limit: int) -> Takings:
-    conditions = _taken(scope, since)
-    total = connection.scalar(select(func.count()).select_from(cases).where(*conditions)) or 0
-    latest = select(cases.c.number).where(*conditions).order_by(cases.c.registered_at.desc(), cases.c.number.desc())
-    return Takings(total, get_cases(connection, [*connection.scalars(latest.limit(limit))]))
+    found = select(cases.c.number).where(*_taken(scope, since))
+    latest = found.order_by(cases.c.registered_at.desc(), cases.c.number.desc())
+    return Takings(
+        count_takings(connection, scope, since), get_cases(connection, [*connection.scalars(latest.limit(limit))])
+    )
 
 
 class IncidentCandidate(NamedTuple):
@@ -309,10 +314,11 @@ def candidates(
 class IncidentRecord(NamedTuple):
     """Cases of an incident by state, its last events, and the callers told, by the event that they were told of.
 
-    `missed` are cases whose caller was not reached.
+    `taking` is the number of those that it is about to take; `missed` are cases whose caller was not reached.
     """
 
     counts: IncidentCounts
+    taking: int
     events: Sequence[IncidentEvent]
     told: Mapping[int, Mapping[str, int]]
     missed: Sequence[str]
@@ -326,6 +332,7 @@ def incident_record(
     number, counts = incident.number, case_counts(connection, incident.number)
     return IncidentRecord(
         counts,
+        count_takings(connection, incident.scope, incident.since) if incident.state in LINKS_NEW_CASES else 0,
         incident_timeline(connection, number, max(incident.version - most, 0)).items,
         count_told(connection, number) if incident.news else {},
         not_reached(connection, number, rows) if counts.states else (),

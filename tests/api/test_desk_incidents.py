@@ -210,6 +210,19 @@ async def test_a_declaration_shows_its_cases_first_and_links_those_that_were_tic
     assert (found["title"], found["districts"], found["opened_by"]) == ("爆管", [district], "zhou")
 
 
+async def test_cases_that_an_incident_is_about_to_take_are_told(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await declare(on_sqlite, districts=["fusha"], streets=["待并路"])
+    async with signed_in(on_sqlite, "zhou") as made:
+        assert "正在并入" not in text(await made.get(f"{INCIDENTS}/{number}"))
+        monkeypatch.setattr("readmodel.incidents.count_takings", lambda *_: 2)
+        page = await made.get(f"{INCIDENTS}/{number}", params={"done": "declare"})
+    assert "工单 0 正在并入 2 张" in text(page)
+    assert "location.reload()" in page.text
+    await act(on_sqlite, number, "resolve", END)
+
+
 async def test_candidates_of_a_page_are_ticked_and_linked(on_sqlite: Api) -> None:
     district = "fusha"
     case = await leak(on_sqlite, district, *TO_CREW)
