@@ -20,7 +20,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.cases import Projection
-from activities.notifications.texts import Templates
+from activities.notifications.texts import Sender, Templates
 from activities.sealing.keys import CallerLinks, Seal
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
@@ -243,18 +243,17 @@ class Backend(BackendParts):
         ui = UiServer(self.settings.temporal_ui_url, self.locks)
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force, self.incidents)
-        self.desk = Desk(self.temporal_pages, self)
+        page = f"{self.settings.public_url}/c/…"  # the link of a preview opens nothing
+        templates = Templates(self.settings.templates, link=lambda _: page, sender=lambda: Sender.of(self.catalogue))
+        texts = CallerTexts(self._channels, templates)
+        self.desk = Desk(self.temporal_pages, self, texts)
         self.desk_exports = DeskExports(self.temporal_pages, self)
-        self.crew_desk = CrewDesk(self.temporal_pages, self)
+        self.crew_desk = CrewDesk(self.temporal_pages, self, texts)
         self.manager_desk = ManagerDesk(self.temporal_pages, self)
         self.work_orders = WorkOrders(self, self.settings.public_url)
-        self.intake_desk = IntakeDesk(self.temporal_pages, self)
+        self.intake_desk = IntakeDesk(self.temporal_pages, self, texts)
         self.call_back_desk = CallBackDesk(self.temporal_pages, self)
-        page = f"{self.settings.public_url}/c/…"  # the link of a preview opens nothing
-        templates = Templates(self.settings.templates, link=lambda _: page, hotline=lambda: in_force.catalogue.hotline)
-        self.incident_desk = IncidentDesk(
-            self.temporal_pages, self, self.incidents, CallerTexts(self._channels, templates)
-        )
+        self.incident_desk = IncidentDesk(self.temporal_pages, self, self.incidents, texts)
         self.board = Board(self.temporal_pages, self, self.writer.written)
 
     async def end_waiting(self) -> None:

@@ -12,6 +12,7 @@ from domain.case.case import Case
 from domain.case.lifecycle import Event, State
 from domain.customers.customer import CallerRecord
 from domain.incident.actions import INFORM
+from domain.shared.actors import Role
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Position
 from readmodel.callers import caller_record
@@ -19,7 +20,7 @@ from readmodel.calls.calls import LinkedCall, calls_of_case
 from readmodel.cases.queries import read_events, timeline
 from readmodel.cases.tables import events
 from readmodel.incidents import incident_events
-from readmodel.notifications import deliveries, notifications
+from readmodel.notifications import Delivery, as_delivered, deliveries, notifications
 
 MOST_NOTIFICATIONS = 20
 """Notifications of a record: those not delivered first, then the newest."""
@@ -49,7 +50,7 @@ class SentNotification(NamedTuple):
 
 
 class CaseRecord(NamedTuple):
-    """Events of a part of the timeline, and what belongs to the case.
+    """Events of a part of the timeline, and what belongs to the case. `told` are the notifications to the caller.
 
     `suspension` is the event that suspended the case, None unless it is suspended now.
     """
@@ -57,6 +58,7 @@ class CaseRecord(NamedTuple):
     events: Sequence[Event]
     calls: Sequence[LinkedCall]
     notifications: Sequence[SentNotification]
+    told: Sequence[Delivery]
     caller: CallerRecord
     suspension: Event | None
 
@@ -66,10 +68,13 @@ def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
 ) -> CaseRecord:
     """Read at most `most` events with a seq below `before`; `department` narrows the other cases of the caller."""
     after = max(before - 1 - most, 0)
+    sent = notifications_of_case(connection, case.number, case.incident)
+    to_caller = [each.key for each in sent if each.recipient.startswith(f"{Role.CALLER}:")]
     return CaseRecord(
         timeline(connection, case.number, after, before - 1 - after).items,
         calls_of_case(connection, case, area_code),
-        notifications_of_case(connection, case.number, case.incident),
+        sent,
+        as_delivered(connection, to_caller, area_code) if to_caller else (),
         caller_record(connection, case.intake.caller, Position(at, ""), area_code, department),
         latest_event(connection, case.number, suspend.ACTION.name) if case.state is State.SUSPENDED else None,
     )

@@ -5,7 +5,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Index, Integer, Row, Table, and_, false, func, not_, or_, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    Table,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
 
 from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
@@ -36,7 +52,7 @@ from readmodel.base.database import ReadConnection, WriteConnection, insert_miss
 from readmodel.base.paging import RowPage, read_page
 from readmodel.cases.queries import Timeline, get_cases, had, read_events
 from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
-from readmodel.notifications import DEAD, NO_ROUTE, notification_row, notifications
+from readmodel.notifications import DEAD, NO_ROUTE, SENT, deliveries, notification_row, notifications
 from readmodel.projection import write_entity
 
 incidents = Table(
@@ -56,6 +72,8 @@ incidents = Table(
 """Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
 
 incident_events = Table("incident_events", schema.metadata, schema.number_column("incidents"), *schema.event_columns())
+RECORDED = "recorded"
+"""Status, in counts alone, of a notification that is sent, and that no channel but the log has taken."""
 _row = incidents.c
 
 
@@ -219,13 +237,20 @@ def count_linked(connection: ReadConnection, numbers: Collection[str]) -> dict[s
     return {number: calls for number, calls in found}  # noqa: C416 - a row is no pair to mypy
 
 
-def count_told(connection: ReadConnection, number: str) -> dict[int, Counter[str]]:
-    """Count the notifications to callers by the event of the incident that they tell, and by their status."""
+def count_told(connection: ReadConnection, number: str, recording: Collection[str]) -> dict[int, Counter[str]]:
+    """Count the notifications to callers by the event of the incident that they tell, and by their status.
+
+    One that no channel has sent but those that are `recording` counts as `recorded`.
+    """
     # Their keys begin with the number of the incident and the event.
     mine = notifications.c.key > f"{number}-", notifications.c.key < f"{number}.", notifications.c.kind == NEWS
-    by = notifications.c.seq, notifications.c.status
+    taken, channel = exists().where(deliveries.c.key == notifications.c.key), deliveries.c.channel
+    is_recorded = and_(taken.where(channel.in_(recording)), not_(taken.where(channel.not_in(recording))))
+    status = case((and_(notifications.c.status == SENT, is_recorded), RECORDED), else_=notifications.c.status)
+    told = select(notifications.c.seq, status.label("status")).where(*mine).subquery()
+    by = told.c.seq, told.c.status
     found = dict[int, Counter[str]]()
-    for seq, status, calls in connection.execute(select(*by, func.count()).where(*mine).group_by(*by)):
+    for seq, status, calls in connection.execute(select(*by, func.count()).group_by(*by)):
         found.setdefault(seq, Counter())[status] = calls
     return found
 
@@ -326,15 +351,18 @@ class IncidentRecord(NamedTuple):
 
 
 def incident_record(
-    connection: ReadConnection, incident: Incident, most: int, rows: int, *, proposes: bool
+    connection: ReadConnection, incident: Incident, recording: Collection[str], most: int, rows: int, *, proposes: bool
 ) -> IncidentRecord:
-    """Read at most `most` events and so many `rows` of all else; candidates if it `proposes` any."""
+    """Read at most `most` events and so many `rows` of all else; candidates if it `proposes` any.
+
+    See `count_told` for `recording`.
+    """
     number, counts = incident.number, case_counts(connection, incident.number)
     return IncidentRecord(
         counts,
         count_takings(connection, incident.scope, incident.since) if incident.state in LINKS_NEW_CASES else 0,
         incident_timeline(connection, number, max(incident.version - most, 0)).items,
-        count_told(connection, number) if incident.news else {},
+        count_told(connection, number, recording) if incident.news else {},
         not_reached(connection, number, rows) if counts.states else (),
         candidates(connection, incident, None, rows).items if proposes else (),
     )

@@ -178,9 +178,9 @@ class Delivery(NamedTuple):
     """One notification on one channel. `phone` is personal data, for the channel only.
 
     `tries` includes the present one. `cycle` and `state` are those after the event that caused the notification.
-    `incident_reply` is the one that ended an incident, for all of its callers; empty otherwise. `may_link` is True if
-    the caller's page may be opened from this telephone; see `readmodel.calls.contacts`. `is_unwanted` is True if it is
-    to a caller who has unsubscribed since it was routed.
+    `reply` is the event if that is a reply; None otherwise. `is_unwanted` is True if it is to a caller who has
+    unsubscribed since it was routed. `may_link` is True if the caller's page may be opened from this telephone; see
+    `readmodel.calls.contacts`.
     """
 
     notification: NotificationRow
@@ -189,7 +189,7 @@ class Delivery(NamedTuple):
     phone: str | None
     cycle: int = 1
     state: str = ""
-    incident_reply: str = ""
+    reply: Replied | None = None
     is_unwanted: bool = False
     may_link: bool = False
 
@@ -341,20 +341,25 @@ def _tried_soon(at: datetime) -> sa.ColumnElement[bool]:
     return (_EARLIER.c.tries > 0) & (_EARLIER.c.next_try_at <= at + LONGEST_HOLD)
 
 
+def _select(source: sa.FromClause, tries: sa.ColumnElement[int]) -> sa.Select[Any]:
+    columns = tries, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _IS_UNWANTED, _REPLY
+    found = sa.select(*(_note[name] for name in NotificationRow._fields), *columns).select_from(source)
+    return found.outerjoin(cases, cases.c.number == _note.number).outerjoin(events, _CAUSE)
+
+
 _DELIVERIES = (
-    sa.select(
-        *(_note[name] for name in NotificationRow._fields),
-        *(_row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _IS_UNWANTED, _REPLY),
-    )
-    .join(notifications, _note.key == _row.key)
-    .outerjoin(cases, cases.c.number == _note.number)
-    .outerjoin(events, _CAUSE)
+    _select(deliveries.join(notifications, _note.key == _row.key), _row.tries + 1)
     .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
     .with_for_update(of=deliveries, skip_locked=True)
 )
 
 
-def _read(connection: WriteConnection, due: sa.Select[Any], area_code: str) -> list[Delivery]:
+def as_delivered(connection: ReadConnection, keys: Collection[str], area_code: str) -> list[Delivery]:
+    """Return these notifications as a channel gets them."""
+    return _read(connection, _select(notifications, sa.literal(1)).where(_note.key.in_(keys)), area_code)
+
+
+def _read(connection: ReadConnection, due: sa.Select[Any], area_code: str) -> list[Delivery]:
     found = [_delivery(*row) for row in connection.execute(due)]
     allowed = may_link(connection, {each.number: each.phone for each in found if each.is_to_caller}, area_code)
     return [each._replace(may_link=each.is_to_caller and each.number in allowed) for each in found]
@@ -363,14 +368,12 @@ def _read(connection: WriteConnection, due: sa.Select[Any], area_code: str) -> l
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of `_DELIVERIES`
     *note, tries, priority, phone, cycle, state, unwanted, data = row
     notification = NotificationRow._make(note)
-    incident_reply = ""
+    reply = None
     if notification.recipient.startswith(FORMER_CALLER):
         phone = Corrected.model_validate_json(data).former_phone if data else None
     elif data:
-        # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
-        replied = Replied.model_validate_json(data)
-        incident_reply = replied.message if replied.incident else ""
-    return Delivery(notification, tries, priority, phone, cycle, state, incident_reply, bool(unwanted))
+        reply = Replied.model_validate_json(data)
+    return Delivery(notification, tries, priority, phone, cycle, state, reply, bool(unwanted))
 
 
 def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:

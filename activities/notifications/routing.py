@@ -104,6 +104,11 @@ class ChannelFile(ConfigTable):
         return any(self.channels[name].needs_phone for name in self.channels_to("caller:", has_phone=True))
 
     @property
+    def recording(self) -> frozenset[str]:
+        """Channels that write to a file alone: nobody receives what they have taken."""
+        return frozenset(name for name, config in self.channels.items() if isinstance(config, LogConfig))
+
+    @property
     def departments_named(self) -> list[str]:
         """Recipients of routes that name a department: `department:repair`, `lead:repair`."""
         found = (route.to.partition(":") for route in self.routes)

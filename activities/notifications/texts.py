@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -25,9 +25,11 @@ from activities.notifications.routing import Language, is_caller
 from domain.assessment.assessment import ASSESSMENT_NOTIFICATION_ZH, ASSESSMENT_PREFIX
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case.case import CASE_NOTIFICATION_ZH
-from domain.incident.incident import INCIDENT_NOTIFICATION_ZH
+from domain.catalogue.catalogue import Catalogue
+from domain.incident.incident import INCIDENT_NOTIFICATION_ZH, INCIDENT_PREFIX
 from domain.shared.errors import FileError
 from domain.shared.numbers import is_incident
+from domain.shared.value import english
 from readmodel.notifications import Delivery, NotificationRow
 
 STEPS = 20_000
@@ -174,8 +176,8 @@ _SAMPLE = Delivery(
         seq=7,
         recipient="caller:2608034711004",
         kind="reply",
-        text_zh="工单2608034711004:回复,现为待回访",
-        text_en="Case 2608034711004: reply by agent, now pending_follow_up",
+        text_zh="工单2608034711004：回复，现为待回访",
+        text_en="Case 2608034711004: reply by agent, now pending follow up",
         created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),
     ),
     tries=1,
@@ -184,11 +186,23 @@ _SAMPLE = Delivery(
 )
 
 
+class Sender(NamedTuple):
+    """Name of the hotline in Chinese and English, and the number that callers dial; empty if the catalogue has none."""
+
+    name_zh: str = "供水热线"
+    name: str = "Water hotline"
+    hotline: str = ""
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> "Sender":
+        return cls(catalogue.name_zh, catalogue.name, catalogue.hotline)
+
+
 class Templates:
     """The templates of notifications, some of them replaced by those of the operator's folder, if there is one.
 
-    `link` returns the address of the caller's page, for a delivery to a caller's telephone; `hotline` the number that
-    callers dial, empty if the catalogue names none. Raises FileError if a template cannot be used.
+    `link` returns the address of the caller's page, for a delivery to a caller's telephone. Raises FileError if a
+    template cannot be used.
     """
 
     def __init__(
@@ -196,10 +210,10 @@ class Templates:
         folder: Path | None = None,
         time_zone: str = USUAL_ZONE,
         link: Callable[[Delivery], str] | None = None,
-        hotline: Callable[[], str] = str,
+        sender: Callable[[], Sender] = Sender,
     ) -> None:
         self._link = link
-        self._hotline = hotline
+        self._sender = sender
         self._zone = ZoneInfo(time_zone)
         places = [place for place in (folder, OWN_TEMPLATES) if place is not None]
         # Plain text has nothing to escape.
@@ -207,7 +221,7 @@ class Templates:
             loader=jinja2.FileSystemLoader(places), undefined=jinja2.StrictUndefined, auto_reload=False
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
-        sample = self._fields(_SAMPLE, "")
+        sample = self._fields(_SAMPLE)
         for name in self._environment.list_templates(filter_func=lambda name: not name.startswith(DOCUMENT_TEMPLATES)):
             accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
             problems += template_problems(self._environment, name, sample, accepted)
@@ -217,15 +231,16 @@ class Templates:
     def render(self, delivery: Delivery, language: Language, *, to_phone: bool = False) -> RenderedNotification:
         """Subject, on one line, and text. Both languages are Chinese, then English.
 
-        The caller's link is in it only if it is sent to the caller's telephone (`to_phone`), and that is neither one of
-        the staff nor the owner's choice (`Delivery.may_link`): others could use it.
+        The words of a reply to one caller, and the caller's link, go to the caller's telephone alone (`to_phone`); the
+        link only if that is neither one of the staff nor the owner's choice (`Delivery.may_link`): others could use it.
 
         Raises TemplateError, or DeliveryError if a template takes too many steps.
         """
         notification = delivery.notification
         audience = "caller" if is_caller(notification.recipient) else "staff"
         link = self._link(delivery) if self._link and to_phone and delivery.may_link else ""
-        fields = self._fields(delivery, link)
+        said = delivery.reply.message if delivery.reply and (to_phone or delivery.reply.incident) else ""
+        fields = self._fields(delivery, link, said)
         subject = self._in(language, ["subject"], fields).replace("\n", " · ")
         text = self._in(language, [f"{audience}/{notification.kind}", f"{audience}/default"], fields)
         facts = (notification.key, notification.number, notification.kind, notification.recipient)
@@ -239,22 +254,25 @@ class Templates:
         except jinja2.exceptions.SecurityError as error:
             raise DeliveryError(f"its template {error}") from None
 
-    def _fields(self, delivery: Delivery, link: str) -> Mapping[str, str]:
-        notification = delivery.notification
+    def _fields(self, delivery: Delivery, link: str = "", said: str = "") -> Mapping[str, str]:
+        notification, sender = delivery.notification, self._sender()
         matter_zh, matter = _matter(notification)
         return {
             "number": notification.number,
             "matter": matter,
             "matter_zh": matter_zh,
             "kind": notification.kind,
+            "kind_en": english(notification.kind.removeprefix(INCIDENT_PREFIX).removeprefix(ASSESSMENT_PREFIX)),
             "kind_zh": KIND_ZH.get(notification.kind, notification.kind),
             "recipient": notification.recipient,
             "priority": delivery.priority,
             "text_zh": notification.text_zh,
             "text_en": notification.text_en,
             "state": delivery.state,
-            "said": delivery.incident_reply,
-            "hotline": self._hotline(),
+            "said": said,
+            "company": sender.name,
+            "company_zh": sender.name_zh,
+            "hotline": sender.hotline,
             "link": link,
             "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }

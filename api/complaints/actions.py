@@ -167,7 +167,7 @@ class ComplaintActions(Actions[Outcome]):
         if await self.backend.reader.ask(link_goes_nowhere, number, self.backend.catalogue.area_code):
             detail = (
                 f"The telephone of the case {number} is one of the staff, or its owner put it in after the"
-                " registration; no link goes there. 该号码属于工作人员或由责任人更改,不能发送链接。"
+                " registration; no link goes there. 该号码属于工作人员或由责任人更改，不能发送链接。"
             )
             accepted = [
                 "the telephone of the registration",

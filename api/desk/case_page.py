@@ -1,12 +1,13 @@
 """Case on its page, in words and masked: promises, parts, credits, calls, notifications, and why it is suspended."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from api.calls import CallItem
 from api.complaints.cases import Complaint
 from api.desk import words
+from api.desk.caller_texts import CallerTexts
 from api.desk.timeline import Entry, entries
 from api.desk.words import Names
 from api.responses import masked_for
@@ -17,6 +18,7 @@ from domain.customers.customer import EarlierCase
 from domain.shared.actors import Actor
 from domain.shared.value import exhaustive
 from readmodel.case_record import CaseRecord, SentNotification
+from readmodel.incidents import RECORDED
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENDING, SENT
 from workflows.complaint.reasons import reason
 from workflows.kit.words import Phrase
@@ -24,17 +26,20 @@ from workflows.kit.words import Phrase
 ROOM = 36_000
 """Bytes for the timeline and the texts of a case: with all else that a page shows, it has 60 KB at most."""
 LEAST_ROOM = 8_000
+LONGEST_TEXT = 300
+"""Characters of a notification."""
 MOST_CALLS = 10
 MOST_OTHERS = 10
 _STATUS: dict[str, Phrase] = exhaustive(
     "_STATUS",
-    (DUE, ROUTED, NO_ROUTE, SENDING, SENT, DEAD),
+    (DUE, ROUTED, NO_ROUTE, SENDING, SENT, RECORDED, DEAD),
     {
         DUE: ("待发送", "Waiting"),
         ROUTED: ("待发送", "Waiting"),
         NO_ROUTE: ("无发送渠道", "No channel"),
         SENDING: ("发送中", "Being sent"),
         SENT: ("已发送", "Sent"),
+        RECORDED: ("未开通发送渠道，仅记录", "Recorded only: no channel is set up"),
         DEAD: ("未送达", "Not delivered"),
     },
 )
@@ -101,16 +106,19 @@ class CasePage(NamedTuple):
     earlier: int | None
 
 
-def case_page(case: Case, shown: Complaint, record: CaseRecord, reader: Actor, names: Names) -> CasePage:
+def case_page(
+    case: Case, shown: Complaint, record: CaseRecord, reader: Actor, names: Names, texts: CallerTexts
+) -> CasePage:
     """Make the page; `shown` is the case as the reader sees it."""
     masked = record._replace(
         events=[masked_for(reader, event, case.state) for event in record.events],
-        notifications=masked_for(reader, record.notifications, case.state),
+        notifications=masked_for(reader, [*_sent(record, texts)], case.state),
         caller=masked_for(reader, record.caller, case.state),
         suspension=masked_for(reader, record.suspension, case.state),
     )
-    texts = (shown.description, shown.result, shown.reply)
-    room = max(ROOM - sum(len((text or "").encode()) for text in texts), LEAST_ROOM)
+    lines = [_notification(case, each, names, texts.channels.recording) for each in masked.notifications]
+    written = shown.description, shown.result, shown.reply, *(each.text for each in lines)
+    room = max(ROOM - sum(len((text or "").encode()) for text in written), LEAST_ROOM)
     found, earlier = entries(case, masked.events, names, room)
     others = [each for each in masked.caller.earlier_cases if each.number != case.number]
     return CasePage(
@@ -118,7 +126,7 @@ def case_page(case: Case, shown: Complaint, record: CaseRecord, reader: Actor, n
         [*_parts(case, shown, names)],
         [*_credits(case, names)],
         [CallItem.of(each, reader, case) for each in record.calls[:MOST_CALLS]],
-        [_notification(case, each, names) for each in masked.notifications],
+        lines,
         others[:MOST_OTHERS],
         _suspension(masked, names),
         found,
@@ -153,17 +161,27 @@ def _credits(case: Case, names: Names) -> Iterator[CreditLine]:
         yield CreditLine((owed.name_zh, owed.name), amount, decisions[owed.approved], names.local(owed.fell_at))
 
 
-def _notification(case: Case, given: SentNotification, names: Names) -> NotificationLine:
+def _sent(record: CaseRecord, texts: CallerTexts) -> Iterator[SentNotification]:
+    """Yield the notifications, those to the caller in the words that the caller gets."""
+    told = {each.key: texts.text(each) for each in record.told}
+    for each in record.notifications:
+        text = told.get(each.key)
+        yield each._replace(text_zh=text, text_en=text) if text else each
+
+
+def _notification(case: Case, given: SentNotification, names: Names, recording: Collection[str]) -> NotificationLine:
+    recorded = [each for each in given.deliveries if each.channel in recording and each.status == SENT]
     states = [
         _state(names, each.status, each.channel, each.sent_at or each.tried_again_at, each.error)
         for each in given.deliveries
+        if each not in recorded
     ]
     return NotificationLine(
         names.local(given.created_at),
         words.of_recipient(case, names, given.recipient),
-        names.say((given.text_zh, given.text_en)),
+        names.say((given.text_zh, given.text_en))[:LONGEST_TEXT],
         given.status == DEAD,
-        states or [names.say(_STATUS[given.status])],
+        states or [names.say(_STATUS[RECORDED if recorded else given.status])],
     )
 
 

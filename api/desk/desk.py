@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
 from api.desk import words
+from api.desk.caller_texts import CallerTexts
 from api.desk.case_page import case_page
 from api.desk.forms import NOTHING, body_of, edited, present
 from api.desk.kit import DESK, Form, blank
@@ -58,6 +59,8 @@ LONGEST_NUMBER = 9
 class Desk(CaseLists):
     """Lists of cases, a case, and the forms of its actions."""
 
+    texts: CallerTexts
+
     async def case(
         self, request: Request, actor: Actor, number: str, refused: str = "", status: int = HTTPStatus.OK
     ) -> Response:
@@ -68,7 +71,7 @@ class Desk(CaseLists):
         before = min(max(positive(request.query_params.get("before", "")) or latest, 2), latest)
         bounds = before, MOST_ENTRIES, self.backend.now
         record = await self.backend.reader.ask(case_record, found, *bounds, area_code, department)
-        shown = case_page(found, complaint, record, actor, self.names(request))
+        shown = case_page(found, complaint, record, actor, self.names(request), self.texts)
         done, is_latest = request.query_params.get("done"), before == latest
         return self.page(
             request, "case", actor, status, case=complaint, shown=shown, refused=refused, done=done, is_latest=is_latest

@@ -120,7 +120,7 @@ class IncidentDesk(DeskPages):
         incident, names = await self._found(number, actor), self.names(request)
         shown, action = masked_for(actor, incident), request.query_params.get("done", "")
         proposes = incident.state in LINKABLE and actor.role in READ_CANDIDATES.reach
-        bounds = MOST_ENTRIES, ROWS + 1
+        bounds = self.texts.channels.recording, MOST_ENTRIES, ROWS + 1
         record = await self.backend.reader.ask(stored.incident_record, incident, *bounds, proposes=proposes)
         events = [masked_for(actor, event) for event in reversed(record.events)]
         return self.page(

@@ -32,6 +32,7 @@ from domain.case.views import CaseView
 from domain.incident.state import LINKABLE
 from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
 from domain.shared.actors import OWNERS, Actor
+from domain.shared.value import english
 from readmodel import incidents
 from workflows.kit.words import Phrase
 
@@ -168,7 +169,7 @@ def _refusal(problem: Problem, names: Names) -> str:
 def _in_words(refusal: str, names: Names) -> str:
     """Say names of the interface in words, as the page does that the reader sees."""
     if not names.zh:
-        return _SNAKE.sub(lambda found: words.english(found[0]), refusal)
+        return _SNAKE.sub(lambda found: english(found[0]), refusal)
     shown = {**words.VALUES, **words.FIELDS, "location": words.FIELDS["address"]}
     return _NAME.sub(lambda found: shown[found[0]][0] if found[0] in shown else found[0], _NAMED.sub(r"\1", refusal))
 

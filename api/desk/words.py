@@ -16,7 +16,7 @@ from domain.catalogue.terms import CLOCKS
 from domain.incident.state import LINKABLE, NOT_LINKED, PLACE_UNKNOWN, IncidentState, Scope
 from domain.kit.event import BaseKind
 from domain.shared.actors import Role
-from domain.shared.value import NamedCode, exhaustive
+from domain.shared.value import NamedCode, english, exhaustive
 from readmodel.notifications import FORMER_CALLER
 from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, POSTS, SLA_ZH
 from workflows.kit.words import Phrase
@@ -124,10 +124,6 @@ HINTS: Mapping[str, Phrase] = {
 
 _DECISIONS = {decide_approval.ACTION.name, decide_credit.ACTION.name, decide_extension.ACTION.name}
 _GIVEN_UP = {State.REFUSED, State.WITHDRAWN}
-
-
-def english(code: str) -> str:
-    return code.replace("_", " ")
 
 
 def words_of(field: str, model: type[Any] | None = None) -> Phrase:

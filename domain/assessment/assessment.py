@@ -18,7 +18,7 @@ from domain.catalogue.figures import Standard
 from domain.catalogue.terms import MISS, Edition
 from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import Addressees, EventData, Notification, by_name, notifications_of
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, english
 
 INSPECTIONS = "inspections"
 """Name of the time in which the sample is inspected."""
@@ -219,11 +219,11 @@ def limit_zh(name: str) -> str:
 
 def assessment_notifications(month: AssessmentFields, event: AssessmentEvent) -> tuple[Notification, ...]:
     kind = ASSESSMENT_KINDS[event.action]
-    text_zh = f"{month.number}考核:{kind.zh},现为{event.to_state.zh}"
-    text_en = f"Assessment of {month.number}: {event.action}, now {event.to_state}"
+    text_zh = f"{month.number}考核：{kind.zh}，现为{event.to_state.zh}"
+    text_en = f"Assessment of {month.number}: {english(event.action)}, now {english(event.to_state)}"
     if isinstance(event.data, Reminded):
-        text_zh += f";{limit_zh(event.data.limit)}已用{event.data.percent}%"
-        text_en += f"; {event.data.percent} % of the time for {event.data.limit} is used"
+        text_zh += f"；{limit_zh(event.data.limit)}已用{event.data.percent}%"
+        text_en += f"; {event.data.percent} % of the time for {english(event.data.limit)} is used"
     recipients = kind.addressees(month, event)
     return notifications_of(month.number, event, recipients, f"{ASSESSMENT_PREFIX}{event.action}", (text_zh, text_en))
 

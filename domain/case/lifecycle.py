@@ -15,7 +15,7 @@ from pydantic import Field
 from domain.kit.event import ActionBody, BaseEvent, EventData
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
-from domain.shared.value import Immutable, NamedCode, exhaustive, omit_default
+from domain.shared.value import Immutable, NamedCode, english, exhaustive, omit_default
 
 
 class State(NamedCode):
@@ -135,8 +135,8 @@ class Event(BaseEvent[State]):
 
 def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
     return (
-        f"工单{number}:{done_zh},现为{event.to_state.zh}",
-        f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
+        f"工单{number}：{done_zh}，现为{event.to_state.zh}",
+        english(f"Case {number}: {done_en} by {event.role}, now {event.to_state}"),
     )
 
 

@@ -13,7 +13,7 @@ from domain.kit.entity import EntityRules, EntityTable
 from domain.kit.event import BaseEvent, EventData, Notification, by_name, notifications_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
-from domain.shared.value import Immutable, Instant, omit_default
+from domain.shared.value import Immutable, Instant, english, omit_default
 
 
 class Widened(EventData):
@@ -147,8 +147,8 @@ class News(Immutable):
 def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tuple[Notification, ...]:
     kind = INCIDENT_KINDS[event.action]
     texts = (
-        f"突发事件{incident.number}({incident.title}):{kind.zh},现为{event.to_state.zh}",
-        f"Incident {incident.number} ({incident.title}): {event.action}, now {event.to_state}",
+        f"突发事件{incident.number}（{incident.title}）：{kind.zh}，现为{event.to_state.zh}",
+        f"Incident {incident.number} ({incident.title}): {english(event.action)}, now {english(event.to_state)}",
     )
     recipients = kind.addressees(incident, event)
     return notifications_of(incident.number, event, recipients, f"{INCIDENT_PREFIX}{event.action}", texts)

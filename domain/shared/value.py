@@ -67,6 +67,10 @@ class NamedCode(StrEnum):
         return member
 
 
+def english(code: str) -> str:
+    return code.replace("_", " ")
+
+
 def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:
     """Return `rows`; raise LookupError with the members that have none.
 

@@ -61,10 +61,34 @@ async def test_a_case_shows_what_became_of_its_notifications(on_both: Api) -> No
         record(connection, "sms", Results(sent, (Failure(dead, "no route to 13800138000", None),)), now)
     database.dispose()
     found = await shown(on_both, number, "zhou")
+    assert "仅记录" not in found
     assert re.search(r"抢修队 · sms 未送达 no route to 138\*{4}8000 .*派单员 · 无发送渠道", found)
     english = await shown(on_both, number, "xu", **ENGLISH)
     assert "Emergency repair crew · sms Not delivered no route to 13800138000" in english
     assert "Owner chen · sms Sent 20" in english
+
+
+@pytest.mark.parametrize(
+    ("headers", "recorded"), [({}, "未开通发送渠道，仅记录"), (ENGLISH, "Recorded only: no channel is set up")]
+)
+async def test_what_only_the_log_has_taken_is_not_called_sent(
+    on_sqlite: Api, headers: dict[str, str], recorded: str
+) -> None:
+    """The text of a reply is the one that a telephone would get."""
+    number = await on_sqlite.case_in("pending_reply", caller={"phone": new_phone()})
+    assert (await on_sqlite.act(number, "reply", {"message": "阀门已更换，请致电13900139000。"}, "chen")).is_success
+    database, now = engine(on_sqlite.settings.database_url), datetime.now(UTC)
+    mine, soon = notifications.c.number == number, now + timedelta(hours=1)
+    with writing(database) as connection:
+        connection.execute(update(notifications).where(~mine).values(next_try_at=now + timedelta(days=1)))
+        route(connection, lambda *_: ["log"], soon, 50)
+        taken = take(connection, "log", lambda *_: None, soon, 50, in_batch=True)
+        record(connection, "log", Results(tuple(each.key for each in taken)), now)
+    database.dispose()
+    found = await shown(on_sqlite, number, "zhou", **headers)
+    assert f" · {recorded} " in found
+    assert "已处理并回复：“阀门已更换，请致电139****9000”。请评价：" in found
+    assert not re.search("已发送|Sent|待发送|Waiting", found)
 
 
 async def test_the_caller_of_an_incident_is_shown_its_news(on_sqlite: Api) -> None:
@@ -76,7 +100,8 @@ async def test_the_caller_of_an_incident_is_shown_its_news(on_sqlite: Api) -> No
     async def told() -> str:
         return await shown(on_sqlite, number, "chen")
 
-    assert "来电人 · 待发送 正在抢修主管" in await until(told, lambda seen: "正在抢修主管" in seen)
+    seen = await until(told, lambda seen: "正在抢修主管" in seen)
+    assert f"来电人 · 待发送 【中山供水热线】您反映的事项（工单{number}）最新进展：正在抢修主管" in seen
 
 
 async def test_a_part_has_its_department_its_state_and_its_own_promises(on_both: Api) -> None:

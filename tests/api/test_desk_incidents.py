@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from readmodel.base.database import writing
-from readmodel.notifications import DEAD, notifications
+from readmodel.notifications import DEAD, SENT, deliveries, notifications
 from tests.api.test_desk import DESK, ENGLISH, at, key_in, text
 from tests.api.test_incident_candidates import END, TO_CREW, leak, suspected
 from tests.api.test_incidents import act, declare, in_state, incident, linked_to
@@ -99,8 +99,12 @@ async def test_a_page_has_cases_news_callers_and_minutes(on_both: Api) -> None:
     mine = f"{number}-3-caller:"
     await until(partial(_notified, on_both, mine), lambda found: len(found) == 2)
     with writing(on_both.backend.direct.engine) as connection:
-        died = {"status": DEAD, "next_try_at": None, "last_error": "no such number"}
-        connection.execute(sa.update(notifications).where(notifications.c.key == f"{mine}{cases[0]}").values(**died))
+        died: dict[str, Any] = {"status": DEAD, "next_try_at": None, "last_error": "no such number"}
+        for case, values in zip(cases, (died, {"status": SENT}), strict=True):
+            key = notifications.c.key == f"{mine}{case}"
+            connection.execute(sa.update(notifications).where(key).values(values))
+        taken = {"key": f"{mine}{cases[1]}", "channel": "log", "status": SENT, "tries": 1}
+        connection.execute(sa.insert(deliveries).values(**taken))
     async with signed_in(on_both, "zhou") as made:
         page = await made.get(f"{INCIDENTS}/{number}")
         listed = await made.get(DESK, params={"tab": "all", "incident": number, "state": "registered"})
@@ -109,8 +113,9 @@ async def test_a_page_has_cases_news_callers_and_minutes(on_both: Api) -> None:
     assert wanted == {"registered": 2}
     assert f'href="/desk?tab=all&amp;incident={number}&amp;state=registered"' in page.text
     assert {*re.findall(r'<a href="/desk/cases/(\d+)"', listed.text)} == {*cases}
-    for words in ("范围 漏水 · 大涌镇", "抢修队", "2036-01-01 00:00", "通报内容", "未送达 1", "未能通知，请致电"):
+    for words in ("范围 漏水 · 大涌镇", "抢修队", "2036-01-01 00:00", "通报内容", "未能通知，请致电"):
         assert words in shown, words
+    assert "已送达 0 · 发送中 0 · 未送达 1 · 未开通短信渠道，仅记录 1" in shown
     told = re.findall(r"<strong>(.*?)</strong>", page.text.partition("<h2>处理记录</h2>")[2])
     assert told == ["通报进展", "派单", "上报"]
     missed = page.text.partition("未能通知")[2].partition("</section>")[0]
@@ -276,8 +281,8 @@ async def test_a_page_of_an_incident_takes_two_reads(on_sqlite: Api, monkeypatch
 @pytest.mark.parametrize(
     ("action", "given", "told"),
     [
-        ("inform", {"message": "正在抢修", "expected_at": "2036-01-01T00:00"}, ":正在抢修 预计2036-01-01 00:00恢复。"),
-        ("resolve", {"result": "换管", "message": "已恢复供水"}, "已处理并回复:已恢复供水"),
+        ("inform", {"message": "正在抢修", "expected_at": "2036-01-01T00:00"}, "：正在抢修 预计2036-01-01 00:00恢复。"),
+        ("resolve", {"result": "换管", "message": "已恢复供水"}, "已处理并回复：“已恢复供水”。"),
     ],
 )
 async def test_nothing_is_told_to_callers_that_was_not_shown(
@@ -291,7 +296,7 @@ async def test_nothing_is_told_to_callers_that_was_not_shown(
         blank = await made.get(form(number, action))
         first = await made.post(form(number, action), data={**seen_in(blank), **given})
         assert "来电人将收到（1 张工单）" in text(first)
-        assert f"工单{case})" in text(first)
+        assert f"工单{case}）" in text(first)
         assert told in text(first)
         changed = {**given, "message": f"{given['message']}，请储水"}
         second = await made.post(form(number, action), data={**seen_in(first), **changed})

@@ -42,7 +42,7 @@ async def test_a_group_is_posted_to_at_its_robot(
     assert [request.path.startswith(path) for request in gateway.requests] == [True, True]
     _, taken = gateway.requests
     number = key.split("-")[0]
-    assert f"工单{number}:受理" in str(json.loads(taken.body))
+    assert f"工单{number}：受理" in str(json.loads(taken.body))
 
 
 @pytest.mark.slow

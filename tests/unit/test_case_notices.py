@@ -119,7 +119,9 @@ class TestWhoIsTold:
         case = late()
         event = next(event for event in case.advance(NOTICED) if event.action == "notice")
         told = notifications(case.number, event)[0]
-        assert told.text_zh == f"工单{case.number}:处理时限2026-09-14 09:00已过,催办通知书第{case.number}-{event.seq}号"
+        assert (
+            told.text_zh == f"工单{case.number}：处理时限2026-09-14 09:00已过，催办通知书第{case.number}-{event.seq}号"
+        )
         assert told.text_en.endswith(
             f"was to be settled by 2026-09-14 09:00, notice of urging no. {case.number}-{event.seq}"
         )

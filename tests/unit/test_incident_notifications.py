@@ -77,7 +77,7 @@ class TestIncidentNotifications:
         (notice,) = of_incident(IncidentState.CONFIRMED, "dispatch")
         assert notice.kind == f"{INCIDENT_PREFIX}dispatch"
         assert notice.key == f"{INCIDENT}-3-department:repair"
-        assert notice.text_zh == f"突发事件{INCIDENT}(停水 no water):派单,现为待签收"
+        assert notice.text_zh == f"突发事件{INCIDENT}（停水 no water）：派单，现为待签收"
         assert notice.text_en == f"Incident {INCIDENT} (停水 no water): dispatch, now dispatched"
 
     def test_reach_every_state_under_keys_that_are_unique(self) -> None:

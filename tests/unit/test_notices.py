@@ -106,7 +106,7 @@ class TestWho:
         found = notifications(case.number, event)
         assert [notice.recipient for notice in found] == ["dispatcher", ASSIGNEE]
         assert (found[1].text_zh, found[1].text_en) == (
-            f"工单{NUMBER}:来电表扬Wu Gang",
+            f"工单{NUMBER}：来电表扬Wu Gang",
             f"Case {NUMBER}: a caller thanks Wu Gang",
         )
 
@@ -159,10 +159,10 @@ class TestEscalation:
 
     def test_names_clock_and_share_in_both_languages(self) -> None:
         (warning,) = self.escalation(case_in(State.DISPATCHED), 5, 50)
-        assert (warning.kind, warning.text_zh) == ("escalate", f"工单{NUMBER}:签收时限即将到期(50%)")
+        assert (warning.kind, warning.text_zh) == ("escalate", f"工单{NUMBER}：签收时限即将到期（50%）")
         assert warning.text_en == f"Case {NUMBER}: the acknowledge promise is running out (50 % of its time used)"
         missed = self.escalation(case_in(State.DISPATCHED), 11, 100)[0]
-        assert "已超时(100%)" in missed.text_zh
+        assert "已超时（100%）" in missed.text_zh
         assert "is missed (100 %" in missed.text_en
 
     def test_reaches_somebody_before_any_department_has_the_case(self) -> None:
@@ -186,8 +186,8 @@ def every_notice() -> list[Notification]:
 class TestText:
     def test_names_the_case_by_its_number_in_both_languages(self) -> None:
         _, (notice,) = after(case_in(State.DISPATCHED), BODIES["sign_for"])
-        assert notice.text_zh == f"工单{NUMBER}:签收,现为处理中"
-        assert notice.text_en == f"Case {NUMBER}: sign_for by crew, now in_progress"
+        assert notice.text_zh == f"工单{NUMBER}：签收，现为处理中"
+        assert notice.text_en == f"Case {NUMBER}: sign for by crew, now in progress"
         assert notice.kind == "sign_for"
 
     def test_says_nothing_about_the_caller(self) -> None:

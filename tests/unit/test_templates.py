@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from activities.notifications.channels.base import DeliveryError
-from activities.notifications.texts import KIND_ZH, Templates
+from activities.notifications.texts import KIND_ZH, Sender, Templates
 from activities.sealing.keys import CallerLinks
 from domain.assessment.assessment import ASSESSMENT_KINDS, ASSESSMENT_PREFIX
 from domain.case.actions import TABLE
+from domain.case.actions.reply import Replied
 from domain.incident.incident import INCIDENT_KINDS, INCIDENT_PREFIX, NEWS
 from domain.shared.errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
@@ -81,11 +82,41 @@ def test_the_number_of_an_incident_is_headed_as_one() -> None:
 
 @pytest.mark.parametrize("kind", sorted({NEWS} | {"answer", "correct", "refuse", "reply", "send_link"}))
 def test_every_kind_told_to_callers_has_its_own_template(kind: str) -> None:
-    words = Templates(link=lambda _: "https://example.com/c/x", hotline=lambda: "88238777")
+    words = Templates(link=lambda _: "https://example.com/c/x", sender=lambda: Sender(hotline="88238777"))
     for language in ("zh", "en"):
         told = words.render(delivery(kind=kind), language).text
-        assert told != words.render(delivery(kind="something_newer"), language).text.replace("something_newer", kind)
+        usual = words.render(delivery(kind="something_newer"), language).text.replace("something_newer", kind)
+        assert told != usual.replace("something newer", kind.removeprefix(INCIDENT_PREFIX))
         assert [fact for fact in (NUMBER, "88238777") if fact not in told] == []
+
+
+def test_the_callers_telephone_alone_gets_the_words_of_a_reply() -> None:
+    words = Templates(sender=lambda: Sender("中山供水热线", "Zhongshan Water"))
+    replied = delivery()._replace(reply=Replied(message="阀门已更换。"))
+    assert words.render(replied, "zh", to_phone=True).text.startswith("【中山供水热线】您反映的事项")
+    assert "已处理并回复：“阀门已更换”。" in words.render(replied, "zh", to_phone=True).text
+    assert words.render(replied, "en", to_phone=True).text.startswith("Zhongshan Water: your case")
+    assert 'replied to: "阀门已更换". We will call' in words.render(replied, "en", to_phone=True).text
+    for language in ("zh", "en"):
+        long = words.render(replied._replace(reply=Replied(message="水" * 2000)), language, to_phone=True).text
+        assert ("水" * 199 + "…" in long, len(long) < 400) == (True, True)
+        # As a copy for a program, say.
+        assert "阀门" not in words.render(replied, language).text
+        assert (
+            "阀门"
+            in words.render(
+                delivery()._replace(reply=Replied(message="阀门已更换。", incident=INCIDENT)), language
+            ).text
+        )
+
+
+@pytest.mark.parametrize("kind", ["answer", "correct", "decide_credit", "refuse", "reply", "send_link", "follow_up"])
+def test_texts_have_no_codes_and_chinese_ones_full_punctuation(kind: str) -> None:
+    words = Templates(sender=lambda: Sender(hotline="88238777"))
+    for state in ("closed", "pending_follow_up"):
+        told = delivery(kind=kind)._replace(state=state, reply=Replied(message="好了"), phone="13800138000")
+        assert "_" not in words.render(told, "en", to_phone=True).text
+        assert not re.search("[,:;()?]", words.render(told, "zh", to_phone=True).text)
 
 
 def test_a_callers_telephone_gets_a_link_and_nobody_else_does() -> None:
@@ -103,7 +134,7 @@ def test_a_callers_telephone_gets_a_link_and_nobody_else_does() -> None:
 
 @pytest.mark.parametrize("kind", ["answer", "refuse", "reply", "urge"])
 def test_the_number_to_dial_is_the_catalogues(kind: str) -> None:
-    numbered, without = Templates(hotline=lambda: "01632 960777"), Templates()
+    numbered, without = Templates(sender=lambda: Sender(hotline="01632 960777")), Templates()
     for language in ("zh", "en"):
         assert "01632 960777" in numbered.render(delivery(kind=kind), language).text
         assert not re.search("hotline|88238777|None", without.render(delivery(kind=kind), language).text.lower()[14:])
@@ -219,7 +250,7 @@ def test_a_template_that_only_some_notification_makes_endless_fails_for_that_one
     words = Templates(write(tmp_path, "caller/reply.zh.txt", f"{{% if said %}}{NESTED}{{% endif %}}{{{{ number }}}}"))
     assert words.render(delivery(), "zh").text == NUMBER
     with pytest.raises(DeliveryError, match="its template takes more than 20,000 steps; accepted: "):
-        words.render(delivery()._replace(incident_reply="已修好"), "zh")
+        words.render(delivery()._replace(reply=Replied(message="已修好", incident=INCIDENT)), "zh")
     assert words.render(delivery(), "zh").text == NUMBER
 
 

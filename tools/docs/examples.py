@@ -117,7 +117,7 @@ def _of_case() -> dict[str, Any]:
         number=NUMBER,
         recipient="supervisor",
         kind="escalate",
-        text_zh=f"工单{NUMBER}:到场时限已超时(100%)",
+        text_zh=f"工单{NUMBER}：到场时限已超时（100%）",
         text_en=f"Case {NUMBER}: the arrive promise is missed (100 % of its time used)",
         error="duty_mail: no answer within 20 s",
         created_at=NOON,

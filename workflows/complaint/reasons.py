@@ -7,7 +7,7 @@ from domain.case.clocks import Clock
 from domain.case.lifecycle import STATES
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
-from domain.shared.value import exhaustive
+from domain.shared.value import english, exhaustive
 from workflows.kit.words import Phrase, duration, local
 
 _STARTS: dict[Starts, Phrase] = exhaustive(
@@ -66,7 +66,7 @@ def _phrases(case: CaseState, clock: Clock) -> Iterator[Phrase]:
 
 def _why_paused(case: CaseState) -> Phrase:
     if STATES[case.state].stands_still:
-        return f"暂停中（{case.state.zh}）", f"paused while {case.state.value.replace('_', ' ')}"
+        return f"暂停中（{case.state.zh}）", f"paused while {english(case.state)}"
     return "暂停中（等候突发事件）", "paused while its incident goes on"
 
 

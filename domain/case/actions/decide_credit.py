@@ -96,13 +96,13 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     def text(self, number: str, _: Event) -> tuple[str, str]:
         owed = f"{self.amount} {self.currency}"
         if not self.final:
-            return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+            return f"工单{number}：应补偿{owed}，待审批", f"Case {number}: a credit of {owed} waits for approval"
         if self.approved:
             return (
-                f"工单{number}:补偿{owed}已批准,将予支付",
+                f"工单{number}：补偿{owed}已批准，将予支付",
                 f"Case {number}: a credit of {owed} is approved, to be paid",
             )
-        return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
+        return f"工单{number}：补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
 
     def notifies(self, _: CaseState, __: Event) -> Addressees:
         return ("owner", *self.notify) if self.final else ("manager",)

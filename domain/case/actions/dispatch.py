@@ -48,7 +48,7 @@ class Dispatched(Dispatch, OfDepartment):
         left = self.previous_unit
         if left is None:
             return None
-        return text_of(number, event, f"改派,不再由{left.name_zh}处理", f"redirected from {left.name}")
+        return text_of(number, event, f"改派，不再由{left.name_zh}处理", f"redirected from {left.name}")
 
     def notifies(self, _: CaseState, __: Event) -> Addressees:
         left = self.previous_department

@@ -27,7 +27,7 @@ class Registered(EventData):
 
     def text(self, number: str, _: Event) -> tuple[str, str] | None:
         name = self.intake.thanked
-        return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
+        return (f"工单{number}：来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
 
     def notifies(self, _: CaseState, __: Event) -> Addressees:
         thanked = ("assignee",) if self.intake.thanked else ()

@@ -50,7 +50,7 @@ class Credited(EventData):
 
     def text(self, number: str, _: Event) -> tuple[str, str]:
         owed = f"{self.amount} {self.currency}"
-        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+        return f"工单{number}：应补偿{owed}，待审批", f"Case {number}: a credit of {owed} waits for approval"
 
 
 class _Owed(NamedTuple):

@@ -80,7 +80,7 @@ class Recognised(EventData):
             case.customer_class = self.customer_class
 
     def text(self, number: str, __: Event) -> tuple[str, str]:
-        return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
+        return f"工单{number}：来电人情况已补充", f"Case {number}: more is known of its caller"
 
 
 def recognises_more(case: CaseState, known: Recognised, at: datetime) -> bool:

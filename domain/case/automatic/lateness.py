@@ -17,7 +17,7 @@ from domain.case.lifecycle import PART_AT_WORK, Names
 from domain.case.progress import Urging
 from domain.case.state import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, State, holders_of
 from domain.catalogue.terms import MISS, URGED, CalendarKind, ClockName
-from domain.shared.value import omit_default
+from domain.shared.value import english, omit_default
 
 
 class Escalated(EventData):
@@ -39,8 +39,8 @@ class Escalated(EventData):
     def text(self, number: str, _: Event) -> tuple[str, str]:
         verb_zh, verb_en = ("已超时", "missed") if self.percent >= MISS else ("即将到期", "running out")
         return (
-            f"工单{number}:{CLOCK_ZH[self.clock]}时限{verb_zh}({self.percent}%)",
-            f"Case {number}: the {self.clock} promise is {verb_en} ({self.percent} % of its time used)",
+            f"工单{number}：{CLOCK_ZH[self.clock]}时限{verb_zh}（{self.percent}%）",
+            f"Case {number}: the {english(self.clock)} promise is {verb_en} ({self.percent} % of its time used)",
         )
 
     def notifies(self, _: CaseState, __: Event) -> Addressees:
@@ -117,7 +117,7 @@ class Document(EventData):
         due = f"{on_the_wall(self.due_at, self.timezone):%Y-%m-%d %H:%M}"
         kind, done = DOCUMENT_KINDS[event.action], URGED[self.clock].done_en
         return (
-            f"工单{number}:{CLOCK_ZH[self.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
+            f"工单{number}：{CLOCK_ZH[self.clock]}时限{due}已过，{kind.zh}第{number}-{event.seq}号",
             f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
         )
 

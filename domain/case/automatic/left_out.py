@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.case.progress import Progress
 from domain.case.state import CaseState, Event, EventData, EventKind
+from domain.shared.value import english
 
 FLAG = "left_out"
 
@@ -22,8 +23,8 @@ class LeftOut(EventData):
 
     def text(self, number: str, _: Event) -> tuple[str, str]:
         return (
-            f"工单{number}:系统事项「{self.kind}」不合规定,未执行,请检查",
-            f"Case {number}: the automatic event {self.kind} would have made the case invalid and was left out",
+            f"工单{number}：系统事项「{self.kind}」不合规定，未执行，请检查",
+            f"Case {number}: the automatic event {english(self.kind)} was left out: it would make the case invalid",
         )
 
     def evolve(self, case: CaseState, _: Event) -> None:
