@@ -20,7 +20,7 @@ from api.edge.browsers import page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.incidents.routes import NUMBER, Incidents, no_incident
-from api.parameters import INVALID_NUMBER, not_found
+from api.parameters import not_found, number_in
 from api.routing import CurrentCatalogue, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session, Sessions
 from api.temporal_ui.dangerous import GRANT, DangerousRequests
@@ -29,7 +29,6 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, ENDED, TO_DISPATCH, State
 from domain.rights.rights import READ_CASES, READ_INCIDENTS
 from domain.shared.actors import Actor, Role
-from domain.shared.numbers import NumberError, parse_number
 
 MOST_VIEWS = 50
 """Saved views that the UI keeps for a namespace."""
@@ -197,10 +196,7 @@ class TemporalPages:
         """Redirect to the details of the present run of a case or an incident. Raises ProblemError."""
         if NUMBER.fullmatch(typed := text.strip()):
             return await self._incident(actor, typed.lower())
-        try:
-            number = parse_number(text)
-        except NumberError as error:
-            raise ProblemError(INVALID_NUMBER, str(error)) from None
+        number = number_in(text)
         await self.cases.get(number, actor, READ_CASES)
         run = await self.cases.client.present_run(number)
         if run is None:
