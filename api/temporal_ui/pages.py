@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from http import HTTPStatus
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from activities.names import complaint_id, incident_id
 from api.complaints.cases import Cases
 from api.edge.browsers import page
 from api.edge.limits import Limits
@@ -23,6 +22,7 @@ from api.incidents.routes import NUMBER, Incidents, no_incident
 from api.parameters import not_found, number_in
 from api.routing import CurrentCatalogue, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session, Sessions
+from api.temporal.client import EntityClient
 from api.temporal_ui.dangerous import GRANT, DangerousRequests
 from api.temporal_ui.rules import UI_PATH
 from domain.calendar.work_calendar import on_the_wall
@@ -194,24 +194,19 @@ class TemporalPages:
 
     async def details(self, actor: Actor, text: str) -> Response:
         """Redirect to the details of the present run of a case or an incident. Raises ProblemError."""
-        if NUMBER.fullmatch(typed := text.strip()):
-            return await self._incident(actor, typed.lower())
-        number = number_in(text)
-        await self.cases.get(number, actor, READ_CASES)
-        run = await self.cases.client.present_run(number)
+        client: EntityClient[Any]
+        if NUMBER.fullmatch(number := text.strip().lower()):
+            require_role(READ_INCIDENTS, actor)
+            client, missing = self.incidents.client, no_incident
+        else:
+            number = number_in(text)
+            await self.cases.get(number, actor, READ_CASES)
+            client, missing = self.cases.client, not_found
+        run = await client.present_run(number)
         if run is None:
-            raise not_found(number)
-        return self._to_details(complaint_id(number), run)
-
-    async def _incident(self, actor: Actor, number: str) -> Response:
-        require_role(READ_INCIDENTS, actor)
-        run = await self.incidents.client.present_run(number)
-        if run is None:
-            raise no_incident(number)
-        return self._to_details(incident_id(number), run)
-
-    def _to_details(self, workflow: str, run: str) -> Response:
-        return RedirectResponse(f"{self._address()}/{workflow}/{run}/user-metadata", HTTPStatus.SEE_OTHER)
+            raise missing(number)
+        place = f"{self._address()}/{client.workflow_id(number)}/{run}/user-metadata"
+        return RedirectResponse(place, HTTPStatus.SEE_OTHER)
 
     def _address(self) -> str:
         return f"{UI_PATH}/namespaces/{quote(self.cases.client.namespace, safe='')}/workflows"
