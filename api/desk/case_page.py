@@ -1,6 +1,7 @@
-"""Case on its page, in words and masked: promises, parts, credits, calls, notifications, and why it is suspended."""
+"""Case on its page, in words and masked: promises, calls, notifications, and why it is suspended."""
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,10 +9,9 @@ from api.calls import CallItem
 from api.complaints.cases import Complaint
 from api.desk import words
 from api.desk.caller_texts import CallerTexts
-from api.desk.timeline import Entry, entries
+from api.desk.timeline import Entry, entries, entry_of
 from api.desk.words import Names
 from api.responses import masked_for
-from domain.case.actions.suspend import Suspend
 from domain.case.case import Case
 from domain.case.clocks import APPROVE
 from domain.customers.customer import EarlierCase
@@ -54,26 +54,6 @@ class Promise(NamedTuple):
     reason: Phrase
 
 
-class PartLine(NamedTuple):
-    """Part (协办) of the present cycle or of an earlier one, with its own promises."""
-
-    department: str
-    state: Phrase
-    assignee: str
-    task: str
-    result: str
-    promises: list[Promise]
-
-
-class CreditLine(NamedTuple):
-    """Credit (补偿) that is owed, and what was decided."""
-
-    name: Phrase
-    amount: str
-    decision: Phrase
-    at: str
-
-
 class NotificationLine(NamedTuple):
     """Notification, and what became of it on each channel."""
 
@@ -84,24 +64,18 @@ class NotificationLine(NamedTuple):
     states: list[str]
 
 
-class Suspension(NamedTuple):
-    """Reason of a suspension, who gave it, and its end; empty if none is set."""
-
-    reason: str
-    by: str
-    until: str
-
-
 class CasePage(NamedTuple):
-    """Content of the page of a case beside its fields. `earlier` is the seq before which the timeline goes on."""
+    """Content of the page of a case beside its fields.
 
-    promises: list[Promise]
-    parts: list[PartLine]
-    credits: list[CreditLine]
+    `promises` are those of the case (0) in the present cycle, and of each part by its serial; `earlier` is the seq
+    before which the timeline goes on.
+    """
+
+    promises: Mapping[int, list[Promise]]
     calls: list[CallItem]
     notifications: list[NotificationLine]
     others: list[EarlierCase]
-    suspension: Suspension | None
+    suspension: Entry | None
     entries: list[list[Entry]]
     earlier: int | None
 
@@ -122,43 +96,24 @@ def case_page(
     found, earlier = entries(case, masked.events, names, room)
     others = [each for each in masked.caller.earlier_cases if each.number != case.number]
     return CasePage(
-        [*_promises(case, shown, names, part=0)],
-        [*_parts(case, shown, names)],
-        [*_credits(case, names)],
+        _promises(case, shown, names),
         [CallItem.of(each, reader, case) for each in record.calls[:MOST_CALLS]],
         lines,
         others[:MOST_OTHERS],
-        _suspension(masked, names),
+        entry_of(case, masked.suspension, names) if masked.suspension else None,
         found,
         earlier,
     )
 
 
-def _promises(case: Case, shown: Complaint, names: Names, *, part: int) -> Iterator[Promise]:
-    """Yield the promises of the case (part 0) in the present cycle, or of a part, in the order in which they began."""
+def _promises(case: Case, shown: Complaint, names: Names) -> Mapping[int, list[Promise]]:
+    """Return them in the order in which they began."""
+    found = defaultdict[int, list[Promise]](list)
     for clock, view in zip(case.clocks, shown.clocks, strict=True):
-        if clock.part == part and clock.name != APPROVE and (part or clock.cycle == case.cycle):
-            status = words.of_code(clock.status)
-            yield Promise(words.CLOCK[clock.name], status, names.local(view.due_at), reason(case, clock))
-
-
-def _parts(case: Case, shown: Complaint, names: Names) -> Iterator[PartLine]:
-    for part in shown.parts:
-        yield PartLine(
-            names.department(part.department),
-            words.of_code(part.state),
-            case.name_of(part.assignee) if part.assignee else "",
-            part.task,
-            part.result or "",
-            [*_promises(case, shown, names, part=part.serial)],
-        )
-
-
-def _credits(case: Case, names: Names) -> Iterator[CreditLine]:
-    decisions = {None: ("待审批", "Waits"), True: ("已批准", "Approved"), False: ("不予补偿", "Rejected")}
-    for owed in case.credits:
-        amount = f"{owed.amount} {case.terms.currency}"
-        yield CreditLine((owed.name_zh, owed.name), amount, decisions[owed.approved], names.local(owed.fell_at))
+        if clock.name != APPROVE and (clock.part or clock.cycle == case.cycle):
+            status, due = words.of_code(clock.status), names.local(view.due_at)
+            found[clock.part].append(Promise(words.CLOCK[clock.name], status, due, reason(case, clock)))
+    return found
 
 
 def _sent(record: CaseRecord, texts: CallerTexts) -> Iterator[SentNotification]:
@@ -187,10 +142,3 @@ def _notification(case: Case, given: SentNotification, names: Names, recording: 
 
 def _state(names: Names, status: str, channel: str, at: datetime | None, error: str | None) -> str:
     return " ".join(filter(None, (channel, names.say(_STATUS[status]), names.local(at), error)))
-
-
-def _suspension(record: CaseRecord, names: Names) -> Suspension | None:
-    event = record.suspension
-    if event is None or not isinstance(event.data, Suspend):
-        return None
-    return Suspension(event.data.reason, event.people.get(event.actor, event.actor), names.local(event.data.wake_at))
