@@ -120,8 +120,7 @@ class Desk(CaseLists):
             shown = {"assignee": actor.id}
         elif name == link_incident.ACTION.name:
             leaving = ((NOTHING, words.UNDO[name]),) if case.incident else ()
-            choices = (*leaving, *await self.open_incidents(actor, case.incident))
-            fields = [each._replace(choices=choices) if each.name == "incident" else each for each in fields]
+            fields = await self.among_incidents(fields, actor, case.incident, *leaving)
         return Form(
             words.of_action(name),
             fields,

@@ -15,7 +15,7 @@ from api.complaints.actions import UNKNOWN_ACTION
 from api.desk import words
 from api.desk.caller_texts import CallerTexts
 from api.desk.desk import MOST_ENTRIES, done
-from api.desk.forms import body_of, fields_of
+from api.desk.forms import body_of
 from api.desk.kit import DESK, DeskPages, Form, Typed, blank
 from api.desk.timeline import facts_of, incident_entry
 from api.edge.problems import ProblemError
@@ -153,16 +153,13 @@ class IncidentDesk(DeskPages):
 
     async def _form(self, request: Request, actor: Actor, incident: Incident | None, action: IncidentAction) -> Form:
         """Place and note come last; cases are ticked among the candidates, and the other incident among the open."""
-        names, catalogue = self.names(request), self.backend.catalogue
-        found = [field for field in fields_of(_body_of(action), catalogue) if field.name != "cases"]
+        names = self.names(request)
+        found = [field for field in self.inputs(_body_of(action), actor) if field.name != "cases"]
         fields = sorted(found, key=lambda field: (field.name == "note", field.name in Around.model_fields))
         if incident is None:
             return Form(words.of_kind(action), fields, INCIDENTS, names.say(("突发事件", "Incidents")), "")
         if action is MERGE:
-            others = (await self.backend.reader.ask(stored.page, [*LINKABLE], None, MOST_OPEN)).items
-            named = [(each.number, f"{each.number} {each.title}") for each, _ in masked_for(actor, others)]
-            choices = tuple((number, (text, text)) for number, text in named if number != incident.number)
-            fields = [each._replace(kind="choice", choices=choices) if each.name == "into" else each for each in fields]
+            fields = await self.among_incidents(fields, actor, incident.number)
         shown = masked_for(actor, incident)
         about = f"{shown.title} · {names.say(words.of_code(shown.state))} · {names.scope(shown.scope)}"
         return Form(words.of_kind(action), fields, f"{INCIDENTS}/{incident.number}", incident.number, about)

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -146,11 +146,15 @@ class DeskPages:
                 choices.append((person.id, (zh, english)))
         return field._replace(kind="choice", choices=tuple(choices)) if choices else field
 
-    async def open_incidents(self, actor: Actor, but: str | None) -> tuple[tuple[str, Phrase], ...]:
-        """Return the open incidents to choose from, but this one."""
+    async def among_incidents(
+        self, fields: Iterable[Field], actor: Actor, but: str | None, *more: tuple[str, Phrase]
+    ) -> list[Field]:
+        """Offer the open incidents but this one, and what else there is, where one is asked for."""
         found = (await self.backend.reader.ask(incidents.page, [*LINKABLE], None, MOST_INCIDENTS)).items
-        named = ((each.number, f"{each.number} {masked_for(actor, each.title)}") for each, _ in found)
-        return tuple((number, (text, text)) for number, text in named if number != but)
+        named = [(each.number, f"{each.number} {masked_for(actor, each.title)}") for each, _ in found]
+        choices = (*more, *((number, (text, text)) for number, text in named if number != but))
+        asked = ("incident", "into")
+        return [each._replace(kind="choice", choices=choices) if each.name in asked else each for each in fields]
 
 
 def _refusal(problem: Problem, names: Names) -> str:
