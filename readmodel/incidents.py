@@ -203,8 +203,7 @@ class IncidentVersion(NamedTuple):
 
 def incident_versions(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, IncidentVersion]:
     """Leave out an incident without a row."""
-    statement = select(_row.number, _row.version, _row.closed_at).where(_row.number.in_([*numbers]))
-    rows = connection.execute(statement)
+    rows = connection.execute(select(_row.number, _row.version, _row.closed_at).where(_row.number.in_([*numbers])))
     return {row.number: IncidentVersion(row.version, row.closed_at is not None) for row in rows}
 
 
@@ -303,11 +302,9 @@ def count_takings(connection: ReadConnection, scope: Scope, since: datetime) -> 
 
 
 def takings(connection: ReadConnection, scope: Scope, since: datetime, limit: int) -> Takings:
-    found = select(cases.c.number).where(*_taken(scope, since))
-    latest = found.order_by(cases.c.registered_at.desc(), cases.c.number.desc())
-    return Takings(
-        count_takings(connection, scope, since), get_cases(connection, [*connection.scalars(latest.limit(limit))])
-    )
+    found = select(cases.c.number).where(*_taken(scope, since)).limit(limit)
+    latest = connection.scalars(found.order_by(cases.c.registered_at.desc(), cases.c.number.desc()))
+    return Takings(count_takings(connection, scope, since), get_cases(connection, [*latest]))
 
 
 class IncidentCandidate(NamedTuple):
