@@ -1,6 +1,6 @@
 """Cases as the API reads them, from SQL or else from their workflows, and shows them: as answers or rows of files."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -237,14 +237,16 @@ _NAMES = {*(field.replace(".", "_") for field in _FIELDS), *(field.rpartition(".
 exhaustive("MASKED_AS", _NAMES.intersection(EXPORTED), _PERSONAL)  # A personal column is never in clear by oversight.
 
 
-def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
-    """Cells of rows of `list_rows`, masked for the reader."""
-    found = list[list[Cell]]()
+def shown_rows(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> Iterator[dict[str, Any]]:
+    """Yield rows of `list_rows` by column, masked for the reader."""
     for row in rows:
-        values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in EXPORTED}
-        values["flags"] = " ".join(row["flags"])
-        nested = {name: {of: {field: values[name]}} for name, (of, field) in _PERSONAL.items()}
-        shown = masked_for(reader, values | nested, row["state"])
-        shown |= {name: shown[name][of][field] for name, (of, field) in _PERSONAL.items()}
-        found.append([shown[name] for name in EXPORTED])
-    return found
+        nested = {name: {of: {field: row[name]}} for name, (of, field) in _PERSONAL.items()}
+        shown = masked_for(reader, {name: row[name] for name in EXPORTED} | nested, row["state"])
+        yield shown | {name: shown[name][of][field] for name, (of, field) in _PERSONAL.items()}
+
+
+def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
+    return [
+        [to_jsonable_python(value) for value in (shown | {"flags": " ".join(shown["flags"])}).values()]
+        for shown in shown_rows(rows, reader)
+    ]

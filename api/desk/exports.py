@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.complaints.cases import EXPORTED, cells
+from api.complaints.cases import EXPORTED, shown_rows
 from api.complaints.routes import file_of
 from api.desk import words
 from api.desk.kit import DESK
@@ -62,19 +62,19 @@ class DeskExports(CaseLists):
         headings = [names.say(heading) for heading in (*(COLUMNS[name] for name in EXPORTED), HOURS_LATE)]
 
         def shown(rows: Iterable[RowMapping]) -> list[list[ExportCell]]:
-            return in_words(cells(rows, actor), names, people, backend.now)
+            return in_words(shown_rows(rows, actor), names, people, backend.now)
 
         filters = self._narrowed(wanted, actor)
         return await file_of(backend.reader, backend.export_throttle, filters, wanted, shown, headings)
 
 
 def in_words(
-    rows: Iterable[Iterable[Any]], names: Names, people: Mapping[str, str], now: datetime
+    rows: Iterable[Mapping[str, Any]], names: Names, people: Mapping[str, str], now: datetime
 ) -> list[list[ExportCell]]:
-    """Return the rows of `cells` in words and local times, each with the hours for which the case is late."""
+    """Return the rows in words and local times, each with the hours for which the case is late."""
 
-    def at(text: str) -> datetime:
-        return on_the_wall(datetime.fromisoformat(text), names.catalogue.calendar.timezone).replace(tzinfo=None)
+    def at(instant: datetime) -> datetime:
+        return on_the_wall(instant, names.catalogue.calendar.timezone).replace(tzinfo=None)
 
     words_of: Mapping[str, Callable[[Any], ExportCell]] = {
         "state": lambda code: names.say(words.of_code(State(code))),
@@ -85,13 +85,12 @@ def in_words(
         "sla": lambda code: names.say(words.SLA[code]),
         "overdue": lambda late: names.say(VALUES[str(late).lower()]),
         "channel": lambda code: names.say(VALUES[code]),
-        "flags": lambda flags: names.say(("、", ", ")).join(names.say(words.of_flag(flag)) for flag in flags.split()),
+        "flags": lambda flags: names.say(("、", ", ")).join(names.say(words.of_flag(flag)) for flag in flags),
         **dict.fromkeys(("registered_at", "closed_at", "next_due_at"), at),
     }
     found = list[list[ExportCell]]()
-    for row in rows:
-        case = dict(zip(EXPORTED, row, strict=True))
-        late = now - datetime.fromisoformat(case["next_due_at"]) if case["overdue"] and case["next_due_at"] else None
+    for case in rows:
+        late = now - case["next_due_at"] if case["overdue"] and case["next_due_at"] else None
         shown = [
             words_of[name](value) if name in words_of and value is not None else value for name, value in case.items()
         ]

@@ -13,7 +13,7 @@ import pytest
 from api.complaints import routes
 from api.complaints.cases import EXPORTED
 from api.desk.exports import COLUMNS, in_words
-from api.desk.words import Names
+from api.desk.words import Names, of_flag
 from domain.calendar.work_calendar import on_the_wall
 from tests.support.api import Api
 from tests.support.browsing import browser, signed_in
@@ -101,9 +101,11 @@ async def test_a_late_case_has_its_hours_and_people_their_names(
 ) -> None:
     now = datetime.fromisoformat("2026-12-01T12:30:00Z")
     case = dict.fromkeys(EXPORTED) | {"state": "dispatched", "service_code": "leak", "sla": "missed", "overdue": True}
-    case |= {"owner": "chen", "channel": "web", "flags": "hardship", "next_due_at": "2026-12-01T10:00:00Z"}
+    case |= {"owner": "chen", "channel": "web", "flags": (flags := ["hardship", "repeat_caller"])}
+    case["next_due_at"] = now - timedelta(hours=2.5)
     names = Names(on_sqlite.backend.catalogue, zh)
-    ([*shown, hours],) = in_words([[*case.values()]], names, {"chen": "陈静"}, now)
+    ([*shown, hours],) = in_words([case], names, {"chen": "陈静"}, now)
     found = dict(zip(EXPORTED, shown, strict=True))
     assert (hours, found["overdue"], found["owner"]) == (2.5, late, person)
+    assert found["flags"] == ("、" if zh else ", ").join(names.say(of_flag(flag)) for flag in flags)
     assert found["next_due_at"] == datetime(2026, 12, 1, 18)  # noqa: DTZ001 - local time, without its zone
