@@ -136,9 +136,20 @@ def caller_record(
 ) -> CallerRecord:
     """Record of a caller before the case of a place; with a department, only of cases that it has."""
     customer, _, theirs = _known(connection, caller, area_code)
-    earlier = sa.tuple_(cases.c.registered_at, cases.c.number) < before.bound()
-    conditions = [earlier] if department is None else [earlier, cases.c.department == department]
-    return _record(customer, theirs, *conditions)
+    return _record(customer, theirs, *_earlier(before, department))
+
+
+def earlier_cases(
+    connection: ReadConnection, caller: Caller, before: Position, area_code: str = "", department: str | None = None
+) -> tuple[EarlierCase, ...]:
+    """Cases of `caller_record` alone."""
+    *_, theirs = _known(connection, caller, area_code)
+    return tuple(map(_case, theirs.newest(*_earlier(before, department))))
+
+
+def _earlier(before: Position, department: str | None) -> list[sa.ColumnElement[bool]]:
+    earlier: sa.ColumnElement[bool] = sa.tuple_(cases.c.registered_at, cases.c.number) < before.bound()
+    return [earlier] if department is None else [earlier, cases.c.department == department]
 
 
 def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:

@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, or_, select
 from domain.case.actions import suspend
 from domain.case.case import Case
 from domain.case.lifecycle import Event, State
-from domain.customers.customer import CallerRecord
+from domain.customers.customer import EarlierCase
 from domain.incident.actions import INFORM
 from domain.shared.actors import Role
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Position
-from readmodel.callers import caller_record
+from readmodel.callers import earlier_cases
 from readmodel.calls.calls import LinkedCall, calls_of_case
 from readmodel.cases.queries import read_events, timeline
 from readmodel.cases.tables import events
@@ -59,7 +59,7 @@ class CaseRecord(NamedTuple):
     calls: Sequence[LinkedCall]
     notifications: Sequence[SentNotification]
     told: Sequence[Delivery]
-    caller: CallerRecord
+    earlier_cases: Sequence[EarlierCase]
     suspension: Event | None
 
 
@@ -75,7 +75,7 @@ def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
         calls_of_case(connection, case, area_code),
         sent,
         as_delivered(connection, to_caller, area_code) if to_caller else (),
-        caller_record(connection, case.intake.caller, Position(at, ""), area_code, department),
+        earlier_cases(connection, case.intake.caller, Position(at, ""), area_code, department),
         latest_event(connection, case.number, suspend.ACTION.name) if case.state is State.SUSPENDED else None,
     )
 

@@ -87,14 +87,14 @@ def case_page(
     masked = record._replace(
         events=[masked_for(reader, event, case.state) for event in record.events],
         notifications=masked_for(reader, [*_sent(record, texts)], case.state),
-        caller=masked_for(reader, record.caller, case.state),
+        earlier_cases=masked_for(reader, record.earlier_cases, case.state),
         suspension=masked_for(reader, record.suspension, case.state),
     )
     lines = [_notification(case, each, names, texts.channels.recording) for each in masked.notifications]
     written = shown.description, shown.result, shown.reply, *(each.text for each in lines)
     room = max(ROOM - sum(len((text or "").encode()) for text in written), LEAST_ROOM)
     found, earlier = entries(case, masked.events, names, room)
-    others = [each for each in masked.caller.earlier_cases if each.number != case.number]
+    others = [each for each in masked.earlier_cases if each.number != case.number]
     return CasePage(
         _promises(case, shown, names),
         [CallItem.of(each, reader, case) for each in record.calls[:MOST_CALLS]],

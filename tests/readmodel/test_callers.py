@@ -20,6 +20,7 @@ from readmodel.callers import (
     CallerFacts,
     caller_record,
     customer_record,
+    earlier_cases,
     links_sent,
     recognise,
 )
@@ -87,6 +88,7 @@ def test_in_her_town_nobody_says_the_area_code(database: Engine, listed: str, sa
         assert customer_of(connection, caller, HOME) == granny
         record = caller_record(connection, caller, Position(MONDAY + days(1), number(9)), HOME)
         assert [case.number for case in record.earlier_cases] == [number(2), number(1)]
+        assert earlier_cases(connection, caller, Position(MONDAY + days(1), number(9)), HOME) == record.earlier_cases
         assert customer_record(connection, "A-17", HOME) == record
 
 
