@@ -110,11 +110,15 @@ async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id:
     except ProblemError as refused:
         content, extensions = bytes(refused.response().body), {IN_CHINESE: refused.chinese()}
         answer = httpx.Response(refused.problem.status, content=content, extensions=extensions)
-    people = people_in_examples(actor, request.app.state.backend.people.directory.people)
+
+    def words(problem: Problem, zh: Problem) -> str:
+        people = people_in_examples(actor, request.app.state.backend.people.directory.people)
+        return bilingual(problem, zh, action, catalogue, people)
+
     run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
     response = UpdateWorkflowExecutionResponse(
         update_ref=UpdateRef(workflow_execution=run, update_id=key),
-        outcome=_outcome(answer, lambda problem, zh: bilingual(problem, zh, action, catalogue, people)),
+        outcome=_outcome(answer, words),
         stage=UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     )
     return Response(MessageToJson(response, indent=None), media_type=JSON)
