@@ -19,7 +19,9 @@ from tests.support.assessment import month
 SCOPE = ReportScope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DEFAULT_CATALOGUE))
 INDEXES = {
     "missed": {"ix_clocks_missed"},
-    "headlines": {"ix_clocks_missed", "ix_clocks_met", "ix_cases_closed"},
+    "headlines": {"ix_clocks_missed", "ix_clocks_met", "ix_cases_closed", "ix_cases_open"},
+    "backlog": {"ix_cases_closed", "ix_cases_open"},
+    "oldest": {"ix_cases_closed", "ix_cases_open"},
     "findings": {"ix_events_completed"},
     "returns": {"ix_events_returned"},
     "bridge": {"ix_clocks_missed", "ix_clocks_met"},
