@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -39,6 +39,7 @@ from readmodel.projection import DivergedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Query = Callable[Concatenate[ReadConnection, P], T]
 """Function of `readmodel` that reads."""
 log = logging.getLogger("hotline.api")
@@ -53,6 +54,8 @@ FRESH_SECONDS = 1.0
 """Age from which the open incidents are read again; intakes go on with the known ones meanwhile."""
 STALE_SECONDS = 2.0
 """Age from which intakes wait for that read. The second search of an incident links what a younger list missed."""
+SHARED_SECONDS = 5.0
+"""Age up to which what was read is shared with others who ask the same."""
 RETRY_SECONDS = 5
 
 
@@ -72,6 +75,7 @@ class Reader:
         self._open_incidents: Sequence[tuple[str, Scope]] = ()
         self._incidents_read_at = -math.inf
         self._incidents_reading: asyncio.Task[None] | None = None
+        self._shared: dict[object, tuple[datetime, object, asyncio.Task[Any]]] = {}
 
     async def begin(self) -> None:
         """Read the open incidents before the first intake. Raises nothing if SQL does not answer."""
@@ -93,6 +97,20 @@ class Reader:
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise sql_unavailable() from None
+
+    async def shared(self, query: Callable[[ReadConnection, datetime, Unpack[Ts]], T], now: datetime, *args: *Ts) -> T:
+        """Read as `ask`, once for all who ask with the same objects within SHARED_SECONDS."""
+        self._shared = {
+            key: (at, given, reading)
+            for key, (at, given, reading) in self._shared.items()
+            if 0 <= (now - at).total_seconds() < SHARED_SECONDS and not (reading.done() and reading.exception())
+        }
+        key = query, *map(id, args)
+        if key not in self._shared:
+            # With the arguments, so that nothing else gets the id of one.
+            self._shared[key] = now, args, asyncio.create_task(self.ask(query, now, *args))
+        found: T = await asyncio.shield(self._shared[key][2])
+        return found
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Wait as long as SQL does, and raise what it raised."""

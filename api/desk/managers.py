@@ -35,7 +35,9 @@ class ManagerDesk(DeskPages):
         """Show the headline numbers until now beside those of the period before. Raises ProblemError."""
         require_role(READ_REPORTS, actor)
         backend, names = self.backend, self.names(request)
-        made = [await backend.reader.ask(so_far, kind, backend.catalogue, backend.now, QUERIES) for kind in ReportKind]
+        made = [
+            await backend.reader.shared(so_far, backend.now, kind, backend.catalogue, QUERIES) for kind in ReportKind
+        ]
         last = Period.ended_before(ReportKind.MONTHLY, backend.now, backend.zone)
         stored = await backend.reader.ask(get_report, last)
         return self.page(

@@ -300,7 +300,7 @@ async def report_today(
     now: Now,
 ) -> report.Report | Response:
     """Return what the report of a day has for today until now, beside yesterday until the same time."""
-    return await _answer(await reader.ask(so_far, report.ReportKind.DAILY, catalogue, now), wanted.format, printer)
+    return await _answer(await reader.shared(so_far, now, report.ReportKind.DAILY, catalogue), wanted.format, printer)
 
 
 @router.get(
@@ -317,7 +317,7 @@ async def report_this_month(
     now: Now,
 ) -> report.Report | Response:
     """Return what the report of a month has for this one until now, beside the same days of the last one."""
-    return await _answer(await reader.ask(so_far, report.ReportKind.MONTHLY, catalogue, now), wanted.format, printer)
+    return await _answer(await reader.shared(so_far, now, report.ReportKind.MONTHLY, catalogue), wanted.format, printer)
 
 
 async def _stored(period: report.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> report.Report:
@@ -336,13 +336,14 @@ async def _stored(period: report.Period, reader: Reader, now: datetime, zone: Zo
 async def _answer(found: report.Report, wanted: ReportFormat, printer: Printer | None) -> report.Report | Response:
     """Render the stored value alone, so that the report stays as it was made."""
     saved = attachment(f"{found.file_name}.{wanted.value}", found.company_zh)
+    tables = (*found.tables, found.bridge.table) if found.bridge else found.tables
     match wanted:
         case ReportFormat.JSON:
             return found
         case ReportFormat.CSV:
-            return Response(await asyncio.to_thread(as_csv, found.tables), media_type=CSV, headers=saved)
+            return Response(await asyncio.to_thread(as_csv, tables), media_type=CSV, headers=saved)
         case ReportFormat.XLSX:
-            book = await asyncio.to_thread(as_xlsx, found.tables, found.company_zh, found.title)
+            book = await asyncio.to_thread(as_xlsx, tables, found.company_zh, found.title)
             return Response(book, media_type=XLSX, headers=saved)
     html = await asyncio.to_thread(page, found)
     if wanted is ReportFormat.HTML:

@@ -261,6 +261,18 @@ def _named(code: Cell, name: Cell, name_zh: Cell, *, zh: bool | None) -> str:
     return f"{name_zh} {name}" if name_zh != name else str(code or name)
 
 
+_BRIDGE = (
+    ("reported", "月报时限", "promises of the report"),
+    ("approvals", "− 审批时限", "− times of approvers"),
+    ("elsewhere", "− 计入他月或待计", "− counted in another month, or later"),
+    ("added", "+ 他月转入或时限变更", "+ of other months, or terms"),
+    ("excluded", "− 剔除及申诉", "− excluded"),
+    ("changed", "+ 其后变动", "+ changed since"),
+    ("assessed", "= 考核时限", "= of the assessment"),
+)
+"""Fields of `Bridge` with their signs and words."""
+
+
 class Bridge(Immutable):
     """Sum from the promises of a month's report, kept and missed, to those of its assessment."""
 
@@ -275,19 +287,24 @@ class Bridge(Immutable):
     @computed_field(description="In Chinese words.")  # type: ignore[prop-decorator]  # as pydantic has it
     @property
     def line_zh(self) -> str:
-        return (
-            f"月报时限 {self.reported} − 审批时限 {self.approvals} − 计入他月或待计 {self.elsewhere}"
-            f" + 他月转入或时限变更 {self.added} − 剔除及申诉 {self.excluded} + 其后变动 {self.changed}"
-            f" = 考核时限 {self.assessed}"
-        )
+        return " ".join(f"{zh} {getattr(self, name)}" for name, zh, _ in _BRIDGE)
 
     @computed_field(description="In English words.")  # type: ignore[prop-decorator]  # as pydantic has it
     @property
     def line(self) -> str:
-        return (
-            f"promises of the report {self.reported} − times of approvers {self.approvals}"
-            f" − counted in another month, or later {self.elsewhere} + of other months, or terms {self.added}"
-            f" − excluded {self.excluded} + changed since {self.changed} = of the assessment {self.assessed}"
+        return " ".join(f"{english} {getattr(self, name)}" for name, _, english in _BRIDGE)
+
+    @property
+    def table(self) -> Table:
+        """Table of one row for files, whose titles begin with the signs."""
+        return Table(
+            name="bridge",
+            title="Bridge to the assessment",
+            title_zh="与考核的衔接",
+            columns=tuple(
+                Column(name=name, title=english, title_zh=zh, kind=ColumnKind.COUNT) for name, zh, english in _BRIDGE
+            ),
+            rows=(tuple(getattr(self, name) for name, *_ in _BRIDGE),),
         )
 
 

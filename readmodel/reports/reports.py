@@ -92,9 +92,9 @@ def make(
 
 def so_far(
     connection: ReadConnection,
+    now: datetime,
     kind: ReportKind,
     catalogue: Catalogue,
-    now: datetime,
     queries: Sequence[TableQuery] = TABLE_QUERIES,
 ) -> Report:
     """Make the report of the day or month that has not ended, as it is now."""

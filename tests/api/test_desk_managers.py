@@ -3,12 +3,14 @@
 import asyncio
 import re
 import zipfile
+from datetime import timedelta
 from html import unescape
 from io import BytesIO
 from urllib.parse import unquote
 
 import pytest
 
+from api.sql import SHARED_SECONDS
 from domain.reports.report import Period, ReportKind
 from readmodel.base.database import engine, writing
 from readmodel.reports.reports import make, save_report
@@ -38,8 +40,12 @@ async def test_the_page_is_for_those_who_read_reports(on_sqlite: Api, name: str,
             assert (await made.get(path)).status_code == (200 if reads else 403)
 
 
-async def test_today_has_the_numbers_of_the_api_beside_those_before(on_both: Api) -> None:
+async def test_today_has_the_numbers_of_the_api_beside_those_before(
+    on_both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await on_both.case_in("dispatched")
+    # What other tests have read lately is shared no more.
+    monkeypatch.setattr(on_both.clock, "fixed", on_both.clock() + timedelta(seconds=SHARED_SECONDS))
     async with signed_in(on_both, "gao") as made:
         page = await made.get(TODAY)
         report = (await on_both.get("/v1/reports/today", "gao")).json()

@@ -12,12 +12,14 @@ from urllib.parse import unquote
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy.exc import OperationalError
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from api.edge.problems import ProblemError
 from domain.case.actions.complete import Complete
 from domain.reports.report import Period, ReportKind
-from readmodel.base.database import engine, writing
+from readmodel.base.database import ReadConnection, engine, writing
 from readmodel.migrate import migrate
 from readmodel.reports.reports import get_report, save_report
 from tests.support.api import Api, Json, further_api, problem, running_api
@@ -100,6 +102,13 @@ async def test_the_report_and_the_assessment_of_a_month_show_the_same_bridge(mad
     assert found["assessed"] > 0
     page = (await asked(made, "monthly?month=2025-09&format=html")).text
     assert all(found[name] in page for name in ("line_zh", "line"))
+    text = (await asked(made, "monthly?month=2025-09&format=csv")).content.decode("utf-8-sig")
+    names, values = text.partition("bridge,")[2].splitlines()[1:3]
+    assert dict(zip(names.split(","), values.split(","), strict=True)) == {
+        name: str(value) for name, value in found.items() if isinstance(value, int)
+    }
+    sheets = workbook((await asked(made, "monthly?month=2025-09&format=xlsx")).content)
+    assert sheets["与考核的衔接"][1][0] == found["reported"]
 
 
 @pytest.mark.parametrize(
@@ -255,6 +264,38 @@ async def test_this_day_and_month_so_far_stand_beside_the_same_time_before(made:
         found = row[names.index("registered")], row[names.index("registered_before")]
         assert found == until_then, (path, now)
     made.clock.fixed = NOW
+
+
+async def test_reports_so_far_are_read_once_for_all_who_ask_within_seconds(made: Api) -> None:
+    reader, began_at = made.backend.reader, MONDAY + days(20)
+    asked_at, read_at = [began_at, began_at + timedelta(seconds=4), began_at + timedelta(seconds=6)], list[datetime]()
+
+    def read(_: ReadConnection, now: datetime, __: ReportKind) -> datetime:
+        read_at.append(now)
+        return now
+
+    found = [await reader.shared(read, now, ReportKind.DAILY) for now in asked_at]
+    together = await asyncio.gather(*(reader.shared(read, began_at, ReportKind.MONTHLY) for _ in range(3)))
+    assert (found, together) == ([began_at, began_at, asked_at[2]], [began_at] * 3)
+    assert read_at == [began_at, asked_at[2], began_at]
+    made.clock.fixed = began_at
+    first = (await asked(made, "today")).json()
+    made.clock.fixed = began_at + timedelta(seconds=4)
+    assert (await asked(made, "today")).json() == first
+    made.clock.fixed = NOW
+
+
+async def test_a_read_that_failed_is_shared_with_nobody_who_asks_later(made: Api) -> None:
+    answers = [OperationalError("", {}, Exception())]
+
+    def read(_: ReadConnection, __: datetime) -> int:
+        if answers:
+            raise answers.pop()
+        return 1
+
+    with pytest.raises(ProblemError):
+        await made.backend.reader.shared(read, NOW)
+    assert await made.backend.reader.shared(read, NOW) == 1
 
 
 async def test_a_report_so_far_is_not_kept(made: Api) -> None:
