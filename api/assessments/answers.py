@@ -305,9 +305,7 @@ def amount_text(counted: CountedCase) -> str | None:
 EXPORTED_PAGE = 5000
 """Cases that are read at once, so that neither SQL nor memory holds more of them."""
 CASE_COLUMNS = ("number", "at", "counts", "amount", "excluded")
-_OF_FIGURE = ("value", "numerator", "denominator", "excluded", "weight", "points", "left_out", "link")
-_OF_SUBJECT = ("score", "grade")
-SCORE_COLUMNS = ("subject", "name", "name_zh", "figure", *_OF_FIGURE, *_OF_SUBJECT)
+SCORE_COLUMNS = ("subject", "name", "name_zh", "figure", *FigureItem.model_fields, "score", "grade")
 
 
 def case_cells(page: Iterable[CountedCase]) -> list[list[Cell]]:
@@ -316,11 +314,7 @@ def case_cells(page: Iterable[CountedCase]) -> list[list[Cell]]:
 
 def score_cells(items: Iterable[AssessedItem]) -> list[list[Cell]]:
     return [
-        [
-            *(item.subject, item.name, item.name_zh, figure),
-            *(getattr(value, name) for name in _OF_FIGURE),
-            *(getattr(item, name) for name in _OF_SUBJECT),
-        ]
+        [item.subject, item.name, item.name_zh, figure, *dict(value).values(), item.score, item.grade]
         for item in items
         for figure, value in item.figures.items()
     ]

@@ -63,7 +63,7 @@ class Assessments:
     async def objected(self, month: str, body: NewObjection, complaint: str | None) -> dict[str, Any]:
         """Kind of the subject as `by`, and the `parties` of the case. Raises ProblemError."""
         found = await self.of(month)
-        items = await self.backend.reader.ask(months.items_of_subject, month, found.serial, body.subject)
+        items = await self.backend.reader.ask(months.items, month, found.serial, None, body.subject)
         chosen = [item for item in items if body.by in (None, item.by)]
         if len(chosen) != 1:
             kinds = [f"by: {item.by}" for item in items]

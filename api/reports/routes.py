@@ -150,7 +150,6 @@ async def report_approvals(
     month: Month,
     reader: TheReader,
     catalogue: TheCatalogue,
-    zone: TheZone,
     exports: TheExportThrottle,
     wanted: RowsFormat = "json",
 ) -> Money | Response:
@@ -158,7 +157,7 @@ async def report_approvals(
     if wanted != "json":
         return await _rows(approval_rows, month, wanted, reader, catalogue, exports)
     currency = catalogue.currency
-    found = await reader.ask(totals, *report.month_bounds(month, zone))
+    found = await reader.ask(totals, _scope(month, catalogue))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 

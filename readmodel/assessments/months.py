@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, ForeignKey, Integer, Select, Table, delete, select, tuple_
+from sqlalchemy import Column, ForeignKey, Integer, Select, Table, delete, select, tuple_
 
 from domain.assessment.assessment import Assessment, AssessmentBatch, assessment_notifications
 from domain.assessment.score import Item
@@ -123,19 +123,13 @@ def _running(connection: ReadConnection) -> list[Assessment]:
     return list(connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))))
 
 
-def items(connection: ReadConnection, month: str, computation: int, by: Subject) -> list[Item]:
-    query = select(_item.document).where(*_of(month, computation), _item.by == by).order_by(_item.subject)
-    return list(connection.scalars(query))
-
-
-def items_of_subject(connection: ReadConnection, month: str, computation: int, subject: str) -> list[Item]:
-    """One for each kind of subject that has this id or code."""
-    query = select(_item.document).where(*_of(month, computation), _item.subject == subject).order_by(_item.by)
-    return list(connection.scalars(query))
-
-
-def _of(month: str, computation: int) -> tuple[ColumnElement[bool], ...]:
-    return _item.month == month, _item.computation == computation
+def items(
+    connection: ReadConnection, month: str, computation: int, by: Subject | None, subject: str | None = None
+) -> list[Item]:
+    """Results of one kind of subject, or of each kind that has this id or code."""
+    wanted = _item.by == by if by else _item.subject == subject
+    query = select(_item.document).where(_item.month == month, _item.computation == computation, wanted)
+    return list(connection.scalars(query.order_by(_item.subject, _item.by)))
 
 
 def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> RowPage[CountedCase]:

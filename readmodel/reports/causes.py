@@ -1,13 +1,12 @@
 """Causes that departments found (查实), cases that they gave back (退单), and what management decided to pay (审批)."""
 
 from collections import Counter
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from pydantic import Field
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, cast, func, or_, select
 
 from domain.case.actions import complete, dispatch, follow_up, involve, reject_return, reopen, return_
 from domain.case.approvers import CREDIT_KIND
@@ -135,12 +134,7 @@ APPROVED, REJECTED = ("approved", "approved", "批准"), ("rejected", "rejected"
 def costs(connection: ReadConnection, scope: ReportScope) -> Table:
     """Sum up what was decided in the period, by kind, service and decision; by the last decision on each request."""
     groups = decisions.c.kind, cases.c.service_code, decisions.c.approved, decisions.c.currency
-    statement = (
-        select(*groups, func.count(), func.coalesce(func.sum(decisions.c.amount), 0))
-        .join_from(decisions, cases, cases.c.number == decisions.c.number)
-        .where(scope.has(decisions.c.decided_at))
-        .group_by(*groups)
-    )
+    statement = _decided(scope, *groups).join_from(decisions, cases, cases.c.number == decisions.c.number)
     found = sorted(connection.execute(statement), key=lambda row: (row[0] or "~", not row[2], -row[5], *row[1::2]))
     return Table(
         name="costs",
@@ -169,6 +163,12 @@ def costs(connection: ReadConnection, scope: ReportScope) -> Table:
     )
 
 
+def _decided(scope: ReportScope, *groups: ColumnElement[Any]) -> Select[Any]:
+    amount = func.coalesce(func.sum(decisions.c.amount), 0).label("amount")
+    in_period = scope.has(decisions.c.decided_at)
+    return select(*groups, func.count().label("times"), amount).where(in_period).group_by(*groups)
+
+
 class MoneyTotal(Immutable):
     """Decisions of a month on money of one kind."""
 
@@ -181,12 +181,7 @@ class MoneyTotal(Immutable):
     amount: Decimal
 
 
-def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[MoneyTotal, ...]:
-    groups = decisions.c.kind, decisions.c.currency, decisions.c.approved
-    statement = (
-        select(*groups, func.count().label("times"), func.coalesce(func.sum(decisions.c.amount), 0).label("amount"))
-        .where(decisions.c.decided_at >= start, decisions.c.decided_at < end)
-        .group_by(*groups)
-    )
+def totals(connection: ReadConnection, scope: ReportScope) -> tuple[MoneyTotal, ...]:
+    statement = _decided(scope, decisions.c.kind, decisions.c.currency, decisions.c.approved)
     found = map(MoneyTotal.model_validate, connection.execute(statement).mappings())
     return tuple(sorted(found, key=lambda total: (total.kind or "", total.currency, not total.approved)))
