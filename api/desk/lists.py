@@ -98,8 +98,8 @@ class CaseLists(DeskPages):
         """Answer a page that is open with the counts of all tabs, and the numbers of its list. Raises ProblemError."""
         asked = self._asked(request, actor)
         wanted, filters = asked.wanted, self._narrowed(asked.wanted, actor)
-        numbers = await self.backend.reader.ask(list_numbers, filters, wanted.cursor, wanted.limit, wanted.sort)
-        return JSONResponse({"counts": await self._counts(asked, actor), "numbers": numbers})
+        page = await self.backend.reader.ask(list_numbers, filters, wanted.cursor, wanted.limit, wanted.sort)
+        return JSONResponse({"counts": await self._counts(asked, actor), "numbers": page.items})
 
     def _asked(self, request: Request, actor: Actor) -> _Asked:
         tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}

@@ -102,15 +102,17 @@ def list_cases(
     In the order of registration, cases that are registered meanwhile belong on earlier pages; no case comes twice or
     is left out.
     """
-    page = _page(connection, filters or CaseFilters(), cursor, limit, sort)
-    return RowPage(get_cases(connection, [position.key for position in page.items]), page.next_cursor)
+    page = list_numbers(connection, filters or CaseFilters(), cursor, limit, sort)
+    return RowPage(get_cases(connection, page.items), page.next_cursor)
 
 
-def _page(
+def list_numbers(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort
-) -> RowPage[Position]:
+) -> RowPage[str]:
+    """Numbers of the cases on a page of a list. Raises BadCursorError."""
     after = Position.of(cursor, sections(sort, filters))
-    return page_of(find(connection, filters, after, limit + 1, sort), limit, lambda position: position)
+    page = page_of(find(connection, filters, after, limit + 1, sort), limit, lambda position: position)
+    return RowPage(tuple(position.key for position in page.items), page.next_cursor)
 
 
 class CaseCount(NamedTuple):
@@ -129,13 +131,6 @@ def count_cases(connection: ReadConnection, filters: CaseFilters) -> list[CaseCo
     found = (passing.offset(0) if filters.only_open else passing).subquery().c
     statement = select(found.state, found.department, found.sla, func.count())
     return [CaseCount(*row) for row in connection.execute(statement.group_by(found.state, found.department, found.sla))]
-
-
-def list_numbers(
-    connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, sort: Sort
-) -> list[str]:
-    """Return the numbers of the cases on a page of a list. Raises BadCursorError."""
-    return [position.key for position in _page(connection, filters, cursor, limit, sort).items]
 
 
 def count_lists(connection: ReadConnection, lists: Sequence[CaseFilters]) -> list[int]:
@@ -157,10 +152,9 @@ def list_rows(
 
     `people` are names by id, as JSON; None if there are none.
     """
-    page = _page(connection, filters, cursor, limit, sort)
-    numbers = [position.key for position in page.items]
-    found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}
-    return RowPage(tuple(found[number] for number in numbers if number in found), page.next_cursor)
+    page = list_numbers(connection, filters, cursor, limit, sort)
+    found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(page.items))).mappings()}
+    return RowPage(tuple(found[number] for number in page.items if number in found), page.next_cursor)
 
 
 def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
