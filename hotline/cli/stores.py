@@ -113,9 +113,7 @@ def rebuild_workflows(
     async def rebuilt() -> recovery.RebuiltWorkflows:
         settings = Settings()
         async with adopted_stores(settings) as (client, database):
-            rebuild = recovery.WorkflowRebuild(
-                client, database, settings.task_queue, names, drop_unopened=drop_unopened
-            )
+            rebuild = recovery.WorkflowRebuild(client, database, settings.task_queue, names, drop_unopened)
             if number is None:
                 with shared.shown_progress("workflows") as progress:
                     return await rebuild.all(progress)

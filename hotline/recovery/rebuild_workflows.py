@@ -11,6 +11,7 @@ A workflow that runs and agrees with SQL is never touched, and of two rebuilds a
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -86,28 +87,19 @@ class RebuiltWorkflows(NamedTuple):
     failed: Mapping[str, str]
 
 
+@dataclass
 class WorkflowRebuild:
     """Rebuild of workflows. `names` returns those of the catalogue in force, which an incident shows.
 
     `drop_unopened`: drop changes of ended workflows that SQL may lack, as an unknown key has sealed them.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        engine: Engine,
-        task_queue: str,
-        names: Callable[[], CatalogueNames],
-        *,
-        drop_unopened: bool = False,
-    ) -> None:
-        self._client = client
-        self._engine = engine
-        self._task_queue = task_queue
-        self._names = names
-        self._drop_unopened = drop_unopened
-        self._workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
-        self._until: datetime | None = None
+    client: Client
+    engine: Engine
+    task_queue: str
+    names: Callable[[], CatalogueNames]
+    drop_unopened: bool = False
+    _until: datetime | None = field(default=None, init=False)
 
     async def all(self, progress: Progress = lambda _done, _of: None) -> RebuiltWorkflows:
         """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
@@ -116,11 +108,12 @@ class WorkflowRebuild:
         which its updates were applied again has a later one. Raises RPCError and DBAPIError; what was started stays,
         and a further call goes on from there.
         """
-        self._until = await in_sql_until(self._client)
-        await repair_incidents(self._client, self._engine)
-        found = await read_in_thread(self._engine, recovery.incidents_not_over)
-        not_over = await read_in_thread(self._engine, partial(recovery.cases_not_over, at=now()))
-        running = {number: seen async for chunk in self._workflows.chunks(NOT_OVER) for number, seen in chunk.items()}
+        self._until = await in_sql_until(self.client)
+        await repair_incidents(self.client, self.engine)
+        workflows = CaseWorkflows(self.client, BulkThrottle(), self.task_queue)
+        found = await read_in_thread(self.engine, recovery.incidents_not_over)
+        not_over = await read_in_thread(self.engine, partial(recovery.cases_not_over, at=now()))
+        running = {number: seen async for chunk in workflows.chunks(NOT_OVER) for number, seen in chunk.items()}
         lost = [
             number
             for number, known in not_over.items()
@@ -141,7 +134,7 @@ class WorkflowRebuild:
 
     async def one(self, number: str) -> str:
         """Start with the incident of a case. Raises NotRebuiltError, RPCError and DBAPIError."""
-        self._until = await in_sql_until(self._client)
+        self._until = await in_sql_until(self.client)
         if is_incident(number):
             return await self.incident(number)
         recorded = await self._recorded(recovery.recorded_case, number)
@@ -175,7 +168,7 @@ class WorkflowRebuild:
         """Rebuild the workflow of an incident; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         latest = await self._latest(incident_id(number))
         if latest and is_over(latest.status):
-            await repair_incidents(self._client, self._engine, latest)
+            await repair_incidents(self.client, self.engine, latest)
         found = await self._recorded(recovery.recorded_incident, number)
         if latest and not is_over(latest.status):
             # SQL was read before: a run that is not reset has all that SQL had then.
@@ -185,9 +178,9 @@ class WorkflowRebuild:
             return await self.incident(number)
         if found.incident.over:
             return OVER
-        if latest and not self._drop_unopened:
+        if latest and not self.drop_unopened:
             await self._require_opened(latest)
-        names = self._names()
+        names = self.names()
         start = IncidentStart(
             source=found.incident,
             waiting=tuple(found.waiting),
@@ -206,22 +199,22 @@ class WorkflowRebuild:
         """Run that there is now, or the latest that the service has started; None if Temporal has none."""
         listed: Sequence[WorkflowExecution] = ()
         try:
-            await describe_run(self._client, one)  # which fails at once for what cannot be decoded
-            found: WorkflowExecution | None = await if_found(self._client.get_workflow_handle(one).describe())
+            await describe_run(self.client, one)  # which fails at once for what cannot be decoded
+            found: WorkflowExecution | None = await if_found(self.client.get_workflow_handle(one).describe())
         except UndecodableError:
             # Temporal keeps a failure that nests too deep, also when the run has ended. The list does not have it.
             listed = await self._listed(one)
             found = next(iter(listed), None)
-        if found is None or not (is_over(found.status) and await is_foreign(self._client, found)):
+        if found is None or not (is_over(found.status) and await is_foreign(self.client, found)):
             return found
         for run in listed or await self._listed(one):
-            if not await is_foreign(self._client, run):
+            if not await is_foreign(self.client, run):
                 return run
         return None
 
     async def _listed(self, one: str) -> list[WorkflowExecution]:
         """With the latest first."""
-        listed = [run async for run in self._client.list_workflows(f'WorkflowId = "{one}"')]
+        listed = [run async for run in self.client.list_workflows(f'WorkflowId = "{one}"')]
         return sorted(listed, key=attrgetter("start_time"), reverse=True)
 
     async def _agrees(self, number: str, latest: WorkflowExecution, changed_at: datetime) -> bool:
@@ -231,7 +224,7 @@ class WorkflowRebuild:
         """
         runs = not is_over(latest.status)
         try:
-            await repair_case(self._client, self._engine, number, self._until, latest)
+            await repair_case(self.client, self.engine, number, self._until, latest)
         except DivergedError:
             return False
         except NotRegisteredError:  # Temporal has deleted its beginning
@@ -240,15 +233,15 @@ class WorkflowRebuild:
             if runs:
                 raise NotRebuiltError(FOREIGN) from None
         except UnreadableError as error:
-            if runs or not (self._drop_unopened and isinstance(error, UnopenedError)):
+            if runs or not (self.drop_unopened and isinstance(error, UnopenedError)):
                 raise _unread(error) from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:
         """Return False if SQL has more events than the run, others, or lacks an ended run's. Raises NotRebuiltError."""
         try:
-            history = await read_incident(self._client, with_latest(await self._listed(latest.id), latest))
-            reached = await read_incident_run(self._client, latest)
+            history = await read_incident(self.client, with_latest(await self._listed(latest.id), latest))
+            reached = await read_incident_run(self.client, latest)
             return reached.agrees_with(events) and not history.lost_beside(events)
         except UnreadableError as error:
             raise _unread(error) from None
@@ -256,7 +249,7 @@ class WorkflowRebuild:
     async def _require_opened(self, latest: WorkflowExecution) -> None:
         """Raise NotRebuiltError if SQL may lack what an unknown key has sealed of an incident that has ended."""
         try:
-            history = await read_incident(self._client, with_latest(await self._listed(latest.id), latest))
+            history = await read_incident(self.client, with_latest(await self._listed(latest.id), latest))
         except UnreadableError as error:
             raise _unread(error) from None
         if history.unopened:
@@ -266,14 +259,14 @@ class WorkflowRebuild:
         """Terminate a run that was reset, by its run id. Raises NotRebuiltError of a paused one."""
         if latest.status == PAUSED:
             raise NotRebuiltError(f"its workflow is paused. {UNPAUSE}")
-        await if_found(self._client.get_workflow_handle(latest.id, run_id=latest.run_id).terminate(reason=REPLACED))
+        await if_found(self.client.get_workflow_handle(latest.id, run_id=latest.run_id).terminate(reason=REPLACED))
 
     async def _keys(self, latest: WorkflowExecution | None, events: Sequence[BaseEvent]) -> dict[str, Done]:
         if latest is None:
             return {}
         try:
             runs = with_latest(await self._listed(latest.id), latest)
-            seen = await keys_seen(self._client, runs, events)
+            seen = await keys_seen(self.client, runs, events)
         except UnreadableError:
             return {}
         fresh = [(key, done) for key, done in seen.items() if now() - done.done_at <= KEYS_KNOWN_FOR]
@@ -284,7 +277,7 @@ class WorkflowRebuild:
         try:
             again = WorkflowIDReusePolicy.ALLOW_DUPLICATE
             started = await start_once(
-                self._client, request, run, start, reuse=again, task_queue=self._task_queue, **options
+                self.client, request, run, start, reuse=again, task_queue=self.task_queue, **options
             )
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT:
@@ -294,12 +287,12 @@ class WorkflowRebuild:
 
     async def _unmark(self, recorded: recovery.RecordedCase) -> None:
         if recorded.lost:
-            await write_in_thread(self._engine, partial(recovery.mark, reasons={recorded.case.number: None}))
+            await write_in_thread(self.engine, partial(recovery.mark, reasons={recorded.case.number: None}))
 
     async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
         """Raise NotRebuiltError if SQL has recorded nothing, or not all."""
         try:
-            found = await read_in_thread(self._engine, lambda connection: query(connection, number))
+            found = await read_in_thread(self.engine, lambda connection: query(connection, number))
         except ValueError as error:
             why = type(error).__name__ if isinstance(error, ValidationError) else error
             raise NotRebuiltError(f"SQL does not have all of its events: {why}") from None
