@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities import cases
 from activities.names import ABSORB, SETTLE, incident_id
+from activities.poller import now
 from activities.run_status import is_not_found
 from domain.case.actions.link_incident import OVER, LinkIncident, Settled, Settlement
 from domain.case.views import Outcome
@@ -202,21 +203,19 @@ class IncidentTitles:
 
     @asynccontextmanager
     async def refreshing(self) -> AsyncIterator[None]:
-        reading = asyncio.create_task(self._read_on())
+        async def read_on() -> None:
+            while True:
+                # It is no news that SQL is down.
+                with suppress(ApplicationError, SQLAlchemyError):
+                    self.titles = await cases.read(self._engine, lambda sql: incidents.titles(sql, now() - SHOWN_FOR))
+                await asyncio.sleep(REFRESH_SECONDS)
+
+        reading = asyncio.create_task(read_on())
         try:
             yield
         finally:
             reading.cancel()
             await asyncio.wait({reading})
-
-    async def _read_on(self) -> None:
-        while True:
-            # It is no news that SQL is down.
-            with suppress(ApplicationError, SQLAlchemyError):
-                self.titles = await cases.read(
-                    self._engine, lambda sql: incidents.titles(sql, datetime.now(UTC) - SHOWN_FOR)
-                )
-            await asyncio.sleep(REFRESH_SECONDS)
 
 
 SIGNAL_TIMEOUT = timedelta(seconds=3)
