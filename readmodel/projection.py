@@ -270,7 +270,7 @@ def _counted_row(connection: WriteConnection, number: str, event: Event) -> tupl
             return decisions, row(decisions, data, **place, decided_at=event.at)
         case FollowedUp() as data if event.to_state is not State.PENDING_FOLLOW_UP:
             # The event of a dissatisfied follow-up is the first of the next cycle.
-            cycle = event.cycle - (event.to_state is State.DISPATCHED)
+            cycle = data.changes or event.cycle - (event.to_state is State.DISPATCHED)
             facts = {"followed_up_at": event.at, "cycle": cycle, "contacted": data.outcome != "unreachable"}
             return follow_ups, row(follow_ups, data, **place, **facts)
         case Withdrawn(by_call=True) as data:

@@ -87,10 +87,10 @@ class CallerPage:
         except ProblemError as error:
             # The text stays on the page. It may have arrived: sent again it counts once.
             again = form or {}
-            fields = {"offers": [again.get("act")], "version": again.get("version"), **_typed(again)}
+            fields = {"offers": [again.get("act")], "version": again.get("version"), "answered": False, **_typed(again)}
             return self._html(request, HTTPStatus(error.problem.status), "away", error.headers, **fields)
         status = HTTPStatus.UNPROCESSABLE_ENTITY if problem in INCOMPLETE else HTTPStatus.OK
-        typed = _typed(form if form and problem else {})
+        typed = _typed(form if form and problem else _said(view))
         fields = self._fields(view, link) | await self._told(view, self._speaker(request))
         return self._html(request, status, problem, done=done, **typed, **fields)
 
@@ -126,7 +126,7 @@ class CallerPage:
         except ValidationError as error:
             asked = act == "follow_up" and all("note" not in fault["loc"] for fault in error.errors())
             return view, "answers" if asked else "words"
-        if act == "follow_up" and view.cycle != link.cycle:
+        if act == "follow_up" and not _may_answer(view, link):
             return view, "answered"
         try:
             outcome = await self.cases.client.act(link.number, act, command)
@@ -158,9 +158,10 @@ class CallerPage:
     def _fields(self, view: CaseView, link: Link) -> dict[str, Any]:
         """None of the fields is personal: a stranger may find the telephone."""
         services = (service for service in self.in_force.catalogue.services if service.code == view.service_code)
-        # A link answers the follow-up of its own cycle only, and nobody who is asked has to urge.
-        without = "urge" if "follow_up" in view.available_actions and view.cycle == link.cycle else "follow_up"
-        offers = [name for name in BUTTONS if name in view.available_actions and name != without]
+        may_answer = _may_answer(view, link)
+        # Nobody who is asked has to urge.
+        without = {"follow_up": not may_answer, "urge": may_answer and view.state is State.PENDING_FOLLOW_UP}
+        offers = [name for name in BUTTONS if name in view.available_actions and not without.get(name)]
         return {
             "case": view,
             "version": view.version,
@@ -226,6 +227,18 @@ def _dialled(hotline: str, area_code: str) -> str:
 
 def _words(form: Mapping[str, str]) -> str:
     return form.get("words", "").strip()
+
+
+def _may_answer(view: CaseView, link: Link) -> bool:
+    """Return True for a link of the cycle that the caller is asked about, or whose answer may be changed."""
+    asked = view.cycle if view.state is State.PENDING_FOLLOW_UP else max(view.answered_cycles, default=None)
+    return "follow_up" in view.available_actions and link.cycle == asked
+
+
+def _said(view: CaseView) -> dict[str, str]:
+    """Return the answer that may be changed, as a form has it."""
+    may_change = view.answer is not None and view.answer.contacted and view.state is not State.PENDING_FOLLOW_UP
+    return {name: str(getattr(view.answer, name)).lower() for name in QUESTIONS} if may_change else {}
 
 
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str
     fold, at = _Fold(case, since, currency), attrgetter("at")
     kept = sorted((each for each in case.kept if each.name not in WITH_EVENT), key=at)
     # Of one instant, events come first.
-    steps: Iterable[Fact | KeptPromise] = merge(case.facts, kept, key=at)
+    steps: Iterable[Fact | KeptPromise] = merge(_as_last_said(case.facts, until), kept, key=at)
     for step in steps:
         if step.at >= until:
             break
@@ -107,6 +107,18 @@ def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str
         else:
             fold.judge(step.name, step.part, step.at, kept=True)
     return fold.result()
+
+
+def _as_last_said(facts: Iterable[Fact], until: datetime) -> list[Fact]:
+    """Put a changed answer of a caller in the place of the first one: what was said later changes no earlier month."""
+    said = list[Fact]()
+    for fact in facts:
+        if fact.action == "follow_up" and fact.data.get("changes") and fact.at < until:
+            first = max(place for place, each in enumerate(said) if each.action == fact.action)
+            said[first] = said[first]._replace(to_state=fact.to_state, data=fact.data)
+        else:
+            said.append(fact)
+    return said
 
 
 WITH_EVENT = frozenset({"resolve", "follow_up"})

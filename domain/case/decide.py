@@ -60,7 +60,7 @@ def _possible_actions(state: State, *, has_parts: bool) -> tuple[Action, ...]:
     return tuple(
         action
         for action in COMMANDS.values()
-        if state in action.sources or (has_parts and action.part and state in action.part.states)
+        if state in action.sources | action.changeable or (has_parts and action.part and state in action.part.states)
     )
 
 
@@ -157,7 +157,8 @@ class Attempt(NamedTuple):
             why = rules.not_possible(case, part, self.at)
         # If there is no part at all that the action is for, that is the reason, whatever department is named.
         elif rules is None or rules.always:
-            why = action.guard(case, self.actor, self.at) if case.state in action.sources else f"it is {case.state}"
+            possible = case.state in action.sources | action.changeable
+            why = action.guard(case, self.actor, self.at) if possible else f"it is {case.state}"
         if isinstance(why, str):
             return action.out_of_turn(why)
         if why or part or rules is None:

@@ -372,6 +372,7 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     `part` says how a department that has only a part does it; of the rules above, `forbidden` and `check` count there.
     `offers` is False if this person has nothing to do it to, so that the action is not offered.
     `shared_with_parts`: a department that has only a part may do it to the whole case.
+    `changeable` are further states, in which somebody may still change what they did, as the `guard` says.
     """
 
     guard: Callable[[CaseState, Actor, datetime], GuardResult] = lambda *_: None
@@ -379,3 +380,4 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
     part: PartAction | None = None
     shared_with_parts: bool = False
+    changeable: AbstractSet[State] = frozenset()

@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, literal, null, select
+from sqlalchemy import ColumnElement, case, exists, func, literal, null, select
 
 from domain.case.progress import SATISFIED
 from domain.shared.value import NamedCode, exhaustive
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, follow_ups
 
-_row = follow_ups.c
+_row, _later = follow_ups.c, follow_ups.alias().c
+STANDS = ~exists().where(_later.number == _row.number, _later.cycle == _row.cycle, _later.seq > _row.seq)
+"""The caller has not changed the answer since."""
 
 
 class FollowUpSubject(NamedCode):
@@ -64,7 +66,7 @@ def counts(
     statement = (
         select(subject, func.count(), *(func.count(case((each, 1))) for each in counted))
         .join_from(follow_ups, cases, cases.c.number == _row.number)
-        .where(_row.followed_up_at >= start, _row.followed_up_at < end)
+        .where(_row.followed_up_at >= start, _row.followed_up_at < end, STANDS)
         .group_by(subject)
     )
     found = [FollowUpCounts(*row) for row in connection.execute(statement)]

@@ -8,6 +8,7 @@ from domain.shared.value import to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, decisions, follow_ups
 from readmodel.reports.causes import APPROVED, DECISION_KINDS, REJECTED
+from readmodel.reports.follow_ups import STANDS
 from readmodel.reports.scope import DEPARTMENT, DISTRICT, NOTHING, SERVICE, ReportScope, in_words
 
 NUMBER = Column(name="number", title="Case", title_zh="工单号")
@@ -69,7 +70,7 @@ def follow_up_rows(connection: ReadConnection, scope: ReportScope) -> Table:
         select(row.number, row.followed_up_at, row.outcome, row.contacted, row.solved, row.satisfaction)
         .add_columns(row.department, cases.c.owner, cases.c.service_code, cases.c.district)
         .join_from(follow_ups, cases, cases.c.number == row.number)
-        .where(scope.has(row.followed_up_at))
+        .where(scope.has(row.followed_up_at), STANDS)
         .order_by(row.followed_up_at, row.number, row.seq)
     )
     return Table(

@@ -10,6 +10,7 @@ from domain.case.actions.subscribe import Subscribe
 from domain.case.actions.unsubscribe import Unsubscribe
 from domain.case.intake import Caller, Intake
 from domain.case.progress import Satisfaction
+from domain.shared.actors import CALLER
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.hotline import Complaint, Hotline
 
@@ -49,7 +50,19 @@ async def unsubscribed_and_subscribed(hotline: Hotline) -> Complaint:
     return await ended(await play(complaint, *steps), hours=73)
 
 
+async def answer_changed(hotline: Hotline) -> Complaint:
+    """The caller says by the link that it is solved, that it is not, and that it is after all."""
+    complaint = await play(await hotline.start(), *TO_CREW, *DONE)
+    for body in (SATISFIED, DISSATISFIED, SATISFIED):
+        outcome = await complaint.act(body, CALLER)
+        await complaint.published(outcome.version)
+    return await ended(complaint, hours=73)
+
+
 FOLLOW_UP_PATHS: dict[str, Play] = {
     each.__name__: each
-    for each in (dissatisfied_twice, asked_three_questions, unreachable_three_times, unsubscribed_and_subscribed)
+    for each in (
+        *(dissatisfied_twice, asked_three_questions, unreachable_three_times),
+        *(unsubscribed_and_subscribed, answer_changed),
+    )
 }

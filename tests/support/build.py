@@ -152,10 +152,7 @@ PREPARED: dict[str, tuple[str, ...]] = {
     "unsubscribe": (),
     "subscribe": ("unsubscribe",),
 }
-"""Actions that make the action possible within the state.
-
-A credit is owed by time alone; a refused case without one is over, so that its caller has nothing to unsubscribe from.
-"""
+"""Actions that make the action possible within the state; a credit is owed by time alone."""
 
 OWED = Owed(
     serial=1,

@@ -21,6 +21,7 @@ from tests.support.build import (
     BODIES,
     CALLER,
     CREW,
+    FOLLOW_UP,
     MONDAY,
     OTHER_CREW,
     OWNER,
@@ -30,13 +31,14 @@ from tests.support.build import (
     days,
     do,
     hours,
+    minutes,
     one,
     refused,
     registration,
     written,
 )
 
-DISSATISFIED = FollowUp(outcome="dissatisfied")
+SATISFIED, DISSATISFIED = FollowUp(outcome="satisfied"), FollowUp(outcome="dissatisfied")
 UNREACHABLE = FollowUp(outcome="unreachable")
 WINDOW = THEN + hours(72)
 
@@ -54,6 +56,55 @@ class TestSatisfied:
         assert data_of(event) == facts
         assert (case.state, case.closed_at, case.reopen_ends_at, case.flags) == (State.CLOSED, THEN, WINDOW, ())
         assert not any(clock.live for clock in case.clocks)
+
+
+class TestChangedAnswer:
+    """The caller may change the answer, until somebody acts on it and within the window."""
+
+    def test_satisfied_after_all_ends_the_rework_that_nobody_has_begun(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, DISSATISFIED, THEN)
+        event = one(do(case, SATISFIED, THEN + minutes(1), CALLER))
+        assert (data_of(event)["changes"], {*event.recipients}) == (1, {f"owner:{case.owner}", "department:repair"})
+        assert (case.state, case.cycle, case.dissatisfactions, case.flags) == (State.CLOSED, 2, 0, ())
+        assert (case.answered_cycles, case.answer and case.answer.outcome) == ((1,), "satisfied")
+        assert not any(clock.live for clock in case.clocks)
+
+    def test_another_degree_leaves_the_case_and_its_window_as_they_are(self) -> None:
+        for first, state in ((SATISFIED, State.CLOSED), (DISSATISFIED, State.DISPATCHED)):
+            case = case_in(State.PENDING_FOLLOW_UP)
+            do(case, first, THEN)
+            before = case.model_copy()
+            do(case, first, THEN + minutes(1), CALLER)
+            kept = {"state", "cycle", "clocks", "closed_at", "reopen_ends_at", "dissatisfactions", "flags", "handed"}
+            assert case.state is state
+            assert {name: getattr(case, name) for name in kept} == {name: getattr(before, name) for name in kept}
+            assert case.answer
+            assert case.answer.answered_at == THEN + minutes(1)
+
+    def test_dissatisfied_after_all_begins_the_rework(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, SATISFIED, THEN)
+        do(case, DISSATISFIED, THEN + hours(71), CALLER)
+        assert (case.state, case.cycle, case.dissatisfactions) == (State.DISPATCHED, 2, 1)
+        assert (case.flags, case.closed_at, case.reopen_ends_at) == (("reworked",), None, None)
+
+    def test_nobody_changes_it_once_somebody_has_acted_or_the_window_is_over(self) -> None:
+        closed, signed, involved, reopened, unasked = (case_in(State.PENDING_FOLLOW_UP) for _ in range(5))
+        do(closed, SATISFIED, THEN)
+        assert refused(closed, DISSATISFIED, FOLLOW_UP).code == "out_of_turn"
+        assert refused(closed, UNREACHABLE, CALLER).code == "out_of_turn"
+        do(reopened, SATISFIED, THEN)
+        do(reopened, Reopen(reason="又漏了"), THEN + hours(1))
+        for case, action in ((signed, "sign_for"), (involved, "involve")):
+            do(case, DISSATISFIED, THEN)
+            do(case, BODIES[action], THEN + hours(1))
+        for _ in range(3):
+            do(unasked, UNREACHABLE, THEN)
+        assert "follow_up" in closed.available_actions(CALLER, WINDOW - hours(1))
+        assert "follow_up" not in closed.available_actions(CALLER, WINDOW)
+        for case in (signed, involved, reopened, unasked):
+            assert "follow_up" not in case.available_actions(CALLER, THEN + hours(2))
 
 
 class TestDissatisfied:

@@ -14,13 +14,7 @@ ONE, OTHER = "10023", "10024"
 
 
 def fact(
-    when: datetime,
-    action: str,
-    state: str = "in_progress",
-    *,
-    by: str = ONE,
-    cycle: int = 1,
-    **data: Any,
+    when: datetime, action: str, state: str = "in_progress", *, by: str = ONE, cycle: int = 1, **data: Any
 ) -> Fact:
     """Return an event; its place among the others is that of the list."""
     return Fact(0, when, by, action, state, cycle, data)
@@ -337,6 +331,18 @@ class TestFollowUps:
             solved,
             satisfied,
         ]
+
+    @pytest.mark.parametrize(("first", "then"), [("closed", "dispatched"), ("dispatched", "closed")])
+    def test_a_changed_answer_counts_in_the_place_of_the_first_in_its_month_alone(self, first: str, then: str) -> None:
+        answered, changed = at(2, "09:00"), at(4, "09:00")
+        said = {"closed": "satisfied", "dispatched": "dissatisfied"}
+        steps = [registered(SINCE), dispatched(SINCE), signed(SINCE), followed(answered, first, outcome=said[first])]
+        steps.append(followed(changed, then, cycle=2, outcome=said[then], changes=1))
+        counts = [(each.at, each.counts, each.crew) for each in of(counted(*steps), EntryKind.SATISFIED)]
+        assert counts == [(answered, then == "closed", "30011")]
+        assert len(of(counted(*steps), EntryKind.REWORKED)) == (then == "dispatched")
+        assert judged(counted(*steps, until=changed), EntryKind.SATISFIED) == [first == "closed"]
+        assert of(counted(*steps, since=changed), EntryKind.SATISFIED) == []
 
     def test_a_try_after_which_another_follows_is_not_counted(self) -> None:
         found = counted(*BEGUN, followed(at(2, "09:00"), "pending_follow_up", outcome="unreachable"))

@@ -27,7 +27,8 @@ rule, the dates and the possible actions. The figures are those of the
 - 移交 `hand_over`: to another person than the owner (422 `same-owner`), of the directory and of no crew (422
   `unknown-owner`). Both are notified.
 - 指派 `assign`: to another person than the assignee (422 `same-assignee`), of the department (422 `unknown-assignee`).
-- 回访 `follow_up`: [outcomes](api.md#follow-up).
+- 回访 `follow_up`: [outcomes](api.md#follow-up). Callers change theirs until the rework is signed for, or the window
+  ends.
 
 The system raises two events, each once in a cycle, if the same promise as for urging is still not kept:
 

@@ -8,9 +8,10 @@ from pydantic_core import PydanticCustomError
 
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
-from domain.case.lifecycle import MayEnd, OfDepartment
+from domain.case.lifecycle import Event, MayEnd, OfDepartment, State
 from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
-from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
+from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, NotPossible, while_active
+from domain.shared.actors import Role
 from domain.shared.value import omit_default
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
@@ -76,18 +77,24 @@ class FollowUp(FollowUpAnswers):
             return "unreachable"
         return "satisfied" if self.solved and self.satisfaction in SATISFIED else "dissatisfied"
 
-    def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision:
+    def decide(self, case: CaseState, actor: Actor, at: datetime) -> Decision | NotPossible:
+        """Let a changed answer end the rework that nobody has begun, or begin it if there is none."""
         outcome = self.result
+        changes = None if case.state is State.PENDING_FOLLOW_UP else case.answered_cycles[-1]
+        if changes and outcome == "unreachable":
+            return ACTION.out_of_turn("the caller has answered")
         # A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
         no_try = outcome == "unreachable" and actor.role is Role.CALLER
-        attempt = case.follow_up_attempts + (0 if no_try else 1)
-        facts = {"outcome": outcome, "attempt": attempt, "department": case.department}
+        attempt = case.follow_up_attempts + (0 if no_try or changes else 1)
+        facts = {"outcome": outcome, "attempt": attempt, "department": case.department, "changes": changes}
         if outcome == "dissatisfied":
             rework_by = None if case.department else department_for_rework(case)
-            return Decision(FollowedUp.of(self, **facts, rework_by=rework_by), State.DISPATCHED, case.cycle + 1)
+            cycle = case.cycle + (case.state is not State.DISPATCHED)
+            return Decision(FollowedUp.of(self, **facts, rework_by=rework_by), State.DISPATCHED, cycle)
         if no_try or (outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts):
             return Decision(FollowedUp.of(self, **facts), State.PENDING_FOLLOW_UP)
-        return Decision(FollowedUp.of(self, **facts, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
+        ends_at = case.reopen_ends_at or case.window_ends_at(at)
+        return Decision(FollowedUp.of(self, **facts, reopen_ends_at=ends_at), State.CLOSED)
 
 
 class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
@@ -96,6 +103,7 @@ class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
     outcome: Outcome
     attempt: int
     rework_by: str | None = omit_default(None, "The department that does the rework, if none had the case before.")
+    changes: int | None = omit_default(None, "The cycle whose answer it changes.")
 
     def evolve(self, case: CaseState, event: Event) -> None:
         reached = self.outcome != "unreachable"
@@ -104,9 +112,13 @@ class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
             case.answer = FollowUpAnswer.taken_from(self, contacted=reached, answered_at=event.at)
         if event.role is Role.CALLER and not reached:
             return
+        if event.from_state is State.DISPATCHED:
+            case.dissatisfactions -= event.to_state is State.CLOSED
+            case.set_flag("reworked", raised=case.dissatisfactions > 0)
+            return
         case.follow_up_attempts = self.attempt
         case.stop_clocks(event.at, "follow_up")
-        if reached:
+        if reached and not self.changes:
             case.answered_cycles += (case.cycle,)
         if event.to_state is State.PENDING_FOLLOW_UP:
             case.open_clocks(["follow_up"])
@@ -122,7 +134,7 @@ class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
             case.add_flags("unreachable")
 
     def notifies(self, case: CaseState, event: Event) -> Addressees:
-        if event.to_state is not State.DISPATCHED:
+        if State.DISPATCHED not in (event.from_state, event.to_state):
             return ("owner",)
         return ("owner", "department", *(("supervisor",) if "supervised" in case.flags else ()))
 
@@ -132,9 +144,21 @@ def department_for_rework(case: CaseState) -> str:
 
 
 def begin_rework(case: CaseState, department: str | None, event: Event) -> None:
+    case.closed_at = case.reopen_ends_at = None
     case.cancel_clocks(event.at, part=None)
     open_cycle(case, event)
     hand_to(case, department or department_for_rework(case), event)
+
+
+def guard(case: CaseState, actor: Actor, at: datetime) -> str | None:
+    """Let callers change their answer within the window, unless somebody has acted on it since."""
+    if case.state is State.PENDING_FOLLOW_UP:
+        return None
+    said, since = case.answer, case.closed_at or case.dispatched_at
+    stands = said is not None and said.contacted and since is not None and said.answered_at >= since
+    if actor.role is Role.CALLER and stands and not case.unfinished:
+        return while_active(case, actor, at)
+    return f"it is {case.state}"
 
 
 ACTION = Action(
@@ -143,6 +167,7 @@ ACTION = Action(
     description="The caller is asked: satisfied closes, dissatisfied opens the next cycle, unreachable is tried again.",
     roles={Role.FOLLOW_UP, Role.CALLER},
     sources={State.PENDING_FOLLOW_UP},
+    changeable={State.CLOSED, State.DISPATCHED},
     targets=(State.CLOSED, State.DISPATCHED, State.PENDING_FOLLOW_UP),
     example=FollowUp(contacted=True, solved=True, satisfaction=Satisfaction.VERY_SATISFIED, note="Thanks the crew."),
     further_examples=(
@@ -150,4 +175,5 @@ ACTION = Action(
         ("short form", FollowUp(outcome="satisfied")),
     ),
     data=FollowedUp,
+    guard=guard,
 )

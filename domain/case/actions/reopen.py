@@ -16,7 +16,6 @@ class Reopened(Reopen, OfDepartment):
     """Reopening, and the department that does the rework."""
 
     def evolve(self, case: CaseState, event: Event) -> None:
-        case.closed_at = case.reopen_ends_at = None
         begin_rework(case, self.department, event)
 
 

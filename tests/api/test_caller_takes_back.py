@@ -1,12 +1,24 @@
-"""The caller's page: no more messages, and messages again."""
+"""The caller's page: what a caller takes back: the wish for messages, and the answer."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.test_caller_page import CHINESE, ENGLISH, events, say, version
+from tests.api.test_caller_page import (
+    CHINESE,
+    DISSATISFIED,
+    ENGLISH,
+    QUESTIONS,
+    SATISFIED,
+    events,
+    replied,
+    say,
+    version,
+)
 from tests.support.api import Api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -57,3 +69,27 @@ async def test_staff_find_the_case_and_only_agents_take_it_back_for_the_caller(o
     answer = await on_both.act(number, "subscribe", {"note": "来电人要求"}, "chen")
     assert (answer.status_code, answer.json()["flags"]) == (HTTPStatus.OK, [])
     problem(await on_both.act(number, "subscribe", {}, "chen"), 409, "out-of-turn")
+
+
+async def test_a_caller_changes_the_answer_until_somebody_acts_on_it(on_both: Api) -> None:
+    """The rework that a mistake has begun ends with it; the last answer alone is in the reports."""
+    number = await replied(on_both)
+    path = on_both.link(number)
+    page, case = await say(on_both, path, **DISSATISFIED), dict[str, Any]()
+    for answer, state in ((SATISFIED, "closed"), (DISSATISFIED, "dispatched"), (SATISFIED, "closed")):
+        chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page.text)
+        assert ("更改评价</summary>" in page.text, len(chosen)) == (True, 3)
+        page = await say(on_both, path, **answer, version=version(page))
+        assert "感谢您的评价" in page.text
+        case = await on_both.complaint(number)
+        assert (case["state"], case["answer"]["satisfaction"]) == (state, answer["satisfaction"])
+    chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page.text)
+    assert chosen == [(name, SATISFIED[name]) for name in QUESTIONS]
+    assert (case["cycle"], case["answered_cycles"], case["flags"]) == (3, [1], [])
+    month = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m}"
+    rows = (await on_both.get("/v1/reports/follow-ups", "xu", month=month, format="csv")).text.splitlines()
+    assert [("very_dissatisfied" in row, "satisfied" in row) for row in rows if number in row] == [(False, True)]
+    page = await say(on_both, path, **DISSATISFIED, version=version(page))
+    assert (await on_both.act(number, "sign_for", {}, "wu")).is_success
+    late = await say(on_both, path, **SATISFIED, version=version(page))
+    assert ("本次评价未予受理" in late.text, "</summary>" in late.text) == (True, False)
