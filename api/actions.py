@@ -100,6 +100,7 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
     actions: Any,  # noqa: ANN401 - an annotation
     *,
     number: Any,  # noqa: ANN401 - an annotation
+    number_in: Callable[[str], str] = str,
     states: type[NamedCode],
     model: type[BaseModel],
     noun: str,
@@ -109,9 +110,10 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
 ) -> None:
     """Add an operation for each action of the table.
 
-    `actions` and `number` are annotations: of the dependency on `Actions`, and of the number in the path. `noun` is
-    the entity in the ids of operations, `summary` the format of their summaries, with the Chinese and the English name.
-    `errors` are problems of all actions, `checked` those that `Actions.check` raises, by action.
+    `actions` and `number` are annotations: of the dependency on `Actions`, and of the number in the path, which
+    `number_in` reads. `noun` is the entity in the ids of operations, `summary` the format of
+    their summaries, with the Chinese and the English name. `errors` are problems of all actions, `checked` those that
+    `Actions.check` raises, by action.
     """
     for action in table.values():
         fields = action.body.model_fields
@@ -121,7 +123,7 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
         own = (*map(kind_of, action.problems), *checked.get(action.name, ()), *unknown)
         router.add_api_route(
             f"{prefix}/{action.name}",
-            endpoint_of(action, actions, number),
+            endpoint_of(action, actions, number, number_in),
             methods=["POST"],
             name=operation_id(action.name, noun),
             summary=summary.format(action.zh, action.name),
@@ -147,6 +149,7 @@ def endpoint_of(
     action: AnyAction,
     the_actions: Any,  # noqa: ANN401 - an annotation
     path_number: Any,  # noqa: ANN401 - an annotation
+    number_in: Callable[[str], str],
 ) -> Callable[..., Awaitable[Versioned]]:
     body_type: Any = action.body
     try:
@@ -174,7 +177,7 @@ def endpoint_of(
         if_match: IfMatch = None,
     ) -> Versioned:
         item: Versioned
-        item, shown = await actions.act(number, action, body, actor, key, if_match)
+        item, shown = await actions.act(number_in(number), action, body, actor, key, if_match)
         describe(response, item, shown=shown)
         return item
 

@@ -26,7 +26,7 @@ from api.edge.problems import (
     problem_of,
     workflow_lost,
 )
-from api.parameters import POST_ERRORS, CaseParam, NumberText, not_found
+from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.routing import BackendParts, StrictRoute, from_backend, needs, require_reach
 from api.sql import sql_unavailable
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
@@ -311,7 +311,8 @@ add_actions(
     ACTIONS_PATH,
     COMMANDS,
     Annotated[ComplaintActions, from_backend("complaint_actions")],
-    number=CaseParam,
+    number=NumberText,
+    number_in=number_in,
     states=State,
     model=Complaint,
     noun="complaint",
