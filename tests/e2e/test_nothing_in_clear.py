@@ -69,7 +69,8 @@ end = 00:00:00
 CODES = frozenset(
     {
         *("agent", "assignee", "from", "owner", "previous_owner", "to"),
-        *("amount", "call_id", "cases", "complaint", "department", "district", "districts", "figure", "findings"),
+        *("amount", "call_id", "cases", "channel", "complaint", "department", "district", "districts"),
+        *("figure", "findings"),
         *("ground", "incident", "into", "queue", "service_code", "services", "takes_over"),
         *("outcome", "satisfaction", "object_to_figure.subject"),
         *(f"{operation}.{name}" for operation in ("declare_incident", "confirm_incident") for name in ("lat", "lng")),

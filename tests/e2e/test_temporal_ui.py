@@ -214,7 +214,6 @@ def test_the_pictures_of_the_documentation_can_be_taken(
         "temporal-parts.png",
         "temporal-grant.png",
         "caller-page.png",
-        "caller-page-en.png",
         "caller-page-answered.png",
         "notice.png",
         "criticism.png",

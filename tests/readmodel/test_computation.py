@@ -100,7 +100,3 @@ def test_a_computation_leaves_a_comparison_that_is_under_way(database: Engine, f
         write_entries(connection, MONTH, CHECK, left)
         forget(connection, MONTH, keep=final.version)
     assert {each["computation"] for each in rows(database, figure_entries)} == {CHECK}
-
-
-def test_a_month_that_is_not_computed_has_nothing_to_compare(database: Engine) -> None:
-    assert again(database, month()) is None

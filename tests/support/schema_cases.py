@@ -81,6 +81,7 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
     "involve": _AT_WORK,
     "release": (*_AT_WORK, "involve"),
     "decide_credit": _DONE,
+    "subscribe": ("unsubscribe",),
     "incident_sign_for": ("dispatch",),
 }
 """Actions that bring a new case, or a new incident, to where an operation can succeed; the others need none."""

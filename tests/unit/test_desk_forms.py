@@ -99,7 +99,7 @@ def test_empty_inputs_are_left_out_but_where_null_means_something() -> None:
         "reason": "r",
         "location": {"lat": 22.5, "lng": 113.3},
     }
-    assert typed("link_incident", incident="") == {"incident": None}
+    assert typed("link_incident", incident="") == {}
     assert typed("complete", result="r", findings=["pipe_aged", "valve_faulty"]) == {
         "result": "r",
         "findings": ["pipe_aged", "valve_faulty"],
