@@ -128,4 +128,8 @@ def test_after_the_loss_of_all_keys_every_open_case_comes_back(tmp_path: Path) -
                 wait_until(partial(signed_for, number), service.said)
             views = [http.get(f"/complaints/{number}").json() for number in numbers]
             assert {(view["state"], view["version"]) for view in views} == {("in_progress", 3)}
-            wait_until(lambda: http.get(f"{service.api}/readyz").json()["status"] == "ready", service.said)
+
+            def readiness() -> str:
+                return http.get(f"{service.api}/readyz").text
+
+            wait_until(lambda: '"status":"ready"' in readiness(), lambda: f"{readiness()}\n{service.said()}")

@@ -95,8 +95,9 @@ class Service:
 
     @property
     def admin_key(self) -> str:
-        """The administrator's key."""
-        return (self.data_dir / "admin.key").read_text(encoding="utf-8").strip()
+        """The administrator's key, which a program of its own writes beside the API."""
+        wait_until((file := self.data_dir / "admin.key").exists, self.said)
+        return file.read_text(encoding="utf-8").strip()
 
     def __enter__(self) -> Self:
         self.start()
