@@ -78,6 +78,7 @@ async def test_the_page_is_for_people_of_a_department(on_sqlite: Api, name: str)
         assert (await made.get(CREW)).status_code == 401
 
 
+@pytest.mark.slow
 async def test_the_page_stays_small(on_sqlite: Api) -> None:
     for _ in range(27):
         await on_sqlite.case_in("dispatched", caller=CALLER, location=PLACE, description="家里没水" * 100)

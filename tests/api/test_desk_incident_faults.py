@@ -58,6 +58,7 @@ async def test_markup_is_shown_as_text(on_sqlite: Api) -> None:
             assert (answer.status_code, "<script>alert" in answer.text) == (422, False), path
 
 
+@pytest.mark.slow
 async def test_a_full_page_stays_small(on_sqlite: Api) -> None:
     """Callers say much, and the scope has more cases than a page shows."""
     district = "wuguishan"

@@ -65,6 +65,7 @@ async def test_an_address_in_a_list_is_masked_as_the_api_has_it(on_sqlite: Api) 
             assert f"西区街道 {shown}" in text(await made.get(DESK, params=given))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "en-GB"])
 async def test_200_cases_with_long_addresses_have_60_kb(on_sqlite: Api, language: str) -> None:
     # Days of their own: 201 numbers drawn for a day on which others have cases would meet some of theirs.

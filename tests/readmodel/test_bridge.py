@@ -94,6 +94,7 @@ def test_each_term_of_the_bridge_is_counted(database: Engine) -> None:
     assert figures(database) == [19, 1, 1, 1, 5, -1, 12]
 
 
+@pytest.mark.slow
 def test_the_bridge_of_a_random_month_adds_up_without_a_remainder(database: Engine) -> None:
     made = random_month(100)
     made.write(database, None, AS_OF)
