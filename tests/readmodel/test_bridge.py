@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import pytest
 from sqlalchemy import Engine
 
 from domain.assessment.state import Exclusion
