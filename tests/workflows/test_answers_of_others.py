@@ -45,7 +45,7 @@ from tests.workflows.test_no_cases import nested
 from workflows.clients.bulk import start_handover
 from workflows.clients.start import Request
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 HANDOVER = "4" * 32
 NO_WRITER = cast("GroupWriter", None)

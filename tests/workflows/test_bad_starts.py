@@ -36,7 +36,7 @@ from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 NAME = "李婆婆"
 BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b"\xff"))

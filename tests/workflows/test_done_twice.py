@@ -49,7 +49,7 @@ from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.words import CatalogueNames
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
 class Noted(Interceptor, ActivityInboundInterceptor):
