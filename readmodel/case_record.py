@@ -1,7 +1,7 @@
-"""Record of a case: all that its page shows beside the case itself, in one read."""
+"""Records of a case and of an incident: all that a page shows beside these themselves, in one read."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,14 +12,17 @@ from domain.case.case import Case
 from domain.case.lifecycle import Event, State
 from domain.customers.customer import EarlierCase
 from domain.incident.actions import INFORM
+from domain.incident.incident import Incident
+from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.shared.actors import Role
+from readmodel import incidents
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Position
 from readmodel.callers import earlier_cases
 from readmodel.calls.calls import LinkedCall, calls_of_case
 from readmodel.cases.queries import read_events, timeline
 from readmodel.cases.tables import events
-from readmodel.incidents import incident_events
+from readmodel.incidents import IncidentCandidate, IncidentCounts, incident_events
 from readmodel.notifications import Delivery, as_delivered, deliveries, notifications
 
 MOST_NOTIFICATIONS = 20
@@ -52,7 +55,8 @@ class SentNotification(NamedTuple):
 class CaseRecord(NamedTuple):
     """Events of a part of the timeline, and what belongs to the case. `told` are the notifications to the caller.
 
-    `suspension` is the event that suspended the case, None unless it is suspended now.
+    `suspension` is the event that suspended the case, None unless it is suspended now. `incident` is the one that it
+    waits for.
     """
 
     events: Sequence[Event]
@@ -61,6 +65,7 @@ class CaseRecord(NamedTuple):
     told: Sequence[Delivery]
     earlier_cases: Sequence[EarlierCase]
     suspension: Event | None
+    incident: Incident | None
 
 
 def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
@@ -77,6 +82,7 @@ def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
         as_delivered(connection, to_caller, area_code) if to_caller else (),
         earlier_cases(connection, case.intake.caller, Position(at, ""), area_code, department),
         latest_event(connection, case.number, suspend.ACTION.name) if case.state is State.SUSPENDED else None,
+        incidents.get(connection, str(case.incident)) if case.waits_for_incident else None,
     )
 
 
@@ -104,3 +110,36 @@ def latest_event(connection: ReadConnection, number: str, action: str) -> Event 
     """Latest event of this action; None if the case has none."""
     found = select(events).where(events.c.number == number, events.c.action == action)
     return next(reversed(read_events(connection, Event, found).items), None)
+
+
+class IncidentRecord(NamedTuple):
+    """Cases of an incident by state, its last events, and the callers told, by the event that they were told of.
+
+    `taking` is the number of those that it is about to take; `missed` are cases whose caller was not reached.
+    """
+
+    counts: IncidentCounts
+    taking: int
+    events: Sequence[IncidentEvent]
+    told: Mapping[int, Mapping[str, int]]
+    missed: Sequence[str]
+    candidates: Sequence[IncidentCandidate]
+
+
+def incident_record(
+    connection: ReadConnection, incident: Incident, recording: Collection[str], most: int, rows: int, *, proposes: bool
+) -> IncidentRecord:
+    """Read at most `most` events and so many `rows` of all else; candidates if it `proposes` any.
+
+    See `count_told` for `recording`.
+    """
+    number, counts = incident.number, incidents.case_counts(connection, incident.number)
+    is_open = incident.state in LINKS_NEW_CASES
+    return IncidentRecord(
+        counts,
+        incidents.count_takings(connection, incident.scope, incident.since) if is_open else 0,
+        incidents.incident_timeline(connection, number, max(incident.version - most, 0)).items,
+        incidents.count_told(connection, number, recording) if incident.news else {},
+        incidents.not_reached(connection, number, rows) if counts.states else (),
+        incidents.candidates(connection, incident, None, rows).items if proposes else (),
+    )

@@ -169,6 +169,15 @@ def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, t
     return [(incident, services) for incident, services in found if services]
 
 
+def open_with_cases(
+    connection: ReadConnection, states: Collection[IncidentState], department: str | None = None
+) -> list[tuple[Incident, int]]:
+    """Oldest first, each with the number of its cases; those that a department has, if it is given."""
+    found = [each for each in _open(connection, states) if department in (None, each.department)]
+    linked = count_linked(connection, [each.number for each in found])
+    return [(each, linked.get(each.number, 0)) for each in found]
+
+
 def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:
     statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(states)).order_by(_row.opened_at)
     return connection.scalars(statement)
@@ -331,38 +340,6 @@ def candidates(
     page = read_page(connection, statement, by, cursor, limit, lambda row: row.number)
     found = get_cases(connection, page.items)
     return RowPage(tuple(IncidentCandidate(case, _reasons(incident.scope, case)) for case in found), page.next_cursor)
-
-
-class IncidentRecord(NamedTuple):
-    """Cases of an incident by state, its last events, and the callers told, by the event that they were told of.
-
-    `taking` is the number of those that it is about to take; `missed` are cases whose caller was not reached.
-    """
-
-    counts: IncidentCounts
-    taking: int
-    events: Sequence[IncidentEvent]
-    told: Mapping[int, Mapping[str, int]]
-    missed: Sequence[str]
-    candidates: Sequence[IncidentCandidate]
-
-
-def incident_record(
-    connection: ReadConnection, incident: Incident, recording: Collection[str], most: int, rows: int, *, proposes: bool
-) -> IncidentRecord:
-    """Read at most `most` events and so many `rows` of all else; candidates if it `proposes` any.
-
-    See `count_told` for `recording`.
-    """
-    number, counts = incident.number, case_counts(connection, incident.number)
-    return IncidentRecord(
-        counts,
-        count_takings(connection, incident.scope, incident.since) if incident.state in LINKS_NEW_CASES else 0,
-        incident_timeline(connection, number, max(incident.version - most, 0)).items,
-        count_told(connection, number, recording) if incident.news else {},
-        not_reached(connection, number, rows) if counts.states else (),
-        candidates(connection, incident, None, rows).items if proposes else (),
-    )
 
 
 def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:

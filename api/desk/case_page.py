@@ -67,8 +67,8 @@ class NotificationLine(NamedTuple):
 class CasePage(NamedTuple):
     """Content of the page of a case beside its fields.
 
-    `promises` are those of the case (0) in the present cycle, and of each part by its serial; `earlier` is the seq
-    before which the timeline goes on.
+    `promises` are those of the case (0) in the present cycle, and of each part by its serial; `incident` tells how
+    the incident stands that the case waits for; `earlier` is the seq before which the timeline goes on.
     """
 
     promises: Mapping[int, list[Promise]]
@@ -76,6 +76,7 @@ class CasePage(NamedTuple):
     notifications: list[NotificationLine]
     others: list[EarlierCase]
     suspension: Entry | None
+    incident: Phrase | None
     entries: list[list[Entry]]
     earlier: int | None
 
@@ -101,6 +102,7 @@ def case_page(
         lines,
         others[:MOST_OTHERS],
         entry_of(case, masked.suspension, names) if masked.suspension else None,
+        words.WAITS.get(record.incident.state) if record.incident else None,
         found,
         earlier,
     )

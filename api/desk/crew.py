@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter
@@ -19,6 +20,8 @@ from api.edge.problems import WRONG_ROLE, ProblemError
 from api.parameters import Filters, Listing
 from api.routing import StrictRoute, from_backend
 from domain.case.lifecycle import AT_WORK, PART_AT_WORK, State
+from domain.incident.incident import Incident
+from domain.incident.state import IncidentState
 from domain.shared.actors import Actor
 from readmodel.cases.queries import list_parts
 from readmodel.cases.search import Sort
@@ -49,10 +52,14 @@ class CrewDesk(Desk):
         if actor.department is None:
             raise ProblemError(WRONG_ROLE, "This page is for people with a department.")
         cases = {case.number: case for case in await self._cases(actor, actor.department)}
-        ordered = sorted(cases.values(), key=lambda case: (case.next_due_at or _NEVER, case.number))
-        jobs = [_job(case, actor.department) for case in ordered[:MOST]]
-        done = request.query_params.get("done")
-        return self.page(request, "crew", actor, jobs=jobs, steps=STEPS, more=len(ordered) > MOST, done=done)
+        found = await self._incidents(actor, (IncidentState.DISPATCHED, IncidentState.IN_PROGRESS), actor.department)
+        due: list[tuple[datetime, str, Job | tuple[Incident, int]]] = [
+            (case.next_due_at or _NEVER, number, _job(case, actor.department)) for number, case in cases.items()
+        ]
+        # An incident has no promise: it is due when water is expected back, and at once until somebody has said when.
+        due += [(each.expected_at or each.opened_at, each.number, (each, calls)) for each, calls in found]
+        jobs = [job for *_, job in sorted(due, key=itemgetter(0, 1))]
+        return self.page(request, "crew", actor, jobs=jobs[:MOST], steps=STEPS, more=len(jobs) > MOST)
 
     async def _cases(self, actor: Actor, department: str) -> Iterable[Complaint]:
         """Cases assigned to the person, and cases and parts of the department that nobody else works on."""

@@ -72,9 +72,9 @@ class Desk(CaseLists):
         bounds = before, MOST_ENTRIES, self.backend.now
         record = await self.backend.reader.ask(case_record, found, *bounds, area_code, department)
         shown = case_page(found, complaint, record, actor, self.names(request), self.texts)
-        done, is_latest = request.query_params.get("done"), before == latest
+        is_latest = before == latest
         return self.page(
-            request, "case", actor, status, case=complaint, shown=shown, refused=refused, done=done, is_latest=is_latest
+            request, "case", actor, status, case=complaint, shown=shown, refused=refused, is_latest=is_latest
         )
 
     async def _case(self, number: str, actor: Actor) -> tuple[Case, Complaint]:

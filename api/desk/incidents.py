@@ -26,18 +26,9 @@ from api.responses import masked_for
 from api.routing import CONTEXT, StrictRoute, from_backend, require_role
 from api.sign_in.security import digest_of
 from api.sign_in.sessions import Session
-from domain.case.actions import TABLE, link_incident
+from domain.case.actions import link_incident
 from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.incident.actions import (
-    CONFIRM,
-    DECLARE,
-    INCIDENT_COMMANDS,
-    INCIDENT_TABLE,
-    INFORM,
-    MERGE,
-    MOST_CASES,
-    RESOLVE,
-)
+from domain.incident.actions import CONFIRM, DECLARE, INCIDENT_COMMANDS, INFORM, MERGE, MOST_CASES, RESOLVE
 from domain.incident.incident import Incident, News
 from domain.incident.state import ALL_CALLERS, ENDS, LINKABLE, Around, IncidentAction, IncidentEvent, IncidentState
 from domain.kit.event import Command
@@ -45,6 +36,7 @@ from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLA
 from domain.shared.actors import Actor
 from domain.shared.errors import Refused
 from readmodel import incidents as stored
+from readmodel.case_record import incident_record
 from readmodel.cases.queries import list_cases
 from readmodel.cases.search import CaseFilters
 from readmodel.incidents import IncidentCandidate
@@ -118,10 +110,10 @@ class IncidentDesk(DeskPages):
     ) -> Response:
         """Page of an incident; `refused` says why cases were not linked. Raises ProblemError."""
         incident, names = await self._found(number, actor), self.names(request)
-        shown, action = masked_for(actor, incident), request.query_params.get("done", "")
+        shown = masked_for(actor, incident)
         proposes = incident.state in LINKABLE and actor.role in READ_CANDIDATES.reach
         bounds = self.texts.channels.recording, MOST_ENTRIES, ROWS + 1
-        record = await self.backend.reader.ask(stored.incident_record, incident, *bounds, proposes=proposes)
+        record = await self.backend.reader.ask(incident_record, incident, *bounds, proposes=proposes)
         events = [masked_for(actor, event) for event in reversed(record.events)]
         return self.page(
             request,
@@ -131,12 +123,10 @@ class IncidentDesk(DeskPages):
             item=shown,
             facts=facts_of(shown, names),
             record=record,
-            actions=[INCIDENT_TABLE[name] for name in incident.available_actions(actor)],
             entries=[incident_entry(shown, event, names) for event in events],
             news=[event for event in events if event.action == INFORM.name],
             candidates=[Candidate.of(each, actor) for each in record.candidates[:ROWS]],
             rows=ROWS,
-            done=INCIDENT_TABLE.get(action) or TABLE.get(action),
             refused=refused,
             given=given or blank(),
         )

@@ -90,6 +90,7 @@ class DeskPages:
     def page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
         names = self.names(request)
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
+        fields["done"] = request.query_params.get("done")
         fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
         fields["reads_reports"] = actor.role in READ_REPORTS.reach
         return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)

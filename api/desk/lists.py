@@ -15,20 +15,22 @@ from starlette.responses import JSONResponse, Response
 from api.complaints.routes import narrowed
 from api.desk import words
 from api.desk.kit import DeskPages
-from api.desk.tabs import Parameters, Tab, tabs_of
+from api.desk.tabs import INCIDENTS, Parameters, Tab, tabs_of
 from api.desk.words import Names
 from api.edge.problems import FieldError, invalid_request
 from api.parameters import Filters, Listing
 from api.responses import masked_for
 from api.routing import CONTEXT
 from domain.case.lifecycle import State
+from domain.incident.incident import Incident
+from domain.incident.state import IncidentState
 from domain.rights.rights import CALL_BACK
 from domain.shared.actors import Actor
 from readmodel.base.database import ReadConnection
 from readmodel.calls.call_backs import count_open_call_backs
 from readmodel.cases.queries import count_lists, list_numbers, list_rows
 from readmodel.cases.search import CaseFilters
-from readmodel.incidents import count_open
+from readmodel.incidents import count_open, open_with_cases
 from workflows.kit.words import Phrase
 
 ROWS = 200
@@ -37,6 +39,8 @@ FILTERS = ("service", "district", "priority", "q", "incident", "state")
 """Filters that a reader chooses in a list, or that a link to it has."""
 REFRESH_SECONDS = 15.0
 """Time between two reads of the counts by a page that is open."""
+MOST_INCIDENTS = 10
+"""Incidents above a list; their own page has all."""
 LONGEST_ADDRESS, SHORTEST_ADDRESS, ADDRESSES = 40, 12, 2400
 """Most and fewest characters of an address in a list, and about so many of all: a page has 60 KB at most."""
 
@@ -74,8 +78,9 @@ class CaseLists(DeskPages):
         """Page of one tab, with the number of cases of each. Raises ProblemError."""
         asked = self._asked(request, actor)
         wanted, chosen = asked.wanted, asked.chosen
-        bounds = wanted.cursor, wanted.limit, wanted.sort
-        listed = await self.backend.reader.ask(list_rows, self._narrowed(wanted, actor), *bounds)
+        bounds, filters = (wanted.cursor, wanted.limit, wanted.sort), self._narrowed(wanted, actor)
+        listed = await self.backend.reader.ask(list_rows, filters, *bounds)
+        states = () if wanted.cursor else INCIDENTS.get(asked.tab.name, ())
         more = (
             urlencode({"tab": asked.tab.name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
         )
@@ -90,6 +95,7 @@ class CaseLists(DeskPages):
             rows=[*_rows(listed.items, actor, self.names(request))],
             more=more,
             is_first=not wanted.cursor,
+            incidents=await self._incidents(actor, states, filters.department),
             refresh_seconds=REFRESH_SECONDS,
             filters=urlencode({"tab": asked.tab.name, **chosen}),
         )
@@ -100,6 +106,13 @@ class CaseLists(DeskPages):
         wanted, filters = asked.wanted, self._narrowed(asked.wanted, actor)
         page = await self.backend.reader.ask(list_numbers, filters, wanted.cursor, wanted.limit, wanted.sort)
         return JSONResponse({"counts": await self._counts(asked, actor), "numbers": page.items})
+
+    async def _incidents(
+        self, reader: Actor, states: Sequence[IncidentState], department: str | None
+    ) -> list[tuple[Incident, int]]:
+        """Incidents of a department or all, the oldest first, with the number of their cases, as they are shown."""
+        found = await self.backend.reader.ask(open_with_cases, states, department) if states else []
+        return masked_for(reader, found[:MOST_INCIDENTS])
 
     def _asked(self, request: Request, actor: Actor) -> _Asked:
         tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}

@@ -1,12 +1,13 @@
 """Tabs of the desk: lists of what somebody has to do, each with the parameters that it gives the list of complaints."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, OPEN, TO_DISPATCH, State
+from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CASES, Reach
 from domain.shared.actors import OWNERS, Actor
 from readmodel.cases.search import Sort
@@ -56,6 +57,11 @@ TABS = (
     Tab("undelivered", ("未送达", "Not delivered"), _of(flag="undelivered", state=OPEN)),
     Tab("all", ("全部", "All cases"), _of(), Sort.REGISTERED),
 )
+INCIDENTS: Mapping[str, Sequence[IncidentState]] = {
+    "to-dispatch": (IncidentState.SUSPECTED, IncidentState.CONFIRMED),
+    "to-sign-for": (IncidentState.DISPATCHED,),
+}
+"""States of the incidents above a tab, with which cases wait."""
 
 
 def tabs_of(actor: Actor, now: datetime, zone: str) -> Iterator[tuple[Tab, Parameters]]:

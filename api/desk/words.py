@@ -13,8 +13,9 @@ from domain.case.lifecycle import STATES, State
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
+from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.state import LINKABLE, NOT_LINKED, PLACE_UNKNOWN, IncidentState, Scope
-from domain.kit.event import BaseKind
+from domain.kit.event import BaseAction, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import NamedCode, english, exhaustive
 from readmodel.notifications import FORMER_CALLER
@@ -122,6 +123,8 @@ HINTS: Mapping[str, Phrase] = {
 }
 """Hints above the inputs of a form."""
 
+ACTIONS: Mapping[str, BaseAction[Any, Any, Any]] = {**INCIDENT_TABLE, **TABLE}
+"""Actions on incidents and cases: those of one name have the same words."""
 _DECISIONS = {decide_approval.ACTION.name, decide_credit.ACTION.name, decide_extension.ACTION.name}
 _GIVEN_UP = {State.REFUSED, State.WITHDRAWN}
 
@@ -141,7 +144,7 @@ def of_kind(kind: BaseKind[Any, Any]) -> Phrase:
 
 
 def of_action(name: str) -> Phrase:
-    return of_kind(TABLE[name])
+    return of_kind(ACTIONS[name])
 
 
 def of_flag(flag: str) -> Phrase:

@@ -241,6 +241,10 @@ class Progress(BaseModel):
         return self.people.get(person, person) if person else ""
 
     @property
+    def waits_for_incident(self) -> bool:
+        return self.incident is not None and not self.settled
+
+    @property
     def hands(self) -> tuple[datetime, ...]:
         """Instants at which departments of the present cycle got the case, the one that has it last."""
         return self.handed or ((self.dispatched_at,) if self.dispatched_at else ())

@@ -207,8 +207,7 @@ class CaseState(Progress):
         self.change_clocks(changed, part=None)
 
     def note_standstill(self, at: datetime) -> None:
-        waits = self.incident is not None and not self.settled
-        self.standstills = extended(self.standstills, scope_in(self.state, waits=waits), at)
+        self.standstills = extended(self.standstills, scope_in(self.state, waits=self.waits_for_incident), at)
 
 
 def while_incomplete(case: CaseState, *_: object) -> str | None:

@@ -9,6 +9,7 @@ from playwright.async_api import Route, expect
 from domain.shared.actors import Role
 from tests.api.test_desk import ENGLISH, at, text
 from tests.api.test_desk_in_a_browser import MOST_BYTES, open_desk
+from tests.api.test_incidents import act, declare
 from tests.support.api import PEOPLE, Api
 from tests.support.browser import needs_chromium
 from tests.support.browsing import browser, signed_in
@@ -55,6 +56,25 @@ async def test_what_another_person_works_on_is_not_shown(on_both: Api) -> None:
     assert (await on_both.act(number, "sign_for", {"assignee": other}, "wu")).is_success
     async with signed_in(on_both, "wu") as made:
         assert number not in (await made.get(CREW)).text
+
+
+async def test_an_incident_stands_among_the_work_of_its_department_by_its_time(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.desk.crew.MOST", 199)
+    number = await declare(on_sqlite, districts=["east"], streets=["无人街"])
+    await act(on_sqlite, number, "dispatch", {"department": "metering"})
+    case = await on_sqlite.case_in("registered", location={"district": "west"})
+    assert (await on_sqlite.act(case, "dispatch", {"department": "metering"})).is_success
+    orders = []
+    async with signed_in(on_sqlite, "sun") as made:
+        for expected in (None, "2036-01-01T00:00:00+08:00"):
+            if expected:
+                await act(on_sqlite, number, "inform", {"message": "正在处理", "expected_at": expected})
+            page = (await made.get(CREW)).text
+            found = re.findall(r'<h2>.*<a href="/desk/(?:cases|incidents)/(i?\d+)"', page)
+            orders.append([each for each in found if each in (number, case)])
+    assert orders == [[number, case], [case, number]]
 
 
 async def test_a_part_of_the_department_is_its_work_too(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:

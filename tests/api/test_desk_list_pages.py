@@ -12,8 +12,10 @@ from playwright.async_api import expect
 from domain.case.intake import Caller, Location
 from tests.api.test_call_backs import missed
 from tests.api.test_calls_of_cases import new_phone
-from tests.api.test_desk import DESK, ENGLISH, text
+from tests.api.test_desk import DESK, ENGLISH, at, text
 from tests.api.test_desk_in_a_browser import MOST_BYTES, open_desk
+from tests.api.test_desk_incidents import form
+from tests.api.test_incidents import act, declare, in_state, linked_to
 from tests.api.test_reading import owner
 from tests.support.api import Api
 from tests.support.batches import call, project, published
@@ -174,3 +176,31 @@ async def test_shortcuts_lead_everywhere_and_can_be_switched_off(on_sqlite: Api)
         await page.get_by_role("link", name="Desk", exact=True).focus()
         await page.keyboard.press("/")
         await expect(page.get_by_role("link", name="Desk", exact=True)).to_be_focused()
+
+
+async def test_lists_and_a_case_tell_what_an_incident_waits_for(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.desk.lists.MOST_INCIDENTS", 199)
+    number = await declare(
+        on_both, title="爆管13812345678", services=["leak"], districts=["minzhong"], streets=["无人街"]
+    )
+    place = {"district": "minzhong", "address": "无人街1号"}
+    case = await on_both.case_in("registered", service_code="leak", location=place)
+    await linked_to(on_both, case, number)
+    line = f"突发事件 {number} · %s · 爆管138****5678 · 漏水 · 民众街道 · 无人街 · 1 件工单"
+    async with signed_in(on_both, "zhou") as made, signed_in(on_both, "wu") as crew:
+        shown = [text(await made.get(DESK, params={"tab": tab})) for tab in ("to-dispatch", "to-sign-for")]
+        assert [line % "已确认" in each for each in shown] == [True, False]
+        assert f"随突发事件 {number} 一并处理，事件待派单；其间部门时限暂停。" in text(await made.get(at(case)))
+        assert number not in (await crew.get(f"{DESK}/crew")).text
+        await act(on_both, number, "dispatch", {"department": "repair"})
+        shown = [text(await made.get(DESK, params={"tab": tab})) for tab in ("to-dispatch", "to-sign-for")]
+        assert [line % "待签收" in each for each in shown] == [False, True]
+        english = text(await made.get(at(case), headers=ENGLISH))
+        assert f"Handled with incident {number} , which its department has to sign for." in english
+        assert line % "待签收" in text(await crew.get(DESK, params={"tab": "to-sign-for"}))
+        work = await crew.get(f"{DESK}/crew")
+        assert f'href="{form(number, "sign_for")}"' in work.text
+    await act(on_both, number, "resolve", {"result": "换管", "message": "已恢复供水"})
+    await in_state(on_both, number, "resolved")
+    async with signed_in(on_both, "zhou") as made:
+        assert "一并处理" not in text(await made.get(at(case)))

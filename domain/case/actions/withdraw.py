@@ -37,7 +37,7 @@ class Withdrawn(Withdraw, MayEnd):
     def evolve(self, case: CaseState, event: Event) -> None:
         """Keep what the end of the case takes away, with the clocks measured."""
         live = tuple(clock.interrupt(event.at, event.at, case.calendar) for clock in case.clocks if clock.live)
-        waited = case.incident is not None and not case.settled
+        waited = case.waits_for_incident
         case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished, waited=waited)
 
     def notifies(self, case: CaseState, _: Event) -> Addressees:
