@@ -91,8 +91,7 @@ class Desk(CaseLists):
         form = await self._form_of(request, actor, found, case, name)
         if request.method == "GET":
             return self.form(request, actor, form, blank())
-        given = await self.typed(request, session)
-        given = edited(given)
+        given, names = edited(await self.typed(request, session)), self.names(request)
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
         send = partial(self.send, request, actor, path, body, given["key"][0])
         version = positive(given.get("version", [""])[0])
@@ -102,8 +101,8 @@ class Desk(CaseLists):
             if events and all(is_by_time(event) for event in events):
                 answer = await send(events[-1].seq)
             elif events:
-                shown = [masked_for(actor, event, found.state) for event in events]
-                answer = answer._replace(refused=meanwhile(found, shown, self.names(request)))
+                shown = [masked_for(actor, event, found.state) for event in events if not is_by_time(event)]
+                answer = answer._replace(refused=meanwhile([entry_of(found, each, names) for each in shown], names))
         if not answer.refused:
             return done(form.back, name)
         form = await self._form_of(request, actor, *await self._case(number, actor), name)

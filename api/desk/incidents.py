@@ -14,10 +14,11 @@ from starlette.responses import Response
 from api.complaints.actions import UNKNOWN_ACTION
 from api.desk import words
 from api.desk.caller_texts import CallerTexts
-from api.desk.desk import MOST_ENTRIES, done
+from api.desk.desk import MOST_ENTRIES, done, positive
 from api.desk.forms import body_of
 from api.desk.kit import DESK, DeskPages, Form, Typed, blank
-from api.desk.timeline import facts_of, incident_entry
+from api.desk.timeline import facts_of, incident_entry, meanwhile
+from api.desk.words import Names
 from api.edge.problems import ProblemError
 from api.incidents.answers import Candidate, NewIncident
 from api.incidents.routes import NUMBER, Incidents, no_incident
@@ -56,7 +57,7 @@ class Preview(NamedTuple):
 
     `takes` is the number of cases that the incident will take by itself, and `taken` the latest of them; None for an
     action that takes none. `proposed` are those that only a name links. The callers of `told` cases will get one of
-    `texts`; `may_keep`: but those whose case goes on with its department.
+    `texts`.
     """
 
     takes: int | None = None
@@ -64,7 +65,6 @@ class Preview(NamedTuple):
     proposed: Sequence[Candidate] = ()
     told: int = 0
     texts: Sequence[str] = ()
-    may_keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,51 +131,68 @@ class IncidentDesk(DeskPages):
             given=given or blank(),
         )
 
-    async def act(self, request: Request, session: Session, number: str | None, name: str) -> Response:
+    async def act(self, request: Request, session: Session, number: str, name: str) -> Response:
         """Form of an action, of the declaration without a number, or what came of it. Raises ProblemError."""
         incident = await self._found(number, session.actor) if number else None
         action = INCIDENT_COMMANDS.get(name) if incident else DECLARE
         if action is None:
             raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*INCIDENT_COMMANDS])
         require_role(right_to(action), session.actor)
-        form = await self._form(request, session.actor, incident, action)
-        return await self._answer(request, session, form, action, incident)
+        return await self._answer(request, session, action, incident)
 
-    async def _form(self, request: Request, actor: Actor, incident: Incident | None, action: IncidentAction) -> Form:
+    async def _answer(
+        self, request: Request, session: Session, action: IncidentAction, incident: Incident | None
+    ) -> Response:
+        """Show the form with its preview; send it if the preview of this very body was shown. Raises ProblemError."""
+        is_sent, actor, names = request.method == "POST", session.actor, self.names(request)
+        form = await self._form(names, actor, incident, action)
+        given = await self.typed(request, session) if is_sent else blank()
+        cases, body = _ticked(given), body_of(form.fields, given, self.backend.zone.key)
+        seen, version = digest_of(to_json(body).decode()), positive(given.get("version", [""])[0])
+        preview = await self._preview(actor, action, incident, body)
+        refused = await self._meanwhile(incident, version, actor, names) if incident and version else ""
+        status = HTTPStatus.PRECONDITION_FAILED.value if refused else HTTPStatus.OK.value
+        if is_sent and (preview is None or given.get("seen") == [seen]):
+            more = {"cases": cases} if action is CONFIRM and cases else {}
+            path = f"/v1/incidents/{incident.number}/actions/{action.name}" if incident else "/v1/incidents"
+            answer = await self.send(request, actor, path, body | more, given["key"][0], version)
+            if not answer.refused:
+                ticked = [] if incident else cases
+                return await self._link(request, actor, answer.content["number"], ticked, given, action.name)
+            refused, status = refused or answer.refused, answer.status
+        return self.page(
+            request,
+            "incident_form",
+            actor,
+            status,
+            form=form,
+            given=given | {"seen": [seen if preview else ""]},
+            refused=refused,
+            preview=preview,
+            has_preview=action in PREVIEWED,
+            resolves=action is RESOLVE,
+            is_sent=self.texts.is_sent,
+        )
+
+    async def _meanwhile(self, incident: Incident, since: int, reader: Actor, names: Names) -> str:
+        """Say what was done to the incident since this version; empty if nothing was."""
+        events = (await self.backend.reader.ask(stored.incident_timeline, incident.number, since)).items
+        told = [incident_entry(incident, event, names) for event in masked_for(reader, events)]
+        return meanwhile(told, names) if told else ""
+
+    async def _form(self, names: Names, actor: Actor, incident: Incident | None, action: IncidentAction) -> Form:
         """Place and note come last; cases are ticked among the candidates, and the other incident among the open."""
-        names = self.names(request)
-        found = [field for field in self.inputs(_body_of(action), actor) if field.name != "cases"]
+        inputs = self.inputs(action.body if incident else NewIncident, actor)
+        found = (field for field in inputs if field.name != "cases")
         fields = sorted(found, key=lambda field: (field.name == "note", field.name in Around.model_fields))
         if incident is None:
             return Form(words.of_kind(action), fields, INCIDENTS, names.say(("突发事件", "Incidents")), "")
-        if action is MERGE:
-            fields = await self.among_incidents(fields, actor, incident.number)
-        shown = masked_for(actor, incident)
+        number, shown = incident.number, masked_for(actor, incident)
         about = f"{shown.title} · {names.say(words.of_code(shown.state))} · {names.scope(shown.scope)}"
-        return Form(words.of_kind(action), fields, f"{INCIDENTS}/{incident.number}", incident.number, about)
-
-    async def _answer(
-        self, request: Request, session: Session, form: Form, action: IncidentAction, incident: Incident | None
-    ) -> Response:
-        """Show the form with its preview; send it if the preview of this very body was shown. Raises ProblemError."""
-        is_sent, actor = request.method == "POST", session.actor
-        given = await self.typed(request, session) if is_sent else blank()
-        cases, body = _ticked(given), body_of(form.fields, given, self.backend.zone.key)
-        seen, refused, status = digest_of(to_json(body).decode()), "", HTTPStatus.OK.value
-        preview = await self._preview(actor, action, incident, body) if given.get("seen") != [seen] else None
-        if is_sent and preview is None:
-            named = {"cases": cases} if action is CONFIRM and cases else {}
-            path = f"/v1/incidents/{incident.number}/actions/{action.name}" if incident else "/v1/incidents"
-            answer = await self.send(request, actor, path, body | named, given["key"][0])
-            if not answer.refused:
-                ticked = cases if action is DECLARE else []
-                return await self._link(request, actor, answer.content["number"], ticked, given, action.name)
-            refused, status = answer.refused, answer.status
-            preview = await self._preview(actor, action, incident, body)
-        given["seen"] = [seen if preview else ""]
-        more = {"preview": preview, "has_preview": action in PREVIEWED, "is_sent": self.texts.is_sent}
-        fields = {"form": form, "given": given, "refused": refused}
-        return self.page(request, "incident_form", actor, status, **fields, **more)
+        if action is MERGE:
+            fields = await self.among_incidents(fields, actor, number)
+        back = f"{INCIDENTS}/{number}"
+        return Form(words.of_kind(action), fields, back, number, about, version=incident.version)
 
     async def _preview(
         self, actor: Actor, action: IncidentAction, incident: Incident | None, given: Mapping[str, Any]
@@ -184,11 +201,10 @@ class IncidentDesk(DeskPages):
         if action not in PREVIEWED:
             return None
         try:
-            body = _body_of(action).model_validate(given, context=CONTEXT.get())
-            if isinstance(body, NewIncident):
-                return await self._taken(Incident.open(self.incidents.opening(body, actor, self.backend.now))[0], actor)
             if incident is None:
-                return None
+                new = NewIncident.model_validate(given, context=CONTEXT.get())
+                return await self._taken(Incident.open(self.incidents.opening(new, actor, self.backend.now))[0], actor)
+            body = action.body.model_validate(given, context=CONTEXT.get())
             after, (event,) = incident.preview(Command(actor=actor, body=body), self.backend.now)
         except (ValidationError, Refused):
             return None
@@ -216,7 +232,7 @@ class IncidentDesk(DeskPages):
         ends = {State.PENDING_FOLLOW_UP: percent > 0, State.CLOSED: percent < ALL_CALLERS}
         given = incident.number, number, incident.reply or ""
         texts = [self.texts.of_reply(*given, state, event.at) for state, may_be in ends.items() if may_be]
-        return Preview(told=told, texts=texts, may_keep=True)
+        return Preview(told=told, texts=texts)
 
     async def link(self, request: Request, session: Session, number: str) -> Response:
         """Link the candidates that were ticked. Raises ProblemError."""
@@ -241,10 +257,6 @@ class IncidentDesk(DeskPages):
         return done(f"{INCIDENTS}/{number}", action)
 
 
-def _body_of(action: IncidentAction) -> type[Any]:
-    return NewIncident if action is DECLARE else action.body
-
-
 def _ticked(given: Typed) -> list[str]:
     """Raise ProblemError for what is no number of a case."""
     return [number_in(each) for each in given.get("cases", [])[:MOST_CASES]]
@@ -260,8 +272,10 @@ async def show_incidents(request: Request, desk: TheDesk) -> Response:
 
 
 @router.api_route(f"{INCIDENTS}/declare", methods=["GET", "POST"])
-async def declare_on_desk(request: Request, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.act(request, session, None, DECLARE.name))
+@router.api_route(f"{INCIDENTS}/{{number}}/actions/{{action}}", methods=["GET", "POST"])
+async def act_on_incident(request: Request, desk: TheDesk) -> Response:
+    number, action = (request.path_params.get(name, "") for name in ("number", "action"))
+    return await desk.pages.shown(request, lambda session: desk.act(request, session, number, action))
 
 
 @router.get(f"{INCIDENTS}/{{number}}")
@@ -272,8 +286,3 @@ async def show_incident(request: Request, number: str, desk: TheDesk) -> Respons
 @router.post(f"{INCIDENTS}/{{number}}/candidates")
 async def link_candidates(request: Request, number: str, desk: TheDesk) -> Response:
     return await desk.pages.shown(request, lambda session: desk.link(request, session, number))
-
-
-@router.api_route(f"{INCIDENTS}/{{number}}/actions/{{action}}", methods=["GET", "POST"])
-async def act_on_incident(request: Request, number: str, action: str, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.act(request, session, number, action))

@@ -71,7 +71,7 @@ _IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
 
 _MEANWHILE: Phrase = (
     "您填写期间：%s。现为%s，请核对后再提交。",
-    "While you filled this in: %s. The case is now %s: check, then send again.",
+    "While you filled this in: %s. It is now %s: check, then send again.",
 )
 LONGEST_FACT = 60
 """Most characters of a fact within a sentence."""
@@ -129,15 +129,14 @@ def is_by_time(event: Event) -> bool:
     return CASE_KINDS[event.action].by_time and event.from_state == event.to_state
 
 
-def meanwhile(case: Case, events: Iterable[Event], names: Names) -> str:
-    """Say in one sentence what people did to the case while somebody filled in a form."""
-    *_, last = told = [entry_of(case, event, names) for event in events if not is_by_time(event)]
+def meanwhile(told: Sequence[Entry], names: Names) -> str:
+    """Say in one sentence what others did while somebody filled in a form."""
     comma, colon = names.say(("，", ", ")), names.say(("：", ": "))
     facts = [[f"{name}{colon}{value[:LONGEST_FACT]}" for name, value in each.facts] for each in told]
     done = [
         comma.join((f"{each.at} {each.actor} {each.action}", *more)) for each, more in zip(told, facts, strict=True)
     ]
-    return names.say(_MEANWHILE) % (names.say(("；", "; ")).join(done), last.state)
+    return names.say(_MEANWHILE) % (names.say(("；", "; ")).join(done), told[-1].state)
 
 
 def with_facts(event: BaseEvent, kind: BaseKind[Any, Any], names: Names, facts: Iterable[tuple[str, str]]) -> Entry:

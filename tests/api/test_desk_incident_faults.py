@@ -1,11 +1,13 @@
-"""Incidents on the desk: markup, telephones, too much, and what no page offers."""
+"""Incidents on the desk: two at once, markup, telephones, too much, and what no page offers."""
+
+import re
 
 import pytest
 
-from tests.api.test_desk import DESK, text
-from tests.api.test_desk_incidents import INCIDENTS, form
+from tests.api.test_desk import DESK, refusal_on, text, value_in
+from tests.api.test_desk_incidents import INCIDENTS, STREET, form, seen_in
 from tests.api.test_incident_candidates import suspected
-from tests.api.test_incidents import declare, in_state
+from tests.api.test_incidents import act, declare, in_state, incident
 from tests.support.api import Api
 from tests.support.browsing import signed_in
 
@@ -29,6 +31,37 @@ async def test_a_faulty_declaration_is_refused(on_sqlite: Api, given: dict[str, 
     async with signed_in(on_sqlite, "zhou") as made:
         answer = await made.post(f"{INCIDENTS}/declare", data=sent)
     assert (answer.status_code, "<script>alert" in answer.text) == (422, False)
+
+
+async def test_two_control_rooms_do_not_undo_each_other_unseen(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, districts=["east"], streets=[STREET])
+    async with signed_in(on_sqlite, "xu") as made:
+        given = {"department": "metering", "version": value_in(await made.get(form(number, "dispatch")), "version")}
+        await act(on_sqlite, number, "dispatch", {"department": "repair", "note": "问13812345678"})
+        refused = await made.post(form(number, "dispatch"), data={**given, "key": "k"})
+        assert refused.status_code == 412
+        told = r"您填写期间：\S+ \S+ zhou 派单，备注：问13812345678，部门：抢修队。现为待签收，请核对"
+        assert re.match(told, refusal_on(refused))
+        assert (await incident(on_sqlite, number))["department"] == "repair"
+        given["version"] = value_in(refused, "version")
+        for _ in range(2):  # sent twice, it counts once
+            assert (await made.post(form(number, "dispatch"), data={**given, "key": "k"})).is_redirect
+    found = await incident(on_sqlite, number)
+    assert (found["department"], found["version"]) == ("metering", 3)
+
+
+async def test_a_preview_tells_what_was_done_since_the_form_was_opened(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, districts=["east"], streets=[STREET])
+    async with signed_in(on_sqlite, "zhou") as made:
+        opened = await made.get(form(number, "inform"))
+        await act(on_sqlite, number, "dispatch", {"department": "repair", "note": "问13812345678"}, "xu")
+        given = {"version": value_in(opened, "version"), "message": "正在抢修"}
+        shown = await made.post(form(number, "inform"), data={**seen_in(opened), **given})
+        assert (shown.status_code, "来电人将收到" in text(shown)) == (412, True)
+        assert "xu 派单，备注：问138****5678，部门：抢修队。现为待签收，请" in refusal_on(shown)
+        given["version"] = value_in(shown, "version")
+        assert (await made.post(form(number, "inform"), data={**seen_in(shown), **given})).is_redirect
+    assert (await incident(on_sqlite, number))["news"] == "正在抢修"
 
 
 async def test_a_telephone_in_a_title_is_masked(on_sqlite: Api) -> None:
