@@ -27,7 +27,7 @@ from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
 from domain.case.case import Case
 from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.incident.actions import CONFIRM, INFORM
+from domain.incident.actions import CONFIRM
 from domain.incident.incident import (
     NEWS,
     Gathering,
@@ -192,15 +192,6 @@ def incident_timeline(
 ) -> Timeline[IncidentEvent]:
     statement = select(incident_events).where(incident_events.c.number == number)
     return read_events(connection, IncidentEvent, statement, after_seq, limit)
-
-
-def latest_news(connection: ReadConnection, number: str) -> tuple[Incident | None, News | None]:
-    """Incident, and the last news to its callers, without numbers of cases."""
-    incident, mine = get(connection, number), incident_events.c.number == number
-    last = select(func.max(incident_events.c.seq)).where(mine, incident_events.c.action == INFORM.name)
-    statement = select(incident_events).where(mine, incident_events.c.seq == last.scalar_subquery())
-    events = read_events(connection, IncidentEvent, statement).items if incident else ()
-    return incident, next((News.of(incident, event, ()) for event in events if incident), None)
 
 
 class IncidentVersion(NamedTuple):

@@ -30,7 +30,7 @@ from domain.kit.event import ActionBody, Command
 from domain.rights.rights import mask_words
 from domain.shared.actors import CALLER
 from domain.shared.phones import digits_of
-from readmodel.incidents import latest_news
+from readmodel import incidents
 
 PAGE_HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
@@ -190,9 +190,11 @@ class CallerPage:
 
     async def _news(self, view: CaseView, speaker: Speaker) -> list[str]:
         """Last news of the incident, and when it is expected to end. Raises ProblemError."""
-        incident, news = await self.cases.reader.ask(latest_news, str(view.incident))
-        said = [mask_words(speaker.say((news.message, news.message_en)))] if news else []
-        if incident and incident.expected_at:
+        incident = await self.cases.reader.ask(incidents.get, str(view.incident))
+        if incident is None:
+            return []
+        said = [mask_words(speaker.say((news, incident.news_en or news)))] if (news := incident.news) else []
+        if incident.expected_at:
             said.append(speaker.at(("预计 {at} 恢复。", "Expected back: {at}."), incident.expected_at))
         return said
 

@@ -170,7 +170,7 @@ class Inform(ActionBody):
     expected_at: Instant | None = Field(None, description="When water is expected back.")
 
     def evolve(self, incident: IncidentFields, *_: object) -> None:
-        incident.news = self.message
+        incident.news, incident.news_en = self.message, self.message_en
         if self.expected_at:
             incident.expected_at = self.expected_at
 

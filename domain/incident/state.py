@@ -266,6 +266,7 @@ class IncidentFields(BaseModel):
     people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
     expected_at: datetime | None = Field(None, description="Time at which water is expected back.")
     news: str | None = Field(None, description="Latest message to the callers.")
+    news_en: str | None = omit_default(None, "The same in English, where that differs.")
     result: str | None = Field(None, description="Result: the work that was done.")
     reply: str | None = Field(None, description="Message to the callers at its end.")
     absorbed: tuple[str, ...] = omit_default((), "The incidents that were merged into it.")

@@ -190,9 +190,12 @@ class TestLife:
 
     def test_news_stand_on_it_and_move_the_hour(self) -> None:
         incident = incident_in(IncidentState.CONFIRMED)
-        do(incident, Inform(message="阀门已关", expected_at=THEN + hours(2)))
+        do(incident, Inform(message="阀门已关", message_en="It is shut off.", expected_at=THEN + hours(2)))
+        english = [incident.news_en]
         do(incident, Inform(message="正在焊接"))
+        english.append(incident.news_en)
         assert (incident.news, incident.expected_at) == ("正在焊接", THEN + hours(2))
+        assert english == ["It is shut off.", None]
         assert incident.state is IncidentState.CONFIRMED
 
     def test_each_end_comes_when_its_cases_are_seen_to(self) -> None:
