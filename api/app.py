@@ -254,7 +254,7 @@ class Backend(BackendParts):
         self.intake_desk = IntakeDesk(self.temporal_pages, self, texts)
         self.call_back_desk = CallBackDesk(self.temporal_pages, self)
         self.incident_desk = IncidentDesk(self.temporal_pages, self, self.incidents, texts)
-        self.board = Board(self.temporal_pages, self, self.writer.written)
+        self.board = Board(self.temporal_pages, self)
 
     async def end_waiting(self) -> None:
         """End the answers that wait for news: those of the Temporal UI, and the streams of the board."""

@@ -41,8 +41,6 @@ class GroupWriter:
         self._open = False
         self.notifications_written = asyncio.Event()
         """Set after notifications were committed; its reader clears it."""
-        self.written = asyncio.Event()
-        """Set after anything was committed; its reader clears it."""
 
     async def __aenter__(self) -> Self:
         self._open = True
@@ -69,9 +67,7 @@ class GroupWriter:
     async def run(self, work: Callable[[WriteConnection], T]) -> T:
         """Run other work in a transaction of its own, in turn with the groups; return its result."""
         self._require_open()
-        done = await self._in_thread(self._transaction, work)
-        self.written.set()
-        return done
+        return await self._in_thread(self._transaction, work)
 
     def _require_open(self) -> None:
         if not self._open:
@@ -90,8 +86,6 @@ class GroupWriter:
             for job, answer in zip(jobs, answers, strict=True):
                 if answer is True:
                     self.notifications_written.set()
-                if not isinstance(answer, Exception):
-                    self.written.set()
                 if job.answer.done():
                     continue
                 if isinstance(answer, Exception):

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -36,10 +36,8 @@ log = logging.getLogger("hotline.api")
 BOARD = "/board"
 MOST_BOARDS = 100
 """Boards that one process keeps up to date: fewer than its connections."""
-READ_SECONDS = 2.0
-"""Time after which figures are read again, for what other processes have written."""
-PAUSE_SECONDS = 0.5
-"""Shortest time between two reads, however much this process writes: an event comes within a second."""
+READ_SECONDS = 0.5
+"""Time between two reads while somebody looks: an event comes within a second, whichever process has written it."""
 COMMENT_SECONDS = 15.0
 """Time without an event after which a comment tells browser and proxies that the stream goes on."""
 ROWS = 9
@@ -69,14 +67,10 @@ class Row(NamedTuple):
 
 @dataclass(eq=False)
 class Board:
-    """Figures for all who look at them: read once for each department while somebody does.
-
-    `written` is set when this process has written to SQL, and for each new board; the next read clears it.
-    """
+    """Figures for all who look at them: read once for each department while somebody does."""
 
     pages: TemporalPages
     backend: BackendParts
-    written: asyncio.Event
     _open: Counter[str | None] = field(default_factory=Counter)
     _figures: dict[str | None, BoardFigures] = field(default_factory=dict)
     _rendered: dict[_Key, str] = field(default_factory=dict)
@@ -125,24 +119,18 @@ class Board:
         try:
             if self._reading is None or self._reading.done():
                 self._reading = asyncio.create_task(self._read_repeatedly())
-            # Else the first board of a department would wait for the next read.
-            self.written.set()
             yield
         finally:
             self._open[department] -= 1
 
     async def _read_repeatedly(self) -> None:
-        """Read while somebody looks: soon after this process has written, and every READ_SECONDS."""
+        """Read every READ_SECONDS while somebody looks."""
         while departments := [department for department, boards in self._open.items() if boards]:
-            self.written.clear()
             for department in departments:
                 await self._read_once(department)
             read, self._read = self._read, asyncio.Event()
             read.set()
-            await asyncio.sleep(PAUSE_SECONDS)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(READ_SECONDS - PAUSE_SECONDS):
-                    await self.written.wait()
+            await asyncio.sleep(READ_SECONDS)
         self._figures.clear()
         self._rendered.clear()
 

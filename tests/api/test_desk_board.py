@@ -74,8 +74,8 @@ async def ended(lines: AsyncIterator[str]) -> bool:
 
 
 @pytest.fixture
-def only_when_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the figures when this process has written, and at no other time."""
+def only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the figures when somebody begins to look, and at no other time."""
     monkeypatch.setattr(module, "READ_SECONDS", NEVER)
 
 
@@ -83,7 +83,6 @@ def only_when_written(monkeypatch: pytest.MonkeyPatch) -> None:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at everything many times a second."""
     monkeypatch.setattr(module, "READ_SECONDS", 0.05)
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
 
 
 async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
@@ -150,7 +149,7 @@ async def test_the_page_reads_its_site_alone_and_goes_on_without_scripts(on_sqli
     assert len(page.content) < 60_000
 
 
-@pytest.mark.usefixtures("only_when_written")
+@pytest.mark.usefixtures("at_once")
 async def test_an_event_follows_an_action(on_both: Api) -> None:
     async with signed_in(on_both, "chen") as made, looking(made, **{"Accept-Encoding": "gzip"}) as lines:
         before = figure(await event(lines), "待签收")
@@ -209,7 +208,7 @@ async def test_a_crew_sees_the_cases_of_its_department_alone(on_both: Api) -> No
             assert "抢修队" not in of_cases(await event(lines))
 
 
-@pytest.mark.usefixtures("only_when_written")
+@pytest.mark.usefixtures("only_once")
 async def test_figures_are_read_once_for_all_who_look(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = []
 
@@ -218,7 +217,8 @@ async def test_figures_are_read_once_for_all_who_look(on_sqlite: Api, monkeypatc
         return board_figures(connection, now, department)
 
     monkeypatch.setattr(module, "board_figures", read)
-    async with signed_in(on_sqlite, "chen") as made, looking(made) as first:
+    processes = further_api(on_sqlite, on_sqlite.clock)
+    async with processes as other, signed_in(other, "chen") as made, looking(made) as first:
         await event(first)
         async with looking(made) as second, looking(made) as third, looking(made) as fourth:
             for lines in (second, third, fourth):
@@ -244,7 +244,7 @@ async def test_a_stream_ends_with_its_session(on_sqlite: Api) -> None:
         assert await ended(lines)
 
 
-@pytest.mark.usefixtures("only_when_written")
+@pytest.mark.usefixtures("only_once")
 async def test_streams_end_when_the_process_does(on_sqlite: Api) -> None:
     processes = further_api(on_sqlite, on_sqlite.clock)
     async with processes as other, signed_in(other, "chen") as made, looking(made) as lines:
