@@ -78,7 +78,9 @@ class NewCall(Value):
 
     model_config = body_like(NEW_CALL)
 
-    call_id: CallId = Field(description="Its id in the telephone system: 1 to 80 visible ASCII characters.")
+    call_id: CallId = Field(
+        description="Its id in the telephone system: 1 to 80 visible ASCII characters, not `.` or `..`."
+    )
     queue: Name | None = Field(None, description="Queue in which the caller waited.")
     caller_phone: Phone | None = Field(None, description="Telephone of the caller; left out if withheld.")
     agent: Name | None = Field(None, description="Person who answered, by id or name.")

@@ -89,8 +89,8 @@ _FORMS = {
         "应填户号：1 至 32 位字母、数字或连字符",
     ),
     CALL_ID: (
-        "The id of a call: 1 to 80 visible ASCII characters",
-        "应填来电编号：1 至 80 个可见的 ASCII 字符",
+        "The id of a call: 1 to 80 visible ASCII characters, not . or ..",
+        "应填来电编号：1 至 80 个可见的 ASCII 字符，不能是 . 或 ..",
     ),
     RECORDING_URL: (
         "An address of http or https in visible ASCII characters",

@@ -217,7 +217,8 @@ Name = Annotated[str, within(80), ON_ONE_LINE, as_sent(80, refused=JOINERS)]
 MAYBE_MASKED = WithJsonSchema({"type": "string"}, "serialization")
 """Schema of what is shown masked to some."""
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$"), MAYBE_MASKED]
-CALL_ID = r"^[!-~]{1,80}$"
+# No . or ..: no client can send these as a part of an address.
+CALL_ID = r"^([!-~]{3,80}|[!-,\-/-~][!-~]?|[.][!-,\-/-~])$"
 CallId = Annotated[str, StringConstraints(pattern=CALL_ID)]
 """Id of a call, as the telephone system gives it: 1 to 80 visible ASCII characters, and no personal data."""
 RECORDING_URL, LONGEST_URL = r"^https?://[!-~]+$", 500

@@ -117,6 +117,8 @@ FAULTS: list[tuple[Json, str, str, str]] = [
     ({"complaint": "4711"}, "invalid-number", "complaint", "A case number has 13 digits"),
     ({"call_id": "with space"}, "invalid-request", "call_id", "visible ASCII"),
     ({"call_id": "x" * 81}, "invalid-request", "call_id", "visible ASCII"),
+    ({"call_id": "."}, "invalid-request", "call_id", "not . or .."),
+    ({"call_id": ".."}, "invalid-request", "call_id", "not . or .."),
     ({"call_id": None}, "invalid-request", "call_id", "Field required"),
     ({"started_at": None}, "invalid-request", "started_at", "Field required"),
     ({"started_at": "2026-08-03T12:00:00"}, "invalid-request", "started_at", "RFC 3339"),
