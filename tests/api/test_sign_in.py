@@ -339,7 +339,7 @@ async def test_a_browser_without_scripts_signs_in_and_out(on_sqlite: Api, width:
         context = await chromium.new_context(java_script_enabled=False, viewport={"width": width, "height": 800})
         page = await context.new_page()
         await page.goto(f"{on_sqlite.url}/sign-in?to=/sign-in")
-        await expect(page.get_by_text("data/admin.key").first).to_be_visible()
+        await expect(page.get_by_text("由系统管理员发放").first).to_be_visible()
         for key in ("letmein", on_sqlite.tokens["chen"]):
             await page.get_by_label("密钥 Key").fill(key)
             await page.get_by_role("button", name="登录 Sign in").click()
