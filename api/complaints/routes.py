@@ -30,7 +30,7 @@ from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.directory import PersonFinder
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, Printer, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
-from api.exports.files import CSV, XLSX, ExportThrottle, Rows
+from api.exports.files import CSV, XLSX, ExportThrottle, Pages, Rows
 from api.parameters import (
     INVALID_PERIOD,
     POST_ERRORS,
@@ -173,22 +173,20 @@ async def page_of(cases: TheCases, filters: CaseFilters, wanted: Listing, actor:
     return Page[Complaint](items=items, next_cursor=page.next_cursor)
 
 
-async def file_of(
+async def exported(
     reader: Reader,
     exports: ExportThrottle,
     filters: CaseFilters,
     wanted: Listing,
     shown: Callable[[Sequence[RowMapping]], Rows],
-    columns: Sequence[str],
-) -> Response:
-    """Answer with the list as a file: all of it, or one page if `wanted` has a limit. Raises ProblemError."""
+) -> Pages:
+    """Return the list for a file: all of it, or one page if `wanted` has a limit. Raises ProblemError."""
     limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
     async def read(cursor: str | None) -> RowPage[RowMapping]:
         return await reader.ask(stored.list_rows, filters, cursor, limit or EXPORTED_PAGE, wanted.sort)
 
-    pages = await exports.pages(read, shown, wanted.cursor, only_first=limit is not None)
-    return await exports.answer(wanted.format, "complaints", columns, pages)
+    return await exports.pages(read, shown, wanted.cursor, only_first=limit is not None)
 
 
 @router.get(
@@ -213,7 +211,8 @@ async def list_complaints(
     """
     filters = narrowed(wanted, actor, finder, catalogue)
     if wanted.format != "json":
-        return await file_of(cases.reader, exports, filters, wanted, partial(cells, reader=actor), EXPORTED)
+        pages = await exported(cases.reader, exports, filters, wanted, partial(cells, reader=actor))
+        return await exports.answer(wanted.format, "complaints", EXPORTED, pages, catalogue.name_zh)
     return await page_of(cases, filters, wanted, actor)
 
 

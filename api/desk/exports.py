@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.complaints.cases import EXPORTED, shown_rows
-from api.complaints.routes import file_of
+from api.complaints.routes import exported
 from api.desk import words
 from api.desk.kit import DESK
 from api.desk.lists import CaseLists, validated
@@ -54,9 +54,10 @@ class DeskExports(CaseLists):
     async def file(self, request: Request, actor: Actor) -> Response:
         """Return all cases of a list as a file, with the filters of its page. Raises ProblemError."""
         require_role(READ_CASES, actor)
-        asked = self._asked(request, actor).wanted.model_dump(exclude={"limit", "cursor"}, exclude_unset=True)
+        asked = self._asked(request, actor)
+        given = asked.wanted.model_dump(exclude={"limit", "cursor"}, exclude_unset=True)
         form = request.query_params.get("format", "xlsx")
-        wanted = validated(Listing, {**asked, "format": "xlsx" if form == "json" else form})
+        wanted = validated(Listing, {**given, "format": "xlsx" if form == "json" else form})
         backend, names = self.backend, self.names(request)
         people = {person.id: person.name for person in backend.people.directory.people}
         headings = [names.say(heading) for heading in (*(COLUMNS[name] for name in EXPORTED), HOURS_LATE)]
@@ -65,7 +66,9 @@ class DeskExports(CaseLists):
             return in_words(shown_rows(rows, actor), names, people, backend.now)
 
         filters = self._narrowed(wanted, actor)
-        return await file_of(backend.reader, backend.export_throttle, filters, wanted, shown, headings)
+        pages = await exported(backend.reader, backend.export_throttle, filters, wanted, shown)
+        company, title = names.say((names.catalogue.name_zh, names.catalogue.name)), names.say(asked.tab.words)
+        return await backend.export_throttle.answer(wanted.format, "complaints", headings, pages, company, title)
 
 
 def in_words(

@@ -222,12 +222,14 @@ class ExportThrottle(asyncio.Lock):
         rows, following = await ask(cursor)
         return pages()
 
-    async def answer(self, form: str, name: str, columns: Sequence[str], pages: Pages, company: str = "") -> Response:
-        """`form` is `csv`, or else `xlsx`."""
+    async def answer(
+        self, form: str, name: str, columns: Sequence[str], pages: Pages, company: str, title: str = ""
+    ) -> Response:
+        """`form` is `csv`, or else `xlsx`, whose sheet and head have the title; by default the name."""
         saved = attachment(f"{name}.{form}", company)
         if form == "csv":
             return StreamingResponse(self._csv(columns, pages), media_type=CSV, headers=saved)
-        file = await self._workbook(name, columns, pages, company)
+        file = await self._workbook(title or name, columns, pages, company)
         return StreamingResponse(_sent(file), media_type=XLSX, headers=saved)
 
     async def _csv(self, columns: Sequence[str], pages: Pages) -> AsyncIterator[bytes]:
@@ -235,12 +237,12 @@ class ExportThrottle(asyncio.Lock):
         async for rows in pages:
             yield await self.run(lines, rows)
 
-    async def _workbook(self, name: str, columns: Sequence[str], pages: Pages, company: str) -> BinaryIO:
+    async def _workbook(self, title: str, columns: Sequence[str], pages: Pages, company: str) -> BinaryIO:
         """Write all pages before anything is sent: the table of contents of a workbook comes last."""
         file: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed when it is sent
         try:
-            with sheets(file, company, name) as book:
-                book.begin(name, columns)
+            with sheets(file, company, title) as book:
+                book.begin(title, columns)
                 async for rows in pages:
                     await self.run(book.write, rows)
                 # Seconds of a long list, which the event loop does not have.
