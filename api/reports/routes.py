@@ -40,8 +40,8 @@ from readmodel.assessments.bridge import bridge_of
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
-from readmodel.reports.reports import TableQuery, first_case_at, get_report, so_far
-from readmodel.reports.rows import approval_rows, follow_up_rows
+from readmodel.reports.reports import first_case_at, get_report, so_far
+from readmodel.reports.rows import approval_rows, follow_up_rows, thanks_rows
 from readmodel.reports.scope import ReportScope
 
 Month = Annotated[
@@ -128,10 +128,9 @@ def _scope(month: str, catalogue: Catalogue) -> ReportScope:
 
 
 async def _rows(
-    query: TableQuery, month: str, wanted: str, reader: Reader, catalogue: Catalogue, exports: ExportThrottle
+    table: report.Table, month: str, wanted: str, catalogue: Catalogue, exports: ExportThrottle
 ) -> Response:
     """Answer with the table of a month as a file, `csv` or else `xlsx`."""
-    table = await reader.ask(query, _scope(month, catalogue))
     name, company = f"{table.name.replace('_', '-')}-{month}", catalogue.name_zh
     if wanted == "csv":
         columns = [column.name for column in table.columns]
@@ -155,31 +154,43 @@ async def report_approvals(
 ) -> Money | Response:
     """Sum what management approved and rejected, by the month of the last decision."""
     if wanted != "json":
-        return await _rows(approval_rows, month, wanted, reader, catalogue, exports)
+        table = await reader.ask(approval_rows, _scope(month, catalogue))
+        return await _rows(table, month, wanted, catalogue, exports)
     currency = catalogue.currency
     found = await reader.ask(totals, _scope(month, catalogue))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 
 
-@router.get("/v1/reports/thanks", summary="Thanks of a month, by person 表扬月报")
-async def report_thanks(
+@router.get(
+    "/v1/reports/thanks",
+    summary="Thanks of a month, by person 表扬月报",
+    response_model=MonthOfThanks,
+    responses=formats(CSV, XLSX),
+)
+async def report_thanks(  # noqa: PLR0913, PLR0917 - with a filter, a mask, and files
     month: Month,
     actor: TheActor,
     reader: TheReader,
-    zone: TheZone,
+    catalogue: TheCatalogue,
+    exports: TheExportThrottle,
     thanked: Annotated[
         Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
     ] = None,
-) -> MonthOfThanks:
+    wanted: RowsFormat = "json",
+) -> MonthOfThanks | Response:
     """Count the thanks of callers by person, in the month of the call."""
+    scope = _scope(month, catalogue)
+    read = await reader.ask(thanks_between, scope.start, scope.end)
+    found = masked_for(actor, [each for each in read if thanked in (None, each.thanked)])
+    if wanted != "json":
+        return await _rows(thanks_rows(found), month, wanted, catalogue, exports)
     given: dict[str | None, list[Thanks]] = {}
-    for thanks in await reader.ask(thanks_between, *report.month_bounds(month, zone)):
-        if thanked in (None, thanks.thanked):
-            given.setdefault(thanks.thanked, []).append(thanks)
+    for each in found:
+        given.setdefault(each.thanked, []).append(each)
     people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
     items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
-    return masked_for(actor, MonthOfThanks(month=month, items=items))
+    return MonthOfThanks(month=month, items=items)
 
 
 @router.get(
@@ -199,9 +210,9 @@ async def report_follow_ups(
     wanted: RowsFormat = "json",
 ) -> MonthOfFollowUps | Response:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-    if wanted != "json":
-        return await _rows(follow_up_rows, month, wanted, reader, catalogue, exports)
     scope = _scope(month, catalogue)
+    if wanted != "json":
+        return await _rows(await reader.ask(follow_up_rows, scope), month, wanted, catalogue, exports)
     found = await reader.ask(counts, scope.start, scope.end, by)
     return MonthOfFollowUps(month=month, by=by, items=[FollowUpItem.of(each) for each in found])
 

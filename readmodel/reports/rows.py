@@ -1,8 +1,11 @@
-"""Rows behind the figures of a month: decisions of management (审批), and follow-ups (回访)."""
+"""Rows behind the figures of a month: decisions of management (审批), thanks (表扬), and follow-ups (回访)."""
+
+from collections.abc import Iterable
 
 from sqlalchemy import select
 
 from domain.case.progress import Satisfaction
+from domain.customers.customer import Thanks
 from domain.reports.report import Column, ColumnKind, Table
 from domain.shared.value import to_milliseconds
 from readmodel.base.database import ReadConnection
@@ -60,6 +63,21 @@ def approval_rows(connection: ReadConnection, scope: ReportScope) -> Table:
                 statement
             )
         ),
+    )
+
+
+def thanks_rows(found: Iterable[Thanks]) -> Table:
+    return Table(
+        name="thanks",
+        title="Thanks",
+        title_zh="表扬明细",
+        columns=(
+            NUMBER,
+            _at("at", "Thanked at", "表扬时间"),
+            Column(name="thanked", title="Person thanked", title_zh="被表扬人"),
+            Column(name="message", title="Message", title_zh="表扬内容"),
+        ),
+        rows=tuple((each.number, to_milliseconds(each.at).isoformat(), each.thanked, each.message) for each in found),
     )
 
 

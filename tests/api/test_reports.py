@@ -238,9 +238,12 @@ async def test_files_have_the_rows_behind_the_figures_of_a_month(on_both: Api) -
     month = f"{on_both.clock().astimezone(on_both.backend.zone):%Y-%m}"
     number = (await decided(on_both, "480.10", "funded_repair"))["number"]
     followed = (await followed_up(on_both, SAID[0]))["number"]
+    thanks = {"service_code": "thanks", "description": "谢谢师傅", "thanked": "梁伟"}
+    thanked = await on_both.case_in("registered", **thanks)
     for path, case, cells in (
         ("approvals", number, {"amount": "480.10", "kind_name_zh": "公司出资维修", "decision": "approved"}),
         ("follow-ups", followed, {"contacted": "true", "satisfaction_name_zh": "基本满意", "department": "repair"}),
+        ("thanks", thanked, {"thanked": "梁伟", "message": "谢谢师傅"}),
     ):
         answer = await on_both.get(f"/v1/reports/{path}", "gao", month=month, format="csv")
         assert unquote(answer.headers["content-disposition"]).endswith(f"''中山供水热线-{path}-{month}.csv")
