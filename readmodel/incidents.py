@@ -290,21 +290,15 @@ def _taken(scope: Scope, since: datetime) -> tuple[ColumnElement[bool], ...]:
     return cases.c.registered_at >= since, *is_free, _covered(scope)
 
 
-class Takings(NamedTuple):
-    """Cases that an incident of a scope would take by itself: their number, and the latest of them."""
-
-    total: int
-    latest: tuple[Case, ...]
-
-
 def count_takings(connection: ReadConnection, scope: Scope, since: datetime) -> int:
     return connection.scalar(select(func.count()).select_from(cases).where(*_taken(scope, since))) or 0
 
 
-def takings(connection: ReadConnection, scope: Scope, since: datetime, limit: int) -> Takings:
+def takings(connection: ReadConnection, scope: Scope, since: datetime, limit: int) -> tuple[int, tuple[Case, ...]]:
+    """Count the cases that an incident of the scope would take by itself, and read the latest of them."""
     found = select(cases.c.number).where(*_taken(scope, since)).limit(limit)
     latest = connection.scalars(found.order_by(cases.c.registered_at.desc(), cases.c.number.desc()))
-    return Takings(count_takings(connection, scope, since), get_cases(connection, [*latest]))
+    return count_takings(connection, scope, since), get_cases(connection, [*latest])
 
 
 class IncidentCandidate(NamedTuple):

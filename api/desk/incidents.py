@@ -153,26 +153,17 @@ class IncidentDesk(DeskPages):
         refused = await self._meanwhile(incident, version, actor, names) if incident and version else ""
         status = HTTPStatus.PRECONDITION_FAILED.value if refused else HTTPStatus.OK.value
         if is_sent and (preview is None or given.get("seen") == [seen]):
-            more = {"cases": cases} if action is CONFIRM and cases else {}
+            named = {"cases": cases} if action is CONFIRM and cases else {}
             path = f"/v1/incidents/{incident.number}/actions/{action.name}" if incident else "/v1/incidents"
-            answer = await self.send(request, actor, path, body | more, given["key"][0], version)
+            answer = await self.send(request, actor, path, body | named, given["key"][0], version)
             if not answer.refused:
                 ticked = [] if incident else cases
                 return await self._link(request, actor, answer.content["number"], ticked, given, action.name)
             refused, status = refused or answer.refused, answer.status
-        return self.page(
-            request,
-            "incident_form",
-            actor,
-            status,
-            form=form,
-            given=given | {"seen": [seen if preview else ""]},
-            refused=refused,
-            preview=preview,
-            has_preview=action in PREVIEWED,
-            resolves=action is RESOLVE,
-            is_sent=self.texts.is_sent,
-        )
+        given["seen"] = [seen if preview else ""]
+        fields = {"form": form, "given": given, "refused": refused, "preview": preview, "resolves": action is RESOLVE}
+        more = {"has_preview": action in PREVIEWED, "is_sent": self.texts.is_sent}
+        return self.page(request, "incident_form", actor, status, **fields, **more)
 
     async def _meanwhile(self, incident: Incident, since: int, reader: Actor, names: Names) -> str:
         """Say what was done to the incident since this version; empty if nothing was."""
@@ -213,10 +204,10 @@ class IncidentDesk(DeskPages):
     async def _taken(self, incident: Incident, actor: Actor) -> Preview:
         incident.state = IncidentState.SUSPECTED  # to which only those are candidates that it will not take
         ask = self.backend.reader.ask
-        takings = await ask(stored.takings, incident.scope, incident.since, ROWS)
+        total, latest = await ask(stored.takings, incident.scope, incident.since, ROWS)
         proposed = (await ask(stored.candidates, incident, None, ROWS)).items
-        taken = [Candidate.of(IncidentCandidate(case, ()), actor) for case in takings.latest]
-        return Preview(takings.total, taken, [Candidate.of(each, actor) for each in proposed])
+        taken = [Candidate.of(IncidentCandidate(case, ()), actor) for case in latest]
+        return Preview(total, taken, [Candidate.of(each, actor) for each in proposed])
 
     async def _told(self, incident: Incident, event: IncidentEvent) -> Preview:
         """Preview the texts to callers of its cases, with the number of one of these."""

@@ -81,9 +81,7 @@ class CaseLists(DeskPages):
         bounds, filters = (wanted.cursor, wanted.limit, wanted.sort), self._narrowed(wanted, actor)
         listed = await self.backend.reader.ask(list_rows, filters, *bounds)
         states = () if wanted.cursor else INCIDENTS.get(asked.tab.name, ())
-        more = (
-            urlencode({"tab": asked.tab.name, **chosen, "cursor": listed.next_cursor}) if listed.next_cursor else None
-        )
+        address = urlencode({"tab": asked.tab.name, **chosen})
         return self.page(
             request,
             "list",
@@ -93,11 +91,11 @@ class CaseLists(DeskPages):
             chosen=chosen,
             counts=await self._counts(asked, actor),
             rows=[*_rows(listed.items, actor, self.names(request))],
-            more=more,
+            more=listed.next_cursor and f"{address}&{urlencode({'cursor': listed.next_cursor})}",
             is_first=not wanted.cursor,
             incidents=await self._incidents(actor, states, filters.department),
             refresh_seconds=REFRESH_SECONDS,
-            filters=urlencode({"tab": asked.tab.name, **chosen}),
+            filters=address,
         )
 
     async def counts(self, request: Request, actor: Actor) -> Response:

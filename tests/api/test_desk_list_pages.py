@@ -178,21 +178,23 @@ async def test_shortcuts_lead_everywhere_and_can_be_switched_off(on_sqlite: Api)
         await expect(page.get_by_role("link", name="Desk", exact=True)).to_be_focused()
 
 
-async def test_lists_and_a_case_tell_what_an_incident_waits_for(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lists_and_a_case_tell_what_an_incident_waits_for(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("api.desk.lists.MOST_INCIDENTS", 199)
     number = await declare(
-        on_both, title="爆管13812345678", services=["leak"], districts=["minzhong"], streets=["无人街"]
+        on_sqlite, title="爆管13812345678", services=["leak"], districts=["minzhong"], streets=["无人街"]
     )
     place = {"district": "minzhong", "address": "无人街1号"}
-    case = await on_both.case_in("registered", service_code="leak", location=place)
-    await linked_to(on_both, case, number)
-    line = f"突发事件 {number} · %s · 爆管138****5678 · 漏水 · 民众街道 · 无人街 · 1 件工单"
-    async with signed_in(on_both, "zhou") as made, signed_in(on_both, "wu") as crew:
+    case = await on_sqlite.case_in("registered", service_code="leak", location=place)
+    await linked_to(on_sqlite, case, number)
+    line = f"突发事件 {number} · %s · 爆管138****5678 · 漏水 · 民众街道 · 无人街 · 1 张工单"
+    async with signed_in(on_sqlite, "zhou") as made, signed_in(on_sqlite, "wu") as crew:
         shown = [text(await made.get(DESK, params={"tab": tab})) for tab in ("to-dispatch", "to-sign-for")]
         assert [line % "已确认" in each for each in shown] == [True, False]
         assert f"随突发事件 {number} 一并处理，事件待派单；其间部门时限暂停。" in text(await made.get(at(case)))
         assert number not in (await crew.get(f"{DESK}/crew")).text
-        await act(on_both, number, "dispatch", {"department": "repair"})
+        await act(on_sqlite, number, "dispatch", {"department": "repair"})
         shown = [text(await made.get(DESK, params={"tab": tab})) for tab in ("to-dispatch", "to-sign-for")]
         assert [line % "待签收" in each for each in shown] == [False, True]
         english = text(await made.get(at(case), headers=ENGLISH))
@@ -200,7 +202,7 @@ async def test_lists_and_a_case_tell_what_an_incident_waits_for(on_both: Api, mo
         assert line % "待签收" in text(await crew.get(DESK, params={"tab": "to-sign-for"}))
         work = await crew.get(f"{DESK}/crew")
         assert f'href="{form(number, "sign_for")}"' in work.text
-    await act(on_both, number, "resolve", {"result": "换管", "message": "已恢复供水"})
-    await in_state(on_both, number, "resolved")
-    async with signed_in(on_both, "zhou") as made:
+    await act(on_sqlite, number, "resolve", {"result": "换管", "message": "已恢复供水"})
+    await in_state(on_sqlite, number, "resolved")
+    async with signed_in(on_sqlite, "zhou") as made:
         assert "一并处理" not in text(await made.get(at(case)))
