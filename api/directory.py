@@ -182,7 +182,7 @@ UNKNOWN_PEOPLE = {
     for role in ("owner", "assignee", "agent")
 }
 """Fields of a body that name a person, and the problem of one who is not known."""
-ACCEPTED = ["an id that GET /v1/people lists", "a name that only one person has"]
+ACCEPTED = ["the id of a person at work", "a name that only one person has"]
 
 
 class FoundPerson(NamedTuple):

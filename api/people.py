@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, model_validator
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api.complaints.cases import TheCases
@@ -56,7 +57,7 @@ class Lookup(Value):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.phone is None) == (self.account_no is None):
-            raise ValueError("Accepted: phone or account_no, and not both")
+            raise PydanticCustomError("one_key_of_callers", "Accepted: phone or account_no, and not both")
         return self
 
 

@@ -199,7 +199,7 @@ class ComplaintActions(Actions[Outcome]):
             return
         found = await self.backend.reader.ask(call_mismatch, call_id, actor.id, view, self.backend.catalogue.area_code)
         if found in _WHY:
-            accepted = ["call_id: a call of its caller that you took", f"its owner, {view.owner}", "supervisor"]
+            accepted = ["a call of its caller that you took", view.owner, "supervisor"]
             raise ProblemError(CALL_MISMATCH, _WHY[found].format(call_id=call_id, number=number), accepted=accepted)
 
     async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:

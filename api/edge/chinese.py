@@ -1,6 +1,7 @@
 """Chinese words of refusals: what a problem is, what is wrong with a field, and what would be accepted."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -13,9 +14,12 @@ from domain.kit.event import AnyAction
 from domain.shared.actors import Role
 from domain.shared.codes import UNKNOWN_CODE
 from domain.shared.errors import form_of
-from domain.shared.value import exhaustive
+from domain.shared.numbers import NumberError
+from domain.shared.value import RFC_3339, exhaustive
+from workflows.kit.words import Phrase
 
 _KNOWN: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
+_QUOTED = re.compile(r"'([^']*)'")
 _ZH = {
     "invalid-request": "填写有误",
     "malformed-json": "不是有效的 JSON 对象",
@@ -37,12 +41,12 @@ _ZH = {
     "unknown-subject": "没有这个考核对象",
     "case-not-counted": "该指标未计入此工单",
     "workflow-lost": "工作流已丢失，请联系运维人员恢复",
-    "incident-closed": "该突发事件已结束",
-    "cases-over": "所填工单中有已回复的",
-    "credit-limit-reached": "该户补偿已达上限",
+    "incident-closed": "该突发事件已结束，请并入其他突发事件",
+    "cases-over": "所填工单中有已回复的，请只填未回复的工单",
+    "credit-limit-reached": "该户补偿已达上限，请不予批准并说明理由",
     "no-text-messages": "未开通短信渠道，无法发送链接",
-    "contact-without-witness": "来电人电话由本人更改，不能据此发送链接",
-    "call-mismatch": "所填来电与本人、来电号码或时间不符",
+    "contact-without-witness": "来电人电话由责任人更改或属工作人员，不能据此发送链接，请由他人更正电话",
+    "call-mismatch": "所填来电与本人、来电号码或时间不符，请填本人接听的该来电人的来电编号",
     "other-owner": "您只能查看本人负责的工单",
     "no-role": "您的账号没有本系统的岗位，请联系管理员",
     "no-such-person": "您不在在岗人员名录中，请联系管理员登记",
@@ -57,8 +61,12 @@ _ZH = {
     "masked-search": "您无权按脱敏内容查询",
     "letter-not-dead": "该通知不在死信之列",
     "period-not-ended": "该期间尚未结束",
-    **dict.fromkeys(("invalid-number", "invalid-period", "invalid-cursor", "invalid-call"), "填写有误"),
-    **dict.fromkeys(("invalid-etag", "invalid-idempotency-key"), "填写有误"),
+    "invalid-number": "应填工单号：13 位数字，末位为校验位",
+    "invalid-period": "起止时间有误，止应晚于起，且不超过规定的长度",
+    "invalid-call": "来电时间应依次为来电、接听、结束，且不晚于现在",
+    "invalid-cursor": "翻页位置无效，请从第一页查起",
+    "invalid-etag": "版本标识有误，应照填查询结果中的 ETag",
+    "invalid-idempotency-key": "办理编号有误，应填 1 至 100 个可见的 ASCII 字符",
     **dict.fromkeys(("temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
 }
 """Chinese words by type of the problem; those of the domain have their own (`add_words`)."""
@@ -75,7 +83,10 @@ _ZH_BY_STATUS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "填写内容过长",
 }
 """Chinese words of the types that no rule of the service raises, by status."""
-_ACCEPTED_ZH = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
+_BEFORE_ACCEPTED: Mapping[int, Phrase] = {
+    HTTPStatus.FORBIDDEN: ("有权办理", "it takes"),
+    HTTPStatus.CONFLICT: ("现可办理", "possible now"),
+}
 _NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
 _KINDS_ZH = {
     "service": "服务项目",
@@ -89,20 +100,33 @@ _FAULTS_ZH = {
     "string_type": "应填文字",
     "string_too_short": "不能为空",
     "string_too_long": "不能超过 {max_length} 字",
+    "too_short": "至少填 {min_length} 项",
     "too_long": "不能超过 {max_length} 项",
-    **dict.fromkeys(("int_type", "int_parsing"), "应填整数"),
-    "float_type": "应填数字",
+    "hidden": "应填文字，不含不可见字符",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "应填整数"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "应填数字"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "应填 true 或 false"),
     **dict.fromkeys(("decimal_type", "decimal_parsing"), '应填金额，如 "860.00"'),
+    "decimal_max_digits": "不能超过 {max_digits} 位数字",
+    "decimal_max_places": "小数不能超过 {decimal_places} 位",
+    "decimal_whole_digits": "整数部分不能超过 {whole_digits} 位",
     "greater_than": "应大于 {gt}",
     "greater_than_equal": "不能小于 {ge}",
     "less_than_equal": "不能大于 {le}",
     **dict.fromkeys(("literal_error", "enum"), "可填 {listed}"),
     "instant": "应填带时区的时间，如 {example}",
-    "half_coordinates": "lat 和 lng 应同时填写、同时为 null 或都不填",
+    "half_coordinates": "纬度和经度应同时填写、同时清空或都不填",
+    "half_circle": "圆形范围应同时填写纬度、经度和半径",
+    "circle_and_streets": "圆形范围和路段只能填一种",
+    "no_place": "区域、圆形范围（纬度、经度和半径）、路段应至少填一种",
+    "only_of_thanks": "服务项目为表扬时才填表扬对象",
+    "ground_of_approval": "不予批准时才填理由",
+    "one_key_of_callers": "电话号码和用户号只填一项",
+    "period": "应填日期或期间，如 2026-08-03、2026-W32、2026-08",
+    "day_or_instant": "应填日期或带时区的时间，如 2026-08-03、2026-08-03T08:00:00+08:00",
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "应填一个 JSON 对象"),
     **dict.fromkeys(("tuple_type", "list_type"), '应填列表，如 ["…"]'),
-    "follow_up_form": "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
+    "follow_up_form": "只填回访结果；或未联系上的，只填是否联系上；或已联系上的，同时填是否联系上、是否解决和满意度",
     **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "应填日期，如 2026-12-01"),
 }
 """Chinese words for pydantic's types of errors; all others are 填写有误."""
@@ -121,13 +145,23 @@ def title(slug: str, status: HTTPStatus) -> str:
     return _ZH.get(slug) or _ZH_BY_STATUS.get(status, "未办理")
 
 
+def before_accepted(status: int, accepted: Iterable[str]) -> Phrase:
+    """Words before what is accepted: a time, or by the status of the problem."""
+    is_time = all(map(RFC_3339.fullmatch, accepted))
+    return ("可办理时间", "possible from") if is_time else _BEFORE_ACCEPTED.get(status, ("可填", "accepted"))
+
+
+def listed(found: ErrorDetails) -> list[str]:
+    """Values of which one is expected; empty if a fault lists none."""
+    return _QUOTED.findall(str(found.get("ctx", {}).get("expected", "")))
+
+
 def sentence(slug: str, status: HTTPStatus, accepted: Iterable[str] | None) -> str:
     """Title of a type, and what would be accepted."""
     # What is accepted may be a description in English.
-    listed = [
-        f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word for word in accepted or () if " " not in word
-    ]
-    return title(slug, status) + (f"，{_ACCEPTED_ZH.get(status, '可填')}：{'、'.join(listed)}" if listed else "")
+    words = [word for word in accepted or () if " " not in word]
+    named = "、".join(f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word for word in words)
+    return title(slug, status) + (f"，{before_accepted(status, words)[0]}：{named}" if words else "")
 
 
 def fault(found: ErrorDetails, fields: Iterable[str] = ()) -> str:
@@ -141,5 +175,7 @@ def fault(found: ErrorDetails, fields: Iterable[str] = ()) -> str:
         return f"没有这个{_KINDS_ZH[facts['kind']]}代码，{f'可填 {accepted}' if accepted else '服务目录中没有可填的'}"
     if kind == "string_pattern_mismatch":
         return form_of(found)[1]
-    facts["listed"] = str(facts.get("expected", "")).replace(" or ", "、").replace(", ", "、").replace("'", "")
+    if isinstance(facts.get("error"), NumberError):
+        return _ZH["invalid-number"]
+    facts["listed"] = "、".join(listed(found))
     return _FAULTS_ZH[kind].format_map(facts) if kind in _FAULTS_ZH else _ZH.get(kind, "填写有误")

@@ -129,7 +129,7 @@ def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, time
     """`at` is the time of the refusal; `rule`, in words, allows the next one from `free_at` on."""
     shown = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
     headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
-    return ProblemError(kind, f"{rule} The next one is possible from {shown} on.", headers=headers)
+    return ProblemError(kind, f"{rule} The next one is possible from {shown} on.", accepted=[shown], headers=headers)
 
 
 class KeyedLocks:

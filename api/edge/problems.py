@@ -281,11 +281,8 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
 
 def _kind_of_fault(fault: ErrorDetails) -> ProblemKind:
     """`INVALID_REQUEST` for a fault of the form alone."""
-    return (
-        UNKNOWN.get(fault["ctx"]["kind"], INVALID_REQUEST)
-        if fault["type"] == UNKNOWN_CODE
-        else PROBLEM_KINDS.get(fault["type"], INVALID_REQUEST)
-    )
+    slug = f"unknown-{fault['ctx']['kind']}" if fault["type"] == UNKNOWN_CODE else fault["type"]
+    return PROBLEM_KINDS.get(slug, INVALID_REQUEST)
 
 
 def invalid_request(
@@ -309,7 +306,8 @@ def _field_error(request: Request, fault: ErrorDetails) -> tuple[FieldError, str
         message, accepted = _capitalised(fault["msg"]), fault["ctx"]["accepted"]
         return FieldError(field=field, message=message, accepted=accepted), chinese.fault(fault)
     fields = _fields_at(request, fault) if fault["type"] == "extra_forbidden" else ()
-    return FieldError(field=field, message=_message(fault, fields)), chinese.fault(fault, fields)
+    accepted = chinese.listed(fault) or None
+    return FieldError(field=field, message=_message(fault, fields), accepted=accepted), chinese.fault(fault, fields)
 
 
 def instant_like(given: object, timezone: str) -> str:

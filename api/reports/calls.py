@@ -39,7 +39,7 @@ def _day_or_instant(value: object) -> date | datetime:
             return date.fromisoformat(value)
         return _INSTANT.validate_python(value)
     except (ValueError, ValidationError):
-        raise PydanticCustomError("period", _NO_TIME) from None
+        raise PydanticCustomError("day_or_instant", _NO_TIME) from None
 
 
 _FORMS = [

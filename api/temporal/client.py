@@ -261,7 +261,7 @@ class IncidentClient(EntityClient[IncidentOutcome]):
         """Raise ProblemError if no case can be linked to the incident: it is unknown, or has ended."""
         found = await self.incident(number, actor)
         if found is None:
-            accepted = ["one of GET /v1/incidents", "null"]
+            accepted = ["the number of an open incident", "none, to take it out"]
             raise ProblemError(UNKNOWN_INCIDENT, f"There is no incident {number}.", accepted=accepted)
         if found.state not in LINKABLE:
             detail = f"The incident {number} is {found.state}: no case can be linked to it any more."

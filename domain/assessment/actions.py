@@ -22,8 +22,8 @@ from domain.shared.value import Name, ShortText, omit_default
 
 NOT_SAMPLED = ProblemType("invalid", "not_sampled", "Case not in the sample", "不在质检样本中")
 INSPECTED_ALREADY = ProblemType("conflict", "inspected_already", "Case inspected already", "已经质检")
-OWN_CASE = ProblemType("forbidden", "own_case", "Inspection of one's own case", "不能质检本人的工单")
-WRONG_FORM = ProblemType("invalid", "wrong_form", "Points that do not fit the form", "评分与质检表不符")
+OWN_CASE = ProblemType("forbidden", "own_case", "Inspection of one's own case", "不能质检本人的工单，请由其他班长质检")
+WRONG_FORM = ProblemType("invalid", "wrong_form", "Points that do not fit the form", "请按质检表逐项评分，不超满分")
 
 
 class Inspect(ActionBody):
@@ -75,8 +75,8 @@ INSPECT = AssessmentAction(
 
 
 OBJECTION_TOO_LATE = ProblemType("conflict", "objection_too_late", "Objection after its time", "申诉期已过")
-OBJECTED_ALREADY = ProblemType("conflict", "objected_already", "Objection raised already", "已有相同申诉")
-TOO_MANY_OBJECTIONS = ProblemType("conflict", "too_many_objections", "Too many objections", "申诉过多")
+OBJECTED_ALREADY = ProblemType("conflict", "objected_already", "Objection raised already", "已有相同申诉，不再受理")
+TOO_MANY_OBJECTIONS = ProblemType("conflict", "too_many_objections", "Too many objections", "申诉已满，请告知班长并入")
 MOST_OBJECTIONS = 200
 """Objections to one month: with the longest reasons they stay below a third of what Temporal takes as one message."""
 OBJECTIONS = "objections"
@@ -144,7 +144,7 @@ OBJECT = AssessmentAction(
 
 NO_SUCH_OBJECTION = ProblemType("invalid", "no_such_objection", "Objection not found", "没有这项申诉")
 OBJECTION_DECIDED = ProblemType("conflict", "objection_decided", "Objection decided already", "申诉已裁决")
-OWN_OBJECTION = ProblemType("forbidden", "own_objection", "Decision by a party to the objection", "当事人不能裁决")
+OWN_OBJECTION = ProblemType("forbidden", "own_objection", "Decision by a party to the objection", "须由非当事人裁决")
 
 
 class DecideObjection(ActionBody):

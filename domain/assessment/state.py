@@ -173,10 +173,10 @@ class AssessmentAction(AssessmentKind, BaseAction[AssessmentFields, AssessmentEv
 UNKNOWN_EXCLUSION_GROUND = ProblemType(
     "invalid", "unknown_exclusion_ground", "Unknown ground of exclusion", "没有这个剔除理由"
 )
-EVIDENCE_NEEDED = ProblemType("invalid", "evidence_needed", "Exclusion without evidence", "剔除须附证据")
-ASSESSMENT_FINAL = ProblemType("conflict", "assessment_final", "Assessment final", "考核已定稿")
+EVIDENCE_NEEDED = ProblemType("invalid", "evidence_needed", "Exclusion without evidence", "剔除须写明证据或其存放处")
+ASSESSMENT_FINAL = ProblemType("conflict", "assessment_final", "Assessment final", "考核已定稿，不能再剔除")
 EXCLUSION_DECIDED = ProblemType("conflict", "exclusion_decided", "Exclusion decided already", "剔除已裁决")
-OWN_EXCLUSION = ProblemType("forbidden", "own_exclusion", "Decision on one's own exclusion", "不能裁决本人提出的剔除")
+OWN_EXCLUSION = ProblemType("forbidden", "own_exclusion", "Decision on one's own exclusion", "须由其他班长裁决此剔除")
 
 
 class Exclusion(NamedTuple):

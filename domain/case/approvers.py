@@ -15,9 +15,9 @@ from domain.shared.value import ZERO, Immutable, Money, Text, omit_default
 
 CREDIT_KIND = "credit"
 """The kind of a decision on a credit, in the state of cases and in reports."""
-OWN_REQUEST = ProblemType("forbidden", "own_request", "Decision on one's own request", "不能审批本人提出的申请")
+OWN_REQUEST = ProblemType("forbidden", "own_request", "Decision on one's own request", "本人的申请须由其他人审批")
 DECIDED_ALREADY = ProblemType(
-    "forbidden", "decided_already", "Second decision by the same approver", "同一审批人不能重复审批"
+    "forbidden", "decided_already", "Second decision by the same approver", "同一审批人不能重复审批，请由下一审批人审批"
 )
 NOT_THE_APPROVER = ProblemType("forbidden", "not_the_approver", "Turn of another approver", "现不由您审批")
 AMOUNT_TOO_HIGH = ProblemType(
@@ -131,7 +131,7 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
         most = approvers[-1].up_to
         asked = f"{amount} {currency}" + (f", on top of {before} {currency} approved before," if before else "")
         message = f"{asked} is more than anybody may approve here; the last limit is {most} {currency}."
-        raise Refused(AMOUNT_TOO_HIGH, message, (f"an amount up to {max(most - before, ZERO)}",))
+        raise Refused(AMOUNT_TOO_HIGH, message, (f"0-{max(most - before, ZERO)}",))
     return approvers[: last + 1]
 
 
@@ -142,5 +142,4 @@ def own_request(actor: Actor, another: str) -> Refused:
 def check_reason(reason: str | None, note: str | None) -> None:
     """Raise Refused if a decision has neither a reason nor a note."""
     if not (reason or note):
-        accepted = ("reason: why it is decided so",)
-        raise Refused(REASON_NEEDED, "A decision about money needs a reason or a note.", accepted)
+        raise Refused(REASON_NEEDED, "A decision about money needs a reason or a note.", ("reason", "note"))

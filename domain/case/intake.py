@@ -104,7 +104,7 @@ class Intake(Immutable):
     @classmethod
     def _of_thanks(cls, thanked: str | None, info: ValidationInfo) -> str | None:
         if thanked is not None and info.data.get("service_code", THANKS_SERVICE) != THANKS_SERVICE:
-            raise ValueError(f"Only with the service_code {THANKS_SERVICE}; leave it out otherwise")
+            raise PydanticCustomError("only_of_thanks", "Only with the service_code thanks; leave it out otherwise")
         return thanked
 
     def without(self, fields: Collection[str]) -> Self:

@@ -133,6 +133,8 @@ class BaseEvent(Immutable, Generic[StateT]):
 
     DATA: ClassVar[dict[str, type[EventData]]]
     """Model of the data of each kind of event; every kind adds its own when it is made (`BaseKind`)."""
+    KIND_ZH: ClassVar[dict[str, str]]
+    """Chinese name of each kind of event, as every kind adds it."""
 
     seq: int = Field(ge=1, description="1, 2, 3 ... within the entity; its version after this event.")
     at: datetime = Field(description="When it took effect, UTC.")
@@ -146,7 +148,7 @@ class BaseEvent(Immutable, Generic[StateT]):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:  # noqa: ANN401 - those of the class statement
-        cls.DATA = {}
+        cls.DATA, cls.KIND_ZH = {}, {}
 
     @field_validator("data", mode="plain")
     @classmethod
@@ -213,7 +215,7 @@ class BaseKind(Generic[EntityT, EventT]):
     def __post_init__(self) -> None:
         if isinstance(self.notifies, Mapping):
             exhaustive(f"notifies of {self.name}", getattr(self, "targets", ()), self.notifies)
-        self.EVENT.DATA[self.name] = self.data
+        self.EVENT.DATA[self.name], self.EVENT.KIND_ZH[self.name] = self.data, self.zh
 
     @classmethod
     def cancellation(cls, noun: str, **more: Any) -> Self:  # noqa: ANN401 - values of its fields

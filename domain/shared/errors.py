@@ -47,10 +47,10 @@ VERSION_CHANGED = ProblemType(
     "precondition", "version_changed", "Version changed meanwhile", "内容已更新，请重新查看后再办理"
 )
 INVALID_RESULT = ProblemType(
-    "conflict", "invalid_result", "Action would make the case invalid", "办理后工单数据将不合规定，未予办理"
+    "conflict", "invalid_result", "Action would make the case invalid", "办理后工单数据将不合规定，请报运维人员"
 )
 """The types that every action may be refused with; others are declared where they are raised."""
-SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "所填突发事件与现有的相同")
+SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "与现有的突发事件相同，请填其他的")
 """For a case that is linked to the incident already, and for an incident merged into itself."""
 
 

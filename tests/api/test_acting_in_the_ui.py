@@ -324,8 +324,8 @@ async def test_refusals_of_a_case_are_in_both_languages(api: Api) -> None:
     assert "示例" not in words
     await done(api, case, "dispatch", {"department": "repair"}, by="zhou")
     words = await refused(api, case, "dispatch", {"department": "repair"}, by="zhou")
-    assert words.startswith("部门和经办人均未变更。")
-    assert "Accepted: another department, another assignee in repair." in words
+    assert words.startswith("部门和经办人均未变更，")
+    assert "Accepted: another department, another assignee." in words
     assert "不归您所在的部门办理" in await refused(api, case, "sign_for", {}, by="sun")
     words = await refused(api, case, "hand_over", {"owner": "wu"}, by="xu")
     assert words.startswith("所填首问责任人不在在岗人员名录中，或属抢修人员")

@@ -158,7 +158,7 @@ async def test_an_agent_whom_nobody_knows_is_refused(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, unknown_people="refuse") as made:
         refused = problem(await made.post(CALLS, a_call(agent="nobody"), "pbx"), 422, "unknown-agent")
         assert refused["errors"][0]["field"] == "body.agent"
-        assert "an id that GET /v1/people lists" in refused["accepted"]
+        assert "the id of a person at work" in refused["accepted"]
         items = [a_call(), a_call(agent="nobody"), a_call(ended_at="2026-08-03T11:00:00+08:00")]
         refused = problem(await made.post(CALLS, {"items": items}, "pbx"), 422, "unknown-agent")
         assert [fault["field"] for fault in refused["errors"]] == ["body.items.1.agent", "body.items.2.ended_at"]

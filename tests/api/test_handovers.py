@@ -212,7 +212,7 @@ async def test_a_case_is_handed_over_only_from_the_owner_who_is_named(made: Api)
     of_another, of_owner = ({"owner": "li", "previous_owner": person} for person in ("xu", "CHEN"))
     found = problem(await made.act(number, "hand_over", of_another, "xu"), 409, "owner-changed")
     assert found["detail"] == "It belongs to chen now."
-    assert found["accepted"] == ["no previous_owner", "previous_owner chen"]
+    assert found["accepted"] == ["no former owner", "chen as the former owner"]
     assert (await made.act(number, "hand_over", of_owner, "xu")).status_code == 200
 
 

@@ -72,7 +72,7 @@ async def test_another_department_takes_a_part_over(on_sqlite: Api) -> None:
     assert states(taken) == [("metering", "released"), ("billing", "dispatched")]
     nothing_left = {"department": "water_quality", "task": "化验", "takes_over": "metering"}
     found = problem(await on_sqlite.act(number, "involve", nothing_left, "chen"), 422, "no-such-part")
-    assert found["accepted"] == ["billing", "no takes_over"]
+    assert found["accepted"] == ["billing", "no takeover"]
 
 
 async def test_a_part_is_returned_with_its_reason_and_given_to_another(on_sqlite: Api) -> None:

@@ -74,14 +74,14 @@ async def test_two_have_to_agree_to_a_large_amount(on_sqlite: Api) -> None:
     too_much = {"subject": "新水厂", "amount": "200000.01"}
     other = await on_sqlite.case_in("in_progress")
     found = problem(await on_sqlite.act(other, "request_approval", too_much, "wu"), 422, "amount-too-high")
-    assert found["accepted"] == ["an amount up to 200000.00"]
+    assert found["accepted"] == ["0-200000.00"]
 
 
 async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress")
     request = {"subject": "减免水费", "kind": "waiver", "grounds": "低保户"}
     found = problem(await on_sqlite.act(number, "request_approval", request, "wu"), 422, "request-incomplete")
-    assert found["accepted"] == ['amount: a decimal text, as "860.00"']
+    assert found["accepted"] == ["amount"]
     await on_sqlite.act(number, "request_approval", request | {"amount": "126.80"}, "wu")
     problem(await on_sqlite.act(number, "decide_approval", {"approved": False}, "gao"), 422, "reason-needed")
     word = {"approved": False, "reason": "已减免过一次"}
@@ -189,18 +189,12 @@ async def test_a_complaint_shows_the_answers_of_the_caller(on_both: Api) -> None
     assert (await on_both.complaint(case["number"]))["answer"] == case["answer"]
 
 
-@pytest.mark.parametrize(
-    ("body", "fault"),
-    [
-        ({"satisfaction": "satisfied"}, "satisfaction without contacted; accepted: outcome alone, contacted: false"),
-        ({"outcome": "satisfied", "contacted": True}, "outcome, the short form, does not go with contacted"),
-    ],
-)
-async def test_answers_that_do_not_go_together_are_invalid(on_sqlite: Api, body: Json, fault: str) -> None:
+@pytest.mark.parametrize("body", [{"satisfaction": "satisfied"}, {"outcome": "satisfied", "contacted": True}])
+async def test_answers_that_do_not_go_together_are_invalid(on_sqlite: Api, body: Json) -> None:
     number = await on_sqlite.case_in("pending_reply")
     await on_sqlite.act(number, "reply", {"message": "已恢复供水"}, "chen")
     found = problem(await on_sqlite.act(number, "follow_up", body, "he"), 422, "invalid-request")
-    assert fault in found["errors"][0]["message"]
+    assert found["errors"][0]["message"].startswith("Give outcome alone, contacted alone if it is false, or ")
 
 
 async def test_follow_ups_are_counted_by_what_there_is_for_those_who_assess(on_sqlite: Api) -> None:

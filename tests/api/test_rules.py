@@ -44,7 +44,7 @@ async def test_an_eleventh_day_is_too_long(on_sqlite: Api) -> None:
     asked = {"working_days": 11, "reason": "缺件"}
     found = problem(await on_sqlite.act(number, "request_extension", asked, "wu"), 422, "extension-too-long")
     assert "10 working days at most; 11 were asked for" in found["detail"]
-    assert found["accepted"] == ["1 to 10 working days"]
+    assert found["accepted"] == ["1-10"]
     assert "request_extension" not in await on_sqlite.actions(number)
     asked["working_days"] = 10
     assert (await on_sqlite.act(number, "request_extension", asked, "wu")).status_code == 200

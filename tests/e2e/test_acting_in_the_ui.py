@@ -92,6 +92,6 @@ def test_what_is_wrong_is_said_in_words_until_the_example_works(page: Page, serv
     dialog = show_form(page, service, number)
     page.get_by_role("option").filter(has_text="派单:").click()
     submit(page, dialog, example)
-    expect(dialog.get_by_role("alert").last).to_contain_text("部门和经办人均未变更。")
+    expect(dialog.get_by_role("alert").last).to_contain_text("部门和经办人均未变更，")
     expect(dialog.get_by_role("alert").last).to_contain_text("Accepted: another department")
     expect(dialog).not_to_contain_text("File ")

@@ -35,14 +35,14 @@ WRONG: list[tuple[str, list[Any], str, str]] = [
     (
         "follow_up",
         [{"satisfaction": "satisfied"}],
-        "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
-        "satisfaction without contacted; accepted: outcome alone",
+        "只填回访结果；或未联系上的，只填是否联系上；或已联系上的，同时填是否联系上、是否解决和满意度",
+        "Give outcome alone, contacted alone if it is false, or contacted, solved and satisfaction if it is true",
     ),
     ("suspend", [{"reason": "?", "wake_at": "tomorrow"}], "wake_at：应填带时区的时间", "RFC 3339"),
     (
         "correct",
         [{"reason": "?", "location": {"lat": 22.5}}],
-        "location：lat 和 lng 应同时填写",
+        "location：纬度和经度应同时填写",
         "location: lat and lng go together",
     ),
     ("dispatch", [], "department：必填", "department: Field required"),

@@ -118,7 +118,7 @@ class TestDeciding:
         assert [owed.next_approver for owed in case.credits] == [None, None]
 
     def test_the_limit_of_the_account_is_a_ground_to_reject_alone(self) -> None:
-        with pytest.raises(ValidationError, match="accepted: approved: false, or no ground"):
+        with pytest.raises(ValidationError, match="leave it out of an approval"):
             DecideCredit(credit=1, approved=True, ground="limit_reached")
 
     def test_its_approval_is_not_the_one_that_the_work_waits_for(self) -> None:

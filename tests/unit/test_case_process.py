@@ -87,7 +87,7 @@ class TestReturn:
 class TestExtension:
     def test_of_the_most_days_that_the_catalogue_allows_is_granted(self) -> None:
         case = case_in(State.IN_PROGRESS, process=Process(extension_max_days=4))
-        assert refused(case, RequestExtension(working_days=5, reason="x")).accepted == ("1 to 4 working days",)
+        assert refused(case, RequestExtension(working_days=5, reason="x")).accepted == ("1-4",)
         do(case, RequestExtension(working_days=4, reason="x"), THEN)
         do(case, DecideExtension(approved=True), THEN)
         assert clock(case, "resolve").due_at(case.calendar) == MONDAY + days(11)

@@ -149,7 +149,7 @@ class TestExtension:
     def test_ten_days_at_most(self) -> None:
         refusal = refused(case_in(State.DISPATCHED), RequestExtension(working_days=11, reason="Parts"))
         assert (refusal.kind, refusal.code) == ("invalid", "extension_too_long")
-        assert refusal.accepted == ("1 to 10 working days",)
+        assert refusal.accepted == ("1-10",)
         assert "10 working days at most; 11 were asked for" in refusal.message
 
     def test_one_working_day_ahead_at_least(self) -> None:

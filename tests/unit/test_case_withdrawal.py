@@ -58,7 +58,7 @@ class TestRight:
         case = case_in(State.IN_PROGRESS)
         why = refused(case, WITHOUT, AGENT)
         assert (why.kind, why.code) == ("forbidden", "call_needed")
-        assert why.accepted == ("call_id: a call of its caller that you took", "its owner", "supervisor")
+        assert why.accepted == ("a call of its caller that you took", "its owner", "supervisor")
         assert case.state is State.IN_PROGRESS
 
     def test_another_agent_withdraws_by_a_call(self) -> None:

@@ -2,21 +2,30 @@
 
 import inspect
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
+from itertools import combinations
 from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, to_json
 
+from api.app import ROUTERS
+from api.edge import chinese
 from api.edge.chinese import check_words
 from api.edge.problems import ProblemKind
+from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.calls import call
-from domain.case.actions import reply, suspend
+from domain.case.actions import ACTIONS, reply, suspend
 from domain.case.lifecycle import State
 from domain.case.state import Action
 from domain.catalogue.terms import CLOCKS, ClockName
-from domain.kit.event import by_body, by_name
+from domain.incident.actions import INCIDENT_ACTIONS
+from domain.kit.event import AnyAction, by_body, by_name
 from domain.shared import actors
 from domain.shared.actors import Role
 from domain.shared.value import exhaustive
@@ -54,6 +63,53 @@ def test_a_table_of_the_notified_has_a_row_for_each_target() -> None:
     facts = {name: getattr(reply.ACTION, name) for name in ("zh", "description", "roles", "sources", "body", "example")}
     with pytest.raises(LookupError, match=r"^notifies of answer_twice has no row for closed; accepted: "):
         Action(name="answer_twice", targets=(State.CLOSED,), notifies={State.WITHDRAWN: ("caller",)}, **facts)
+
+
+GIVEN: tuple[Any, ...] = (
+    *(None, True, 0, 1, -1, 10**30, 0.5, 1e15, "", "?", "12345678901.1", "1.234", "x" * 3000, "\U000e0041", "9" * 40),
+    *([], ["x"] * 200, {}, {"x": 1}, "2026-12-01T10:00:00+08:00", "2026-13-01", "satisfied", ["leak"], "repair"),
+)
+"""Values, right for some fields of the API and wrong for others."""
+
+
+def faults(model: type[BaseModel]) -> Iterator[ErrorDetails]:
+    """Yield the faults of bodies that have a value in one field, in two, or right values in all."""
+    right = dict[str, Any]()
+    for name, field in model.model_fields.items():
+        for value in GIVEN:
+            found = faults_in(model, {name: value})
+            yield from found
+            if value is not None and not any(fault["loc"][:1] == (field.alias or name,) for fault in found):
+                right.setdefault(name, value)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from faults(part)
+    needed = {name: right[name] for name, field in model.model_fields.items() if field.is_required() and name in right}
+    for given in ({}, right, *({**needed, **dict(pair)} for pair in combinations(right.items(), 2))):
+        yield from faults_in(model, given)
+
+
+def faults_in(model: type[BaseModel], given: Mapping[str, Any]) -> list[ErrorDetails]:
+    try:
+        model.model_validate_json(to_json(given))
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def test_every_fault_of_a_request_has_chinese_words() -> None:
+    """They are those that the models of the API's bodies and parameters give."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    fields = [each for route in routes for each in (route.body_field, *route.dependant.query_params) if each]
+    annotations = [field.field_info.annotation for field in fields]
+    parts = {part for each in annotations for part in (each, *get_args(each)) if isinstance(part, type)}
+    actions: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
+    found: dict[str, ErrorDetails] = {}
+    for model in {part for part in parts if issubclass(part, BaseModel)} | {each.body for each in actions}:
+        found |= {fault["type"]: fault for fault in faults(model)}
+    assert found.keys() > {"too_short", "instant", "half_circle", "no_place", "follow_up_form", "only_of_thanks"}
+    said = {name: chinese.fault(fault, ["x"]) for name, fault in found.items()}
+    assert [name for name, words in said.items() if words in ("填写有误", "格式不对") or "{" in words] == []
 
 
 def test_a_problem_type_without_chinese_words_is_refused() -> None:

@@ -86,7 +86,7 @@ class TestLinking:
         case = linked()
         refusal = refused(case, LINK, DISPATCHER)
         assert (refusal.kind, refusal.code) == ("invalid", "same_incident")
-        assert refusal.accepted == ("another incident", "null, to take it out")
+        assert refusal.accepted == ("another incident", "none, to take it out")
         event = one(do(case, LinkIncident(incident=OTHER_INCIDENT), THEN, DISPATCHER))
         assert data_of(event) == {"incident": OTHER_INCIDENT, "previous_incident": INCIDENT}
 

@@ -7,7 +7,7 @@ from domain.case.state import Action, Addressees, CaseState, Decision, Event, Pa
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Name, omit_default
 
-SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更")
+SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更，请填该部门其他人员")
 
 
 class Assign(PartBody):

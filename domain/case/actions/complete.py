@@ -8,7 +8,7 @@ from domain.shared.codes import FindingCode
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Text, omit_default
 
-NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing", "尚未取得领导审批")
+NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing", "尚未取得领导审批，请先报批")
 UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding", "没有这个查实事项")
 
 

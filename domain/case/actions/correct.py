@@ -21,7 +21,7 @@ from domain.shared.value import Value, omit_default
 
 NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change", "没有更正任何内容")
 TERMS_NOT_SENT = ProblemType(
-    "invalid", "terms_not_sent", "Terms of the corrected service not sent", "缺少更正后服务项目的条款"
+    "invalid", "terms_not_sent", "Terms of the corrected service not sent", "缺少更正后服务项目的条款，请重新提交"
 )
 CONTACT_CHANGED = "contact_changed"
 """The flag of a case whose owner, then or later, has changed the caller's telephone (联系电话由责任人更改)."""

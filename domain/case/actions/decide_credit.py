@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.case.approvers import APPROVER_REFUSALS, CREDIT_KIND, TurnDecided, check_reason, result
 from domain.case.clocks import APPROVE
@@ -43,7 +44,7 @@ class DecideCredit(ActionBody):
     @model_validator(mode="after")
     def _ground_of_a_rejection(self) -> Self:
         if self.approved and self.ground:
-            raise ValueError("ground says why a credit is rejected; accepted: approved: false, or no ground")
+            raise PydanticCustomError("ground_of_approval", "A ground is of a rejection; leave it out of an approval")
         return self
 
     def check(self, case: CaseState) -> None:

@@ -7,7 +7,7 @@ from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Ev
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_EXPIRED = ProblemType(
-    "conflict", "extension_expired", "Extension granted after the expiry", "时限已过，不能再批准延期"
+    "conflict", "extension_expired", "Extension granted after the expiry", "时限已过，不能再批准延期，只能不予批准"
 )
 
 

@@ -16,9 +16,7 @@ from domain.shared.value import omit_default
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
 _FIELDS = ("outcome", "contacted", "solved", "satisfaction")
-_ACCEPTED = "outcome alone, contacted: false alone, or contacted: true with solved and satisfaction"
-FORM = "follow_up_form"
-"""Type of the validation error for answers that do not go together."""
+_ACCEPTED = "Give outcome alone, contacted alone if it is false, or contacted, solved and satisfaction if it is true"
 
 
 def _form(**types: JsonValue) -> JsonValue:
@@ -54,20 +52,10 @@ class FollowUp(FollowUpAnswers):
 
     @model_validator(mode="after")
     def _is_of_one_form(self) -> Self:
-        if fault := self._fault():
-            raise PydanticCustomError(FORM, "{fault}; accepted: {accepted}", {"fault": fault, "accepted": _ACCEPTED})
+        given = tuple(name for name in _FIELDS if getattr(self, name) is not None)
+        if given != (_FIELDS[1:] if self.contacted else ("outcome",) if self.contacted is None else ("contacted",)):
+            raise PydanticCustomError("follow_up_form", _ACCEPTED)
         return self
-
-    def _fault(self) -> str | None:
-        """Tell what is wrong with the fields together; None if they are of one form."""
-        given = [name for name in _FIELDS if getattr(self, name) is not None]
-        if self.contacted is None and self.outcome is None:
-            return f"{' and '.join(given)} without contacted" if given else "no answer is given"
-        if self.contacted and self.outcome is None:
-            missing = " and ".join(name for name in _FIELDS[2:] if name not in given)
-            return f"contacted: true lacks {missing}" if missing else None
-        form = "contacted: false" if self.outcome is None else "outcome, the short form,"
-        return f"{form} does not go with {' and '.join(given[1:])}" if given[1:] else None
 
     @property
     def result(self) -> Outcome:

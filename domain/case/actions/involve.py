@@ -8,7 +8,7 @@ from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Text
 
 ALREADY_INVOLVED = ProblemType(
-    "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"
+    "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单，请填其他部门"
 )
 PART_CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
 """Promises of a further department: the times that the service promises, counted from its involvement."""
@@ -30,7 +30,7 @@ class Involve(ActionBody):
             raise Refused(ALREADY_INVOLVED, f"{self.department} has an open part already: {there.task}", accepted)
         if self.takes_over is not None and not _replaced(case, self.department, self.takes_over):
             message = f"{self.takes_over} has no open part in the case {case.number} that could be taken over."
-            raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takes_over"))
+            raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takeover"))
         return Decision(Involved.of(self, part=len(case.parts) + 1))
 
 

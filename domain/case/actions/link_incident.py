@@ -46,7 +46,7 @@ class LinkIncident(ActionBody):
         incident = self.incident
         if incident == case.incident:
             what = f"linked to {incident} already" if incident else "linked to no incident"
-            accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
+            accepted = ("another incident", "none, to take it out") if incident else ("the number of an open incident",)
             raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
         return Decision(Linked.of(self, incident=incident, previous_incident=case.incident))
 

@@ -27,11 +27,10 @@ class RequestApproval(ActionBody):
 
     def decide(self, case: CaseState, *_: object) -> Decision:
         """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum."""
-        needed = {"amount": 'amount: a decimal text, as "860.00"', "grounds": "grounds: why it should be so"}
-        missing = {name: accepted for name, accepted in needed.items() if getattr(self, name) is None}
+        missing = tuple(name for name in ("amount", "grounds") if getattr(self, name) is None)
         if self.kind and missing:
             message = f"A request of the kind {self.kind} says how much and why; it lacks {' and '.join(missing)}."
-            raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
+            raise Refused(REQUEST_INCOMPLETE, message, missing)
         before = _approved_before(case)
         approvers = approvers_for(case.terms, self.amount, before)
         requested = ApprovalRequested.of(self, approvers=approvers, approved_before=before)

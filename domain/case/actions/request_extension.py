@@ -25,7 +25,7 @@ class RequestExtension(Reasoned):
         days, most = self.working_days, case.terms.process.extension_max_days
         if days > most:
             message = f"An extension (延期) is {most} working days at most; {days} were asked for."
-            raise Refused(EXTENSION_TOO_LONG, message, (f"1 to {most} working days",))
+            raise Refused(EXTENSION_TOO_LONG, message, (f"1-{most}",))
         return Decision(RequestExtension.of(self))
 
     def evolve(self, case: CaseState, event: Event) -> None:

@@ -7,9 +7,9 @@ from domain.case.lifecycle import OPEN
 from domain.case.state import Action, ActionBody, Actor, CaseState, GuardResult, NotPossible, Role, State, while_active
 from domain.shared.errors import ProblemType
 
-NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")
+NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话，请先更正")
 CALLER_UNSUBSCRIBED = ProblemType(
-    "conflict", "caller_unsubscribed", "Caller unsubscribed from messages", "来电人已退订短信"
+    "conflict", "caller_unsubscribed", "Caller unsubscribed from messages", "来电人已退订短信，要发送请先恢复短信"
 )
 
 

@@ -6,11 +6,11 @@ from domain.case.state import Action, Actor, CaseState, Decision, Event, Reasone
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Instant
 
-WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the future", "恢复时间应晚于当前时间")
-WAKE_AT_TOO_FAR = ProblemType("invalid", "wake_at_too_far", "Wake date too far ahead", "恢复时间超过上限")
+WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the future", "恢复时间应晚于当前时间，或不填")
+WAKE_AT_TOO_FAR = ProblemType("invalid", "wake_at_too_far", "Wake date too far ahead", "恢复时间应在一年以内，或不填")
 LONGEST_WAIT = timedelta(days=366)
 """Longest time until a wake date. Inferred: a slip in the year must not put a case to sleep for good."""
-_ACCEPTED = ("an instant in the future, within a year, RFC 3339 with its offset", "no wake_at")
+_ACCEPTED = ("a time within a year", "no wake date")
 
 
 class Suspend(Reasoned):

@@ -6,7 +6,7 @@ from domain.case.lifecycle import OPEN
 from domain.case.state import Action, ActionBody, Actor, CaseState, NotPossible, Role
 from domain.shared.errors import ProblemType
 
-URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限")
+URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限，请改为补充或督办")
 
 
 class Urge(ActionBody):

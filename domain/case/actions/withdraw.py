@@ -23,9 +23,7 @@ class Withdraw(Reasoned):
                 f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
                 " Another agent names in call_id the call that he or she took from its caller."
             )
-            raise Refused(
-                CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor")
-            )
+            raise Refused(CALL_NEEDED, message, ("a call of its caller that you took", "its owner", "supervisor"))
         return Decision(Withdrawn.of(self, reopen_ends_at=case.window_ends_at(at), by_call=by_call), State.WITHDRAWN)
 
 

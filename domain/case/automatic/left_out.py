@@ -21,9 +21,9 @@ class LeftOut(EventData):
     kind: str
     error: str
 
-    def text(self, number: str, _: Event) -> tuple[str, str]:
+    def text(self, number: str, event: Event) -> tuple[str, str]:
         return (
-            f"工单{number}：系统事项「{self.kind}」不合规定，未执行，请检查",
+            f"工单{number}：系统事项「{event.KIND_ZH.get(self.kind, self.kind)}」不合规定，未执行，请检查",
             f"Case {number}: the automatic event {english(self.kind)} was left out: it would make the case invalid",
         )
 
