@@ -53,7 +53,7 @@ class CourierWorkflow:
 
     @workflow.run
     async def run(self) -> None:
-        result = "上一轮投递 {0} 条, the last run delivered {0}"
+        result = "上一轮发送或记录 {0} 条, sent or recorded by the last run"
         await _run_poller(Courier.deliver_notifications, "relays due notifications 投递通知", result)
 
 

@@ -12,10 +12,11 @@ from api.desk.caller_texts import CallerTexts
 from api.desk.timeline import Entry, entries, entry_of
 from api.desk.words import Names
 from api.responses import masked_for
+from domain.case.actions.unsubscribe import UNSUBSCRIBED
 from domain.case.case import Case
 from domain.case.clocks import APPROVE
 from domain.customers.customer import EarlierCase
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
 from domain.shared.value import exhaustive
 from readmodel.case_record import CaseRecord, SentNotification
 from readmodel.incidents import RECORDED
@@ -32,11 +33,12 @@ MOST_CALLS = 10
 MOST_OTHERS = 10
 _STATUS: dict[str, Phrase] = exhaustive(
     "_STATUS",
-    (DUE, ROUTED, NO_ROUTE, SENDING, SENT, RECORDED, DEAD),
+    (DUE, ROUTED, NO_ROUTE, UNSUBSCRIBED, SENDING, SENT, RECORDED, DEAD),
     {
         DUE: ("待发送", "Waiting"),
         ROUTED: ("待发送", "Waiting"),
         NO_ROUTE: ("无发送渠道", "No channel"),
+        UNSUBSCRIBED: words.of_flag(UNSUBSCRIBED),
         SENDING: ("发送中", "Being sent"),
         SENT: ("已发送", "Sent"),
         RECORDED: ("未开通发送渠道，仅记录", "Recorded only: no channel is set up"),
@@ -133,12 +135,14 @@ def _notification(case: Case, given: SentNotification, names: Names, recording: 
         for each in given.deliveries
         if each not in recorded
     ]
+    is_unwanted = given.status == NO_ROUTE and UNSUBSCRIBED in case.flags and given.recipient.startswith(Role.CALLER)
+    status = UNSUBSCRIBED if is_unwanted else RECORDED if recorded else given.status
     return NotificationLine(
         names.local(given.created_at),
         words.of_recipient(case, names, given.recipient),
         names.say((given.text_zh, given.text_en))[:LONGEST_TEXT],
         given.status == DEAD,
-        states or [names.say(_STATUS[RECORDED if recorded else given.status])],
+        states or [names.say(_STATUS[status])],
     )
 
 

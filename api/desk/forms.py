@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from api.desk.words import VALUES, of_code, words_of
+from domain.case.progress import LIMIT_REACHED
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
 from domain.shared.value import NamedCode, exhaustive
@@ -26,6 +27,7 @@ _SECTIONS = {
     "service_code": "services",
     "services": "services",
     "findings": "findings",
+    "ground": "exemptions",
 }
 """Sections of the catalogue whose codes a field takes."""
 NOTHING = "-"
@@ -87,7 +89,9 @@ def _choices(
     name: str, info: FieldInfo, option: Mapping[str, Any], catalogue: Catalogue
 ) -> tuple[tuple[str, Phrase], ...]:
     if section := _SECTIONS.get(name):
-        return tuple((each.code, (each.name_zh, each.name)) for each in getattr(catalogue, section))
+        own = (LIMIT_REACHED,) if name == "ground" else ()
+        entries = ((each.code, (each.name_zh, each.name)) for each in getattr(catalogue, section))
+        return (*entries, *((code, VALUES[code]) for code in own))
     if named := next((each for each in _types(info) if issubclass(each, NamedCode)), None):
         return tuple((member.value, of_code(member)) for member in named)
     # The schema of codes that may be given by name has no `enum`.

@@ -1,6 +1,5 @@
 """Kit of the desk's pages: the reader's language, what was typed into a form, and its way to the API."""
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from api.desk.forms import Field, fields_of
 from api.desk.timeline import Entry
 from api.desk.words import Names
 from api.edge.browsers import page, require_same_origin
+from api.edge.chinese import before_accepted
 from api.edge.language import reads_chinese
-from api.edge.problems import Problem, ProblemError
+from api.edge.problems import FieldError, Problem, ProblemError
 from api.responses import masked_for
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
@@ -32,16 +32,13 @@ from domain.case.views import CaseView
 from domain.incident.state import LINKABLE
 from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
 from domain.shared.actors import OWNERS, Actor
-from domain.shared.value import english
+from domain.shared.value import RFC_3339
 from readmodel import incidents
 from workflows.kit.words import Phrase
 
 DESK = "/desk"
 MOST_INCIDENTS = 75
 """Open incidents to choose from."""
-_NAMED = re.compile(r"\b[a-z_]+（([^）]+)）", re.ASCII)
-"""Name of the interface with its word in brackets."""
-_NAME, _SNAKE = re.compile(r"\b[a-z_]+\b", re.ASCII), re.compile(r"\b[a-z]+(_[a-z]+)+\b", re.ASCII)
 Typed = dict[str, list[str]]
 """Texts of a form, by input; `key` tells that it is the same form, sent again."""
 
@@ -112,7 +109,7 @@ class DeskPages:
             headers["If-Match"] = f'"{version}"'
         answer = await inner.post(request, actor, path, to_json(content), key, headers)
         found: dict[str, Any] = answer.json()
-        refused = "" if answer.is_success else _refusal(Problem.model_validate(found), names)
+        refused = "" if answer.is_success else self._refusal(Problem.model_validate(found), names)
         return Answer(answer.status_code, found, refused)
 
     def form(
@@ -157,26 +154,27 @@ class DeskPages:
         asked = ("incident", "into")
         return [each._replace(kind="choice", choices=choices) if each.name in asked else each for each in fields]
 
+    def _refusal(self, problem: Problem, names: Names) -> str:
+        """Say why nothing was done, and what would be accepted, by what the problem is about: no code is shown."""
+        if problem.errors:
+            return names.say(("；", "; ")).join(self._fault(each, names) for each in problem.errors)
+        # Where the state or the version is in the way, what is accepted beside actions is for programs.
+        is_state = problem.status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
+        accepted = (problem.available_actions if is_state else problem.accepted) or ()
+        people = {code: person.name for code in accepted if (person := self.backend.people.get(code))}
+        listed = names.say(("、", ", ")).join(filter(None, (people.get(each) or names.word(each) for each in accepted)))
+        before = before_accepted(problem.status, accepted)
+        return problem.title + (names.say(("，%s：%s", "; %s: %s")) % (names.say(before), listed) if listed else "")
 
-def _refusal(problem: Problem, names: Names) -> str:
-    """Say why nothing was done; faulty fields by the names that their inputs have."""
-    faults = []
-    for fault in problem.errors or ():
-        inputs = [part for part in fault.field.split(".") if part in words.FIELDS]
-        field = names.say(words.words_of(inputs[-1])) if inputs else fault.field
-        # What is wrong with several inputs together stands for itself.
-        faults.append(fault.message if field == "body" else f"{field}{names.say(('：', ': '))}{fault.message}")
-    # In Chinese, the sentence begins with the title.
-    title = "" if problem.detail.startswith(problem.title) else f"{problem.title}{names.say(('：', ': '))}"
-    return _in_words(names.say(("；", "; ")).join(faults) or f"{title}{problem.detail}", names)
-
-
-def _in_words(refusal: str, names: Names) -> str:
-    """Say names of the interface in words, as the page does that the reader sees."""
-    if not names.zh:
-        return _SNAKE.sub(lambda found: english(found[0]), refusal)
-    shown = {**words.VALUES, **words.FIELDS, "location": words.FIELDS["address"]}
-    return _NAME.sub(lambda found: shown[found[0]][0] if found[0] in shown else found[0], _NAMED.sub(r"\1", refusal))
+    def _fault(self, fault: FieldError, names: Names) -> str:
+        """Say what is wrong with an input, by its name; with several together, it stands for itself."""
+        inputs = [words.words_of(part) for part in fault.field.split(".") if part in words.FIELDS]
+        message = fault.message
+        if fault.accepted:
+            is_instant = RFC_3339.fullmatch(fault.accepted[0])
+            example = names.say(("应填日期和时间，如 ", "a date and time, as ")) + names.word(fault.accepted[0])
+            message = example if is_instant else names.say(("请从所列中选择", "choose one of those listed"))
+        return names.say(("：", ": ")).join((*map(names.say, inputs[-1:]), message))
 
 
 def blank() -> Typed:

@@ -19,6 +19,7 @@ from domain.incident.state import Around, IncidentEvent
 from domain.kit.event import BaseEvent, BaseKind
 from domain.shared.actors import SYSTEM, Role
 from domain.shared.value import NamedCode, exhaustive
+from workflows.incident.messages import OUTCOMES
 from workflows.kit.words import Phrase
 
 _FACTS: dict[str, Phrase] = {
@@ -31,7 +32,7 @@ _FACTS: dict[str, Phrase] = {
 }
 """Facts of an event that the timeline shows: none of the caller or the place, which some readers see masked."""
 _OF_INCIDENT: dict[str, Phrase] = {
-    **words.OUTCOMES,
+    **OUTCOMES,
     "opened_at": ("开始", "Opened"),
     "opened_by": ("上报", "Declared by"),
     "reply": FIELDS["message"],
@@ -54,7 +55,7 @@ _IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
     "department": lambda _, names, code: names.department(code),
     "takes_over": lambda _, names, code: names.department(code),
     "findings": lambda _, names, code: names.among(names.catalogue.findings, code),
-    "ground": lambda _, names, code: names.among(names.catalogue.exemptions, code),
+    **dict.fromkeys(("ground", "kind", "outcome"), lambda _, names, code: names.word(code)),
     "assignee": lambda holder, _, person: holder.people.get(person, person),
     "owner": lambda case, _, person: case.name_of(person),
     "opened_by": lambda incident, names, person: (
@@ -62,8 +63,6 @@ _IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
     ),
     "scope": lambda _, names, scope: names.scope(scope),
     "amount": lambda case, _, amount: f"{amount} {case.terms.currency}",
-    "outcome": lambda _, names, outcome: names.say(VALUES[outcome]),
-    "kind": lambda _, names, kind: names.say(VALUES[kind]),
     "key": lambda case, names, key: words.of_recipient(case, names, recipient_of(key)),
 }
 """Values that are codes, ids or numbers."""

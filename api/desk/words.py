@@ -2,25 +2,38 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE, decide_approval, decide_credit, decide_extension
 from domain.case.actions.link_incident import OwnMatter
 from domain.case.case import Case
+from domain.case.decide import CASE_KINDS
 from domain.case.intake import CHANNELS
 from domain.case.lifecycle import STATES, State
+from domain.case.progress import LIMIT_REACHED
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS
 from domain.incident.actions import INCIDENT_TABLE
+from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import LINKABLE, NOT_LINKED, PLACE_UNKNOWN, IncidentState, Scope
 from domain.kit.event import BaseAction, BaseKind
 from domain.shared.actors import Role
-from domain.shared.value import NamedCode, english, exhaustive
-from readmodel.notifications import FORMER_CALLER
-from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, POSTS, SLA_ZH
+from domain.shared.value import RFC_3339, NamedCode, english, exhaustive
+from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, RECIPIENTS, SLA_ZH, TELEPHONES
+from workflows.incident.messages import OUTCOMES, scope_in_words
 from workflows.kit.words import Phrase
+
+
+def of_code(member: NamedCode) -> Phrase:
+    return member.zh, english(member.value).capitalize()
+
+
+def of_kind(kind: BaseKind[Any, Any]) -> Phrase:
+    return kind.zh, english(kind.name).capitalize()
+
 
 FIELDS: Mapping[str, Phrase] = {
     "account_no": ("用户号", "Account"),
@@ -86,6 +99,8 @@ VALUES: Mapping[str, Phrase] = {
     "funded_repair": ("公司出资维修", "repair at the company's cost"),
     "waiver": ("减免", "waiver"),
     "settlement": ("协商结算", "settlement"),
+    "credit": ("补偿", "credit"),
+    LIMIT_REACHED: ("已达上限", "limit reached"),
     "household": ("居民", "household"),
     "business": ("单位", "business"),
     **{channel.code: (channel.name_zh, channel.name) for channel in CHANNELS},
@@ -93,6 +108,15 @@ VALUES: Mapping[str, Phrase] = {
     **{code: (code, code) for code in ("P1", "P2", "P3", "P4", "P5")},
 }
 """Values of fields that have few."""
+NAMED: Mapping[str, Phrase] = {
+    **FIELDS,
+    "location": FIELDS["address"],
+    **VALUES,
+    **OUTCOMES,
+    **{member.value: of_code(member) for kind in (Role, State) for member in kind},
+    **{name: of_kind(kind) for kinds in (INCIDENT_KINDS, CASE_KINDS) for name, kind in kinds.items()},
+}
+"""Words for what problems name as accepted, unless the catalogue has them."""
 
 EFFECTS: Mapping[str, Phrase] = {
     "reinstate": (
@@ -135,14 +159,6 @@ def words_of(field: str, model: type[Any] | None = None) -> Phrase:
     return FIELDS.get(own) or FIELDS.get(field) or (field, english(field).capitalize())
 
 
-def of_code(member: NamedCode) -> Phrase:
-    return member.zh, english(member.value).capitalize()
-
-
-def of_kind(kind: BaseKind[Any, Any]) -> Phrase:
-    return kind.zh, english(kind.name).capitalize()
-
-
 def of_action(name: str) -> Phrase:
     return of_kind(ACTIONS[name])
 
@@ -178,31 +194,12 @@ def in_order(case: CaseView) -> list[tuple[str, int]]:
 
 SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
 CLOCK: Mapping[str, Phrase] = {name: (row.zh, english(name).capitalize()) for name, row in CLOCKS.items()}
-RECIPIENTS: Mapping[str, Phrase] = exhaustive(
-    "RECIPIENTS",
-    (*Role, *POSTS, FORMER_CALLER),
-    {
-        **{role.value: (role.zh, english(role.value).capitalize()) for role in Role},
-        **{post: (zh, english(post).capitalize()) for post, zh in POSTS.items()},
-        FORMER_CALLER: ("原联系电话", "Former telephone"),
-    },
-)
-"""Kinds of recipients of notifications."""
 REASONS: Mapping[str, Phrase] = {
     **{matter.value: of_code(matter) for matter in OwnMatter},
     PLACE_UNKNOWN: ("位置不明", "Place unknown"),
     NOT_LINKED: ("尚未并入", "Not taken"),
 }
 """Reasons why an incident does not take a case by itself."""
-OUTCOMES: Mapping[str, Phrase] = {
-    "settled": ("随事件办结", "Settled with it"),
-    "kept": ("由部门继续", "Kept by departments"),
-    "over": ("此前已结", "Ended before"),
-    "linked": ("已转出", "Handed on"),
-    "refused": ("未被接受", "Refused"),
-    "gone": ("流程已结束", "Gone"),
-}
-"""Results of the end of an incident for its cases."""
 WAITS: Mapping[IncidentState, Phrase] = {
     IncidentState.SUSPECTED: ("待确认", "which waits to be confirmed"),
     IncidentState.CONFIRMED: ("待派单", "which waits for dispatch"),
@@ -236,21 +233,22 @@ class Names(NamedTuple):
     def department(self, code: str | None) -> str:
         return self.among(self.catalogue.departments, code)
 
+    def word(self, code: str) -> str:
+        """Word for what a problem names; in Chinese none for a description, as all of them are in English."""
+        if RFC_3339.fullmatch(code):
+            return self.local(datetime.fromisoformat(code))
+        if code in NAMED:
+            return self.say(NAMED[code])
+        sections = (self.catalogue.departments, self.catalogue.findings, self.catalogue.exemptions)
+        named = self.among(chain(*sections, self.catalogue.services, self.catalogue.districts), code)
+        return "" if self.zh and " " in named else named
+
     def local(self, at: datetime | None) -> str:
         """To the minute; empty for None."""
         return f"{on_the_wall(at, self.catalogue.calendar.timezone):%Y-%m-%d %H:%M}" if at else ""
 
     def scope(self, scope: Scope) -> str:
-        return self.say(("；", "; ")).join(map(self._part, scope.each))
-
-    def _part(self, scope: Scope) -> str:
-        comma = self.say(("、", ", "))
-        where = [comma.join(map(self.district, scope.districts)) or self.say(("全部区域", "all districts"))]
-        if circle := scope.circle:
-            middle, radius = f"{circle.lat:.5f}, {circle.lng:.5f}", f"{circle.radius_m:g}"
-            where.append(self.say((f"{middle} 周围 {radius} 米", f"within {radius} m of {middle}")))
-        where += [comma.join(scope.streets)] if scope.streets else []
-        return " · ".join([comma.join(map(self.service, scope.services)), *where])
+        return scope_in_words(scope, lambda section, code: self.among(getattr(self.catalogue, section), code), self.say)
 
 
 def of_recipient(case: Case, names: Names, address: str) -> str:
@@ -258,5 +256,5 @@ def of_recipient(case: Case, names: Names, address: str) -> str:
     kind, _, name = address.partition(":")
     if kind == "department":
         return names.department(name)
-    who = "" if kind in (Role.CALLER, FORMER_CALLER) else case.name_of(name or None)
-    return f"{names.say(RECIPIENTS.get(kind, (kind, kind)))} {who if name else ''}".strip()
+    who = "" if kind in TELEPHONES or not name else case.name_of(name)
+    return f"{names.say(RECIPIENTS.get(kind, (kind, kind)))} {who}".strip()

@@ -293,8 +293,8 @@ async def test_a_faulty_input_is_named(on_sqlite: Api) -> None:
 @pytest.mark.parametrize(
     ("headers", "together", "late"),
     [
-        ({}, "只填 回访结果，或只填 是否联系上: 否，", "当前状态不能办理此事项，现可办理：审核退回、回复、撤销、"),
-        (ENGLISH, "contacted: true lacks solved and satisfaction", "and request extension is not possible now"),
+        ({}, "只填回访结果；或未联系上的，", "当前状态不能办理此事项，现可办理：审核退回、回复、撤销、"),
+        (ENGLISH, "Give outcome alone, contacted alone", "Action not allowed in this state; possible now: Send back, "),
     ],
 )
 async def test_a_refusal_is_in_words(on_sqlite: Api, headers: dict[str, str], together: str, late: str) -> None:
@@ -305,6 +305,43 @@ async def test_a_refusal_is_in_words(on_sqlite: Api, headers: dict[str, str], to
         await made.post(at(number, "reply"), data={"message": "好了"})
         answered = await made.post(at(number, "follow_up"), data={"contacted": "true"})
         assert refusal_on(answered).startswith(together)
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "told", "in_english"),
+    [
+        ("suspend", {"wake_at": "2026-01-01T08:00"}, "恢复时间应晚于当前时间，或不填", "Wake date not in the future; "),
+        ("suspend", {"wake_at": "tomorrow"}, "恢复时间：应填日期和时间，如 2026-12-01 10:00", "Wakes at: a date and "),
+        (
+            "request_extension",
+            {"working_days": "99"},
+            "延期天数超过上限，可填：1-10",
+            "Extension too long; accepted: 1-10",
+        ),
+        (
+            "request_approval",
+            {"subject": "换管", "kind": "waiver", "amount": "5"},
+            "报批缺少金额或依据，可填：依据",
+            "Amount or grounds missing; accepted: Grounds",
+        ),
+        (
+            "involve",
+            {"department": "repair", "task": "查"},
+            "该部门已在处理此工单，请填其他部门",
+            "Department already ",
+        ),
+        ("dispatch", {"department": "moon"}, "部门：请从所列中选择", "Department: choose one of those listed"),
+    ],
+)
+async def test_a_refusal_tells_what_is_accepted(
+    on_sqlite: Api, action: str, given: dict[str, str], told: str, in_english: str
+) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    for headers, words in (({}, told), (ENGLISH, in_english)):
+        async with signed_in(on_sqlite, "chief", **headers) as made:
+            refused = refusal_on(await made.post(at(number, action), data={"reason": "-", **given}))
+        assert refused.startswith(words)
+        assert not re.search(r"[a-z]_[a-z]|\dT\d", refused)
 
 
 async def test_who_mistypes_a_number_stays_on_the_desk(on_sqlite: Api) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from readmodel.base.database import engine, writing
-from readmodel.notifications import Failure, Results, notifications, record, route, take
+from readmodel.notifications import NO_ROUTE, Failure, Results, notifications, record, route, take
 from tests.api.test_calls import report
 from tests.api.test_calls_of_cases import call_at, new_phone
 from tests.api.test_desk import ENGLISH, at, text
@@ -43,6 +43,17 @@ async def test_a_case_shows_its_calls_masked_as_the_api_has_them(on_both: Api) -
         assert call["call_id"] in found
     assert phone not in await shown(on_both, number, "zhou")
     assert "来电编号" not in await shown(on_both, await on_both.case_in("registered"), "chen")
+
+
+async def test_a_caller_without_messages_is_told_of_as_unsubscribed(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("pending_reply")
+    assert (await on_sqlite.act(number, "unsubscribe", {}, "chief")).is_success
+    assert (await on_sqlite.act(number, "reply", {"message": "已恢复供水"}, "chen")).is_success
+    database, to_caller = engine(on_sqlite.settings.database_url), notifications.c.recipient == f"caller:{number}"
+    with writing(database) as connection:  # as the courier routes it
+        connection.execute(update(notifications).where(to_caller).values(status=NO_ROUTE, next_try_at=None))
+    database.dispose()
+    assert "来电人 · 来电人已退订短信" in await shown(on_sqlite, number, "chen")
 
 
 async def test_a_case_shows_what_became_of_its_notifications(on_both: Api) -> None:

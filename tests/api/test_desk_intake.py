@@ -116,7 +116,7 @@ async def test_a_refused_registration_keeps_what_was_typed(on_sqlite: Api) -> No
     async with signed_in(on_sqlite, "chen") as made:
         answer = await take_in(made, **typed)
     assert answer.status_code == 422
-    assert re.search(r'role="alert">[^<]*纬度 和 经度', answer.text)
+    assert re.search(r'role="alert">[^<]*纬度和经度应同时填写', answer.text)
     assert "水&lt;漏&gt;</textarea>" in answer.text
     assert (key_in(answer), selected(answer, "service_code")) == ("k7", "leak")
     assert selected(answer, "department") == "network"

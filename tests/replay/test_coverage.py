@@ -23,7 +23,6 @@ NEVER_ENTERED = {
         "assessment/messages._objections",
         "assessment/messages._scores",
         "incident/messages.details",
-        "incident/messages.named",
         "incident/messages._waiting",
         "bulk.CatalogueRolloutWorkflow.progress",
         "kit/entity.EntityWorkflow.done",
@@ -60,7 +59,6 @@ NEVER_ENTERED = {
     "API and worker compute it before they start a workflow": {
         "bulk.HandoverStart.of",
         "incident/messages.scope_in_words",
-        "incident/messages._in_words",
         "complaint/messages.summary",
         "complaint/messages.start_from",
         "kit/search_attributes.typed",

@@ -267,8 +267,8 @@ class TestDone:
         failed = Undelivered(key=f"{case.number}-2-caller:{case.number}", channel="sms", error="HTTP 503")
         event = one(case.undelivered(failed, THEN))
         [line] = section(case, "未送达 · Not delivered")
-        assert line == "- 2026-09-07 09:03 · 来电人 caller · 渠道 channel sms · 错误 error HTTP 503"
-        assert "收件人 recipient: 来电人 caller; 渠道 channel: sms; 错误 error: HTTP 503" in timeline_line(event, case)
+        assert line == "- 2026-09-07 09:03 · 来电人 Caller · 渠道 channel sms · 错误 error HTTP 503"
+        assert "收件人 recipient: 来电人 Caller; 渠道 channel: sms; 错误 error: HTTP 503" in timeline_line(event, case)
 
 
 class TestTimeline:

@@ -4,13 +4,18 @@ from typing import Any
 
 import pytest
 
+from api.desk.timeline import entry_of
+from api.desk.words import Names
 from domain.case.actions.link_incident import KEPT, Settlement, outcome
 from domain.case.automatic.internal_updates import NewTerms
-from domain.case.case import Case
+from domain.case.case import Case, notifications
 from domain.case.clocks import Clock
+from domain.case.decide import CASE_KINDS
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Edition
 from domain.shared.errors import Refused
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import (
     BODIES,
     INCIDENT,
@@ -70,6 +75,12 @@ def test_what_time_brings_is_left_out_once_and_tried_again_after_an_action(monke
         (event,) = case.advance(due)
         assert (event.action, data_of(event)) == ("left_out", {"kind": "escalate", "error": TOO_SMALL})
         assert event.recipients == ("supervisor",)
+        assert [each.text_zh for each in notifications(case.number, event)] == [
+            f"工单{case.number}：系统事项「{CASE_KINDS['escalate'].zh}」不合规定，未执行，请检查"
+        ]
+        assert ("类别", CASE_KINDS["escalate"].zh) in entry_of(
+            case, event, Names(load_catalogue(DEFAULT_CATALOGUE), zh=True)
+        ).facts
         assert (case.clocks, case.flags, case.left_out) == (clocks, ("left_out",), ("escalate",))
         assert case.advance(due + hours(2)) == ()
         assert (case.next_deadline() or due + hours(1)) > due

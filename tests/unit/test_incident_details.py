@@ -20,9 +20,12 @@ def test_cases_that_were_settled_and_those_that_go_on_are_counted_apart() -> Non
 def test_a_scope_is_told_with_its_circle_or_streets() -> None:
     incident = incident_in(IncidentState.SUSPECTED)
     do(incident, Confirm(lat=22.52, lng=113.39, radius_m=500))
-    assert scope_in_words(incident, NAMES) == "停水 no_water · 西区 west · 500 m 内 around 22.52000, 113.39000"
+    circle = "22.52000, 113.39000 周围 500 米 within 500 m of 22.52000, 113.39000"
+    assert scope_in_words(incident.scope, NAMES.named) == f"停水 no_water · 西区 west · {circle}"
     incident.scope = Scope(services=("no_water",), streets=("莲塘东路", "*Lotus* Road"))
-    assert scope_in_words(incident, NAMES) == "停水 no_water · 莲塘东路, *Lotus* Road"
+    assert (
+        scope_in_words(incident.scope, NAMES.named) == "停水 no_water · 全部区域 all districts · 莲塘东路, *Lotus* Road"
+    )
     assert "*Lotus*" not in details(incident, (), {}, NAMES)
     assert search_attributes(incident, NAMES)[DISTRICT] is None
 

@@ -66,9 +66,10 @@ async def start_incident(
 
 
 def incident_options(incident: Incident, names: CatalogueNames) -> dict[str, Any]:
+    scope = messages.scope_in_words(incident.scope, names.named)
     return {
         "id": incident_id(incident.number),
-        "static_summary": f"突发事件 incident {incident.number} · {messages.scope_in_words(incident, names)}",
+        "static_summary": f"突发事件 incident {incident.number} · {scope}",
         "search_attributes": typed(messages.search_attributes(incident, names)),
         "priority": URGENT,
     }

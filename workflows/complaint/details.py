@@ -1,6 +1,6 @@
 """Details of a case in the Temporal UI, in Chinese and English: facts, promises, timeline, and what may be done."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -15,17 +15,22 @@ from domain.case.lifecycle import Event, State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.shared.actors import Role
+from domain.shared.value import english
 from workflows.complaint.reasons import reason
-from workflows.kit.words import ANYBODY, BREAK, WorkerNames, entry_line, local, markdown, plain
+from workflows.kit.words import ANYBODY, BREAK, Phrase, WorkerNames, both, entry_line, local, markdown, plain
 
-POSTS = {
-    "assignee": "经办人",
-    "department": "部门",
-    "lead": "部门负责人",
-    "director": "分管领导",
-    "general_manager": "总经理",
+TELEPHONES = (Role.CALLER.value, "former_caller")
+"""Recipients of notifications whose name is the number of a case."""
+RECIPIENTS: Mapping[str, Phrase] = {
+    **{role.value: (role.zh, english(role.value).capitalize()) for role in Role},
+    "assignee": ("经办人", "Assignee"),
+    "department": ("部门", "Department"),
+    "lead": ("部门负责人", "Lead"),
+    "director": ("分管领导", "Director"),
+    "general_manager": ("总经理", "General manager"),
+    "former_caller": ("原联系电话", "Former telephone"),
 }
-"""Recipients of notifications that are no roles."""
+"""Kinds of recipients of notifications."""
 
 FLAG_ZH = {
     "approval_rejected": "审批驳回",
@@ -74,9 +79,8 @@ def district(code: str | None, names: WorkerNames) -> str:
 def recipient(case: CaseState, address: str) -> str:
     """In words; `address` is `role` or `role:name`."""
     role, _, name = address.partition(":")
-    zh = Role(role).zh if role in [*Role] else POSTS.get(role, "")
     who = department(case, name) if role == "department" else person(case, name)
-    return f"{zh} {role} {who}".strip() if name and role != Role.CALLER else f"{zh} {role}".strip()
+    return both((both(RECIPIENTS.get(role, (role, ""))), who if name and role not in TELEPHONES else ""))
 
 
 def flags(names: Iterable[str]) -> str:

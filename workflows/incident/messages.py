@@ -11,7 +11,7 @@ from domain.incident.state import IncidentEvent, IncidentState, Opening, Scope
 from domain.shared.value import InClear, omit_default
 from workflows.kit import search_attributes as keys
 from workflows.kit.entity import EntityOutcome, EntityStart
-from workflows.kit.words import ANYBODY, CatalogueNames, entry_line, local, markdown, plain
+from workflows.kit.words import ANYBODY, CatalogueNames, Phrase, both, entry_line, local, markdown, plain
 
 
 class CaseNumbers(RootModel[tuple[str, ...]], InClear):
@@ -57,31 +57,37 @@ def search_attributes(incident: Incident, names: CatalogueNames) -> keys.Values:
     }
 
 
-def scope_in_words(incident: Incident, names: CatalogueNames, written: Callable[[str], str] = str) -> str:
-    """`written` returns words of people as they are to be shown."""
-    return "; ".join(_in_words(each, names, written) for each in incident.scope.each)
+_ANYWHERE = "全部区域", "all districts"
 
 
-def _in_words(scope: Scope, names: CatalogueNames, written: Callable[[str], str]) -> str:
-    where = [named(scope.districts, names.districts)] if scope.districts else []
-    if circle := scope.circle:
-        where.append(f"{circle.radius_m:g} m 内 around {circle.lat:.5f}, {circle.lng:.5f}")
-    where += [", ".join(map(written, scope.streets))] if scope.streets else []
-    return " · ".join([named(scope.services, names.services), *where])
+def scope_in_words(
+    scope: Scope,
+    name: Callable[[str, str], str],
+    say: Callable[[Phrase], str] = both,
+    written: Callable[[str], str] = str,
+) -> str:
+    """`name` returns that of a code of a section; `say` chooses the language, `written` shows words of people."""
+    parts, comma = list[str](), say(("、", ", "))
+    for each in scope.each:
+        districts = comma.join(name("districts", code) for code in each.districts)
+        said = [comma.join(name("services", code) for code in each.services), districts or say(_ANYWHERE)]
+        if circle := each.circle:
+            middle, radius = f"{circle.lat:.5f}, {circle.lng:.5f}", f"{circle.radius_m:g}"
+            said.append(say((f"{middle} 周围 {radius} 米", f"within {radius} m of {middle}")))
+        said += [comma.join(map(written, each.streets))] if each.streets else []
+        parts.append(" · ".join(said))
+    return say(("；", "; ")).join(parts)
 
 
-def named(codes: Iterable[str], names: Mapping[str, str]) -> str:
-    return ", ".join(f"{names[code]} {code}" if code in names else code for code in codes)
-
-
-_COUNTED = {
-    SETTLED: "随事件办结 Completed and replied to",
-    KEPT: "另有事项，由部门继续 Go on with their department",
-    OVER: "此前已结 Replied to or ended before",
-    "linked": "已转出 Handed on",
-    "refused": "未被接受 Refused",
-    "gone": "已结束 Ended before",
+OUTCOMES: Mapping[str, Phrase] = {
+    SETTLED: ("随事件办结", "Completed and replied to"),
+    KEPT: ("另有事项，由部门继续", "Go on with their department"),
+    OVER: ("此前已结", "Replied to or ended before"),
+    "linked": ("已转出", "Handed on"),
+    "refused": ("未被接受", "Refused"),
+    "gone": ("流程已结束", "Their workflow had ended"),
 }
+"""Results of the end of an incident for its cases."""
 
 
 RECENT = 10
@@ -125,7 +131,7 @@ def details(
     recent: Iterable[str | IncidentEvent] = (),
 ) -> str:
     may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a}`" for a in incident.available_actions(ANYBODY))
-    department = named([incident.department], names.departments) if incident.department else "-"
+    department = names.named("departments", incident.department) if incident.department else "-"
     total = len(waiting) + sum(counts.values())
     done = total - len(waiting)
     desk = f"/desk/incidents/{incident.number}"
@@ -135,12 +141,12 @@ def details(
             "| 项目 | Item | |",
             "|---|---|---|",
             f"| 状态 | State | {incident.state.zh} {incident.state.value} |",
-            f"| 范围 | Scope | {scope_in_words(incident, names, plain)} |",
+            f"| 范围 | Scope | {scope_in_words(incident.scope, names.named, written=plain)} |",
             f"| 处理部门 | Department | {department} |",
             f"| 预计恢复 ({names.timezone}) | Expected | {local(incident.expected_at, names.timezone)} |",
             f"| 并案工单 | Linked cases | {total} |",
             f"| 已处理 | Seen to | {done} ({100 * done // total if total else 0} %) |",
-            *(f"| | {_COUNTED.get(answer, answer)} | {count} |" for answer, count in sorted(counts.items())),
+            *(f"| | {both(OUTCOMES.get(each, (each, '')))} | {count} |" for each, count in sorted(counts.items())),
             *([f"| 并入事件 | Merged into | {incident.into} |"] if incident.into else []),
             f"| 工作台 | On the desk | [{incident.number}]({desk}) |",
             "",

@@ -45,6 +45,15 @@ class CatalogueNames(Immutable):
             timezone=catalogue.calendar.timezone,
         )
 
+    def named(self, section: str, code: str) -> str:
+        """Name and code of an entry of `services`, `districts` or `departments`."""
+        return f"{getattr(self, section).get(code, '')} {code}".strip()
+
+
+def both(words: Phrase) -> str:
+    """In both languages; marks of punctuation as in English."""
+    return " ".join(words).strip() if words[0].isalnum() or len(words[0]) > 1 else words[1]
+
 
 class WorkerNames(NamedTuple):
     """Names that a worker knows and a case does not: both names of codes, titles of incidents by number."""
