@@ -26,7 +26,7 @@ from activities.notifications.texts import Sender, Templates
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import ReportActivities
-from activities.sealing.keys import CallerLinks
+from activities.sealing.keys import Links
 from activities.surge_watch import SurgeWatch
 from domain.incident.state import Opening
 from domain.reports.report import ReportKind, due_periods
@@ -190,7 +190,7 @@ async def begin_due(
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
     """Raise FileError if the channels or the templates cannot be used."""
     channels = load_channels(settings.channels).with_time_zone(in_force.catalogue.calendar.timezone)
-    links = CallerLinks(ring_of(settings))
+    links = Links(ring_of(settings))
 
     def link(delivery: Delivery) -> str:
         # Dated by the notification, so that one that is sent again has the same text.

@@ -21,7 +21,7 @@ from temporalio.client import Client
 
 from activities.cases import Projection
 from activities.notifications.texts import Sender, Templates
-from activities.sealing.keys import CallerLinks, Seal
+from activities.sealing.keys import Links, Seal
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
 from api.assessments.assessments import Assessments
@@ -230,7 +230,7 @@ class Backend(BackendParts):
         self._channels = load_channels(settings.channels)
         texts_callers = self._channels.texts_callers
         self.complaint_actions = ComplaintActions(complaints, self, cases, incidents, recognition, texts_callers)
-        self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
+        self.caller_page = CallerPage(cases, in_force, Links(self._ring), self.limits, self.secure)
         self.incidents = Incidents(incidents, self, cases, settings.incidents_per_hour)
         self.handovers = people.Handovers(HandoverClient(*temporal), self)
         self.assessments = Assessments(assessments, self)
@@ -248,9 +248,10 @@ class Backend(BackendParts):
         texts = CallerTexts(self._channels, templates)
         self.desk = Desk(self.temporal_pages, self, texts)
         self.desk_exports = DeskExports(self.temporal_pages, self)
-        self.crew_desk = CrewDesk(self.temporal_pages, self, texts)
+        orders = Links(self._ring, "work-orders")
+        self.crew_desk = CrewDesk(self.temporal_pages, self, texts, orders)
         self.manager_desk = ManagerDesk(self.temporal_pages, self)
-        self.work_orders = WorkOrders(self, self.settings.public_url)
+        self.work_orders = WorkOrders(self, self.settings.public_url, orders)
         self.intake_desk = IntakeDesk(self.temporal_pages, self, texts)
         self.call_back_desk = CallBackDesk(self.temporal_pages, self)
         self.incident_desk = IncidentDesk(self.temporal_pages, self, self.incidents, texts)

@@ -1,7 +1,7 @@
 """Keys of the service: one ring, of which each purpose has keys of its own; seals of texts with them, and links.
 
-No link of a caller is stored, and only the service can read one. A case tells which of its links count: those that are
-younger than the last revocation (作废链接).
+No link is stored, and only the service can read one. A case tells which of its links count: those that are younger
+than the last revocation (作废链接).
 """
 
 import base64
@@ -77,34 +77,39 @@ def _written(sealed: bytes) -> str:
 
 LINK_VALID = timedelta(days=14)
 _CONTENT = struct.Struct(">QIHH")
-"""Number, second and millisecond of the link, cycle. With the key's id and the code (MAC) before it, 36 bytes."""
+"""Number, second and millisecond of the link, cycle. With the key's id and the code (MAC) before it, 36 bytes.
+
+That of a crew goes on with its department.
+"""
 
 
 class Link(NamedTuple):
-    """Content of a link."""
+    """Content of a link; `department` is empty for the caller."""
 
     number: str
     cycle: int
     made_at: datetime
+    department: str = ""
 
     def has_expired(self, at: datetime) -> bool:
         return at >= self.made_at + LINK_VALID
 
 
-class CallerLinks:
-    """Maker and reader of links, with keys of the ring."""
+class Links:
+    """Maker and reader of links for one purpose, with keys of the ring."""
 
-    def __init__(self, keys: Keys) -> None:
-        self._seal = Seal(keys, "links")
+    def __init__(self, keys: Keys, purpose: str = "links") -> None:
+        self._seal = Seal(keys, purpose)
 
-    def make(self, number: str, cycle: int, at: datetime) -> str:
-        """Token of a link for this cycle of the case, of 48 characters; the same for the same arguments."""
-        return self._seal.close(_CONTENT.pack(int(number), int(at.timestamp()), at.microsecond // 1000, cycle))
+    def make(self, number: str, cycle: int, at: datetime, department: str = "") -> str:
+        """Token of a link for this cycle of the case, the same for the same arguments; a caller's has 48 characters."""
+        fixed = _CONTENT.pack(int(number), int(at.timestamp()), at.microsecond // 1000, cycle)
+        return self._seal.close(fixed + department.encode())
 
     def read(self, text: str) -> Link | None:
         """Read a token, also one that has expired; None if this service has not made it."""
         if (content := self._seal.open(text)) is None:
             return None
-        number, second, millisecond, cycle = _CONTENT.unpack(content)
+        number, second, millisecond, cycle = _CONTENT.unpack_from(content)
         made_at = datetime.fromtimestamp(second, UTC) + timedelta(milliseconds=millisecond)
-        return Link(f"{number:013}", cycle, made_at)
+        return Link(f"{number:013}", cycle, made_at, content[_CONTENT.size :].decode())

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from activities.sealing.keys import CallerLinks, Link
+from activities.sealing.keys import Link, Links
 from api.complaints.caller_words import STATE_FOR_CALLERS, Speaker
 from api.complaints.cases import Cases
 from api.edge.browsers import form_of, is_from_another_site, page
@@ -62,7 +62,7 @@ class CallerPage:
 
     cases: Cases
     in_force: CurrentCatalogue
-    links: CallerLinks
+    links: Links
     limits: Limits
     secure: bool
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from operator import itemgetter
 from typing import Annotated, NamedTuple
 
@@ -11,15 +12,20 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from activities.sealing.keys import LINK_VALID, Links
+from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
 from api.complaints.routes import page_of
 from api.desk import words
 from api.desk.desk import Desk
-from api.desk.kit import DESK
-from api.edge.problems import WRONG_ROLE, ProblemError
+from api.desk.kit import DESK, ORDERS
+from api.desk.work_order import MINE, holder, is_at_work
+from api.edge.problems import WRONG_ROLE, ProblemError, declare
 from api.parameters import Filters, Listing
 from api.routing import StrictRoute, from_backend
-from domain.case.lifecycle import AT_WORK, PART_AT_WORK, State
+from api.sign_in.sessions import Session
+from api.temporal_ui.pages import not_shown
+from domain.case.lifecycle import PART_AT_WORK, State
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState
 from domain.shared.actors import Actor
@@ -31,7 +37,9 @@ MOST = 25
 """Cases on the page, so that it stays small on a slow network."""
 STEPS = ("sign_for", "arrive", "complete", "suspend", "resume", "return")
 """Actions of a crew on the road, in their order; the case's page has all."""
-MINE = (*sorted(AT_WORK), State.SUSPENDED)
+STEPS_BY_ORDER = ("arrive", "complete", "return")
+"""Steps that a work order is enough for: to sign for a case or suspend it, people sign in."""
+ORDER_OVER = declare("work-order-over", HTTPStatus.GONE, "Link of a work order opens nothing")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -45,7 +53,9 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class CrewDesk(Desk):
-    """Page of people who have a department."""
+    """Page of people who have a department, and of whoever holds a printed work order."""
+
+    links: Links
 
     async def work(self, request: Request, actor: Actor) -> Response:
         """Show what a person works on, and what the department has to sign for. Raises ProblemError."""
@@ -60,6 +70,32 @@ class CrewDesk(Desk):
         due += [(each.expected_at or each.opened_at, each.number, (each, calls)) for each, calls in found]
         jobs = [job for *_, job in sorted(due, key=itemgetter(0, 1))]
         return self.page(request, "crew", actor, jobs=jobs[:MOST], steps=STEPS, more=len(jobs) > MOST)
+
+    async def ordered(self, request: Request, text: str, name: str | None) -> Response:
+        """Show the case of a work order while its department works on it, or act on it. Raises ProblemError.
+
+        What was sent once and comes again is answered as the first time, also if the work is done by then.
+        """
+        link, now = self.links.read(text), self.backend.now
+        if link is None:
+            self.pages.limits.count_guess(request, "unknown links")
+        if link is None or link.has_expired(now):
+            raise _order_over()
+        if name not in (None, *STEPS_BY_ORDER):
+            raise ProblemError(UNKNOWN_ACTION, f"A work order is for {', '.join(STEPS_BY_ORDER)}.")
+        actor = holder(self.backend.catalogue, link.number, link.department)
+        self.pages.limits.count_request(request, actor.id, actor.role)
+        _, case = await self._case(link.number, actor)
+        if case.cycle != link.cycle or (case.links_revoked_at and link.made_at <= case.links_revoked_at):
+            raise _order_over()
+        jobs = [_job(case, link.department)] if is_at_work(case, link.department) else []
+        if name and (jobs or request.method == "POST"):
+            times = {"began_at": link.made_at, "ends_at": link.made_at + LINK_VALID}
+            session = Session(actor=actor, scope="all", session_number=-1, **times)
+            answer = await self.act(request, session, link.number, name)
+            if jobs or answer.status_code == HTTPStatus.SEE_OTHER:
+                return answer
+        return self.page(request, "crew", actor, jobs=jobs, steps=STEPS_BY_ORDER, more=False)
 
     async def _cases(self, actor: Actor, department: str) -> Iterable[Complaint]:
         """Cases assigned to the person, and cases and parts of the department that nobody else works on."""
@@ -82,6 +118,10 @@ def _job(case: Complaint, department: str) -> Job:
     return Job(case, words.CLOCK.get(name or ""), next(own, ""))
 
 
+def _order_over() -> ProblemError:
+    return ProblemError(ORDER_OVER, "The link has expired, or was revoked; print the work order again.")
+
+
 TheCrewDesk = Annotated[CrewDesk, from_backend("crew_desk")]
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
@@ -89,3 +129,12 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 @router.get(f"{DESK}/crew")
 async def show_work(request: Request, desk: TheCrewDesk) -> Response:
     return await desk.pages.shown(request, lambda session: desk.work(request, session.actor))
+
+
+@router.get(f"{ORDERS}/{{order}}")
+@router.api_route(f"{ORDERS}/{{order}}/actions/{{action}}", methods=["GET", "POST"])
+async def show_order(request: Request, order: str, desk: TheCrewDesk) -> Response:
+    try:
+        return await desk.ordered(request, order, request.path_params.get("action"))
+    except ProblemError as refused:
+        return not_shown(refused)

@@ -16,7 +16,7 @@ from api.desk import words
 from api.desk.caller_texts import CallerTexts
 from api.desk.case_page import case_page
 from api.desk.forms import NOTHING, body_of, edited, present
-from api.desk.kit import DESK, Form, blank
+from api.desk.kit import DESK, Form, blank, order_of
 from api.desk.lists import CaseLists
 from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
 from api.desk.words import Names
@@ -112,6 +112,7 @@ class Desk(CaseLists):
         """Form of an action on the case as it is now."""
         names, place = self.names(request), case.location
         from_crew = request.query_params.get("from") == "crew"
+        of_crew = order_of(request) or f"{DESK}/crew"
         fields, shown = self.inputs(COMMANDS[name].body, actor), dict[str, str]()
         if name == correct.ACTION.name:
             shown = present(fields, case.model_dump(include={*CorrectedFacts.model_fields}))
@@ -123,7 +124,7 @@ class Desk(CaseLists):
         return Form(
             words.of_action(name),
             fields,
-            f"{DESK}/crew" if from_crew else f"{DESK}/cases/{case.number}",
+            of_crew if from_crew else f"{DESK}/cases/{case.number}",
             case.number,
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
             f"{names.district(place.district)} {place.address or ''}",

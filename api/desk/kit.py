@@ -37,6 +37,8 @@ from readmodel import incidents
 from workflows.kit.words import Phrase
 
 DESK = "/desk"
+ORDERS = "/w"
+"""Pages that the link of a printed work order opens, below which it stands."""
 MOST_INCIDENTS = 75
 """Open incidents to choose from."""
 Typed = dict[str, list[str]]
@@ -88,6 +90,7 @@ class DeskPages:
         names = self.names(request)
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
         fields["done"] = request.query_params.get("done")
+        fields["order"] = order_of(request)
         fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
         fields["reads_reports"] = actor.role in READ_REPORTS.reach
         return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
@@ -175,6 +178,12 @@ class DeskPages:
             example = names.say(("应填日期和时间，如 ", "a date and time, as ")) + names.word(fault.accepted[0])
             message = example if is_instant else names.say(("请从所列中选择", "choose one of those listed"))
         return names.say(("：", ": ")).join((*map(names.say, inputs[-1:]), message))
+
+
+def order_of(request: Request) -> str | None:
+    """Return the address of the work order whose page or form this is; None for pages of who has signed in."""
+    order = request.path_params.get("order")
+    return f"{ORDERS}/{order}" if order else None
 
 
 def blank() -> Typed:

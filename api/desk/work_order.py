@@ -1,5 +1,6 @@
-"""Work order (派工单) of a case: one page of A4 that a crew takes along, with a code that leads to the case's page."""
+"""Work order (派工单) of a case: one page of A4 for the crew, with a code that leads to its page of the case."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,27 +11,50 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from activities.sealing.keys import Links
 from api.complaints.cases import Complaint, TheCases
 from api.complaints.routes import A4_PAGE, as_accepted
 from api.desk import words
-from api.desk.kit import DESK
+from api.desk.kit import DESK, ORDERS
 from api.desk.words import Names
 from api.documents import HTML, NOT_ACCEPTABLE
 from api.edge.browsers import TEMPLATES
 from api.parameters import CaseParam, number_in
 from api.responses import problems
 from api.routing import BackendParts, StrictRoute, ThePrinter, from_backend, needs
+from api.sign_in.security import SCOPE
 from api.sign_in.sessions import Session
 from api.temporal.errors import TEMPORAL_ERRORS
 from api.temporal_ui.pages import ThePages
+from domain.case.actions import dispatch
 from domain.case.clocks import APPROVE, ClockStatus
-from domain.rights.rights import READ_CASES
-from domain.shared.actors import Actor
+from domain.case.lifecycle import AT_WORK, PART_AT_WORK, State
+from domain.case.views import CaseView
+from domain.catalogue.catalogue import Catalogue
+from domain.rights.rights import READ_CASES, right_to
+from domain.shared.actors import WORK_ORDER, Actor, Role
 from workflows.kit.words import Phrase
 
 LONGEST = 300
 """Characters of a description that leave room for the rest on the page; the page of the case has all."""
-WORK_ORDER = "/{number}/work-order"
+GIVERS = {*right_to(dispatch.ACTION).reach, Role.CREW}
+"""Roles whose work orders are for the crew: its link is on them, and what it sees in clear."""
+MINE = (*sorted(AT_WORK), State.SUSPENDED)
+_PATH = "/{number}/work-order"
+log = logging.getLogger("hotline.api")
+
+
+def is_at_work(case: CaseView, department: str) -> bool:
+    """Return True if this department has work to do on the case, or on a part of it."""
+    parts = (part for part in case.parts if part.department == department and part.cycle == case.cycle)
+    return (case.department == department and case.state in MINE) or any(part.state in PART_AT_WORK for part in parts)
+
+
+def holder(catalogue: Catalogue, number: str, department: str) -> Actor:
+    """Return whoever holds the work order of a case: nobody knows which person of the department it is."""
+    zh, en = (Names(catalogue, zh=is_zh).department(department) for is_zh in (True, False))
+    name = f"{zh}凭派单 {en} by work order"
+    return Actor(id=f"{WORK_ORDER} {number}", name=name, role=Role.CREW, department=department)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +63,25 @@ class WorkOrders:
 
     parts: BackendParts
     public_url: str
+    links: Links
 
-    def html(self, case: Complaint) -> str:
-        """Show the case, as its reader sees it, in Chinese and English."""
-        catalogue, address = self.parts.catalogue, f"{self.public_url}{DESK}/cases/{case.number}"
+    def html(self, view: CaseView, reader: Actor, scope: str | None) -> str:
+        """Show the case in Chinese and English: as the crew sees it to who may dispatch, else as its reader does."""
+        catalogue, now = self.parts.catalogue, self.parts.now
+        department = reader.department if reader.role is Role.CREW else view.department
+        address = link = f"{self.public_url}{DESK}/cases/{view.number}"
+        if department and reader.role in GIVERS and scope != "read" and is_at_work(view, department):
+            log.info("%s prints the work order of the case %s for %s", reader.id, view.number, department)
+            reader = holder(catalogue, view.number, department)
+            link = f"{self.public_url}{ORDERS}/{self.links.make(view.number, view.cycle, now, department)}"
+        case = Complaint.of(view, reader)
         zh, en = (Names(catalogue, zh=is_zh) for is_zh in (True, False))
         fields = {
             "description": case.description[:LONGEST] + ("…" if len(case.description) > LONGEST else ""),
             "promises": [*_promises(case, zh)],
-            "code": Markup(segno.make_qr(address).svg_inline(omitsize=True)),  # noqa: S704 - squares alone
+            "code": Markup(segno.make_qr(link).svg_inline(omitsize=True)),  # noqa: S704 - squares alone
             "address": address,
-            "printed": zh.local(self.parts.now),
+            "printed": zh.local(now),
         }
         return TEMPLATES.get_template("work_order.html").render(case=case, zh=zh, en=en, words=words, **fields)
 
@@ -67,14 +99,15 @@ router = APIRouter(tags=["complaints"], route_class=StrictRoute)
 
 
 @router.get(
-    f"/v1/complaints{WORK_ORDER}",
+    f"/v1/complaints{_PATH}",
     summary="Print the work order of a case 派工单",
     response_class=HTMLResponse,
     responses=A4_PAGE | problems(*TEMPORAL_ERRORS, NOT_ACCEPTABLE),
 )
-async def get_work_order(
+async def get_work_order(  # noqa: PLR0913, PLR0917 - with a printer and the key's scope besides the case
     number: CaseParam,
     actor: Annotated[Actor, needs(READ_CASES)],
+    request: Request,
     cases: TheCases,
     orders: TheWorkOrders,
     printer: ThePrinter,
@@ -82,16 +115,17 @@ async def get_work_order(
 ) -> Response:
     """Return what a crew needs on the road: caller, place, promises, findings to tick, and lines to sign.
 
-    Its code leads to the case's page at the desk. Fields that your role sees masked are masked.
+    To who may dispatch and to crews it is as the crew sees the case, and its code is the crew's link while the
+    department works on it. To others fields are masked, and the code leads to the desk.
     """
-    case = Complaint.of(await cases.get(number, actor, READ_CASES), actor)
-    return await as_accepted(accept, orders.html(case), cases.clock(), printer)
+    view = await cases.get(number, actor, READ_CASES)
+    return await as_accepted(accept, orders.html(view, actor, request.scope.get(SCOPE)), cases.clock(), printer)
 
 
-@router.get(f"{DESK}/cases{WORK_ORDER}", include_in_schema=False)
+@router.get(f"{DESK}/cases{_PATH}", include_in_schema=False)
 async def show_work_order(request: Request, number: str, pages: ThePages, orders: TheWorkOrders) -> Response:
     async def show(session: Session) -> Response:
         view = await pages.cases.get(number_in(number), session.actor, READ_CASES)
-        return await as_accepted(HTML, orders.html(Complaint.of(view, session.actor)), pages.cases.clock(), None)
+        return await as_accepted(HTML, orders.html(view, session.actor, session.scope), pages.cases.clock(), None)
 
     return await pages.shown(request, show, number)

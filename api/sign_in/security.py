@@ -19,6 +19,8 @@ WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading 
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 LONGEST_KEY = 200
+SCOPE = "hotline.scope"
+"""Key of a request's ASGI scope, for the scope of its API key; a token has none."""
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
@@ -58,6 +60,7 @@ class BearerKey:
                 raise ProblemError(
                     WRONG_SCOPE, f"This API key is for {use} alone.", accepted=["a key of the scope all"]
                 )
+            request.scope[SCOPE] = key.scope
         self._limits.count_request(request, actor.id, actor.role)
         request.scope[ACTOR] = actor
         return actor

@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from activities.notifications.channels.base import check_resolved, checked_client
 from api.edge.problems import ProblemError, declare, unavailable
-from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
+from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role, is_reserved
 from domain.shared.codes import Coded
 from domain.shared.value import Name
 from readmodel.people.people import folded
@@ -235,7 +235,7 @@ class ClaimMap:
         given = _value(claims, self.person)
         person = _valid(_PERSON_ID, given)
         # Any other form of an id would be another person's, or look like it.
-        if person is None or person != given or not person.isprintable() or folded(person) in RESERVED:
+        if person is None or person != given or not person.isprintable() or is_reserved(folded(person)):
             detail = (
                 f"The claim {self.person} of the token names no person; accepted: 1 to 80 visible characters,"
                 f" without spaces around them and none of {', '.join(sorted(RESERVED))}."

@@ -82,5 +82,12 @@ def shown_name(person_id: str, name: str) -> str:
 SYSTEM = Actor(id="system", role=Role.SYSTEM)
 CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
 """Caller, who acts by a link and in no other way."""
-RESERVED = frozenset({SYSTEM.id, CALLER.id})
-"""Ids that no person has: events name the service and callers by them."""
+WORK_ORDER = "work-order"
+"""First word of the id of a crew that acts by a printed work order (派工单)."""
+RESERVED = frozenset({SYSTEM.id, CALLER.id, WORK_ORDER})
+"""Ids that no person has: events name the service, callers and holders of work orders by them."""
+
+
+def is_reserved(person: str) -> bool:
+    """Return True for an id, as `folded` gives it, that no person may have."""
+    return person.partition(" ")[0] == WORK_ORDER or person in RESERVED

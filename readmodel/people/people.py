@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 from sqlalchemy import Column, ForeignKey, Integer, Select, String, Table, exists, func, insert, or_, select, update
 
-from domain.shared.actors import OWNERS, RESERVED, STAFF_ROLES, Person, Role
+from domain.shared.actors import OWNERS, STAFF_ROLES, Person, Role, is_reserved
 from domain.shared.errors import OperatorError
 from domain.shared.phones import Phone
 from domain.shared.value import INVISIBLE, Immutable, Instant
@@ -82,7 +82,7 @@ class Member(Person):
             raise PeopleError(
                 "the id of a person has a letter or digit, and nothing invisible; accepted: a staff number"
             )
-        if self.folded_id in RESERVED:
+        if is_reserved(self.folded_id):
             raise PeopleError(f"{self.id} stands for the service or a caller on events; accepted: the id of a person")
         if self.role not in STAFF_ROLES:
             raise PeopleError(f"nobody has the role {self.role}; accepted: {', '.join(sorted(STAFF_ROLES))}")
@@ -169,7 +169,7 @@ class Directory(Immutable):
     def has_had(self, text: str) -> bool:
         """Return True if this is the id or name of a person, also of one who has left, or reserved for the service."""
         wanted = folded(text)
-        return wanted in RESERVED or any(wanted in (each.folded_id, folded(each.name)) for each in self.people)
+        return is_reserved(wanted) or any(wanted in (each.folded_id, folded(each.name)) for each in self.people)
 
 
 def directory(connection: ReadConnection) -> Directory:

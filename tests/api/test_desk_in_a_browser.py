@@ -3,15 +3,18 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, ViewportSize, expect
 
+from activities.sealing.keys import Links
 from tests.api.test_incident_candidates import TO_CREW, leak, suspected
 from tests.support.api import Api
 from tests.support.browser import launched, needs_chromium
+from tests.support.rings import ring_at
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.browser, pytest.mark.slow, needs_chromium]
 
@@ -42,7 +45,20 @@ async def paths(api: Api) -> list[str]:
     incident = f"/desk/incidents/{await suspected(api, 'nanlang')}"
     await leak(api, "nanlang", *TO_CREW)
     incidents = ("/desk/incidents", "/desk/incidents/declare", incident, f"{incident}/actions/confirm")
-    return ["/board", "/desk?tab=all", "/desk/call-backs", "/desk/today", "/desk/intake", case, *forms, *incidents]
+    links = Links(ring_at(api.settings.keys_file), "work-orders")
+    order = f"/w/{links.make(number, 1, datetime.now(UTC), 'repair')}"
+    orders = (order, f"{order}/actions/complete?from=crew", f"{case}/work-order")
+    return [
+        *orders,
+        "/board",
+        "/desk?tab=all",
+        "/desk/call-backs",
+        "/desk/today",
+        "/desk/intake",
+        case,
+        *forms,
+        *incidents,
+    ]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1366, "light"), (1366, "dark"), (1920, "light")])

@@ -40,7 +40,9 @@ DESK = {
     *(f"/desk/incidents{below}" for below in ("", "/declare", "/{number}", "/{number}/actions/{action}")),
     *("/desk/incidents/{number}/candidates", "/desk/call-backs", "/desk/counts", "/desk/export"),
 }
-HIDDEN = DESK | SIGNED_IN | SIGN_IN | {"/c/{link}", "/c/{link}/{language}", "/v1/complaints/{number}/actions/{action}"}
+ORDER = {"/w/{order}", "/w/{order}/actions/{action}"}
+LINKS = {"/c/{link}", "/c/{link}/{language}"} | ORDER
+HIDDEN = DESK | SIGNED_IN | SIGN_IN | LINKS | {"/v1/complaints/{number}/actions/{action}"}
 """Routes that the document leaves out: also the caller's page, and what answers an unknown action."""
 PAGE = ("/docs", "/openapi.json", "/swagger/")
 """The page of the document, and what it is made of."""

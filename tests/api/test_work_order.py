@@ -1,8 +1,15 @@
 """Work orders (派工单): what stands on them, for whom, and that they print on one page."""
 
+import re
+import uuid
+from datetime import UTC, datetime
+
 import pytest
 import segno
 
+from activities.sealing.keys import LINK_VALID
+from domain.shared.actors import Role
+from readmodel.people.people import Member, PeopleError, PeopleScope
 from tests.api.test_desk import at, text
 from tests.support.api import Api, problem
 from tests.support.browsing import browser, signed_in
@@ -83,3 +90,93 @@ async def test_the_longest_case_prints_on_one_page(on_sqlite: Api) -> None:
     answer = await on_sqlite.http.get(of(number), headers=on_sqlite.key("wu") | {"Accept": "application/pdf"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
     assert page_sizes(answer.content) == [[210, 297]]
+
+
+async def printed(api: Api, by: str, number: str, monkeypatch: pytest.MonkeyPatch, scope: PeopleScope = "all") -> str:
+    """Return the address in the code of a work order that somebody prints from the page of the case."""
+    codes, make = list[str](), segno.make_qr
+
+    def kept(text: str) -> segno.QRCode:
+        codes.append(text)
+        return make(text)
+
+    monkeypatch.setattr("api.desk.work_order.segno.make_qr", kept)
+    page = await api.http.get(f"{at(number)}/work-order", headers=api.session(by, scope))
+    assert page.status_code == 200
+    return codes[-1].removeprefix(api.settings.public_url)
+
+
+async def test_who_may_dispatch_prints_what_the_crew_sees(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = await on_sqlite.case_in("in_progress", caller=CALLER, location=PLACE)
+    caplog.set_level("INFO", "hotline.api")
+    assert "0760 8823 0001" in (await on_sqlite.get(of(number), "zhou")).text
+    assert f"zhou prints the work order of the case {number} for repair" in caplog.text
+    page = await on_sqlite.get(of(number), "gao")
+    assert "8823 0001" not in page.text
+    for by in ("gao", "he"):
+        assert await printed(on_sqlite, by, number, monkeypatch) == at(number)
+    assert await printed(on_sqlite, "zhou", number, monkeypatch, "read") == at(number)
+    assert (await printed(on_sqlite, "chen", number, monkeypatch)).startswith("/w/")
+
+
+async def test_the_code_opens_one_case_and_its_holder_acts_as_the_crew(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await on_sqlite.case_in("in_progress", caller=CALLER, location=PLACE)
+    other = await on_sqlite.case_in("in_progress", caller=CALLER, location=PLACE)
+    path = await printed(on_sqlite, "zhou", number, monkeypatch)
+    async with browser(on_sqlite) as made:
+        page = await made.get(path)
+        for words in (number, "下闸新村3号", 'href="tel:076088230001"'):
+            assert words in page.text
+        assert other not in page.text
+        assert 'href="/desk/cases' not in page.text
+        steps = re.findall(rf'href="{path}/actions/(\w+)\?from=crew"', page.text)
+        assert steps == ["arrive", "complete", "return"]
+        assert (await made.get(f"{path}/actions/suspend")).status_code == 404
+        complete, sent = f"{path}/actions/complete?from=crew", {"key": uuid.uuid4().hex, "result": "接头已换"}
+        assert "管道老化" in (await made.get(complete)).text
+        foreign = await made.post(complete, data=sent, headers={"Sec-Fetch-Site": "cross-site"})
+        assert foreign.status_code == 403
+        for _ in range(2):  # the answer was lost, and the same comes again
+            answer = await made.post(complete, data=sent)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"{path}?done=complete")
+        late = await made.post(complete, data={"key": uuid.uuid4().hex, "result": "又换"})
+        for over in (await made.get(f"{path}?done=complete"), await made.get(complete), late):
+            assert "此派工单目前没有要办的工作" in over.text
+            assert not [each for each in ("8823 0001", "陈", "下闸新村") if each in over.text]
+    rows = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    (done,) = [row for row in rows if row["action"] == "complete"]
+    assert (done["role"], done["actor"]) == ("crew", f"work-order {number}")
+    assert done["people"] == {done["actor"]: "抢修队凭派单 Emergency repair crew by work order"}
+
+
+async def test_a_code_opens_nothing_after_its_time_a_revocation_or_a_redirect(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await on_sqlite.case_in("in_progress", caller=CALLER)
+    path = await printed(on_sqlite, "zhou", number, monkeypatch)
+    async with browser(on_sqlite) as made:
+        for wrong in (f"{path}x", on_sqlite.link(number).replace("/c/", "/w/")):
+            assert (await made.get(wrong)).status_code == 410
+        with monkeypatch.context() as later:
+            later.setattr(on_sqlite.clock, "fixed", datetime.now(UTC) + LINK_VALID)
+            assert (await made.get(path)).status_code == 410
+        assert (await on_sqlite.act(number, "revoke_links", by="xu")).is_success
+        revoked = await made.get(path)
+        assert revoked.status_code == 410
+        assert "链接已失效" in revoked.text
+        path = await printed(on_sqlite, "zhou", number, monkeypatch)
+        assert (await made.get(path)).status_code == 200
+        assert (await on_sqlite.act(number, "dispatch", {"department": "metering"}, "zhou")).is_success
+        moved = await made.get(path)
+        assert moved.status_code == 403
+        assert "8823 0001" not in moved.text
+
+
+async def test_no_person_has_the_id_of_a_holder() -> None:
+    for name in ("work-order 2608034711004", "Work-Order"):
+        with pytest.raises(PeopleError):
+            Member(id=name, name="陈", role=Role.AGENT, added_at=datetime.now(UTC))

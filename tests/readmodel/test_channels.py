@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from standardwebhooks import Webhook
 
-from activities.sealing.keys import CallerLinks
+from activities.sealing.keys import Links
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.link_incident import LinkIncident, Settlement
 from domain.case.case import Case
@@ -92,7 +92,7 @@ async def test_a_link_is_for_the_cycle_of_its_notification(harness: CourierHarne
     async with harness.running():
         await harness.notifications(all_are("sent", "no_route"))
     told = "\n".join(json.loads(request.body)["text"] for request in gateway.requests)
-    links = CallerLinks(Ring(harness.settings().keys_file))
+    links = Links(Ring(harness.settings().keys_file))
     read = [links.read(link) for link in re.findall(r"/c/(\S+)", told)]
     assert sorted(link.cycle for link in read if link) == [1, 2]
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 import worker
-from activities.sealing.keys import CallerLinks
+from activities.sealing.keys import Links
 from api.__main__ import server_config
 from api.app import Backend, create_app
 from api.temporal.server import ClockCheck
@@ -124,7 +124,7 @@ class Api:
 
     def link(self, number: str, cycle: int = 1, at: datetime | None = None) -> str:
         """The path of a link, as the caller gets it."""
-        links = CallerLinks(ring_at(self.settings.keys_file))
+        links = Links(ring_at(self.settings.keys_file))
         return f"/c/{links.make(number, cycle, at or datetime.now(UTC))}"
 
     async def case_in(self, state: str, **changes: Any) -> str:

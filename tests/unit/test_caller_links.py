@@ -5,14 +5,14 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from activities.sealing.keys import LINK_VALID, CallerLinks, Link
+from activities.sealing.keys import LINK_VALID, Link, Links
 from tests.support.rings import ring_at
 
 NUMBER, NOON = "2608034711004", datetime(2026, 8, 3, 4, tzinfo=UTC)
 
 
 def test_a_link_tells_nobody_what_it_holds(tmp_path: Path) -> None:
-    links = CallerLinks(ring_at(tmp_path / "keys.json"))
+    links = Links(ring_at(tmp_path / "keys.json"))
     text = links.make(NUMBER, 2, NOON)
     assert re.fullmatch(r"[\w-]{48}", text)
     assert text == links.make(NUMBER, 2, NOON)
@@ -24,7 +24,7 @@ def test_a_link_tells_nobody_what_it_holds(tmp_path: Path) -> None:
 
 def test_no_other_text_is_a_link(tmp_path: Path) -> None:
     """Each change of a character, and each of another length."""
-    links = CallerLinks(ring_at(tmp_path / "keys.json"))
+    links = Links(ring_at(tmp_path / "keys.json"))
     text = links.make(NUMBER, 1, NOON)
     changed = [f"{text[:at]}{'A' if text[at] != 'A' else 'B'}{text[at + 1 :]}" for at in range(len(text))]
     for wrong in (
@@ -43,7 +43,7 @@ def test_no_other_text_is_a_link(tmp_path: Path) -> None:
 
 
 def test_processes_with_one_file_of_keys_read_each_others_links(tmp_path: Path) -> None:
-    one, same, other = (CallerLinks(ring_at(tmp_path / name / "keys.json")) for name in ("a", "a", "b"))
+    one, same, other = (Links(ring_at(tmp_path / name / "keys.json")) for name in ("a", "a", "b"))
     text = one.make(NUMBER, 2, NOON)
     link = same.read(text)
     assert link == Link(NUMBER, 2, NOON)

@@ -8,7 +8,7 @@ import pytest
 
 from activities.notifications.channels.base import DeliveryError
 from activities.notifications.texts import KIND_ZH, Sender, Templates
-from activities.sealing.keys import CallerLinks
+from activities.sealing.keys import Links
 from domain.assessment.assessment import ASSESSMENT_KINDS, ASSESSMENT_PREFIX
 from domain.case.actions import TABLE
 from domain.case.actions.reply import Replied
@@ -283,5 +283,5 @@ def test_a_link_opens_the_callers_page_and_is_the_same_when_sent_again(tmp_path:
     rendered = config.render(delivery(), to_phone=True)
     (link,) = re.findall(r"https://hotline\.example\.com/c/(\S+)", rendered.text)[:1]
     at = delivery().notification.created_at
-    assert CallerLinks(ring_at(settings.keys_file)).read(link) == (NUMBER, 1, at)
+    assert Links(ring_at(settings.keys_file)).read(link) == (NUMBER, 1, at, "")
     assert config.render(delivery(), to_phone=True) == rendered

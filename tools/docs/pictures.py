@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
-from activities.sealing.keys import CallerLinks
+from activities.sealing.keys import Links
 from api.temporal_ui.pages import VIEWS, View
 from demo.past_month import Judging
 from domain.shared.actors import Role
@@ -152,7 +152,7 @@ def play(service: Service, callers: int = 12) -> Stage:
     parts = _granny_li(service, agent, crew)
     incident = _tide(service, agent, callers)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    token = CallerLinks(Ring(service.data_dir / "keys.json")).make(asked, 1, datetime.now(UTC))
+    token = Links(Ring(service.data_dir / "keys.json")).make(asked, 1, datetime.now(UTC))
     supervisor = Person(service, "许兰", Role.SUPERVISOR)
     return Stage(agent, crew, supervisor, late, paused, parts, f"{service.api}/c/{token}", incident)
 

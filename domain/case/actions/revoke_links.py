@@ -14,7 +14,7 @@ class RevokeLinks(ActionBody):
 ACTION = Action(
     name="revoke_links",
     zh="作废链接",
-    description="The caller's links so far open nothing any more.",
+    description="The links so far open nothing any more.",
     roles={Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR},
     sources=OPEN | {State.CLOSED},
     example=RevokeLinks(note="The telephone was lost."),
