@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -10,12 +11,12 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from sqlalchemy import RowMapping
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from api.complaints.routes import narrowed
 from api.desk import words
-from api.desk.kit import DeskPages
-from api.desk.tabs import INCIDENTS, Parameters, Tab, tabs_of
+from api.desk.kit import DESK, DeskPages
+from api.desk.tabs import INCIDENTS, START, Parameters, Tab, tabs_of
 from api.desk.words import Names
 from api.edge.problems import FieldError, invalid_request
 from api.parameters import Filters, Listing
@@ -25,7 +26,7 @@ from domain.case.lifecycle import State
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState
 from domain.rights.rights import CALL_BACK
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
 from readmodel.base.database import ReadConnection
 from readmodel.calls.call_backs import count_open_call_backs
 from readmodel.cases.queries import count_lists, list_numbers, list_rows
@@ -76,6 +77,8 @@ class CaseLists(DeskPages):
 
     async def tab(self, request: Request, actor: Actor) -> Response:
         """Page of one tab, with the number of cases of each. Raises ProblemError."""
+        if actor.role is Role.CREW and "tab" not in request.query_params:
+            return RedirectResponse(f"{DESK}/crew", HTTPStatus.SEE_OTHER)
         asked = self._asked(request, actor)
         wanted, chosen = asked.wanted, asked.chosen
         bounds, filters = (wanted.cursor, wanted.limit, wanted.sort), self._narrowed(wanted, actor)
@@ -114,7 +117,7 @@ class CaseLists(DeskPages):
 
     def _asked(self, request: Request, actor: Actor) -> _Asked:
         tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}
-        name = request.query_params.get("tab", next(iter(tabs)))
+        name = request.query_params.get("tab", START[actor.role])
         if name not in tabs:
             raise invalid_request([FieldError(field="tab", message="There is no such list", accepted=[*tabs])])
         tab, parameters = tabs[name]

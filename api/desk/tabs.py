@@ -9,7 +9,8 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import AT_WORK, OPEN, TO_DISPATCH, State
 from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CASES, Reach
-from domain.shared.actors import OWNERS, Actor
+from domain.shared.actors import OWNERS, Actor, Role
+from domain.shared.value import exhaustive
 from readmodel.cases.search import Sort
 from workflows.kit.words import Phrase
 
@@ -62,6 +63,20 @@ INCIDENTS: Mapping[str, Sequence[IncidentState]] = {
     "to-sign-for": (IncidentState.DISPATCHED,),
 }
 """States of the incidents above a tab, with which cases wait."""
+START: Mapping[Role, str] = exhaustive(
+    "START",
+    READ_CASES.reach,
+    {
+        Role.AGENT: "mine",
+        Role.DISPATCHER: "to-dispatch",
+        Role.CREW: "to-sign-for",
+        Role.SUPERVISOR: "today",
+        Role.MANAGER: "approvals",
+        Role.FOLLOW_UP: "follow-ups",
+        Role.ADMIN: "all",
+    },
+)
+"""Tab on which a role begins: what waits for it. A crew has its own page."""
 
 
 def tabs_of(actor: Actor, now: datetime, zone: str) -> Iterator[tuple[Tab, Parameters]]:

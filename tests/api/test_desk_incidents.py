@@ -58,7 +58,7 @@ async def test_open_incidents_come_first_in_words(on_both: Api) -> None:
     case = await leak(on_both, "banfu", address="莲塘东路18号")
     await linked_to(on_both, case, number)
     async with signed_in(on_both, "wu") as made:
-        page, desk = await made.get(INCIDENTS), await made.get(DESK)
+        page, desk = await made.get(INCIDENTS), await made.get(DESK, params={"tab": "to-sign-for"})
         english = await made.get(INCIDENTS, headers=ENGLISH)
     listed = re.findall(r'<a href="/desk/incidents/(i\d+)"', page.text)
     assert listed.index(number) < listed.index(over)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
+from api.desk.tabs import START
 from domain.case.intake import Caller, Location
 from tests.api.test_call_backs import missed
 from tests.api.test_calls_of_cases import new_phone
@@ -17,7 +18,7 @@ from tests.api.test_desk_in_a_browser import MOST_BYTES, open_desk
 from tests.api.test_desk_incidents import form
 from tests.api.test_incidents import act, declare, in_state, linked_to
 from tests.api.test_reading import owner
-from tests.support.api import Api
+from tests.support.api import PEOPLE, Api
 from tests.support.batches import call, project, published
 from tests.support.browser import needs_chromium
 from tests.support.browsing import browser, signed_in
@@ -30,6 +31,18 @@ CALL_BACKS = f"{DESK}/call-backs"
 
 def counts_on(page: httpx.Response) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r'data-count="([^"]+)">(\d+)<', page.text)}
+
+
+@pytest.mark.parametrize("name", [name for name in PEOPLE if name != "pbx"])
+async def test_everybody_begins_where_work_waits(on_sqlite: Api, name: str) -> None:
+    async with signed_in(on_sqlite, name) as made:
+        page = await made.get(DESK)
+        if PEOPLE[name][1]:
+            assert page.headers["location"] == f"{DESK}/crew"
+            page = await made.get(page.headers["location"])
+            assert f'<a href="{DESK}?tab=to-sign-for">工作台' in page.text
+        else:
+            assert f'tab={START[PEOPLE[name][0]]}" aria-current="page"' in page.text
 
 
 async def test_an_open_page_reads_its_counts_and_numbers_again(on_both: Api) -> None:

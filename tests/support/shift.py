@@ -54,7 +54,7 @@ class Worker:
         self.page.goto(f"{self._url}/desk")
         self.page.get_by_label("密钥 Key").fill(key)
         self.page.get_by_role("button", name="登录 Sign in").click()
-        self.page.wait_for_url("**/desk")
+        self.page.wait_for_url(re.compile("/desk(/crew)?$"))
 
     def look(self, name: str, number: str = "") -> None:
         """Do a task that reads: from the start page to the page that tells it."""
