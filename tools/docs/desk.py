@@ -33,5 +33,5 @@ def _signed_in(chrome: Browser, api: str, key: str, width: int, locale: str) -> 
         page.goto(f"{api}/desk")
         page.get_by_label("密钥 Key").fill(key)
         page.get_by_role("button", name="登录 Sign in").click()
-        page.get_by_role("navigation").wait_for()
+        page.get_by_role("search").wait_for()
         yield page
