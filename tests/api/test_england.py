@@ -147,7 +147,7 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
         problem(await api.act(last, "decide_credit", yes, "wu"), 403, "wrong-role")
         assert refused["accepted"] == ["approved: false, ground: limit_reached, with a reason"]
         mistaken = await api.act(last, "decide_credit", no | yes, "gao")
-        assert "accepted: approved: false, or no ground" in problem(mistaken, 422, "invalid-request")["detail"]
+        assert "leave it out of an approval" in problem(mistaken, 422, "invalid-request")["detail"]
         assert (await api.act(last, "decide_credit", no, "gao")).status_code == 200
         [credit] = (await api.complaint(last))["credits"]
         assert (credit["approved"], credit["ground"]) == (False, "limit_reached")
