@@ -140,7 +140,7 @@ async def case_whose_settlement_is_left_out(hotline: Hotline) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(left_out, "check", refuse_settled)
         await cause.act(OVER)
-        await until(cause.timeline, lambda rows: rows[-1]["action"] == "finish")
+        await until(cause.timeline, lambda rows: [row["action"] for row in rows][-1:] == ["finish"])
     assert "comment" in (await case.rows("cases"))[0]["document"]
     assert [row["action"] for row in await case.published(4)].count("left_out") == 2
 
