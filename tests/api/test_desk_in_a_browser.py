@@ -75,6 +75,18 @@ async def test_axe_finds_nothing_serious(on_sqlite: Api, width: int, scheme: Lit
             assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+async def test_on_a_telephone_the_header_has_two_lines_and_all_links(on_sqlite: Api, language: str) -> None:
+    async with open_desk(on_sqlite, "chief", 390, locale=language) as page:
+        await page.goto(f"{on_sqlite.url}/desk")
+        box = await page.locator("header").bounding_box()
+        assert box
+        assert box["height"] < 105
+        last = page.locator("header a").last
+        await last.focus()
+        await expect(last).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 async def test_a_case_is_completed_by_keyboard_alone(on_sqlite: Api, *, scripts: bool) -> None:
     number = await on_sqlite.case_in("in_progress")
