@@ -21,7 +21,6 @@ from api.desk.lists import CaseLists
 from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
 from api.desk.words import Names
 from api.edge.language import keep_language
-from api.edge.problems import ProblemError
 from api.parameters import number_in
 from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
@@ -87,7 +86,8 @@ class Desk(CaseLists):
         actor = session.actor
         found, case = await self._case(number, actor)
         if name not in COMMANDS:
-            raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*COMMANDS])
+            known = map(words.of_action, case.available_actions)
+            raise self.unknown(request, ("操作", "Action"), name, known, UNKNOWN_ACTION)
         form = await self._form_of(request, actor, found, case, name)
         if request.method == "GET":
             return self.form(request, actor, form, blank())

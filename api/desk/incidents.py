@@ -19,7 +19,6 @@ from api.desk.forms import body_of
 from api.desk.kit import DESK, DeskPages, Form, Typed, blank
 from api.desk.timeline import facts_of, incident_entry, meanwhile
 from api.desk.words import Names
-from api.edge.problems import ProblemError
 from api.incidents.answers import Candidate, NewIncident
 from api.incidents.routes import NUMBER, Incidents, no_incident
 from api.parameters import number_in
@@ -136,7 +135,8 @@ class IncidentDesk(DeskPages):
         incident = await self._found(number, session.actor) if number else None
         action = INCIDENT_COMMANDS.get(name) if incident else DECLARE
         if action is None:
-            raise ProblemError(UNKNOWN_ACTION, f"There is no action {name[:40]!r}.", accepted=[*INCIDENT_COMMANDS])
+            known = map(words.of_kind, INCIDENT_COMMANDS.values())
+            raise self.unknown(request, ("操作", "Action"), name, known, UNKNOWN_ACTION)
         require_role(right_to(action), session.actor)
         return await self._answer(request, session, action, incident)
 
@@ -266,14 +266,14 @@ async def show_incidents(request: Request, desk: TheDesk) -> Response:
 @router.api_route(f"{INCIDENTS}/{{number}}/actions/{{action}}", methods=["GET", "POST"])
 async def act_on_incident(request: Request, desk: TheDesk) -> Response:
     number, action = (request.path_params.get(name, "") for name in ("number", "action"))
-    return await desk.pages.shown(request, lambda session: desk.act(request, session, number, action))
+    return await desk.pages.shown(request, lambda session: desk.act(request, session, number, action), number or None)
 
 
 @router.get(f"{INCIDENTS}/{{number}}")
 async def show_incident(request: Request, number: str, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.incident(request, session.actor, number))
+    return await desk.pages.shown(request, lambda session: desk.incident(request, session.actor, number), number)
 
 
 @router.post(f"{INCIDENTS}/{{number}}/candidates")
 async def link_candidates(request: Request, number: str, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.link(request, session, number))
+    return await desk.pages.shown(request, lambda session: desk.link(request, session, number), number)

@@ -21,7 +21,7 @@ from api.desk.words import Names
 from api.edge.browsers import page, require_same_origin
 from api.edge.chinese import before_accepted
 from api.edge.language import reads_chinese
-from api.edge.problems import FieldError, Problem, ProblemError
+from api.edge.problems import INVALID_REQUEST, FieldError, Problem, ProblemError, ProblemKind, invalid_request
 from api.responses import masked_for
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
@@ -94,6 +94,16 @@ class DeskPages:
         fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
         fields["reads_reports"] = actor.role in READ_REPORTS.reach
         return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
+
+    def unknown(
+        self, request: Request, what: Phrase, name: str, known: Iterable[Phrase], kind: ProblemKind = INVALID_REQUEST
+    ) -> ProblemError:
+        """Refusal of a name in the address, with the words of what there is."""
+        say = self.names(request).say
+        there = [*map(say, known)]
+        message = f"there is no {name[:40]!r}; there are: {', '.join(there) or 'none'}."
+        zh = f"没有 {name[:40]}，现有：{'、'.join(there) or '无'}"
+        return invalid_request([FieldError(field=say(what), message=message)], kind, [zh])
 
     async def typed(self, request: Request, session: Session) -> Typed:
         """Read a form. Raises ProblemError for one of another site, and for who only reads."""

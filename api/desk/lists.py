@@ -18,6 +18,7 @@ from api.desk import words
 from api.desk.kit import DESK, DeskPages
 from api.desk.tabs import INCIDENTS, START, Parameters, Tab, tabs_of
 from api.desk.words import Names
+from api.edge import chinese
 from api.edge.problems import FieldError, invalid_request
 from api.parameters import Filters, Listing
 from api.responses import masked_for
@@ -119,7 +120,7 @@ class CaseLists(DeskPages):
         tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}
         name = request.query_params.get("tab", START[actor.role])
         if name not in tabs:
-            raise invalid_request([FieldError(field="tab", message="There is no such list", accepted=[*tabs])])
+            raise self.unknown(request, ("列表", "List"), name, (tab.words for tab, _ in tabs.values()))
         tab, parameters = tabs[name]
         chosen = {key: value for key in FILTERS if (value := request.query_params.get(key, "").strip())}
         several = {"state": [chosen["state"]]} if "state" in chosen else {}
@@ -175,6 +176,5 @@ def validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN40
         return model.model_validate(given, context=CONTEXT.get())
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        raise invalid_request(
-            [FieldError(field=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
-        ) from None
+        found = [FieldError(field=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
+        raise invalid_request(found, zh=[*map(chinese.fault, faults)]) from None

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.complaints.cases import Cases
 from api.edge.browsers import page
+from api.edge.language import reads_chinese
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
 from api.incidents.routes import NUMBER, Incidents, no_incident
@@ -157,9 +158,9 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def not_shown(refusal: ProblemError, number: str | None = None, *, on_desk: bool = False) -> Response:
-    """Page of a refusal, which asks for the case's number again if one was given."""
-    fields = {"problem": refusal.problem, "number": number, "on_desk": on_desk}
+def not_shown(refusal: ProblemError, number: str | None = None, *, zh: bool | None = None) -> Response:
+    """Page of a refusal in one language or both, which asks for the case's number again if one was given."""
+    fields = {"problem": refusal.problem, "chinese": refusal.chinese(), "number": number, "zh": zh}
     return page("not_shown.html", refusal.problem.status, refusal.headers, **fields)
 
 
@@ -190,7 +191,8 @@ class TemporalPages:
             require_role(READ_CASES, session.actor)
             return await show(session)
         except ProblemError as refused:
-            return not_shown(refused, number, on_desk=request.url.path.startswith("/desk"))
+            on_desk = request.url.path.startswith("/desk")
+            return not_shown(refused, number, zh=reads_chinese(request) if on_desk else None)
 
     async def details(self, actor: Actor, text: str) -> Response:
         """Redirect to the details of the present run of a case or an incident. Raises ProblemError."""

@@ -45,6 +45,39 @@ async def test_everybody_begins_where_work_waits(on_sqlite: Api, name: str) -> N
             assert f'tab={START[PEOPLE[name][0]]}" aria-current="page"' in page.text
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "said", "english"),
+    [
+        (
+            "?tab=nope",
+            422,
+            "列表：没有 nope，现有：我的工单、待派单、",
+            "List: there is no 'nope'; there are: My cases,",
+        ),
+        ("?tab=all&priority=P9", 422, "可填 P1、P2、", "Input should be 'P1', 'P2',"),
+        ("/cases/2608034711004", 404, "没有工单 2608034711004，请核对号码。", "There is no case 2608034711004: check"),
+        (
+            "/cases/{}/actions/nope",
+            404,
+            "操作：没有 nope，现有：派单、",
+            "Action: there is no 'nope'; there are: Dispatch,",
+        ),
+        ("/incidents/nope", 404, "没有突发事件 nope，请核对号码。", "There is no incident nope: check"),
+        ("/incidents/i26080300014", 404, "没有突发事件 i26080300014，", "There is no incident i26080300014: check"),
+    ],
+)
+async def test_what_does_not_exist_is_said_in_the_readers_language(
+    on_sqlite: Api, path: str, status: int, said: str, english: str
+) -> None:
+    path = DESK + path.format(await on_sqlite.case_in("registered") if "{}" in path else "")
+    async with signed_in(on_sqlite, "zhou") as made:
+        page, in_english = await made.get(path), await made.get(path, headers=ENGLISH)
+    assert (page.status_code, in_english.status_code) == (status, status)
+    assert said in text(page)
+    assert english in text(in_english)
+    assert not re.search("[\u4e00-\u9fff]", text(in_english))
+
+
 async def test_an_open_page_reads_its_counts_and_numbers_again(on_both: Api) -> None:
     word = uuid.uuid4().hex
     given = {"tab": "to-sign-for", "q": word}

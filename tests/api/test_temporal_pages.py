@@ -117,7 +117,7 @@ class TestCase:
     async def test_of_a_number_that_no_incident_has_says_so(self, on_sqlite: Api) -> None:
         answer = await opened(on_sqlite, "/case/i26080347118")
         assert answer.status_code == 404
-        assert "没有事件 i26080347118" in answer.text
+        assert "没有突发事件 i26080347118" in answer.text
         assert "has no incident i26080347118" in answer.text
 
     async def test_of_another_department_is_refused(self, on_sqlite: Api) -> None:
