@@ -58,10 +58,11 @@ class Calls(NamedTuple):
 
 
 class OpenCases(NamedTuple):
-    """Number of open cases of one state and department: all, those late, and those due within DUE_SOON."""
+    """Number of open cases of one state, department and district: all, those late, and those due within DUE_SOON."""
 
     state: str
     department: str | None
+    district: str | None
     cases: int
     late: int
     due_soon: int
@@ -91,14 +92,14 @@ def board_figures(connection: ReadConnection, now: datetime, department: str | N
 
 
 def _open(connection: ReadConnection, now: datetime, department: str | None) -> list[OpenCases]:
-    shown = cases.c.state, cases.c.department, cases.c.overdue, cases.c.next_due_at
+    shown = cases.c.state, cases.c.department, cases.c.district, cases.c.overdue, cases.c.next_due_at
     # The offset changes nothing, but keeps SQLite from reading all cases in the order of the groups.
     found = select(*shown).where(cases.c.closed_at.is_(None)).offset(0).subquery().c
     is_soon = (found.next_due_at >= now) & (found.next_due_at < now + DUE_SOON)
     late, due_soon = (func.sum(case((which, 1), else_=0)) for which in (found.overdue.is_(true()), is_soon))
-    statement = select(found.state, found.department, func.count(), late, due_soon)
-    of_department = [found.department == department] if department else []
-    rows = connection.execute(statement.where(*of_department).group_by(found.state, found.department))
+    groups = found.state, found.department, found.district
+    statement = select(*groups, func.count(), late, due_soon).group_by(*groups)
+    rows = connection.execute(statement.where(found.department == department) if department else statement)
     return [OpenCases(*row) for row in rows]
 
 

@@ -41,11 +41,17 @@ READ_SECONDS = 0.5
 COMMENT_SECONDS = 15.0
 """Time without an event after which a comment tells browser and proxies that the stream goes on."""
 ROWS = 9
-"""Departments with a row of their own; the others share one."""
+"""Departments or districts with a row of their own; the others share one."""
 STATES = tuple(state for state in State if state in OPEN - TO_DISPATCH)
 """States with a column: of cases to dispatch, which no department has, the total tells enough."""
-_Key = tuple[str | None, bool]
-"""Department of a board, None for all, and True if it is in Chinese."""
+
+
+class _Key(NamedTuple):
+    """Contents of a board: a department, None for all; True for Chinese, and for rows that are districts."""
+
+    department: str | None
+    zh: bool
+    by_district: bool
 
 
 class Tile(NamedTuple):
@@ -57,7 +63,7 @@ class Tile(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Open cases of a department: those in each of STATES, and the numbers of all and of the late."""
+    """Open cases of a department or district: those in each of STATES, and the numbers of all and of the late."""
 
     name: str
     states: tuple[int, ...]
@@ -81,9 +87,9 @@ class Board:
 
     async def show(self, request: Request, session: Session) -> Response:
         """Page with the figures of now. Raises ProblemError."""
-        department = department_within(READ_CASES, session.actor, None)
-        figures = await self.backend.reader.ask(board_figures, self.backend.now, department)
-        fields = self._fields(figures, zh=reads_chinese(request))
+        key = _key(request, session)
+        figures = await self.backend.reader.ask(board_figures, self.backend.now, key.department)
+        fields = self._fields(figures, key)
         return page("board.html", HTTPStatus.OK, {"Vary": "Accept-Language, Cookie"}, **fields)
 
     async def stream(self, request: Request, session: Session) -> Response:
@@ -91,8 +97,7 @@ class Board:
         if self._open.total() >= MOST_BOARDS:
             detail = f"At most {MOST_BOARDS} boards are open at the same time. 大屏打开过多。"
             raise ProblemError(TOO_MANY_REQUESTS, detail, headers={"Retry-After": "60"})
-        key = department_within(READ_CASES, session.actor, None), reads_chinese(request)
-        return EventSourceResponse(self._events(request, key), headers={"X-Accel-Buffering": "no"})
+        return EventSourceResponse(self._events(request, _key(request, session)), headers={"X-Accel-Buffering": "no"})
 
     async def close(self) -> None:
         """End all streams."""
@@ -104,7 +109,7 @@ class Board:
     async def _events(self, request: Request, key: _Key) -> AsyncIterator[bytes]:
         """Yield an event when the figures differ, until the session ends."""
         sent, sent_at = "", time.monotonic()
-        with self._looking(key[0]):
+        with self._looking(key.department):
             while not self._is_closing and self.pages.sessions.open(request, on_board=True):
                 # Before the figures: those of a read that ends meanwhile are not waited for.
                 read, html = self._read, self._html(key)
@@ -151,15 +156,14 @@ class Board:
 
     def _html(self, key: _Key) -> str:
         """Figures as HTML, drawn once for all who see the same; empty if they are not read yet."""
-        department, zh = key
-        if key not in self._rendered and department in self._figures:
-            fields = self._fields(self._figures[department], zh=zh, is_old=self._is_old)
+        if key not in self._rendered and key.department in self._figures:
+            fields = self._fields(self._figures[key.department], key, is_old=self._is_old)
             self._rendered[key] = TEMPLATES.get_template("board_figures.html").render(**fields)
         return self._rendered.get(key, "")
 
-    def _fields(self, figures: BoardFigures, *, zh: bool, is_old: bool = False) -> dict[str, Any]:
+    def _fields(self, figures: BoardFigures, key: _Key, *, is_old: bool = False) -> dict[str, Any]:
         """Return what the templates show."""
-        names = Names(self.backend.catalogue, zh)
+        names = Names(self.backend.catalogue, key.zh)
         return {
             "names": names,
             "say": names.say,
@@ -171,10 +175,16 @@ class Board:
             "is_old": is_old,
             "tiles": [*_tiles(figures)],
             "states": STATES,
-            "rows": [*_rows(figures, names)],
+            "by_district": key.by_district,
+            "rows": [*_rows(figures, names, by_district=key.by_district)],
             "department": lambda code: department_name(names, code),
             "age": lambda since: names.say(age(since, figures.at)),
         }
+
+
+def _key(request: Request, session: Session) -> _Key:
+    by_district = request.query_params.get("by") == "district"
+    return _Key(department_within(READ_CASES, session.actor, None), reads_chinese(request), by_district)
 
 
 def _tiles(figures: BoardFigures) -> Iterator[Tile]:
@@ -191,16 +201,18 @@ def _tiles(figures: BoardFigures) -> Iterator[Tile]:
         yield Tile(("待回电", "To call back"), figures.calls.to_call_back, "soon")
 
 
-def _rows(figures: BoardFigures, names: Names) -> Iterator[Row]:
-    """Yield departments by late and open cases, the most first; the last row is of all that have no row."""
+def _rows(figures: BoardFigures, names: Names, *, by_district: bool) -> Iterator[Row]:
+    """Yield departments or districts by late and open cases, the most first; the last row is of all without a row."""
     cases, total, late = Counter[tuple[str | None, str]](), Counter[str | None](), Counter[str | None]()
     for each in figures.open:
-        cases[each.department, each.state] += each.cases
-        total[each.department] += each.cases
-        late[each.department] += each.late
+        code = each.district if by_district else each.department
+        cases[code, each.state] += each.cases
+        total[code] += each.cases
+        late[code] += each.late
     codes = sorted(total, key=lambda code: (-late[code], -total[code], code or ""))
-    groups = [(department_name(names, code), [code]) for code in codes[:ROWS]]
-    others = [(names.say(("其他部门", "Other departments")), codes[ROWS:])] if codes[ROWS:] else []
+    name_of = district_name if by_district else department_name
+    groups = [(name_of(names, code), [code]) for code in codes[:ROWS]]
+    others = [(names.say(("其他", "Others")), codes[ROWS:])] if codes[ROWS:] else []
     for name, group in [*groups, *others]:
         states = tuple(sum(cases[code, state] for code in group) for state in STATES)
         yield Row(name, states, sum(total[code] for code in group), sum(late[code] for code in group))
@@ -208,6 +220,10 @@ def _rows(figures: BoardFigures, names: Names) -> Iterator[Row]:
 
 def department_name(names: Names, code: str | None) -> str:
     return names.department(code) or names.say(("未派单", "No department"))
+
+
+def district_name(names: Names, code: str | None) -> str:
+    return names.district(code) or names.say(("未填区域", "No district"))
 
 
 def age(since: datetime, now: datetime) -> Phrase:

@@ -44,10 +44,10 @@ def of_cases(shown: str) -> str:
 
 
 @asynccontextmanager
-async def looking(made: httpx.AsyncClient, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
+async def looking(made: httpx.AsyncClient, path: str = EVENTS, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
     """Open the stream of the board; yield its lines."""
     sent = {"Accept": "text/event-stream", **headers}
-    async with asyncio.timeout(PATIENCE), made.stream("GET", EVENTS, headers=sent) as answer:
+    async with asyncio.timeout(PATIENCE), made.stream("GET", path, headers=sent) as answer:
         assert answer.status_code == 200, await answer.aread()
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert "content-encoding" not in answer.headers
@@ -116,6 +116,21 @@ async def test_figures_are_those_of_the_lists(on_both: Api) -> None:
     assert figure(after, "一小时内到期") == soon
     assert figure(after, "待签收") == await count(state="dispatched")
     assert figure(after, "已超时") == await count(overdue="true")
+
+
+async def test_the_board_has_districts_instead_of_departments(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("dispatched")
+    async with signed_in(on_sqlite, "xu") as made:
+        departments, districts = await made.get(BOARD), await made.get(BOARD, params={"by": "district"})
+        assert f'href="{BOARD}?by=district"' in departments.text
+        for page in (departments, districts):
+            rows = [int(total) for total in re.findall(r"<td><b>(\d+)</b>", page.text)]
+            assert sum(rows) == figure(text_of(page.text), "在办")
+        assert "部门 已超时 在办" in text_of(departments.text)
+        async with looking(made, f"{EVENTS}?by=district") as lines:
+            for shown in (text_of(districts.text), await event(lines)):
+                assert "西区街道" in shown.partition("突发事件")[0]
+                assert "抢修队" not in shown.partition("突发事件")[0]
 
 
 async def test_what_was_done_and_who_waits_is_told_without_personal_data(on_both: Api) -> None:
