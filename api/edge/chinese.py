@@ -67,7 +67,7 @@ _ZH = {
     "invalid-call": "来电时间应依次为来电、接听、结束，且不晚于现在",
     "invalid-cursor": "翻页位置无效，请从第一页查起",
     "invalid-etag": "版本标识有误，应照填查询结果中的 ETag",
-    "invalid-idempotency-key": "办理编号有误，应填 1 至 100 个可见的 ASCII 字符",
+    "invalid-idempotency-key": "Idempotency-Key 有误，应填 1 至 200 个可见字符",
     **dict.fromkeys(("temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
 }
 """Chinese words by type of the problem; those of the domain have their own (`add_words`)."""
