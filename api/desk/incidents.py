@@ -135,7 +135,7 @@ class IncidentDesk(DeskPages):
         incident = await self._found(number, session.actor) if number else None
         action = INCIDENT_COMMANDS.get(name) if incident else DECLARE
         if action is None:
-            known = map(words.of_kind, INCIDENT_COMMANDS.values())
+            known = map(words.of_action, incident.available_actions(session.actor) if incident else ())
             raise self.unknown(request, ("操作", "Action"), name, known, UNKNOWN_ACTION)
         require_role(right_to(action), session.actor)
         return await self._answer(request, session, action, incident)
@@ -149,10 +149,11 @@ class IncidentDesk(DeskPages):
         given = await self.typed(request, session) if is_sent else blank()
         cases, body = _ticked(given), body_of(form.fields, given, self.backend.zone.key)
         seen, version = digest_of(to_json(body).decode()), positive(given.get("version", [""])[0])
-        preview = await self._preview(actor, action, incident, body)
+        is_checked = given.get("seen") == [seen]
+        preview = None if is_checked else await self._preview(actor, action, incident, body)
         refused = await self._meanwhile(incident, version, actor, names) if incident and version else ""
         status = HTTPStatus.PRECONDITION_FAILED.value if refused else HTTPStatus.OK.value
-        if is_sent and (preview is None or given.get("seen") == [seen]):
+        if is_sent and preview is None:
             named = {"cases": cases} if action is CONFIRM and cases else {}
             path = f"/v1/incidents/{incident.number}/actions/{action.name}" if incident else "/v1/incidents"
             answer = await self.send(request, actor, path, body | named, given["key"][0], version)
@@ -160,6 +161,7 @@ class IncidentDesk(DeskPages):
                 ticked = [] if incident else cases
                 return await self._link(request, actor, answer.content["number"], ticked, given, action.name)
             refused, status = refused or answer.refused, answer.status
+            preview = await self._preview(actor, action, incident, body)
         given["seen"] = [seen if preview else ""]
         fields = {"form": form, "given": given, "refused": refused, "preview": preview, "resolves": action is RESOLVE}
         more = {"has_preview": action in PREVIEWED, "is_sent": self.texts.is_sent}

@@ -171,9 +171,8 @@ class DeskPages:
         """Say why nothing was done, and what would be accepted, by what the problem is about: no code is shown."""
         if problem.errors:
             return names.say(("；", "; ")).join(self._fault(each, names) for each in problem.errors)
-        # Where the state or the version is in the way, what is accepted beside actions is for programs.
-        is_state = problem.status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
-        accepted = (problem.available_actions if is_state else problem.accepted) or ()
+        # Where the state is in the way, the actions are for people, and what is accepted beside them for programs.
+        accepted = (problem.accepted if problem.available_actions is None else problem.available_actions) or ()
         people = {code: person.name for code in accepted if (person := self.backend.people.get(code))}
         listed = names.say(("、", ", ")).join(filter(None, (people.get(each) or names.word(each) for each in accepted)))
         before = before_accepted(problem.status, accepted)

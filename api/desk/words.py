@@ -116,7 +116,7 @@ NAMED: Mapping[str, Phrase] = {
     **{member.value: of_code(member) for kind in (Role, State) for member in kind},
     **{name: of_kind(kind) for kinds in (INCIDENT_KINDS, CASE_KINDS) for name, kind in kinds.items()},
 }
-"""Words for what problems name as accepted, unless the catalogue has them."""
+"""Words for what problems name as accepted, which count before names of the catalogue."""
 
 EFFECTS: Mapping[str, Phrase] = {
     "reinstate": (
@@ -241,7 +241,7 @@ class Names(NamedTuple):
             return self.say(NAMED[code])
         sections = (self.catalogue.departments, self.catalogue.findings, self.catalogue.exemptions)
         named = self.among(chain(*sections, self.catalogue.services, self.catalogue.districts), code)
-        return "" if self.zh and " " in named else named
+        return "" if self.zh and named == code and " " in code else named
 
     def local(self, at: datetime | None) -> str:
         """To the minute; empty for None."""

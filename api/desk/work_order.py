@@ -53,7 +53,7 @@ def is_at_work(case: CaseView, department: str) -> bool:
 def holder(catalogue: Catalogue, number: str, department: str) -> Actor:
     """Return whoever holds the work order of a case: nobody knows which person of the department it is."""
     zh, en = (Names(catalogue, zh=is_zh).department(department) for is_zh in (True, False))
-    name = f"{zh}凭派单 {en} by work order"
+    name = f"{zh}凭派工单 {en} by work order"
     return Actor(id=f"{WORK_ORDER} {number}", name=name, role=Role.CREW, department=department)
 
 

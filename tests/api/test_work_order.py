@@ -150,7 +150,7 @@ async def test_the_code_opens_one_case_and_its_holder_acts_as_the_crew(
     rows = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     (done,) = [row for row in rows if row["action"] == "complete"]
     assert (done["role"], done["actor"]) == ("crew", f"work-order {number}")
-    assert done["people"] == {done["actor"]: "抢修队凭派单 Emergency repair crew by work order"}
+    assert done["people"] == {done["actor"]: "抢修队凭派工单 Emergency repair crew by work order"}
 
 
 async def test_a_code_opens_nothing_after_its_time_a_revocation_or_a_redirect(

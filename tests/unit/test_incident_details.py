@@ -23,9 +23,7 @@ def test_a_scope_is_told_with_its_circle_or_streets() -> None:
     circle = "22.52000, 113.39000 周围 500 米 within 500 m of 22.52000, 113.39000"
     assert scope_in_words(incident.scope, NAMES.named) == f"停水 no_water · 西区 west · {circle}"
     incident.scope = Scope(services=("no_water",), streets=("莲塘东路", "*Lotus* Road"))
-    assert (
-        scope_in_words(incident.scope, NAMES.named) == "停水 no_water · 全部区域 all districts · 莲塘东路, *Lotus* Road"
-    )
+    assert scope_in_words(incident.scope, NAMES.named) == "停水 no_water · 莲塘东路, *Lotus* Road"
     assert "*Lotus*" not in details(incident, (), {}, NAMES)
     assert search_attributes(incident, NAMES)[DISTRICT] is None
 

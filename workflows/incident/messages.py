@@ -69,8 +69,9 @@ def scope_in_words(
     """`name` returns that of a code of a section; `say` chooses the language, `written` shows words of people."""
     parts, comma = list[str](), say(("、", ", "))
     for each in scope.each:
-        districts = comma.join(name("districts", code) for code in each.districts)
-        said = [comma.join(name("services", code) for code in each.services), districts or say(_ANYWHERE)]
+        said = [comma.join(name("services", code) for code in each.services)]
+        if each.districts or not (each.circle or each.streets):
+            said.append(comma.join(name("districts", code) for code in each.districts) or say(_ANYWHERE))
         if circle := each.circle:
             middle, radius = f"{circle.lat:.5f}, {circle.lng:.5f}", f"{circle.radius_m:g}"
             said.append(say((f"{middle} 周围 {radius} 米", f"within {radius} m of {middle}")))
