@@ -100,7 +100,8 @@ class Desk(CaseLists):
             events = (await self.backend.reader.ask(timeline, case.number, version or 0)).items
             if events and all(is_by_time(event) for event in events):
                 answer = await send(events[-1].seq)
-            elif events:
+            # Whoever holds a work order sees no timeline, and chooses the version that the form names.
+            elif events and not order_of(request):
                 shown = [masked_for(actor, event, found.state) for event in events if not is_by_time(event)]
                 answer = answer._replace(refused=meanwhile([entry_of(found, each, names) for each in shown], names))
         if not answer.refused:
@@ -111,8 +112,8 @@ class Desk(CaseLists):
     async def _form_of(self, request: Request, actor: Actor, found: Case, case: Complaint, name: str) -> Form:
         """Form of an action on the case as it is now."""
         names, place = self.names(request), case.location
-        from_crew = request.query_params.get("from") == "crew"
-        of_crew = order_of(request) or f"{DESK}/crew"
+        order = order_of(request)
+        from_crew = order is not None or request.query_params.get("from") == "crew"
         fields, shown = self.inputs(COMMANDS[name].body, actor), dict[str, str]()
         if name == correct.ACTION.name:
             shown = present(fields, case.model_dump(include={*CorrectedFacts.model_fields}))
@@ -124,7 +125,7 @@ class Desk(CaseLists):
         return Form(
             words.of_action(name),
             fields,
-            of_crew if from_crew else f"{DESK}/cases/{case.number}",
+            (order or f"{DESK}/crew") if from_crew else f"{DESK}/cases/{case.number}",
             case.number,
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
             f"{names.district(place.district)} {place.address or ''}",

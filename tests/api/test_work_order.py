@@ -153,6 +153,20 @@ async def test_the_code_opens_one_case_and_its_holder_acts_as_the_crew(
     assert done["people"] == {done["actor"]: "抢修队凭派工单 Emergency repair crew by work order"}
 
 
+async def test_no_version_that_a_holder_names_tells_the_timeline(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    assert (await on_sqlite.act(number, "comment", {"note": "只供内部参阅"}, "chen")).is_success
+    path = await printed(on_sqlite, "zhou", number, monkeypatch)
+    async with browser(on_sqlite) as made:
+        for version in ("0", "1", "2"):
+            sent = {"key": uuid.uuid4().hex, "version": version}
+            refused = await made.post(f"{path}/actions/arrive", data=sent)
+            assert (refused.status_code, "只供内部参阅" in refused.text) == (412, False)
+            assert f'href="{path}"' in refused.text
+
+
 async def test_a_code_opens_nothing_after_its_time_a_revocation_or_a_redirect(
     on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
