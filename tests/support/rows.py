@@ -27,6 +27,13 @@ def execute(database: Engine, *statements: str, **values: Any) -> None:
             connection.execute(text(statement), values)
 
 
+def forget(database: Engine, day: str) -> None:
+    """Delete all that is of cases whose numbers begin so."""
+    with writing(database) as connection:
+        for table in (each for each in reversed(metadata.sorted_tables) if "number" in each.c):
+            connection.execute(delete(table).where(table.c.number.startswith(day)))
+
+
 def clear(database: Engine) -> None:
     """Empty all tables."""
     with writing(database) as connection:

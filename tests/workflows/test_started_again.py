@@ -111,15 +111,22 @@ async def test_a_run_that_temporal_starts_anew_whenever_it_times_out_is_listed(h
     await (replaced.act(Comment(note="-")) if isinstance(replaced, Complaint) else replaced.published("declare"))
     shown = (await replaced.handle.describe()).typed_search_attributes
     attributes = TypedSearchAttributes([pair for pair in shown if pair.key in REGISTRY])
-    await stranger(hotline.client).start_workflow(
-        workflow,
-        id=replaced.handle.id,
-        task_queue=hotline.settings.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-        search_attributes=attributes,
-        run_timeout=timedelta(milliseconds=1),
-        retry_policy=RetryPolicy(initial_interval=timedelta(hours=1)),
-    )
+
+    async def times_out() -> bool:
+        run = await stranger(hotline.client).start_workflow(
+            workflow,
+            id=replaced.handle.id,
+            task_queue=hotline.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+            search_attributes=attributes,
+            run_timeout=timedelta(milliseconds=1),
+            retry_policy=RetryPolicy(initial_interval=timedelta(hours=1)),
+        )
+        first = hotline.client.get_workflow_handle(run.id, run_id=run.first_execution_run_id)
+        seen = await until(first.describe, lambda seen: seen.status is not WorkflowExecutionStatus.RUNNING)
+        return seen.status is WorkflowExecutionStatus.TIMED_OUT
+
+    await until(times_out, bool)  # a worker that is faster has it fail
     name = replaced.number if is_case else replaced.handle.id
 
     async def stuck() -> bool:
