@@ -1,17 +1,20 @@
 """Reports read promises, events and decisions by an index of their instant, however long the service runs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, event, text
 
+from bench.lists_data import Data, load
 from domain.reports.report import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments.bridge import moved
-from readmodel.base.database import ReadConnection, reading
+from readmodel.base.database import ReadConnection, engine, reading
+from readmodel.migrate import migrate
 from readmodel.reports.reports import TABLE_QUERIES
 from readmodel.reports.scope import ReportScope
 from tests.support.assessment import month
@@ -35,6 +38,19 @@ def bridge(connection: ReadConnection, _: ReportScope) -> tuple[int, int]:
 
 
 QUERIES = (*TABLE_QUERIES, bridge)
+
+
+@pytest.fixture(scope="module")
+def database(module_database_url: str) -> Iterator[Engine]:
+    """With cases on PostgreSQL: where tables are empty, indexes cost the same and chance decides."""
+    migrate(module_database_url)
+    made = engine(module_database_url)
+    if made.dialect.name == "postgresql":
+        with psycopg.connect(module_database_url.replace("+psycopg", "")) as connection, connection.cursor() as cursor:
+            load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), 2000).rows())
+            cursor.execute("ANALYZE cases")
+    yield made
+    made.dispose()
 
 
 @pytest.mark.parametrize("ask", QUERIES, ids=[ask.__name__ for ask in QUERIES])
