@@ -59,6 +59,7 @@ class Clock(Immutable):
     cycle: int = Field(ge=1)
     calendar: Literal["always", "working"]
     budget_seconds: float = Field(gt=0)
+    extended_seconds: float = omit_default(0, "Of the budget, what extensions (延期) have added.")
     consumed_seconds: float = Field(0, ge=0)
     started_at: datetime | None = None
     running_since: datetime | None = None
@@ -172,11 +173,19 @@ class Clock(Immutable):
             return self
         return self.model_copy(update={"running_since": self.stopped_at, "stopped_at": None})
 
-    def extend(self, seconds: float) -> "Clock":
-        """Only a live clock that is not missed gets more."""
-        if not self.live or self.missed_at is not None:
+    def extend(self, working_days: int, at: datetime, calendar: WorkCalendar) -> "Clock":
+        """Let it fall due so many working days later, whatever its calendar; a missed clock gets nothing.
+
+        The due time of one that does not run is that of one that runs from `at` on.
+        """
+        due = self.start(at).resume(at).instant_of(MISS, calendar)
+        if due is None or not self.live or self.missed_at is not None:
             return self
-        return self.model_copy(update={"budget_seconds": self.budget_seconds + seconds})
+        worth = working_days * calendar.day_seconds
+        # Whole seconds: they are added up and compared.
+        more = worth if self.calendar == "working" else round((calendar.add(due, worth) - due).total_seconds())
+        changes = {"budget_seconds": self.budget_seconds + more, "extended_seconds": self.extended_seconds + more}
+        return self.model_copy(update=changes)
 
     def escalate(self, percent: int, fell_at: datetime) -> "Clock":
         """Note the escalation; at 100 % the promise is missed, at the instant it fell due."""

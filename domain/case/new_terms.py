@@ -9,7 +9,7 @@ that is sent back is held to the present terms.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, ClockRun, counted_times
 from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, PART_AT_WORK, UNSIGNED, Event, PartState, State
@@ -135,7 +135,7 @@ class _Recount(NamedTuple):
             return clock.cancel(at, calendar)
         if clock.started_at is None:
             return self._counted(clock, promise)
-        alike = (clock.calendar, clock.budget_seconds) == (promise.calendar, self._budget(clock.part, promise))
+        alike = clock == clock.model_copy(update=self._budget(clock, promise))
         if alike and (same_calendar or clock.calendar == "always"):
             return clock
         now = self._measured(clock.pause(at, calendar), promise)
@@ -143,10 +143,9 @@ class _Recount(NamedTuple):
 
     def _measured(self, clock: Clock, promise: Promise) -> Clock:
         """Keep what was consumed, or the share of it on another calendar."""
-        budget = self._budget(clock.part, promise)
-        share = 1 if clock.calendar == promise.calendar else budget / clock.budget_seconds
-        changes = {"calendar": promise.calendar, "budget_seconds": budget}
-        return clock.model_copy(update={**changes, "consumed_seconds": clock.consumed_seconds * share})
+        budget = self._budget(clock, promise)
+        share = 1 if clock.calendar == promise.calendar else budget["budget_seconds"] / clock.budget_seconds
+        return clock.model_copy(update={**budget, "consumed_seconds": clock.consumed_seconds * share})
 
     def _counted(self, clock: Clock, promise: Promise) -> Clock:
         """As if the case had always had the terms; the clock waits if its moment is still to come.
@@ -155,8 +154,7 @@ class _Recount(NamedTuple):
         """
         began = _since(self.case, clock.part, promise)
         changes = {
-            "calendar": promise.calendar,
-            "budget_seconds": self._budget(clock.part, promise),
+            **self._budget(clock, promise),
             "consumed_seconds": 0.0,
             "started_at": began,
             "running_since": None,
@@ -181,10 +179,16 @@ class _Recount(NamedTuple):
         used_up = clock.missed_at is None and clock.consumed_seconds >= clock.budget_seconds
         return clock.model_copy(update={"runs": runs}) if used_up else clock
 
-    def _budget(self, part: int, promise: Promise) -> float:
-        """Seconds, with what extensions have added in days of its calendar."""
-        days = self.case.extended_days if promise.name in EXTENDED_CLOCKS and not part else 0
-        return promise.budget_seconds + days * self.terms.day_seconds(promise.calendar)
+    def _budget(self, clock: Clock, promise: Promise) -> dict[str, Any]:
+        """Calendar and budget of the promise, with what extensions have added, as fields of a clock.
+
+        Round the clock, that is known of a clock that was extended so; of any other, a day is `day_seconds`.
+        """
+        days = self.case.extended_days if promise.name in EXTENDED_CLOCKS and not clock.part else 0
+        goes_on = clock.calendar == promise.calendar == "always" and clock.extended_seconds
+        more = goes_on or days * self.terms.day_seconds(promise.calendar)
+        budget = promise.budget_seconds + more
+        return {"calendar": promise.calendar, "budget_seconds": budget, "extended_seconds": more}
 
     def _promise(self, name: str) -> Promise | None:
         return next((promise for promise in self.terms.promises if promise.name == name), None)

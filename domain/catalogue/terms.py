@@ -113,7 +113,7 @@ class Process(Value):
         86_400,
         gt=0,
         le=7 * 86_400,
-        description="A day of a round-the-clock clock, where days are added to one.",
+        description="A day of an extension that a clock takes from working time to round the clock.",
     )
     urging: UrgingRules = UrgingRules()
 
@@ -214,7 +214,7 @@ class Terms(Value):
     priority_by_hand: bool = omit_default(False, "The priority was given at intake.")
 
     def day_seconds(self, calendar: CalendarKind) -> int:
-        """Worth of a day of an extension, in seconds of this calendar."""
+        """Worth of a day of an extension that was granted on another calendar, in seconds of this one."""
         return self.process.day_seconds if calendar == "always" else self.calendar.day_seconds
 
     def unit(self, department: str) -> Unit:

@@ -5,7 +5,7 @@ standstill the time that does not count; what is consumed, when it is due and it
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.case.lifecycle import ENDED, Event, State
@@ -177,7 +177,7 @@ class PromiseLedger(CountedTime):
     def _next_turn(self, at: datetime) -> None:
         if self.approvers:
             who, self.approvers = self.approvers[0], self.approvers[1:]
-            turn = Owed("approve", 0, self.cycle, who.calendar, who.budget_seconds, 0.0)
+            turn = Owed("approve", 0, self.cycle, who.calendar, who.budget_seconds)
             self.owed.append(turn)
             turn.begin(at)
 
@@ -187,7 +187,7 @@ class PromiseLedger(CountedTime):
         self.extended += event.data.working_days
         for owed in self._own("resolve", "reply"):
             if owed.live and owed.missed_at is None:
-                owed.days += event.data.working_days
+                owed.more += self._worth(owed, event.data.working_days, event.at)
 
     def _withdraw(self, event: Any) -> None:
         for owed in self.owed:
@@ -250,7 +250,9 @@ class PromiseLedger(CountedTime):
             self._end(at, [owed], cancelled=True)
             return
         before = owed.budget
-        owed.seconds, owed.worth = promise.budget_seconds, self._worth(promise.calendar)
+        owed.seconds = promise.budget_seconds
+        if owed.more and (owed.kind, promise.calendar) != ("always", "always"):
+            owed.more = self.extended * self._day(promise.calendar)
         if owed.kind != promise.calendar:
             owed.counted *= owed.budget / before
             owed.kind = promise.calendar
@@ -263,7 +265,7 @@ class PromiseLedger(CountedTime):
         if start is not None:
             owed.begin(start)
         if not owed.part and owed.name in ("resolve", "reply"):
-            owed.days = self.extended
+            owed.more = owed.more or self.extended * self._day(promise.calendar)
         self._count(owed, at)
 
     def _still_to_do(self, name: str) -> bool:
@@ -286,21 +288,22 @@ class PromiseLedger(CountedTime):
     # Promises
 
     def _owe(self, promise: Promise, part: int = 0) -> Owed:
-        owed = Owed(
-            promise.name,
-            part,
-            self.cycle,
-            promise.calendar,
-            promise.budget_seconds,
-            self._worth(promise.calendar),
-        )
+        owed = Owed(promise.name, part, self.cycle, promise.calendar, promise.budget_seconds)
         self.owed.append(owed)
         return owed
 
     def _promise(self, name: str) -> Promise | None:
         return next((each for each in self.terms.promises if each.name == name), None)
 
-    def _worth(self, kind: str) -> float:
+    def _worth(self, owed: Owed, working_days: int, at: datetime) -> float:
+        """Seconds from the due time, if the promise goes on now, until so many working days later."""
+        time = working_days * self.terms.calendar.day_seconds
+        if owed.kind == "working":
+            return time
+        due = at + timedelta(seconds=max(owed.budget - self._used(owed, at), 0))
+        return round((self.terms.calendar.add(due, time) - due).total_seconds())
+
+    def _day(self, kind: str) -> float:
         return self.terms.process.day_seconds if kind == "always" else self.terms.calendar.day_seconds
 
     def _begin(self, at: datetime, starts: str) -> None:

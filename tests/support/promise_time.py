@@ -35,9 +35,8 @@ class Owed:
     cycle: int
     kind: str
     seconds: float
-    worth: float
-    """Seconds of its calendar that a day of an extension is worth."""
-    days: int = 0
+    more: float = 0
+    """Seconds of its calendar that extensions have added."""
     begun: datetime | None = None
     ended: datetime | None = None
     cancelled: bool = False
@@ -48,7 +47,7 @@ class Owed:
 
     @property
     def budget(self) -> float:
-        return self.seconds + self.days * self.worth
+        return self.seconds + self.more
 
     @property
     def live(self) -> bool:

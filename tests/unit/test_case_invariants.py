@@ -110,7 +110,7 @@ def test_a_wake_date_that_is_left_out_holds_up_no_other_event(monkeypatch: pytes
 def test_a_catalogue_that_breaks_a_case_leaves_it_under_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     case = case_in(State.DISPATCHED)
     before = case.terms
-    monkeypatch.setattr("domain.case.new_terms._Recount._budget", lambda *_: -1e9)
+    monkeypatch.setattr("domain.case.new_terms._Recount._budget", lambda *_: {"budget_seconds": -1e9})
     new = NewTerms(terms=terms(priority="P4"), edition=Edition(digest="0123456789ab", name="New", name_zh="新"))
     assert [event.action for event in case.change_catalogue(new, THEN)] == ["left_out"]
     assert case.terms == before

@@ -111,9 +111,10 @@ class TestExtension:
         do(case, BODIES["request_extension"], last)
         assert case.extension is not None
 
-    def test_a_working_day_of_a_promise_round_the_clock_is_a_day_of_24_hours(self) -> None:
+    def test_of_a_promise_round_the_clock_goes_by_working_days_too(self) -> None:
+        """Ten days end on Thursday; Thursday, Friday and the make-up Sunday are three working days."""
         promise = Promise(name="resolve", calendar="always", budget_seconds=10 * 86_400, starts="registration")
         case = case_in(State.IN_PROGRESS, promises=(promise,))
         do(case, RequestExtension(working_days=3, reason="Parts"), THEN)
         do(case, DecideExtension(approved=True), THEN)
-        assert clock(case, "resolve").due_at(case.calendar) == MONDAY + days(13)
+        assert clock(case, "resolve").due_at(case.calendar) == MONDAY + days(14)

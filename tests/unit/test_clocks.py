@@ -66,7 +66,7 @@ class TestStatus:
             ended.resume(later),
             ended.stop(later, CALENDAR),
             ended.cancel(later, CALENDAR),
-            ended.extend(60),
+            ended.extend(1, later, CALENDAR),
         ):
             assert same is ended
 
@@ -113,17 +113,34 @@ class TestPause:
 
 class TestBudget:
     def test_an_extension_adds_to_the_budget_and_keeps_what_was_consumed(self) -> None:
-        clock = working().start(FRIDAY).pause(FRIDAY + hours(1), CALENDAR).resume(NEXT_MONDAY).extend(WORKING_DAY)
+        paused = working().start(FRIDAY).pause(FRIDAY + hours(1), CALENDAR)
+        clock = paused.resume(NEXT_MONDAY).extend(1, NEXT_MONDAY, CALENDAR)
         assert (clock.budget_seconds, clock.consumed_seconds) == (3 * WORKING_DAY, 3600)
         assert clock.due_at(CALENDAR) == datetime(2026, 9, 16, 8, 30, tzinfo=UTC)
 
     def test_a_missed_clock_is_not_extended(self) -> None:
         missed = always().start(MONDAY).escalate(MISS, MONDAY + hours(1))
-        assert missed.extend(3600) is missed
+        assert missed.extend(1, MONDAY, CALENDAR) is missed
+
+    @pytest.mark.parametrize(
+        ("due", "extended"),
+        [
+            (FRIDAY, FRIDAY + days(4)),
+            (FRIDAY + hours(6), datetime(2026, 9, 15, 9, 30, tzinfo=UTC)),
+            (FRIDAY + days(1), datetime(2026, 9, 15, 9, 30, tzinfo=UTC)),
+        ],
+    )
+    def test_an_extension_round_the_clock_goes_by_working_days(self, due: datetime, extended: datetime) -> None:
+        """Two working days after Friday, also in its night, or after Saturday, end on Tuesday, paused or not."""
+        clock = always(86_400).start(due - days(1))
+        assert clock.extend(2, due - hours(1), CALENDAR).due_at(CALENDAR) == extended
+        paused = clock.pause(due - hours(1), CALENDAR).extend(2, due - hours(1), CALENDAR)
+        assert paused.resume(due - hours(1)).due_at(CALENDAR) == extended
 
     def test_a_step_that_was_escalated_is_not_escalated_again_after_an_extension(self) -> None:
-        clock = always().start(MONDAY).escalate(50, MONDAY + minutes(30)).extend(3600)
-        assert clock.next_escalation(LADDER, CALENDAR) == (MONDAY + minutes(90), 75)
+        clock = always().start(MONDAY).escalate(50, MONDAY + minutes(30)).extend(1, MONDAY, CALENDAR)
+        # A working day after Monday 10:00 is Tuesday 10:00: 25 hours.
+        assert clock.next_escalation(LADDER, CALENDAR) == (MONDAY + hours(18.75), 75)
 
     def test_another_budget_keeps_what_was_consumed(self) -> None:
         clock = always().start(MONDAY)

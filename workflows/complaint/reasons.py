@@ -37,14 +37,10 @@ def _phrases(case: CaseState, clock: Clock) -> Iterator[Phrase]:
     zone = case.calendar.timezone
     yield _with(("限", "limit"), _amount(case, clock, clock.budget_seconds))
     yield _CALENDAR[clock.calendar]
-    promise = next((each for each in case.terms.promises if each.name == clock.name), None)
-    # A clock that has stopped or escalated keeps its budget, whatever terms follow.
-    of_these_terms = case.later_terms is None or (clock.live and not clock.missed_at)
-    is_extended = promise and case.extensions and of_these_terms
-    more = clock.budget_seconds - promise.budget_seconds if promise and is_extended else 0
-    if more > 0:
-        yield _with(("含延期", "with an extension of"), _amount(case, clock, more))
+    if clock.extended_seconds:
+        yield _with(("含延期", "with an extension of"), _amount(case, clock, clock.extended_seconds))
     if clock.started_at is None:
+        promise = next((each for each in case.terms.promises if each.name == clock.name), None)
         yield _STARTS[promise.starts] if promise else ("未开始", "not started")
         return
     yield _with(("起", "from"), local(clock.started_at, zone))

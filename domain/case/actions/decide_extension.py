@@ -29,14 +29,14 @@ class ExtensionDecided(DecideExtension):
 
     working_days: int
 
-    def evolve(self, case: CaseState, _: Event) -> None:
+    def evolve(self, case: CaseState, event: Event) -> None:
         case.extension = None
         if self.approved:
             case.extensions += 1
             case.extended_days += self.working_days
             case.add_flags("extended")
-            day = case.terms.day_seconds
-            case.change_clocks(lambda clock: clock.extend(self.working_days * day(clock.calendar)), EXTENDED_CLOCKS)
+            days, calendar = self.working_days, case.calendar
+            case.change_clocks(lambda clock: clock.extend(days, event.at, calendar), EXTENDED_CLOCKS)
 
 
 def guard(case: CaseState, *_: object) -> str | None:

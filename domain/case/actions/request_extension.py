@@ -17,7 +17,7 @@ EXTENSION_TOO_LONG = ProblemType("invalid", "extension_too_long", "Extension too
 
 
 class RequestExtension(Reasoned):
-    """申请延期: working days asked for (a working day of a round-the-clock clock is 24 h)."""
+    """申请延期: working days asked for, by the calendar of working days also where the clock runs round the clock."""
 
     working_days: int = Field(ge=1)
 
