@@ -7,6 +7,7 @@ the time in which its clocks, or those of its departments, do not count.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -224,17 +225,9 @@ def counted_times(
 
     `part` is 0 for a clock of the case itself. A time in which the instant `cut` lies is cut in two there.
     """
-    for start, end in _counted_times(ledger, name, part, since):
-        if cut and start < cut and (end is None or cut < end):
-            yield from ((start, cut), (cut, end))
-        else:
-            yield start, end
-
-
-def _counted_times(
-    ledger: tuple[Standstill, ...], name: str, part: int, since: datetime
-) -> Iterator[tuple[datetime, datetime | None]]:
-    for still in ledger:
+    # A standstill without length cuts a time in two.
+    cuts = (Standstill(cut, cut, "case"),) if cut else ()
+    for still in sorted((*ledger, *cuts), key=attrgetter("since")):
         if not includes(still.scope, name, part) or (still.until and still.until <= since):
             continue
         if since < still.since:
