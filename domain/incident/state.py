@@ -61,15 +61,10 @@ class Circle(Immutable):
     lng: float = Field(ge=-180, le=180)
     radius_m: float = Field(ge=1, le=LARGEST_RADIUS_M)
 
-    @property
-    def metres(self) -> tuple[float, float]:
-        """Metres of a degree of latitude, and of one of longitude at the centre: exact enough for a city."""
-        return METRES_OF_A_DEGREE, METRES_OF_A_DEGREE * cos(radians(self.lat))
-
     def distance_squared(self, lat: Any, lng: Any) -> Any:  # noqa: ANN401 - numbers, or columns of them
-        """From the centre, in square metres."""
-        of_lat, of_lng = self.metres
-        north, east = (lat - self.lat) * of_lat, (lng - self.lng) * of_lng
+        """From the centre, in square metres, with degrees of longitude as long as there: exact enough for a city."""
+        north = (lat - self.lat) * METRES_OF_A_DEGREE
+        east = (lng - self.lng) * (METRES_OF_A_DEGREE * cos(radians(self.lat)))
         return north * north + east * east
 
     def contains(self, place: CasePlace) -> bool:
