@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, cast
 
-from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -32,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
         Settling,
     )
     from domain.incident.state import ENDS, IncidentEvent, IncidentState
-    from domain.kit.event import BaseEvent, Command
+    from domain.kit.event import BaseEvent
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
@@ -280,8 +279,7 @@ class IncidentWorkflow(PublishingWorkflow):
         """Widen the scope by that of the other incident, once. The answer is for a rebuild: SQL may not have it yet."""
         self._note(*self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
         done = Done(action=ABSORPTION.name, digest="", version=self._incident.version, done_at=workflow.now())
-        batch = {"events": tuple(self._outbox), "counts": dict(self._counts)}
-        return self._outcome(done, None).model_copy(update=batch)
+        return self._outcome(done, None).model_copy(update={"events": tuple(self._outbox)})
 
     @absorb.validator
     def check_absorb(self, absorbed: Absorbed) -> None:
@@ -315,13 +313,11 @@ class IncidentWorkflow(PublishingWorkflow):
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
         return messages.details(self._incident, (*self._waiting,), self._counts, self._names, self._recent)
 
-    def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
-        return super()._answer(done, command).model_copy(update={"counts": dict(self._counts)})
-
     def _outcome(self, done: Done, actor: Actor | None) -> messages.IncidentOutcome:
         return messages.IncidentOutcome(
             **done.model_dump(),
             incident=self._incident,
+            counts=dict(self._counts),
             waiting=len(self._waiting),
             available_actions=self._incident.available_actions(actor) if actor else (),
         )
