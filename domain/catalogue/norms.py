@@ -173,12 +173,9 @@ class EscalationStepNorm(Sourced, EscalationStep):
     """An escalation step, and where it comes from."""
 
 
-class Post(Sourced):
+class Post(Sourced, Coded):
     """Post of the organisation chart (组织架构)."""
 
-    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    name: str = Field(min_length=1, description="the English name")
-    name_zh: str = Field(min_length=1, description="the Chinese name")
     recipient: Literal["lead", "director", "general_manager"] = Field(description="what the ladder calls it")
     departments: tuple[Annotated[str, known("departments")], ...] = Field(
         (), description="codes of [departments]; the general manager has all"

@@ -41,6 +41,7 @@ def test_the_same_differs_in_nothing(default: Catalogue) -> None:
         ('[process]\nfollow_up_attempts = { count = 2, source = "I" }', "process.follow_up_attempts: 3 → 2"),
         ('[phone]\nconnected = { percent = 97.5, source = "I" }', "phone.connected: 95 % → 97.5 %"),
         ('[departments]\nlegal = { name = "Legal", name_zh = "法务部" }', "departments.legal: is new (Legal 法务部)"),
+        ('[organisation.operations]\nholder = "10023"', "organisation.operations.holder: - → 10023"),
         ('[districts.west]\nzone = "outskirts"', "districts.west.zone: town → outskirts"),
     ],
 )
