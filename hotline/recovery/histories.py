@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -77,12 +77,15 @@ class IncidentHistory(NamedTuple):
     incident had not begun to tell them. `unopened` is the error for what an unknown key has sealed since SQL last
     had everything: at the start of a run that goes on from another one or was rebuilt. `lost` are those not yet
     written of all runs since a rebuild but the last one: somebody has reset the incident, or started it again.
+    `reached` is the version that the last run has reached, `told` are those of its events that its history holds.
     """
 
     written: list[IncidentBatch | News]
     pending: list[IncidentBatch | News]
-    unopened: UnopenedError | None = None
-    lost: Sequence[IncidentBatch | News] = ()
+    unopened: UnopenedError | None
+    lost: Sequence[IncidentBatch | News]
+    reached: int
+    told: Mapping[int, IncidentEvent]
 
     @property
     def version(self) -> int:
@@ -94,16 +97,15 @@ class IncidentHistory(NamedTuple):
         events_lost = (event for each in self.lost if isinstance(each, IncidentBatch) for event in each.events)
         return max((event.seq for event in events_lost if event not in events), default=0)
 
-
-class IncidentRun(NamedTuple):
-    """One run of an incident: the version that it has reached, and those of its events that its history holds."""
-
-    version: int
-    events: Mapping[int, IncidentEvent]
-
     def agrees_with(self, events: Sequence[IncidentEvent]) -> bool:
-        """Return False if it lacks one of these events of SQL, or has another in its place."""
-        return self.version >= len(events) and all(self.events.get(each.seq, each) == each for each in events)
+        """Return False if the last run lacks one of these events of SQL, or has another in its place."""
+        return self.reached >= len(events) and all(self.told.get(each.seq, each) == each for each in events)
+
+    def opened(self) -> Self:
+        """Raise UnopenedError if there is something `unopened`."""
+        if self.unopened:
+            raise self.unopened
+        return self
 
 
 class _Versioned(BaseModel):
@@ -227,21 +229,24 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     pending, waiting = dict[int, WriteRequest](), dict[int, IncidentBatch | News]()  # of the run that is read
     written, ended = list[IncidentBatch | News](), list[IncidentBatch | News]()
     starts, begun, unopened = set[bytes](), 0, None
+    begun_with, own = 0, list[IncidentBatch | News]()  # of the run that is read
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         try:
-            if await read_message(origin, started.input.payloads, START, _Started):
+            if start := await read_message(origin, started.input.payloads, START, _Started):
                 ended += waiting.values()
-                pending, waiting = {}, {}
+                pending, waiting, begun_with, own = {}, {}, start.source.version, []
                 # A reset copies the start, as somebody can: the run before it went on.
                 if (message := started.input.SerializeToString(deterministic=True)) not in starts:
                     unopened = None
                     starts.add(message)
                     if not started.continued_execution_run_id:  # rebuilt from SQL, without what that lacked
                         ended, begun = [], len(written)
+            batches: list[IncidentBatch | News] = [*await _returned_of_incident(origin, event)]
             if request := await write_requested(origin, event):
-                pending[event.event_id], waiting[event.event_id] = request, request.argument
-            for batch in await _returned_of_incident(origin, event):
+                pending[event.event_id], batches = request, [request.argument]
+            for batch in batches:
+                own.append(batch)
                 waiting[event.event_id] = batch
             await _sent(origin, event)  # for its key: what it did is in the answer
         except UnopenedError as error:
@@ -253,7 +258,8 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     lost, left = (
         [each for each in given if any(part not in has for part in _parts(each))] for given in (ended, waiting.values())
     )
-    history = IncidentHistory(written, [], unopened, lost)
+    told = {part.seq: part for each in own for part in _parts(each) if isinstance(part, IncidentEvent)}
+    history = IncidentHistory(written, [], unopened, lost, max([begun_with, *told]), told)
     if _still_runs(runs):
         return history
     asked = [each for each in lost if isinstance(each, News)]
@@ -262,20 +268,6 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
 
 def _parts(batch: IncidentBatch | News) -> Sequence[IncidentEvent | News]:
     return batch.events if isinstance(batch, IncidentBatch) else [batch]
-
-
-async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
-    """Version and events that the run has reached. Raises UnreadableError."""
-    version, events = 0, dict[int, IncidentEvent]()
-    async for origin, event in _events(client, [run]):
-        started = event.workflow_execution_started_event_attributes.input.payloads
-        if start := await read_message(origin, started, START, _Started):
-            version = start.source.version
-        batches = await _returned_of_incident(origin, event)
-        if (request := await write_requested(origin, event)) and not isinstance(request.argument, News):
-            batches.append(request.argument)
-        events |= {one.seq: one for each in batches for one in each.events}
-    return IncidentRun(max([version, *events]), events)
 
 
 def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:

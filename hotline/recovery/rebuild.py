@@ -33,7 +33,7 @@ from activities.run_status import UndecodableError, UnopenedError, UnreadableErr
 from domain.case.lifecycle import OPEN
 from domain.case.state import ProjectionBatch
 from domain.incident.incident import News, unsent_news
-from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
+from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
 from readmodel.callers import note_recognised
@@ -247,7 +247,7 @@ async def _ended(client: Client, handover: str, ordered_at: datetime, task_queue
 async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], version: int) -> None:
     """Terminate a run of an incident that has not reached this version of SQL. Raises UnreadableError and RPCError."""
     for run in runs:
-        if not is_over(run.status) and (await read_incident_run(client, run)).version < version:
+        if not is_over(run.status) and (await read_incident(client, [run])).opened().reached < version:
             logger.warning("%s is ended: %s", run.id, STARTED_AGAIN)
             await if_found(client.get_workflow_handle(run.id, run_id=run.run_id).terminate(reason=STARTED_AGAIN))
 

@@ -39,11 +39,11 @@ from activities.run_status import (
     if_found,
     is_over,
 )
-from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
+from domain.incident.state import LINKS_NEW_CASES
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
-from hotline.recovery.histories import is_foreign, keys_seen, read_incident, read_incident_run
+from hotline.recovery.histories import IncidentHistory, is_foreign, keys_seen, read_incident
 from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
@@ -172,14 +172,15 @@ class WorkflowRebuild:
         found = await self._recorded(recovery.recorded_incident, number)
         if latest and not is_over(latest.status):
             # SQL was read before: a run that is not reset has all that SQL had then.
-            if await self._incident_agrees(latest, found.events):
+            history = await self._incident_history(latest)
+            if history.agrees_with(found.events) and not history.lost_beside(found.events):
                 return RUNS
             await self._replace(latest)
             return await self.incident(number)
         if found.incident.over:
             return OVER
         if latest and not self.drop_unopened:
-            await self._require_opened(latest)
+            await self._incident_history(latest)
         names = self.names()
         start = IncidentStart(
             source=found.incident,
@@ -237,23 +238,12 @@ class WorkflowRebuild:
                 raise _unread(error) from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
-    async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:
-        """Return False if SQL has more events than the run, others, or lacks an ended run's. Raises NotRebuiltError."""
+    async def _incident_history(self, latest: WorkflowExecution) -> IncidentHistory:
+        """Raise NotRebuiltError if it cannot be read, or if SQL may lack what an unknown key has sealed of it."""
         try:
-            history = await read_incident(self.client, with_latest(await self._listed(latest.id), latest))
-            reached = await read_incident_run(self.client, latest)
-            return reached.agrees_with(events) and not history.lost_beside(events)
+            return (await read_incident(self.client, with_latest(await self._listed(latest.id), latest))).opened()
         except UnreadableError as error:
             raise _unread(error) from None
-
-    async def _require_opened(self, latest: WorkflowExecution) -> None:
-        """Raise NotRebuiltError if SQL may lack what an unknown key has sealed of an incident that has ended."""
-        try:
-            history = await read_incident(self.client, with_latest(await self._listed(latest.id), latest))
-        except UnreadableError as error:
-            raise _unread(error) from None
-        if history.unopened:
-            raise _unread(history.unopened)
 
     async def _replace(self, latest: WorkflowExecution) -> None:
         """Terminate a run that was reset, by its run id. Raises NotRebuiltError of a paused one."""

@@ -26,7 +26,7 @@ from activities.recovery.case_workflows import CHUNK, IS_OVER, CaseRun, CaseWork
 from activities.run_status import NOT_OVER, PAUSED, UnreadableError, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.value import exhaustive, to_milliseconds
-from hotline.recovery.histories import chains, read_case, read_incident, read_incident_run
+from hotline.recovery.histories import chains, read_case, read_incident
 from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
 from readmodel.incidents import incident_timeline
@@ -224,12 +224,10 @@ async def _other_history(client: Client, run: WorkflowExecution, events: Sequenc
 
     If it agrees, but they lack what an ended run had: the version of that.
     """
+    runs = (await chains(client, IncidentWorkflow, f'AND WorkflowId = "{run.id}"')).get(run.id, ())
     try:
-        reached = await read_incident_run(client, run)
-        if not reached.agrees_with(events):
-            return f"v{reached.version}"
-        runs = (await chains(client, IncidentWorkflow, f'AND WorkflowId = "{run.id}"')).get(run.id, ())
-        lost = (await read_incident(client, runs)).lost_beside(events)
+        history = (await read_incident(client, runs)).opened()
     except UnreadableError as error:
         return type(error).__name__
-    return f"v{lost}" if lost else None
+    version = history.lost_beside(events) if history.agrees_with(events) else history.reached
+    return f"v{version}" if version else None
