@@ -100,8 +100,7 @@ class Sql(NamedTuple):
 async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
     """Run a worker, and yield its engine to write with. At the end it finishes its tasks and closes SQL."""
     database = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
-    group_size, linger = settings.projection_group_size, settings.projection_linger_seconds
-    grouped = GroupWriter(database, group_size=group_size, linger_seconds=linger)
+    grouped = GroupWriter(database)
     sql = Sql(database, engine(settings.database_url, read_only=True), grouped)
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     titles = IncidentTitles(sql.reader)
@@ -199,7 +198,7 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
 
     zone = channels.quiet_hours.time_zone
     templates = Templates(settings.templates, zone, link, lambda: Sender.of(in_force.catalogue))
-    polling = Polling(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
+    polling = Polling(settings.courier_poll_seconds, max_tries=settings.courier_max_tries)
     return CourierConfig(channels, templates, settings.notification_log, polling, lambda: in_force.catalogue.area_code)
 
 

@@ -183,9 +183,7 @@ class Backend(BackendParts):
         self.metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - self.clock().date()).days)
         self.reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
         self.direct = DirectWriter(writing)
-        self.writer = GroupWriter(
-            writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
-        )
+        self.writer = GroupWriter(writing)
         projection = Projection(self.writer, client, settings.sql_wait_seconds)
         self.projection = ProjectionWriter(projection, self.reader, self.metrics)
         files = settings.people_file, write_private

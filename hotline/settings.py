@@ -245,17 +245,8 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(256, ge=1, le=100_000)
     """Most connections of one address; behind a proxy, all have the proxy's."""
 
-    projection_group_size: int = Field(64, ge=1, le=1000)
-    """Most batches, a case's each, in one SQL transaction of the projection."""
-
-    projection_linger_seconds: float = Field(0.0, ge=0, le=1)
-    """Seconds the projection waits for more batches before it writes."""
-
     courier_poll_seconds: float = Field(1.0, ge=0.05, le=300)
     """Seconds between two queries of the courier for due notifications."""
-
-    courier_batch: int = Field(100, ge=1, le=10_000)
-    """Most notifications in one query of the courier."""
 
     courier_max_tries: int = Field(36, ge=1, le=100)
     """Tries before a notification is a dead letter: 36 take 12 to 25 hours, each more half an hour to one."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import NamedTuple, Self, TypeVar
 
 from sqlalchemy import Engine
@@ -27,15 +26,13 @@ class _Job(NamedTuple):
 class GroupWriter:
     """Writer of the batches of a process: `async with GroupWriter(engine) as writer`. For one event loop.
 
-    A transaction has `group_size` batches at most. The writer waits `linger_seconds` for further ones before each.
+    A transaction has `group_size` batches at most.
     """
 
-    def __init__(self, engine: Engine, *, group_size: int = 64, linger_seconds: float = 0.0) -> None:
+    def __init__(self, engine: Engine, *, group_size: int = 64) -> None:
         self._engine = engine
         self._group_size = group_size
-        self._linger_seconds = linger_seconds
         self._waiting: list[_Job] = []
-        self._is_full = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
         self._open = False
@@ -58,8 +55,6 @@ class GroupWriter:
         loop = asyncio.get_running_loop()
         job = _Job(batch, loop.create_future())
         self._waiting.append(job)
-        if len(self._waiting) >= self._group_size:
-            self._is_full.set()
         if self._writing is None or self._writing.done():
             self._writing = loop.create_task(self._write_groups())
         await job.answer
@@ -78,7 +73,6 @@ class GroupWriter:
 
     async def _write_groups(self) -> None:
         while self._waiting:
-            await self._linger()
             group, self._waiting = self._waiting[: self._group_size], self._waiting[self._group_size :]
             # A job that was cancelled is left out: its activity timed out, and the retry brings it again.
             jobs = [job for job in group if not job.answer.done()]
@@ -92,13 +86,6 @@ class GroupWriter:
                     job.answer.set_exception(answer)
                 else:
                     job.answer.set_result(None)
-
-    async def _linger(self) -> None:
-        if self._linger_seconds and len(self._waiting) < self._group_size:
-            self._is_full.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._linger_seconds):
-                    await self._is_full.wait()
 
     def _write(self, batches: Sequence[ProjectionBatch]) -> Sequence[bool | Exception]:
         """Write a group, or each batch alone if one fails; return the answers. If SQL is down, all fail."""

@@ -98,13 +98,6 @@ async def test_a_group_is_bounded(database: Engine) -> None:
     assert commits.count == 1 + 3
 
 
-async def test_a_writer_that_lingers_waits_for_company(database: Engine) -> None:
-    async with GroupWriter(database, group_size=3, linger_seconds=PATIENCE) as writer:
-        commits = Commits(database)
-        await asyncio.wait_for(asyncio.gather(*submit(writer, *registrations(3))), PATIENCE)
-    assert commits.count == 1
-
-
 async def test_bad_batches_do_not_hinder_the_others(database: Engine) -> None:
     good = registrations(5)
     unknown = published(call(50))[1]
