@@ -22,7 +22,7 @@ from activities.cases import BulkThrottle, CaseUpdates, Projection, read
 from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.courier import CourierConfig, Polling, courier, report_undelivered
-from activities.notifications.texts import Sender, Templates
+from activities.notifications.texts import Templates
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports import ReportActivities
@@ -197,7 +197,7 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
         return f"{settings.public_url}/c/{token}"
 
     zone = channels.quiet_hours.time_zone
-    templates = Templates(settings.templates, zone, link, lambda: Sender.of(in_force.catalogue))
+    templates = Templates(settings.templates, zone, link, lambda: in_force.catalogue)
     polling = Polling(settings.courier_poll_seconds, max_tries=settings.courier_max_tries)
     return CourierConfig(channels, templates, settings.notification_log, polling, lambda: in_force.catalogue.area_code)
 

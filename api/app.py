@@ -20,7 +20,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.cases import Projection
-from activities.notifications.texts import Sender, Templates
+from activities.notifications.texts import Templates
 from activities.sealing.keys import Links, Seal
 from api import calls, dead_letters, people, reference, responses
 from api.assessments import routes as assessments
@@ -242,7 +242,7 @@ class Backend(BackendParts):
         self.proxy = UiProxy(ui, cases, sessions, limits, in_force, self.dangerous, self.locks)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force, self.incidents)
         page = f"{self.settings.public_url}/c/…"  # the link of a preview opens nothing
-        templates = Templates(self.settings.templates, link=lambda _: page, sender=lambda: Sender.of(self.catalogue))
+        templates = Templates(self.settings.templates, link=lambda _: page, sender=lambda: self.catalogue)
         texts = CallerTexts(self._channels, templates)
         self.desk = Desk(self.temporal_pages, self, texts)
         self.desk_exports = DeskExports(self.temporal_pages, self)

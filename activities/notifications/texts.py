@@ -187,15 +187,11 @@ _SAMPLE = Delivery(
 
 
 class Sender(NamedTuple):
-    """Name of the hotline in Chinese and English, and the number that callers dial; empty if the catalogue has none."""
+    """Name of the hotline in Chinese and English, and the number that callers dial, without a catalogue's."""
 
     name_zh: str = "供水热线"
     name: str = "Water hotline"
     hotline: str = ""
-
-    @classmethod
-    def of(cls, catalogue: Catalogue) -> "Sender":
-        return cls(catalogue.name_zh, catalogue.name, catalogue.hotline)
 
 
 class Templates:
@@ -210,7 +206,7 @@ class Templates:
         folder: Path | None = None,
         time_zone: str = USUAL_ZONE,
         link: Callable[[Delivery], str] | None = None,
-        sender: Callable[[], Sender] = Sender,
+        sender: Callable[[], Sender | Catalogue] = Sender,
     ) -> None:
         self._link = link
         self._sender = sender
