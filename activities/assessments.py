@@ -15,7 +15,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.cases import plain_errors, read
 from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample, Drawn, draw
-from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallFigures, CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALL_FIGURES, CALLS_ANSWERED, CONNECTED_RATE, Figure, Subject
@@ -103,18 +102,13 @@ async def compute(
             await write(await reading.popleft())
     while reading:
         await write(await reading.popleft())
-    items = await _items(engine, month, serial)
+    queries = (partial(computation.items_of, month=month, computation=serial, by=by) for by in Subject)
+    counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
+    items = [item for of_kind in counted for item in of_kind]
     digest.update(to_json(items))
     await writer.run(partial(computation.write_items, month=month.number, computation=serial, items=items))
     results = tuple(Result.taken_from(item) for item in items if item.score is not None)
     return Computation(serial=serial, as_of=as_of, digest=digest.hexdigest(), entries=entries, results=results)
-
-
-async def _items(engine: Engine, month: Assessment, serial: int) -> list[Item]:
-    """From the entries under the number `serial`, by kind of subject."""
-    queries = (partial(computation.items_of, month=month, computation=serial, by=by) for by in Subject)
-    counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
-    return [item for of_kind in counted for item in of_kind]
 
 
 async def save_call_figures(engine: Engine, writer: GroupWriter, month: Assessment) -> None:
