@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Engine
 from temporalio import activity
@@ -94,10 +95,7 @@ class BulkActivities:
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Next numbers in order; none after the last."""
-        return await read(
-            self.engine,
-            lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
-        )
+        return await read(self.engine, partial(open_numbers, **dict(query)))
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
