@@ -100,7 +100,6 @@ ROUTERS = [
         health,
         caller_page,
         pages,
-        desk,
         exports,
         board,
         desk_intake,
@@ -108,6 +107,7 @@ ROUTERS = [
         crew,
         managers,
         desk_incidents,
+        desk,
         sessions,
     )
 ]

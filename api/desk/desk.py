@@ -20,7 +20,8 @@ from api.desk.kit import DESK, Form, blank, order_of
 from api.desk.lists import CaseLists
 from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
 from api.desk.words import Names
-from api.edge.language import keep_language
+from api.edge.language import LANGUAGES, keep_language
+from api.edge.problems import NOT_FOUND, ProblemError
 from api.parameters import number_in
 from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
@@ -184,6 +185,18 @@ async def act(request: Request, number: str, action: str, desk: TheDesk) -> Resp
 
 
 @router.get(f"{DESK}/language/{{language}}")
-async def choose_language(request: Request, language: str) -> Response:
+async def choose_language(request: Request, language: str, desk: TheDesk) -> Response:
     """Keep the language in the browser, and go on where the reader was."""
+    if language not in LANGUAGES:
+        return await show_nothing(request, desk)
     return keep_language(language, local(request.query_params.get("to") or DESK))
+
+
+@router.get(f"{DESK}/{{path:path}}")
+async def show_nothing(request: Request, desk: TheDesk) -> Response:
+    """Say that there is no such page: this router comes after all others of the desk."""
+
+    async def refuse(_: Session) -> Response:
+        raise ProblemError(NOT_FOUND, f"There is no page {request.url.path}.")
+
+    return await desk.pages.shown(request, refuse)

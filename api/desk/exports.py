@@ -54,11 +54,11 @@ class DeskExports(CaseLists):
     async def file(self, request: Request, actor: Actor) -> Response:
         """Return all cases of a list as a file, with the filters of its page. Raises ProblemError."""
         require_role(READ_CASES, actor)
-        asked = self._asked(request, actor)
+        asked, names = self._asked(request, actor), self.names(request)
         given = asked.wanted.model_dump(exclude={"limit", "cursor"}, exclude_unset=True)
         form = request.query_params.get("format", "xlsx")
-        wanted = validated(Listing, {**given, "format": "xlsx" if form == "json" else form})
-        backend, names = self.backend, self.names(request)
+        wanted = validated(Listing, {**given, "format": "xlsx" if form == "json" else form}, names)
+        backend = self.backend
         people = {person.id: person.name for person in backend.people.directory.people}
         headings = [names.say(heading) for heading in (*(COLUMNS[name] for name in EXPORTED), HOURS_LATE)]
 

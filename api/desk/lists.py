@@ -78,7 +78,7 @@ class CaseLists(DeskPages):
 
     async def tab(self, request: Request, actor: Actor) -> Response:
         """Page of one tab, with the number of cases of each. Raises ProblemError."""
-        if actor.role is Role.CREW and "tab" not in request.query_params:
+        if actor.role is Role.CREW and not request.query_params.get("tab"):
             return RedirectResponse(f"{DESK}/crew", HTTPStatus.SEE_OTHER)
         asked = self._asked(request, actor)
         wanted, chosen = asked.wanted, asked.chosen
@@ -118,21 +118,25 @@ class CaseLists(DeskPages):
 
     def _asked(self, request: Request, actor: Actor) -> _Asked:
         tabs = {tab.name: (tab, given) for tab, given in tabs_of(actor, self.backend.now, self.backend.zone.key)}
-        name = request.query_params.get("tab", START[actor.role])
+        name = request.query_params.get("tab") or START[actor.role]
         if name not in tabs:
             raise self.unknown(request, ("列表", "List"), name, (tab.words for tab, _ in tabs.values()))
         tab, parameters = tabs[name]
         chosen = {key: value for key in FILTERS if (value := request.query_params.get(key, "").strip())}
         several = {"state": [chosen["state"]]} if "state" in chosen else {}
         page = {"sort": tab.sort, "limit": ROWS, "cursor": request.query_params.get("cursor")}
-        return _Asked(tabs, tab, chosen, validated(Listing, {**parameters, **chosen, **several, **page}))
+        wanted = validated(Listing, {**parameters, **chosen, **several, **page}, self.names(request))
+        return _Asked(tabs, tab, chosen, wanted)
 
     def _narrowed(self, wanted: Filters, actor: Actor) -> CaseFilters:
         return narrowed(wanted, actor, self.backend.person_finder, self.backend.catalogue)
 
     async def _counts(self, asked: _Asked, actor: Actor) -> dict[str, int]:
         """Count each list by its name; none of a list with ended cases, which are too many to count."""
-        given = ((name, validated(Filters, parameters)) for name, (_, parameters) in asked.tabs.items())
+        context = CONTEXT.get()
+        given = (
+            (name, Filters.model_validate(parameters, context=context)) for name, (_, parameters) in asked.tabs.items()
+        )
         lists = {name: self._narrowed(wanted, actor) for name, wanted in given}
         lists = {name: filters for name, filters in lists.items() if filters.only_open}
         return await self.backend.reader.ask(_count, lists, calls_back=actor.role in CALL_BACK.reach)
@@ -170,11 +174,12 @@ def _due(names: Names, at: datetime | None) -> str:
     return names.local(at)[2:]
 
 
-def validated(model: type[Any], given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the model
-    """Raise ProblemError for what somebody has typed into the address."""
+def validated(model: type[Any], given: Mapping[str, Any], names: Names) -> Any:  # noqa: ANN401 - of the model
+    """Raise ProblemError for what somebody has typed into the address, which names each field in words."""
     try:
         return model.model_validate(given, context=CONTEXT.get())
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        found = [FieldError(field=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
+        fields = [names.say(words.words_of(str(*fault["loc"][:1]))) for fault in faults]
+        found = [FieldError(field=each, message=fault["msg"]) for each, fault in zip(fields, faults, strict=True)]
         raise invalid_request(found, zh=[*map(chinese.fault, faults)]) from None

@@ -28,8 +28,8 @@ def reads_chinese(request: Request) -> bool:
 
 
 def keep_language(language: str, place: str) -> RedirectResponse:
-    """Keep the language in the browser for a year, and lead on to a place of this service."""
+    """Keep the language in the browser for a year, if there is such a one, and lead on to a place of this service."""
     response = RedirectResponse(place, HTTPStatus.SEE_OTHER)
-    chosen = "en" if language == "en" else "zh"
-    response.set_cookie(LANGUAGE, chosen, max_age=_SECONDS, httponly=True, samesite="lax")
+    if language in LANGUAGES:
+        response.set_cookie(LANGUAGE, language, max_age=_SECONDS, httponly=True, samesite="lax")
     return response

@@ -55,7 +55,9 @@ async def test_everybody_begins_where_work_waits(on_sqlite: Api, name: str) -> N
             "列表：没有 nope，现有：我的工单、待派单、",
             "List: there is no 'nope'; there are: My cases,",
         ),
-        ("?tab=all&priority=P9", 422, "可填 P1、P2、", "Input should be 'P1', 'P2',"),
+        ("?tab=all&priority=P9", 422, "优先级：可填 P1、P2、", "Priority: Input should be 'P1', 'P2',"),
+        ("/nothing/here", 404, "没有这个页面，请从工作台进入。", "There is no page /desk/nothing/here."),
+        ("/language/fr", 404, "没有这个页面", "There is no page /desk/language/fr."),
         ("/cases/2608034711004", 404, "没有工单 2608034711004，请核对号码。", "There is no case 2608034711004: check"),
         (
             "/cases/{}/actions/nope",
@@ -77,6 +79,11 @@ async def test_what_does_not_exist_is_said_in_the_readers_language(
     assert said in text(page)
     assert english in text(in_english)
     assert not re.search("[\u4e00-\u9fff]", text(in_english))
+
+
+async def test_an_empty_name_of_a_list_is_the_first_one(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "zhou") as made:
+        assert 'tab=to-dispatch" aria-current="page"' in (await made.get(f"{DESK}?tab=")).text
 
 
 async def test_an_open_page_reads_its_counts_and_numbers_again(on_both: Api) -> None:

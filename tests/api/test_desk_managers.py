@@ -105,6 +105,7 @@ async def test_the_report_of_the_last_month_is_offered_once_it_is_made(on_sqlite
         ("reports/today%3Fformat=csv", 404),
         ("assessments/2001-01?format=csv", 404),
         ("assessments/x", 422),
+        ("assessments/2026-13", 422),
     ],
 )
 async def test_a_refusal_of_the_api_is_a_page(on_sqlite: Api, path: str, status: int) -> None:
@@ -112,3 +113,4 @@ async def test_a_refusal_of_the_api_is_a_page(on_sqlite: Api, path: str, status:
         answer = await made.get(f"/desk/{path}")
         assert answer.status_code == status
         assert answer.headers["content-type"].startswith("text/html")
+        assert "path." not in answer.text

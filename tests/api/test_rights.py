@@ -38,7 +38,7 @@ DESK = {
     *("/desk/reports/{name}", "/desk/assessments/{month}"),
     *(f"/desk/cases/{{number}}{below}" for below in ("", "/actions/{action}", "/work-order")),
     *(f"/desk/incidents{below}" for below in ("", "/declare", "/{number}", "/{number}/actions/{action}")),
-    *("/desk/incidents/{number}/candidates", "/desk/call-backs", "/desk/counts", "/desk/export"),
+    *("/desk/incidents/{number}/candidates", "/desk/call-backs", "/desk/counts", "/desk/export", "/desk/{path:path}"),
 }
 ORDER = {"/w/{order}", "/w/{order}/actions/{action}"}
 LINKS = {"/c/{link}", "/c/{link}/{language}"} | ORDER
