@@ -79,17 +79,18 @@ LINK_VALID = timedelta(days=14)
 _CONTENT = struct.Struct(">QIHH")
 """Number, second and millisecond of the link, cycle. With the key's id and the code (MAC) before it, 36 bytes.
 
-That of a crew goes on with its department.
+That of a crew goes on with its department, a space, and who printed it.
 """
 
 
 class Link(NamedTuple):
-    """Content of a link; `department` is empty for the caller."""
+    """Content of a link; `department`, and `made_by` as the person is shown, are empty for the caller."""
 
     number: str
     cycle: int
     made_at: datetime
     department: str = ""
+    made_by: str = ""
 
     def has_expired(self, at: datetime) -> bool:
         return at >= self.made_at + LINK_VALID
@@ -101,10 +102,13 @@ class Links:
     def __init__(self, keys: Keys, purpose: str = "links") -> None:
         self._seal = Seal(keys, purpose)
 
-    def make(self, number: str, cycle: int, at: datetime, department: str = "") -> str:
-        """Token of a link for this cycle of the case, the same for the same arguments; a caller's has 48 characters."""
+    def make(self, number: str, cycle: int, at: datetime, crew: str = "") -> str:
+        """Token of a link for this cycle of the case, the same for the same arguments; a caller's has 48 characters.
+
+        `crew` is a department, a space, and the person who makes the link for it.
+        """
         fixed = _CONTENT.pack(int(number), int(at.timestamp()), at.microsecond // 1000, cycle)
-        return self._seal.close(fixed + department.encode())
+        return self._seal.close(fixed + crew.encode())
 
     def read(self, text: str) -> Link | None:
         """Read a token, also one that has expired; None if this service has not made it."""
@@ -112,4 +116,5 @@ class Links:
             return None
         number, second, millisecond, cycle = _CONTENT.unpack_from(content)
         made_at = datetime.fromtimestamp(second, UTC) + timedelta(milliseconds=millisecond)
-        return Link(f"{number:013}", cycle, made_at, content[_CONTENT.size :].decode())
+        department, _, made_by = content[_CONTENT.size :].decode().partition(" ")
+        return Link(f"{number:013}", cycle, made_at, department, made_by)

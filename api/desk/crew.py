@@ -1,7 +1,7 @@
 """Page of a crew on a telephone: its work in the order of the due times, each case with its next actions."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from api.complaints.routes import page_of
 from api.desk import words
 from api.desk.desk import Desk
 from api.desk.kit import DESK, ORDERS
-from api.desk.work_order import MINE, holder, is_at_work
+from api.desk.work_order import MINE, ON_THE_ROAD, holder, is_at_work
 from api.edge.problems import WRONG_ROLE, ProblemError, declare
 from api.parameters import Filters, Listing
 from api.routing import StrictRoute, from_backend
@@ -38,7 +38,7 @@ MOST = 25
 STEPS = ("sign_for", "arrive", "complete", "suspend", "resume", "return")
 """Actions of a crew on the road, in their order; the case's page has all."""
 STEPS_BY_ORDER = ("arrive", "complete", "return")
-"""Steps that a work order is enough for: to sign for a case or suspend it, people sign in."""
+"""Steps that a work order is enough for: who signs for a case works on it from then on, so that takes a person."""
 ORDER_OVER = declare("work-order-over", HTTPStatus.GONE, "Link of a work order opens nothing")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -69,7 +69,7 @@ class CrewDesk(Desk):
         # An incident has no promise: it is due when water is expected back, and at once until somebody has said when.
         due += [(each.expected_at or each.opened_at, each.number, (each, calls)) for each, calls in found]
         jobs = [job for *_, job in sorted(due, key=itemgetter(0, 1))]
-        return self.page(request, "crew", actor, jobs=jobs[:MOST], steps=STEPS, more=len(jobs) > MOST)
+        return self._shown(request, actor, jobs, STEPS)
 
     async def ordered(self, request: Request, text: str, name: str | None) -> Response:
         """Show the case of a work order while its department works on it, or act on it. Raises ProblemError.
@@ -83,7 +83,7 @@ class CrewDesk(Desk):
             raise _order_over()
         if name not in (None, *STEPS_BY_ORDER):
             raise ProblemError(UNKNOWN_ACTION, f"A work order is for {', '.join(STEPS_BY_ORDER)}.")
-        actor = holder(self.backend.catalogue, link.number, link.department)
+        actor = holder(self.backend.catalogue, link.number, link.department, link.made_by)
         self.pages.limits.count_request(request, actor.id, actor.role)
         _, case = await self._case(link.number, actor)
         if case.cycle != link.cycle or (case.links_revoked_at and link.made_at <= case.links_revoked_at):
@@ -95,7 +95,13 @@ class CrewDesk(Desk):
             answer = await self.act(request, session, link.number, name)
             if jobs or answer.status_code == HTTPStatus.SEE_OTHER:
                 return answer
-        return self.page(request, "crew", actor, jobs=jobs, steps=STEPS_BY_ORDER, more=False)
+        return self._shown(request, actor, jobs, STEPS_BY_ORDER)
+
+    def _shown(
+        self, request: Request, actor: Actor, jobs: Sequence[Job | tuple[Incident, int]], steps: Sequence[str]
+    ) -> Response:
+        more = len(jobs) > MOST
+        return self.page(request, "crew", actor, jobs=jobs[:MOST], steps=steps, more=more, flags=ON_THE_ROAD)
 
     async def _cases(self, actor: Actor, department: str) -> Iterable[Complaint]:
         """Cases assigned to the person, and cases and parts of the department that nobody else works on."""

@@ -40,6 +40,8 @@ LONGEST = 300
 GIVERS = {*right_to(dispatch.ACTION).reach, Role.CREW}
 """Roles whose work orders are for the crew: its link is on them, and what it sees in clear."""
 MINE = (*sorted(AT_WORK), State.SUSPENDED)
+ON_THE_ROAD = ("hardship", "supervised", "urged", "reworked")
+"""Flags of a case that its crew has to know."""
 _PATH = "/{number}/work-order"
 log = logging.getLogger("hotline.api")
 
@@ -50,10 +52,10 @@ def is_at_work(case: CaseView, department: str) -> bool:
     return (case.department == department and case.state in MINE) or any(part.state in PART_AT_WORK for part in parts)
 
 
-def holder(catalogue: Catalogue, number: str, department: str) -> Actor:
-    """Return whoever holds the work order of a case: nobody knows which person of the department it is."""
+def holder(catalogue: Catalogue, number: str, department: str, printed_by: str) -> Actor:
+    """Return whoever holds the work order of a case: nobody knows which person it is, but who printed it."""
     zh, en = (Names(catalogue, zh=is_zh).department(department) for is_zh in (True, False))
-    name = f"{zh}凭派工单 {en} by work order"
+    name = f"{zh}凭{printed_by}打印的派工单 {en} by the work order that {printed_by} printed"
     return Actor(id=f"{WORK_ORDER} {number}", name=name, role=Role.CREW, department=department)
 
 
@@ -72,8 +74,9 @@ class WorkOrders:
         address = link = f"{self.public_url}{DESK}/cases/{view.number}"
         if department and reader.role in GIVERS and scope != "read" and is_at_work(view, department):
             log.info("%s prints the work order of the case %s for %s", reader.id, view.number, department)
-            reader = holder(catalogue, view.number, department)
-            link = f"{self.public_url}{ORDERS}/{self.links.make(view.number, view.cycle, now, department)}"
+            by = reader.name or reader.id
+            reader = holder(catalogue, view.number, department, by)
+            link = f"{self.public_url}{ORDERS}/{self.links.make(view.number, view.cycle, now, f'{department} {by}')}"
         case = Complaint.of(view, reader)
         zh, en = (Names(catalogue, zh=is_zh) for is_zh in (True, False))
         fields = {
@@ -82,6 +85,7 @@ class WorkOrders:
             "code": Markup(segno.make_qr(link).svg_inline(omitsize=True)),  # noqa: S704 - squares alone
             "address": address,
             "printed": zh.local(now),
+            "flags": [words.of_flag(flag) for flag in ON_THE_ROAD if flag in case.flags],
         }
         return TEMPLATES.get_template("work_order.html").render(case=case, zh=zh, en=en, words=words, **fields)
 

@@ -40,12 +40,12 @@ async def test_a_crew_sees_its_work_in_the_order_of_due_times(on_both: Api, monk
     due = [(await on_both.complaint(number))["next_due_at"] for number in found]
     assert [*filter(None, due)] == sorted(filter(None, due))
     [card] = [each for each in page.text.split("<article") if working in each]
-    for words in ("停水/无水", "处理中 · 到场 20", "西区街道 下闸新村3号", 'href="tel:076088230001"', "mlat=22.5"):
+    for words in ("停水/无水", "处理中 · 到场 到期 20", "西区街道 下闸新村3号", 'href="tel:076088230001"', "mlat=22.5"):
         assert words in card
     assert re.findall(r'/actions/(\w+)\?from=crew"', card) == ["arrive", "complete", "suspend", "return"]
     [card] = [each for each in page.text.split("<article") if unsigned in each]
     assert re.findall(r'/actions/(\w+)\?from=crew"', card)[0] == "sign_for"
-    assert "In progress · Arrive 20" in text(english)
+    assert "In progress · Arrive, due 20" in text(english)
 
 
 async def test_what_another_person_works_on_is_not_shown(on_both: Api) -> None:

@@ -46,7 +46,7 @@ async def paths(api: Api) -> list[str]:
     await leak(api, "nanlang", *TO_CREW)
     incidents = ("/desk/incidents", "/desk/incidents/declare", incident, f"{incident}/actions/confirm")
     links = Links(ring_at(api.settings.keys_file), "work-orders")
-    order = f"/w/{links.make(number, 1, datetime.now(UTC), 'repair')}"
+    order = f"/w/{links.make(number, 1, datetime.now(UTC), 'repair 周敏')}"
     orders = (order, f"{order}/actions/complete?from=crew", f"{case}/work-order")
     return [
         *orders,

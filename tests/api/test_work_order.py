@@ -150,7 +150,26 @@ async def test_the_code_opens_one_case_and_its_holder_acts_as_the_crew(
     rows = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     (done,) = [row for row in rows if row["action"] == "complete"]
     assert (done["role"], done["actor"]) == ("crew", f"work-order {number}")
-    assert done["people"] == {done["actor"]: "抢修队凭派工单 Emergency repair crew by work order"}
+    assert done["people"] == {
+        done["actor"]: "抢修队凭zhou打印的派工单 Emergency repair crew by the work order that zhou printed"
+    }
+
+
+async def test_a_case_that_waits_to_be_signed_for_says_so(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = await on_sqlite.case_in("dispatched", caller=CALLER, location=PLACE)
+    assert (await on_sqlite.act(number, "supervise", {"note": "重点"}, "gao")).is_success
+    assert "督办" in (await on_sqlite.get(of(number), "zhou")).text
+    path = await printed(on_sqlite, "zhou", number, monkeypatch)
+    async with browser(on_sqlite) as made:
+        page = (await made.get(path)).text
+        assert re.findall(r"/actions/(\w+)\?from=crew", page) == ["return"]
+        assert "须先有人登录后签收" in page
+        assert '<strong class="late">督办</strong>' in page
+        assert (await on_sqlite.act(number, "sign_for", by="wu")).is_success
+        assert (await on_sqlite.act(number, "arrive", by="wu")).is_success
+        page = (await made.get(path)).text
+        assert "须先有人登录后签收" not in page
+        assert "到场时间" in page
 
 
 async def test_no_version_that_a_holder_names_tells_the_timeline(

@@ -283,5 +283,5 @@ def test_a_link_opens_the_callers_page_and_is_the_same_when_sent_again(tmp_path:
     rendered = config.render(delivery(), to_phone=True)
     (link,) = re.findall(r"https://hotline\.example\.com/c/(\S+)", rendered.text)[:1]
     at = delivery().notification.created_at
-    assert Links(ring_at(settings.keys_file)).read(link) == (NUMBER, 1, at, "")
+    assert Links(ring_at(settings.keys_file)).read(link) == (NUMBER, 1, at, "", "")
     assert config.render(delivery(), to_phone=True) == rendered

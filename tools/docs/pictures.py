@@ -186,8 +186,10 @@ def _tide(service: Service, agent: Person, callers: int) -> str:
 
     with ThreadPoolExecutor(LINES) as lines:
         cases = list(lines.map(call, range(callers)))
-    # Those of the first seconds are linked by the second search.
-    wait_until(lambda: all(agent.see(case)["incident"] == number for case in cases), lambda: "a case is not linked")
+    # Those of the first seconds are linked by the second search. One after the other: reads have a limit.
+    while cases:
+        wait_until(lambda: agent.see(cases[-1])["incident"] == number, lambda: "a case is not linked")
+        cases.pop()
     dispatcher.direct(number, "dispatch", department="water_quality")
     Person(service, "余锦荣", Role.CREW, "water_quality").direct(number, "sign_for")
     expected = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=6)
