@@ -29,8 +29,8 @@ from domain.case.views import CaseView
 from domain.kit.event import ActionBody, Command
 from domain.rights.rights import mask_words
 from domain.shared.actors import CALLER
-from domain.shared.phones import digits_of
 from readmodel import incidents
+from readmodel.cases.search_terms import phone_term
 
 PAGE_HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
@@ -40,8 +40,6 @@ _YES_OR_NO = {"true": True, "false": False}
 _ACTS = ("follow_up", "reopen", "comment", "urge", "unsubscribe", "subscribe")
 BUTTONS = dict.fromkeys(_ACTS, "note") | {"reopen": "reason"}
 """Actions of the caller, with the fields of their bodies that take the caller's words."""
-LOCAL_DIGITS = (7, 8)
-"""Digits of a local telephone number."""
 
 
 def _body(act: str, form: Mapping[str, str]) -> ActionBody:
@@ -214,17 +212,11 @@ class CallerPage:
             "zh": zh,
             "company": catalogue.name_zh if zh else catalogue.name,
             "hotline": catalogue.hotline,
-            "dialled": _dialled(catalogue.hotline, catalogue.area_code),
+            "dialled": phone_term(catalogue.hotline, catalogue.area_code),
             "here": request.url.path,
         }
         headers = {**PAGE_HEADERS, **(more or {})}
         return page("caller_page.html", status, headers, problem=problem, steps=Satisfaction, **shared, **values)
-
-
-def _dialled(hotline: str, area_code: str) -> str:
-    """Return the number as a mobile telephone dials it: with the area code if it is a local one."""
-    digits = digits_of(hotline)
-    return f"{area_code}{digits}" if len(digits) in LOCAL_DIGITS else digits
 
 
 def _words(form: Mapping[str, str]) -> str:

@@ -43,7 +43,7 @@ COMMENT_SECONDS = 15.0
 ROWS = 9
 """Departments or districts with a row of their own; the others share one."""
 STATES = tuple(state for state in State if state in OPEN - TO_DISPATCH)
-"""States with a column: of cases to dispatch, which no department has, the total tells enough."""
+"""States with a column; what is left of the total is to be dispatched."""
 
 
 class _Key(NamedTuple):

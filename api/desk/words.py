@@ -22,6 +22,7 @@ from domain.incident.state import LINKABLE, NOT_LINKED, PLACE_UNKNOWN, IncidentS
 from domain.kit.event import BaseAction, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import RFC_3339, NamedCode, english, exhaustive
+from readmodel.cases.search_terms import phone_term
 from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, RECIPIENTS, SLA_ZH, TELEPHONES
 from workflows.incident.messages import OUTCOMES, scope_in_words
 from workflows.kit.words import Phrase
@@ -237,6 +238,10 @@ class Names(NamedTuple):
 
     def department(self, code: str | None) -> str:
         return self.among(self.catalogue.departments, code)
+
+    def dialled(self, phone: str) -> str:
+        """As a mobile telephone dials it: with the company's area code if it has none."""
+        return phone.replace(" ", "") if phone.startswith("+") else phone_term(phone, self.catalogue.area_code)
 
     def word(self, code: str) -> str:
         """Word for what a problem names; in Chinese none for a description, as all of them are in English."""

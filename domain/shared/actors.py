@@ -1,5 +1,6 @@
 """People who act on the service's cases, and the capacities in which they do."""
 
+import re
 from typing import Literal, get_args
 
 from pydantic import Field
@@ -86,8 +87,9 @@ WORK_ORDER = "work-order"
 """First word of the id of a crew that acts by a printed work order (派工单)."""
 RESERVED = frozenset({SYSTEM.id, CALLER.id, WORK_ORDER})
 """Ids that no person has: events name the service, callers and holders of work orders by them."""
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
 
 
 def is_reserved(person: str) -> bool:
-    """Return True for an id, as `folded` gives it, that no person may have."""
-    return person.partition(" ")[0] == WORK_ORDER or person in RESERVED
+    """Return True for an id, as `folded` gives it, that no person may have, whatever its dashes."""
+    return _DASHES.sub("-", person).partition(" ")[0] == WORK_ORDER or person in RESERVED

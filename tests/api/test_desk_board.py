@@ -126,6 +126,9 @@ async def test_the_board_has_districts_instead_of_departments(on_sqlite: Api) ->
         for page in (departments, districts):
             rows = [int(total) for total in re.findall(r"<td><b>(\d+)</b>", page.text)]
             assert sum(rows) == figure(text_of(page.text), "在办")
+            for row in re.findall(r'<th scope="row">.*?</tr>', page.text):
+                _, total, *parts = (int(cell.replace("–", "0")) for cell in re.findall(r"<td.*?>(?:<b>)?(.+?)<", row))
+                assert total == sum(parts)
         assert "部门 已超时 在办" in text_of(departments.text)
         async with looking(made, f"{EVENTS}?by=district") as lines:
             for shown in (text_of(districts.text), await event(lines)):

@@ -156,7 +156,7 @@ async def test_the_code_opens_one_case_and_its_holder_acts_as_the_crew(
 
 
 async def test_a_case_that_waits_to_be_signed_for_says_so(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    number = await on_sqlite.case_in("dispatched", caller=CALLER, location=PLACE)
+    number = await on_sqlite.case_in("dispatched", caller=CALLER | {"phone": "8823 0002"}, location=PLACE)
     assert (await on_sqlite.act(number, "supervise", {"note": "重点"}, "gao")).is_success
     assert "督办" in (await on_sqlite.get(of(number), "zhou")).text
     path = await printed(on_sqlite, "zhou", number, monkeypatch)
@@ -164,6 +164,7 @@ async def test_a_case_that_waits_to_be_signed_for_says_so(on_sqlite: Api, monkey
         page = (await made.get(path)).text
         assert re.findall(r"/actions/(\w+)\?from=crew", page) == ["return"]
         assert "须先有人登录后签收" in page
+        assert 'href="tel:076088230002"' in page
         assert '<strong class="late">督办</strong>' in page
         assert (await on_sqlite.act(number, "sign_for", by="wu")).is_success
         assert (await on_sqlite.act(number, "arrive", by="wu")).is_success
@@ -210,6 +211,6 @@ async def test_a_code_opens_nothing_after_its_time_a_revocation_or_a_redirect(
 
 
 async def test_no_person_has_the_id_of_a_holder() -> None:
-    for name in ("work-order 2608034711004", "Work-Order"):
+    for name in ("work-order 2608034711004", "Work-Order", "work\u2010order 1", "work\u2212order"):
         with pytest.raises(PeopleError):
             Member(id=name, name="陈", role=Role.AGENT, added_at=datetime.now(UTC))
