@@ -187,7 +187,7 @@ _SAMPLE = Delivery(
 
 
 class Sender(NamedTuple):
-    """Name of the hotline in Chinese and English, and the number that callers dial, without a catalogue's."""
+    """Name of the hotline in Chinese and English, and the number that callers dial, where no catalogue gives them."""
 
     name_zh: str = "供水热线"
     name: str = "Water hotline"

@@ -79,12 +79,12 @@ LINK_VALID = timedelta(days=14)
 _CONTENT = struct.Struct(">QIHH")
 """Number, second and millisecond of the link, cycle. With the key's id and the code (MAC) before it, 36 bytes.
 
-That of a crew goes on with its department, a space, and who printed it.
+That of a crew goes on with its department, a space, and the id of who printed it.
 """
 
 
 class Link(NamedTuple):
-    """Content of a link; `department`, and `made_by` as the person is shown, are empty for the caller."""
+    """Content of a link; `department`, and the id of the person in `made_by`, are empty for the caller."""
 
     number: str
     cycle: int
@@ -102,13 +102,10 @@ class Links:
     def __init__(self, keys: Keys, purpose: str = "links") -> None:
         self._seal = Seal(keys, purpose)
 
-    def make(self, number: str, cycle: int, at: datetime, crew: str = "") -> str:
-        """Token of a link for this cycle of the case, the same for the same arguments; a caller's has 48 characters.
-
-        `crew` is a department, a space, and the person who makes the link for it.
-        """
+    def make(self, number: str, cycle: int, at: datetime, department: str = "", made_by: str = "") -> str:
+        """Token of a link for this cycle of the case, the same for the same arguments; a caller's has 48 characters."""
         fixed = _CONTENT.pack(int(number), int(at.timestamp()), at.microsecond // 1000, cycle)
-        return self._seal.close(fixed + crew.encode())
+        return self._seal.close(fixed + f"{department} {made_by}".strip().encode())
 
     def read(self, text: str) -> Link | None:
         """Read a token, also one that has expired; None if this service has not made it."""

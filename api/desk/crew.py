@@ -44,11 +44,15 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Job(NamedTuple):
-    """Case that a person works on, the promise that is due next, and the task if it is a part of the department."""
+    """Case that a person works on, the promise that is due next, and the task if it is a part of the department.
+
+    `arrived_at` is when the department that has the case now arrived, late or not.
+    """
 
     case: Complaint
     promise: Phrase | None
     task: str
+    arrived_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ def _job(case: Complaint, department: str) -> Job:
     due = (clock.name for clock in case.clocks if clock.due_at == case.next_due_at and clock.stopped_at is None)
     own = (part.task for part in case.parts if part.department == department and part.state in PART_AT_WORK)
     name = next(due, None) if case.next_due_at else None
-    return Job(case, words.CLOCK.get(name or ""), next(own, ""))
+    arrivals = [each for each in case.clocks if (each.name, each.part, each.cycle) == ("arrive", 0, case.cycle)]
+    return Job(case, words.CLOCK.get(name or ""), next(own, ""), arrivals[-1].stopped_at if arrivals else None)
 
 
 def _order_over() -> ProblemError:

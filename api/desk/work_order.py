@@ -53,7 +53,7 @@ def is_at_work(case: CaseView, department: str) -> bool:
 
 
 def holder(catalogue: Catalogue, number: str, department: str, printed_by: str) -> Actor:
-    """Return whoever holds the work order of a case: nobody knows which person it is, but who printed it."""
+    """Return whoever holds the work order of a case: nobody knows which person it is, but the id of who printed it."""
     zh, en = (Names(catalogue, zh=is_zh).department(department) for is_zh in (True, False))
     name = f"{zh}凭{printed_by}打印的派工单 {en} by the work order that {printed_by} printed"
     return Actor(id=f"{WORK_ORDER} {number}", name=name, role=Role.CREW, department=department)
@@ -74,9 +74,8 @@ class WorkOrders:
         address = link = f"{self.public_url}{DESK}/cases/{view.number}"
         if department and reader.role in GIVERS and scope != "read" and is_at_work(view, department):
             log.info("%s prints the work order of the case %s for %s", reader.id, view.number, department)
-            by = reader.name or reader.id
-            reader = holder(catalogue, view.number, department, by)
-            link = f"{self.public_url}{ORDERS}/{self.links.make(view.number, view.cycle, now, f'{department} {by}')}"
+            link = f"{self.public_url}{ORDERS}/{self.links.make(view.number, view.cycle, now, department, reader.id)}"
+            reader = holder(catalogue, view.number, department, reader.id)
         case = Complaint.of(view, reader)
         zh, en = (Names(catalogue, zh=is_zh) for is_zh in (True, False))
         fields = {

@@ -28,7 +28,7 @@ def reads_chinese(request: Request) -> bool:
 
 
 def keep_language(language: str, place: str) -> RedirectResponse:
-    """Keep the language in the browser for a year, if there is such a one, and lead on to a place of this service."""
+    """Keep the language in the browser for a year if pages are in it, and lead on to a place of this service."""
     response = RedirectResponse(place, HTTPStatus.SEE_OTHER)
     if language in LANGUAGES:
         response.set_cookie(LANGUAGE, language, max_age=_SECONDS, httponly=True, samesite="lax")

@@ -113,7 +113,7 @@ class Process(Value):
         86_400,
         gt=0,
         le=7 * 86_400,
-        description="A day of an extension that a clock takes from working time to round the clock.",
+        description="A day of an extension on a clock round the clock that had it on working time, or that is new.",
     )
     urging: UrgingRules = UrgingRules()
 

@@ -229,5 +229,7 @@ async def _other_history(client: Client, run: WorkflowExecution, events: Sequenc
         history = (await read_incident(client, runs)).opened()
     except UnreadableError as error:
         return type(error).__name__
-    version = history.lost_beside(events) if history.agrees_with(events) else history.reached
-    return f"v{version}" if version else None
+    if not history.agrees_with(events):
+        return f"v{history.reached}"
+    lost = history.lost_beside(events)
+    return f"v{lost}" if lost else None

@@ -27,7 +27,7 @@ MOST_TERMS = 12
 _WORD = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"([\u3400-\u9fff\U00020000-\U0003ffff]+)")
 _TELEPHONE = re.compile(r"\+?[(]?[0-9][0-9 ()-]+")
-_LOCAL = re.compile("[2-9][0-9]{6,7}")
+_LOCAL = re.compile("[2-8][0-9]{6,7}")
 """Number of a landline in China, without its area code."""
 
 

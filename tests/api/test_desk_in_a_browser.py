@@ -47,7 +47,10 @@ async def look_as(page: Page, api: Api, name: str) -> None:
 
 
 async def paths(api: Api) -> list[tuple[str, str]]:
-    """Return every page that people see, each with who looks at it; of a case that has something of everything."""
+    """Return pages, each with who looks at it, of a case that has something of everything.
+
+    Those of a month and its assessment are refused, as there is none; each kind of refusal is there too.
+    """
     number = await api.case_in("in_progress", caller={"name": "陈女士", "phone": "0760 8823 0001"})
     case = f"/desk/cases/{number}"
     forms = (f"{case}/actions/{action}" for action in ("complete", "correct", "dispatch"))
@@ -55,7 +58,7 @@ async def paths(api: Api) -> list[tuple[str, str]]:
     await leak(api, "nanlang", *TO_CREW)
     incidents = ("/desk/incidents", "/desk/incidents/declare", incident, f"{incident}/actions/confirm")
     links = Links(ring_at(api.settings.keys_file), "work-orders")
-    order = f"/w/{links.make(number, 1, datetime.now(UTC), 'repair 周敏')}"
+    order = f"/w/{links.make(number, 1, datetime.now(UTC), 'repair', '周敏')}"
     orders = (order, f"{order}/actions/complete?from=crew", f"{order}x", f"{case}/work-order")
     lists = (f"/desk?tab={tab}" for tab in ("all", "undelivered"))
     month = f"{datetime.now(UTC) - timedelta(days=31):%Y-%m}"

@@ -115,7 +115,7 @@ async def test_a_page_has_cases_news_callers_and_minutes(on_both: Api) -> None:
     assert {*re.findall(r'<a href="/desk/cases/(\d+)"', listed.text)} == {*cases}
     for words in ("范围 漏水 · 大涌镇", "抢修队", "2036-01-01 00:00", "通报内容", "未能通知，请致电"):
         assert words in shown, words
-    assert "已送达 0 · 发送中 0 · 未送达 1 · 已退订或无可用电话 1 · 未开通短信渠道，仅记录 1" in shown
+    assert "已送达 0 · 发送中 0 · 未送达 1 · 无渠道可达（如已退订、无可用电话） 1 · 未开通短信渠道，仅记录 1" in shown
     told = re.findall(r"<strong>(.*?)</strong>", page.text.partition("<h2>处理记录</h2>")[2])
     assert told == ["通报进展", "派单", "上报"]
     missed = page.text.partition("未能通知")[2].partition("</section>")[0]

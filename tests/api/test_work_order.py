@@ -171,6 +171,10 @@ async def test_a_case_that_waits_to_be_signed_for_says_so(on_sqlite: Api, monkey
         page = (await made.get(path)).text
         assert "须先有人登录后签收" not in page
         assert "到场时间" in page
+        assert (await on_sqlite.act(number, "return", {"reason": "阀门不归我们"}, "wu")).is_success
+        assert (await on_sqlite.act(number, "dispatch", {"department": "metering"}, "zhou")).is_success
+        other = await made.get(await printed(on_sqlite, "zhou", number, monkeypatch))
+        assert (other.status_code, "到场时间" in other.text) == (200, False), "of the other department"
 
 
 async def test_no_version_that_a_holder_names_tells_the_timeline(
