@@ -20,6 +20,7 @@ from domain.case.actions.correct import Corrected
 from domain.case.actions.reply import Replied
 from domain.case.actions.unsubscribe import UNSUBSCRIBED
 from domain.kit.event import Notification
+from domain.shared.actors import FORMER_CALLER
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, RowValues, WriteConnection, insert_missing
 from readmodel.base.paging import RowPage, read_page
@@ -140,8 +141,6 @@ def resend_all(connection: WriteConnection, at: datetime) -> int:
     return connection.execute(sa.update(notifications).where(_note.dead_at.is_not(None)).values(_again(at))).rowcount
 
 
-FORMER_CALLER = "former_caller"
-"""Kind of recipient: the telephone that a caller had until a correction (原联系电话)."""
 # Quiet hours concern cases only: news of an incident to the staff have no case, and never wait.
 _PRIORITY = sa.func.coalesce(cases.c.priority, "P1")
 # Cycle and state are those of the event that caused the notification: the case may have gone on. News of an incident

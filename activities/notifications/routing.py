@@ -13,9 +13,8 @@ from activities.notifications.channels.base import ConfigTable, ProgramConfig
 from activities.notifications.channels.log import LogConfig
 from domain.calendar.work_calendar import USUAL_ZONE, ZoneName
 from domain.catalogue.terms import Priority, Recipient
-from domain.shared.actors import Role
+from domain.shared.actors import FORMER_CALLER, Role
 from domain.shared.codes import Code
-from readmodel.notifications import FORMER_CALLER
 
 RECIPIENT_KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
 """Kinds of recipients: what a recipient is called, up to the colon."""

@@ -89,7 +89,10 @@ class CrewDesk(Desk):
             raise ProblemError(UNKNOWN_ACTION, f"A work order is for {', '.join(STEPS_BY_ORDER)}.")
         actor = holder(self.backend.catalogue, link.number, link.department, link.made_by)
         self.pages.limits.count_request(request, actor.id, actor.role)
-        _, case = await self._case(link.number, actor)
+        try:
+            _, case = await self._case(link.number, actor)
+        except ProblemError as refused:
+            raise (_order_over() if refused.problem.status == HTTPStatus.FORBIDDEN else refused) from None
         if case.cycle != link.cycle or (case.links_revoked_at and link.made_at <= case.links_revoked_at):
             raise _order_over()
         jobs = [_job(case, link.department)] if is_at_work(case, link.department) else []

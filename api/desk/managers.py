@@ -48,7 +48,7 @@ class ManagerDesk(DeskPages):
             headlines=headlines,
             months=(Period.containing(ReportKind.MONTHLY, last.after), last),
             last=stored,
-            formats=("html", *(("pdf",) if backend.print_pdf else ()), "xlsx", "csv"),
+            formats=("html", *(("pdf",) if backend.print_pdf else ()), "xlsx"),
         )
 
     async def file(self, request: Request, actor: Actor, path: str) -> Response:

@@ -28,7 +28,7 @@ from api.temporal.errors import TEMPORAL_ERRORS
 from api.temporal_ui.pages import ThePages
 from domain.case.actions import dispatch
 from domain.case.clocks import APPROVE, ClockStatus
-from domain.case.lifecycle import AT_WORK, PART_AT_WORK, State
+from domain.case.lifecycle import AT_WORK, ENDED, PART_AT_WORK, State
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import READ_CASES, right_to
@@ -84,6 +84,7 @@ class WorkOrders:
             "code": Markup(segno.make_qr(link).svg_inline(omitsize=True)),  # noqa: S704 - squares alone
             "address": address,
             "printed": zh.local(now),
+            "is_over": case.state in ENDED,
             "flags": [words.of_flag(flag) for flag in ON_THE_ROAD if flag in case.flags],
         }
         return TEMPLATES.get_template("work_order.html").render(case=case, zh=zh, en=en, words=words, **fields)

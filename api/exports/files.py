@@ -226,7 +226,7 @@ class ExportThrottle(asyncio.Lock):
         self, form: str, name: str, columns: Sequence[str], pages: Pages, company: str, title: str = ""
     ) -> Response:
         """`form` is `csv`, or else `xlsx`, whose sheet and head have the title; by default the name."""
-        saved = attachment(f"{name}.{form}", company)
+        saved = attachment(f"{name}.{form}", company, title)
         if form == "csv":
             return StreamingResponse(self._csv(columns, pages), media_type=CSV, headers=saved)
         file = await self._workbook(title or name, columns, pages, company)
@@ -264,7 +264,8 @@ def _sent(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-def attachment(name: str, company: str = "") -> dict[str, str]:
-    """Headers of a file, whose name begins with the company's in browsers; other programs read the second name."""
-    full = f"; filename*=UTF-8''{quote(f'{company}-{name}', safe='')}" if company else ""
+def attachment(name: str, company: str, title: str = "") -> dict[str, str]:
+    """Headers of a file. Browsers name it by company and title, by default the name, which other programs read."""
+    stem, _, form = name.rpartition(".")
+    full = f"; filename*=UTF-8''{quote(f'{company}-{title or stem}.{form}', safe='')}"
     return {"Content-Disposition": f'attachment; filename="{name}"{full}'}

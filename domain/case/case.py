@@ -29,7 +29,7 @@ from domain.case.state import CaseState, Due
 from domain.catalogue.terms import Terms
 from domain.kit.entity import AnyKind, EntityRules, EntityTable
 from domain.kit.event import Command, Decision, EventData, Notification, notifications_of
-from domain.shared.actors import SYSTEM, Actor
+from domain.shared.actors import FORMER_CALLER, SYSTEM, Actor
 from domain.shared.errors import INVALID_RESULT, Refused
 
 
@@ -237,7 +237,7 @@ def _address(who: str, case: CaseState, event: Event) -> str:
         known = {
             "owner": case.owner,
             "caller": case.number,
-            "former_caller": case.number,
+            FORMER_CALLER: case.number,
             "assignee": case.assignee,
             "department": case.department,
             "lead": case.department,

@@ -83,6 +83,8 @@ def shown_name(person_id: str, name: str) -> str:
 SYSTEM = Actor(id="system", role=Role.SYSTEM)
 CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
 """Caller, who acts by a link and in no other way."""
+FORMER_CALLER = "former_caller"
+"""Kind of recipient: the telephone that a caller had until a correction (原联系电话)."""
 WORK_ORDER = "work-order"
 """First word of the id of a crew that acts by a printed work order (派工单)."""
 RESERVED = frozenset({SYSTEM.id, CALLER.id, WORK_ORDER})

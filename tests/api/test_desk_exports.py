@@ -6,6 +6,7 @@ import re
 import uuid
 from datetime import datetime, timedelta
 from html import unescape
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -83,7 +84,9 @@ async def test_a_file_reaches_no_further_than_the_list(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     for name, there in (("wu", True), ("sun", False)):
         async with signed_in(on_sqlite, name) as made:
-            found = rows(await made.get(EXPORT, params={"tab": "department", "format": "csv"}))
+            file = await made.get(EXPORT, params={"tab": "department", "format": "csv"})
+            assert quote("中山供水热线-本部门.csv") in file.headers["content-disposition"]
+            found = rows(file)
         assert (number in {row["工单号"] for row in found}) is there
     async with signed_in(on_sqlite, "pbx") as made:
         assert (await made.get(EXPORT)).status_code == 403

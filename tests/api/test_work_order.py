@@ -43,6 +43,7 @@ async def test_it_has_what_a_crew_needs_in_both_languages(on_both: Api) -> None:
     assert "陈&lt;女士&gt;" in page.text
     assert "水表&lt;漏水&gt;" in page.text
     assert "签收 Acknowledge" not in shown
+    assert "不再派工" not in shown
 
 
 async def test_its_code_leads_to_the_page_of_the_case(on_sqlite: Api) -> None:
@@ -58,6 +59,7 @@ async def test_it_masks_as_the_case_does(on_sqlite: Api) -> None:
     masked = await on_sqlite.complaint(number, "zhou")
     page = await on_sqlite.get(of(number), "zhou")
     assert masked["caller"]["phone"] in page.text
+    assert "不再派工" in page.text
     for private in ("8823 0001", "女士", "0420013"):
         assert private not in page.text
 
@@ -210,7 +212,8 @@ async def test_a_code_opens_nothing_after_its_time_a_revocation_or_a_redirect(
         assert (await made.get(path)).status_code == 200
         assert (await on_sqlite.act(number, "dispatch", {"department": "metering"}, "zhou")).is_success
         moved = await made.get(path)
-        assert moved.status_code == 403
+        assert moved.status_code == 410
+        assert "链接已失效" in moved.text
         assert "8823 0001" not in moved.text
 
 

@@ -14,12 +14,12 @@ from domain.case.decide import CASE_KINDS, available_actions
 from domain.case.lifecycle import Event, State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
-from domain.shared.actors import Role
+from domain.shared.actors import FORMER_CALLER, Role
 from domain.shared.value import english
 from workflows.complaint.reasons import reason
 from workflows.kit.words import ANYBODY, BREAK, Phrase, WorkerNames, both, entry_line, local, markdown, plain
 
-TELEPHONES = (Role.CALLER.value, "former_caller")
+TELEPHONES = (Role.CALLER.value, FORMER_CALLER)
 """Recipients of notifications whose name is the number of a case."""
 RECIPIENTS: Mapping[str, Phrase] = {
     **{role.value: (role.zh, english(role.value).capitalize()) for role in Role},
@@ -28,7 +28,7 @@ RECIPIENTS: Mapping[str, Phrase] = {
     "lead": ("部门负责人", "Lead"),
     "director": ("分管领导", "Director"),
     "general_manager": ("总经理", "General manager"),
-    "former_caller": ("原联系电话", "Former telephone"),
+    FORMER_CALLER: ("原联系电话", "Former telephone"),
 }
 """Kinds of recipients of notifications."""
 

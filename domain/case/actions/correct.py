@@ -14,6 +14,7 @@ from domain.case.new_terms import Moved, apply_terms, changed_terms, moved_promi
 from domain.case.progress import ContactChange
 from domain.case.state import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.catalogue.terms import Edition, Priority, Terms
+from domain.shared.actors import FORMER_CALLER
 from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
 from domain.shared.phones import same_phone
@@ -166,7 +167,7 @@ class Corrected(Reasoned):
         return text_of(number, event, f"更正{words[0]}", f"correct ({words[1]})")
 
     def notifies(self, case: CaseState, _: Event) -> Addressees:
-        former = ("former_caller",) if self.former_phone else ()
+        former = (FORMER_CALLER,) if self.former_phone else ()
         return ("assignee", *departments_of(case.unfinished), "owner", *former)
 
 
