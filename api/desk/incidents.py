@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
 
@@ -30,7 +31,16 @@ from domain.case.actions import link_incident
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.incident.actions import CONFIRM, DECLARE, INCIDENT_COMMANDS, INFORM, MERGE, MOST_CASES, RESOLVE
 from domain.incident.incident import Incident, News
-from domain.incident.state import ALL_CALLERS, ENDS, LINKABLE, Around, IncidentAction, IncidentEvent, IncidentState
+from domain.incident.state import (
+    ALL_CALLERS,
+    ENDS,
+    LINKABLE,
+    NOT_LINKED,
+    Around,
+    IncidentAction,
+    IncidentEvent,
+    IncidentState,
+)
 from domain.kit.event import Command
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE, right_to
 from domain.shared.actors import Actor
@@ -49,6 +59,8 @@ OPEN_STATES = [state for state in IncidentState if state not in ENDS.values()]
 PREVIEWED = (DECLARE, CONFIRM, INFORM, RESOLVE)
 """Actions that are sent only after their effect on cases and callers was shown."""
 LINK = link_incident.ACTION.name
+LINKING = timedelta(minutes=2)
+"""Time after an event of an incident in which it may still be linking cases: it searches twice, 15 s apart."""
 
 
 class Preview(NamedTuple):
@@ -114,6 +126,8 @@ class IncidentDesk(DeskPages):
         bounds = self.texts.channels.recording, MOST_ENTRIES, ROWS + 1
         record = await self.backend.reader.ask(incident_record, incident, *bounds, proposes=proposes)
         events = [masked_for(actor, event) for event in reversed(record.events)]
+        is_linking = bool(events) and self.backend.now - events[0].at < LINKING
+        proposed = [each for each in record.candidates if not is_linking or each.reasons != (NOT_LINKED,)]
         return self.page(
             request,
             "incident",
@@ -124,7 +138,8 @@ class IncidentDesk(DeskPages):
             record=record,
             entries=[incident_entry(shown, event, names) for event in events],
             news=[event for event in events if event.action == INFORM.name],
-            candidates=[Candidate.of(each, actor) for each in record.candidates[:ROWS]],
+            candidates=[Candidate.of(each, actor) for each in proposed[:ROWS]],
+            taking=record.taking if is_linking else 0,
             rows=ROWS,
             refused=refused,
             given=given or blank(),

@@ -9,7 +9,12 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from api.desk.incidents import LINKING
+from domain.incident.state import NOT_LINKED
 from readmodel.base.database import writing
+from readmodel.base.paging import RowPage
+from readmodel.cases.queries import get_case
+from readmodel.incidents import IncidentCandidate
 from readmodel.notifications import DEAD, NO_ROUTE, SENT, deliveries, notifications
 from tests.api.test_desk import DESK, ENGLISH, at, key_in, text
 from tests.api.test_incident_candidates import END, TO_CREW, leak, suspected
@@ -221,10 +226,21 @@ async def test_cases_that_an_incident_is_about_to_take_are_told(
     number = await declare(on_sqlite, districts=["fusha"], streets=["待并路"])
     async with signed_in(on_sqlite, "zhou") as made:
         assert "正在并入" not in text(await made.get(f"{INCIDENTS}/{number}"))
+        case = await on_sqlite.case_in("registered")
+        found = await on_sqlite.backend.reader.ask(get_case, case)
+        assert found
+        left = RowPage((IncidentCandidate(found, (NOT_LINKED,)),), None)
         monkeypatch.setattr("readmodel.incidents.count_takings", lambda *_: 2)
+        monkeypatch.setattr("readmodel.incidents.candidates", lambda *_: left)
         page = await made.get(f"{INCIDENTS}/{number}", params={"done": "declare"})
-    assert "工单 0 正在并入 2 张" in text(page)
-    assert "location.reload()" in page.text
+        assert "工单 0 正在并入 2 张" in text(page)
+        assert "location.reload()" in page.text
+        assert ticked(page) == {}
+        with monkeypatch.context() as later:
+            later.setattr(on_sqlite.clock, "fixed", on_sqlite.clock() + LINKING)
+            page = await made.get(f"{INCIDENTS}/{number}")
+        assert ticked(page) == {case: False}
+        assert "正在并入" not in text(page)
     await act(on_sqlite, number, "resolve", END)
 
 
