@@ -1,5 +1,6 @@
 """Pages of the desk (工作台): lists by tab, a case, and the form of an action. They need no script."""
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -40,7 +41,7 @@ from domain.case.actions.correct import CorrectedFacts
 from domain.case.case import Case
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
-from domain.shared.numbers import is_incident
+from domain.shared.numbers import is_incident, is_number
 from readmodel.case_record import case_record, latest_event
 from readmodel.cases.queries import timeline
 
@@ -173,9 +174,12 @@ async def show_counts(request: Request, desk: TheDesk) -> Response:
 @router.get(f"{DESK}/cases")
 @router.get(f"{DESK}/cases/{{number}}")
 async def show_case(request: Request, desk: TheDesk) -> Response:
-    number = request.path_params.get("number") or request.query_params.get("number", "").strip().lower()
+    asked = request.query_params.get("number", "").strip()
+    number = request.path_params.get("number") or asked.lower()
     if is_incident(number):
         return RedirectResponse(f"{DESK}/incidents/{quote(number, safe='')}", HTTPStatus.SEE_OTHER)
+    if asked and not is_number(re.sub(r"[\s-]", "", asked)):
+        return RedirectResponse(f"{DESK}?tab=all&q={quote(asked, safe='')}", HTTPStatus.SEE_OTHER)
     return await desk.pages.shown(request, lambda session: desk.case(request, session.actor, number), number)
 
 

@@ -2,8 +2,8 @@
 
 Words of letters and digits are terms, in lower case. Chinese text, which has no spaces, is cut into single characters
 and every two adjacent ones: 下闸新村 is found by 闸, by 下闸 and by 闸新村. A query is cut into twos, which are rarer.
-Telephone numbers are terms without spaces and signs, and so are their last four digits. A whole address is a term too,
-so that cases of one address are found.
+Telephone numbers are terms without spaces and signs, and so are their last four digits, and those of the case's
+number. A whole address is a term too, so that cases of one address are found.
 
 Their rows are written with a case, and replaced if what they are terms of is corrected.
 """
@@ -34,7 +34,7 @@ _LOCAL = re.compile("[2-8][0-9]{6,7}")
 def search_terms(number: str, intake: Intake) -> frozenset[str]:
     caller = intake.caller
     texts = (caller.name, intake.location.address, caller.account_no, intake.description)
-    found = {number, *(term for text in texts if text for term in _cut(text, (1, 2)))}
+    found = {number, number[-4:], *(term for text in texts if text for term in _cut(text, (1, 2)))}
     if caller.account_no:
         found.add(account_term(caller.account_no))
     if caller.phone:

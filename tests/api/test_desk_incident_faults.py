@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.api.test_desk import DESK, refusal_on, text, value_in
+from tests.api.test_desk import DESK, ENGLISH, refusal_on, text, value_in
 from tests.api.test_desk_incidents import INCIDENTS, STREET, form, seen_in
 from tests.api.test_incident_candidates import suspected
 from tests.api.test_incidents import act, declare, in_state, incident
@@ -119,3 +119,15 @@ async def test_a_full_page_stays_small(on_sqlite: Api) -> None:
 async def test_odd_addresses_are_no_errors(on_both: Api, path: str, given: dict[str, str], status: int) -> None:
     async with signed_in(on_both, "zhou") as made:
         assert (await made.get(path, params=given)).status_code == status
+
+
+async def test_candidates_without_a_tick_are_refused(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, districts=["east"], streets=[STREET])
+    async with signed_in(on_sqlite, "zhou") as made:
+        refused = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"})
+        english = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"}, headers=ENGLISH)
+    async with signed_in(on_sqlite, "gao") as made:
+        manager = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"})
+    assert [each.status_code for each in (refused, english, manager)] == [422, 422, 403]
+    assert '<p role="alert">请先勾选要并入的工单。</p>' in refused.text
+    assert "Tick the cases that belong to it first." in english.text

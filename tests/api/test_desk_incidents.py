@@ -266,18 +266,6 @@ async def test_candidates_of_a_page_are_ticked_and_linked(on_sqlite: Api) -> Non
     await linked_to(on_sqlite, case, number)
 
 
-async def test_candidates_without_a_tick_are_refused(on_sqlite: Api) -> None:
-    number = await declare(on_sqlite, districts=["east"], streets=[STREET])
-    async with signed_in(on_sqlite, "zhou") as made:
-        refused = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"})
-        english = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"}, headers=ENGLISH)
-    async with signed_in(on_sqlite, "gao") as made:
-        manager = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"})
-    assert [each.status_code for each in (refused, english, manager)] == [422, 422, 403]
-    assert '<p role="alert">请先勾选要并入的工单。</p>' in refused.text
-    assert "Tick the cases that belong to it first." in english.text
-
-
 async def test_a_page_of_an_incident_takes_two_reads(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     number = await declare(on_sqlite, districts=["east"], streets=[STREET])
     reader, asked = on_sqlite.backend.reader, list[object]()

@@ -195,6 +195,28 @@ async def test_an_open_list_says_what_is_new_and_moves_no_row(on_sqlite: Api, mo
         await expect(page.locator("#rows tbody a")).to_have_count(2)
 
 
+async def test_who_mistypes_a_number_stays_on_the_desk(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "chen") as made:
+        for number, said in (
+            ("2608034711004", "没有工单 2608034711004，请核对号码。"),
+            ("2608034711005", "这不是工单号"),
+        ):
+            page = await made.get(f"{DESK}/cases", params={"number": number})
+            assert said in text(page)
+            assert f'action="{DESK}/cases"' in page.text
+            assert f'href="{DESK}"' in page.text
+
+
+async def test_what_is_no_whole_number_is_searched_for(on_sqlite: Api) -> None:
+    word = f"中 {uuid.uuid4().hex}"
+    number = await on_sqlite.case_in("dispatched", description=word)
+    async with signed_in(on_sqlite, "chen") as made:
+        for asked in (number[-4:], word):
+            moved = await made.get(f"{DESK}/cases", params={"number": f" {asked} "})
+            assert moved.status_code == 303
+            assert at(number) in (await made.get(moved.headers["location"])).text
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 @needs_chromium
@@ -211,7 +233,7 @@ async def test_shortcuts_lead_everywhere_and_can_be_switched_off(on_sqlite: Api)
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"**/desk/cases/{numbers[1]}")
         await page.keyboard.press("/")
-        search = page.get_by_label("Number of a case or incident")
+        search = page.get_by_label("Number, telephone, name or address")
         await expect(search).to_be_focused()
         await page.keyboard.type("ij?2/")
         await expect(search).to_have_value("ij?2/")

@@ -16,7 +16,7 @@ from readmodel.cases.search_terms import (
 
 INTAKE = Intake(
     service_code="no_water",
-    caller=Caller(name="欧阳 Anna Lee", phone="+86 138-0013 8000", account_no="A-0017"),
+    caller=Caller(name="欧阳 Anna Lee", phone="+86 138-0013 8000", account_no="A-0018"),
     location=Location(district="west", address="下闸新村3号 Block B"),
     description="家里没水。The tap is shut; call 13912345678.",
 )
@@ -30,8 +30,8 @@ NUMBER = "2609070000017"
         "+86 138-0013 8000",
         "8613800138000",
         "8000",
-        "A-0017",
-        "a0017",
+        "A-0018",
+        "a0018",
         "欧阳",
         "anna",
         "LEE Anna",
@@ -57,12 +57,12 @@ def test_found(q: str) -> None:
     assert query_terms(q) <= search_terms(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["下闸", "block b", NUMBER, "没水", "水", "tap"])
+@pytest.mark.parametrize("q", ["下闸", "block b", NUMBER, NUMBER[-4:], "没水", "水", "tap"])
 def test_places_numbers_and_descriptions_are_impersonal(q: str) -> None:
     assert query_terms(q) <= impersonal_terms(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["欧阳", "anna", "8000", "13800138000", "A-0017", "13912345678", "139", "5678"])
+@pytest.mark.parametrize("q", ["欧阳", "anna", "8000", "13800138000", "A-0018", "13912345678", "139", "5678"])
 def test_what_comes_from_the_caller_or_is_a_mobile_number_is_personal(q: str) -> None:
     assert not query_terms(q) & impersonal_terms(NUMBER, INTAKE)
 
@@ -83,7 +83,7 @@ def test_a_long_question_counts_by_its_beginning() -> None:
 
 
 def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
-    assert search_terms(NUMBER, Intake(service_code="thanks", description="-")) == {NUMBER}
+    assert search_terms(NUMBER, Intake(service_code="thanks", description="-")) == {NUMBER, NUMBER[-4:]}
 
 
 def test_one_chinese_character_is_a_term_and_longer_text_is_cut_into_twos() -> None:
@@ -171,7 +171,7 @@ def test_a_mobile_number_is_sought_however_it_is_written(q: str, said: str) -> N
 
 
 def test_what_is_no_telephone_is_sought_in_one_way() -> None:
-    for q in ("下闸新村", "A-0017", "7777", NUMBER):
+    for q in ("下闸新村", "A-0018", "7777", NUMBER):
         assert alternatives(q, "0760") == [query_terms(q)]
 
 
