@@ -40,6 +40,7 @@ from domain.catalogue.terms import Edition
 from domain.rights.rights import AssignedCase, Reach, Right, masks_for, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
+from domain.shared.value import english
 from readmodel.cases.search import CaseFilters
 from readmodel.people.people import TOKEN_SHAPE
 
@@ -92,9 +93,16 @@ def _called(dependant: Dependant) -> Iterator[object]:
 def require_role(right: Right, actor: Actor) -> None:
     """Raise ProblemError if the person's role does not have the right."""
     if actor.role not in right.reach:
-        accepted = sorted(role.value for role in right.reach)
-        detail = f"{right.name} is not for the role {actor.role}; it takes {' or '.join(accepted)}."
-        raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
+        raise wrong_role(right, actor)
+
+
+def wrong_role(right: Right, actor: Actor) -> ProblemError:
+    """Refusal in words: the right that is needed, and the roles that have it; `accepted` has their codes."""
+    roles = sorted(right.reach)
+    having = ", ".join(map(english, roles))
+    detail = f'The role {english(actor.role)} lacks the right "{english(right.name)}"; roles that have it: {having}.'
+    zh = f"您的角色（{actor.role.zh}）没有“{right.zh}”权限，有此权限的角色：{'、'.join(role.zh for role in roles)}"
+    return ProblemError(WRONG_ROLE, detail, accepted=[role.value for role in roles], zh=[zh])
 
 
 def require_reach(right: Right, actor: Actor, number: str, case: AssignedCase, done: str = "") -> None:

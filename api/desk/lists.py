@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
 from sqlalchemy import RowMapping
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -28,6 +28,7 @@ from domain.incident.incident import Incident
 from domain.incident.state import IncidentState
 from domain.rights.rights import CALL_BACK
 from domain.shared.actors import Actor, Role
+from domain.shared.codes import UNKNOWN_CODE
 from readmodel.base.database import ReadConnection
 from readmodel.calls.call_backs import count_open_call_backs
 from readmodel.cases.queries import count_lists, list_numbers, list_rows
@@ -181,5 +182,15 @@ def validated(model: type[Any], given: Mapping[str, Any], names: Names) -> Any: 
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         fields = [names.say(words.words_of(str(*fault["loc"][:1]))) for fault in faults]
-        found = [FieldError(field=each, message=fault["msg"]) for each, fault in zip(fields, faults, strict=True)]
-        raise invalid_request(found, zh=[*map(chinese.fault, faults)]) from None
+        said, zh = zip(*map(_said, faults), strict=True)
+        found = [FieldError(field=each, message=message) for each, message in zip(fields, said, strict=True)]
+        raise invalid_request(found, zh=zh) from None
+
+
+def _said(fault: ErrorDetails) -> tuple[str, str]:
+    """Say what is wrong with a value, in English and Chinese, each with the names in that language alone."""
+    if fault["type"] != UNKNOWN_CODE:
+        return fault["msg"], chinese.fault(fault)
+    accepted = fault["ctx"]["accepted"]  # of each entry the code and both names
+    wrong = fault["msg"].partition(";")[0]
+    return f"{wrong}; accepted: {', '.join(accepted[1::3])}", f"没有唯一匹配的，可填 {'、'.join(accepted[2::3])}"

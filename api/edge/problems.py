@@ -136,7 +136,7 @@ class ProblemResponse(Response):
 
 
 class ProblemError(Exception):
-    """Problem that a request ends with. `zh` says in Chinese what is wrong with each field of `errors`."""
+    """Problem that a request ends with. `zh` says in Chinese what is wrong: if it has `errors`, with each of them."""
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class ProblemError(Exception):
     ) -> None:
         super().__init__(detail)
         self.headers = dict(headers or {})
-        self._faults_zh = zh
+        self._said_zh = zh
         self.problem = Problem(type=URN + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
 
     def response(self) -> Response:
@@ -159,9 +159,9 @@ class ProblemError(Exception):
         """Return the problem in Chinese words."""
         problem, status = self.problem, HTTPStatus(self.problem.status)
         slug = problem.type.removeprefix(URN)
-        errors, detail = problem.errors, chinese.sentence(slug, status, problem.accepted)
+        errors, detail = problem.errors, "".join(self._said_zh) or chinese.sentence(slug, status, problem.accepted)
         if errors:
-            said = self._faults_zh or [chinese.sentence(slug, status, each.accepted) for each in errors]
+            said = self._said_zh or [chinese.sentence(slug, status, each.accepted) for each in errors]
             errors = [each.model_copy(update={"message": zh}) for each, zh in zip(errors, said, strict=True)]
             detail = "；".join(f"{each.field}：{each.message}" for each in errors)
         return problem.model_copy(

@@ -36,8 +36,9 @@ from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, cont
 from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, Stamp
 from api.complaints.cases import Cases
 from api.edge.middleware import too_large
-from api.edge.problems import BAD_REQUEST, OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
+from api.edge.problems import BAD_REQUEST, OTHER_DEPARTMENT, ProblemError, declare
 from api.responses import JSON, reads_one_department
+from api.routing import wrong_role
 from api.temporal.client import EntityClient
 from api.temporal_ui.rules import CODEC, NOT_ALLOWED, Match, RequestKind, parameters_of, refused, require_details
 from domain.case.lifecycle import ENDED
@@ -144,7 +145,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
 async def admit(cases: Cases, actor: Actor, match: Match, query: bytes) -> bytes:
     """Query to send on for a request, narrowed to what the person may read. Raises ProblemError."""
     if not _reads_all(actor) and (actor.role not in READ_CASES.reach or actor.department is None):
-        raise _wrong_role(actor, READ_CASES)
+        raise wrong_role(READ_CASES, actor)
     if match.ids.get("namespace") not in (None, cases.client.namespace):
         raise refused(match.rule.method)
     if match.kind in (RequestKind.PAGE, RequestKind.ASSET):
@@ -156,7 +157,7 @@ async def admit(cases: Cases, actor: Actor, match: Match, query: bytes) -> bytes
     if match.kind is RequestKind.RENDER:
         require_details(parameters.get("content", ""))
     if match.kind is RequestKind.OPERATIONS and not _reads_all(actor):
-        raise _wrong_role(actor, READ_CASES)
+        raise wrong_role(READ_CASES, actor)
     if match.kind in (RequestKind.LIST, RequestKind.COUNT) and not _reads_all(actor):
         condition = f'{keys.DEPARTMENT.name} = "{actor.department}" OR {keys.INVOLVED.name} = "{actor.department}"'
         counted = match.kind is RequestKind.COUNT
@@ -184,17 +185,11 @@ async def case_read(cases: Cases, actor: Actor, workflow_id: str) -> CaseView | 
             )
             raise ProblemError(OTHER_DEPARTMENT, detail, accepted=["a case of your department"])
         case _:
-            raise _wrong_role(actor, right)
+            raise wrong_role(right, actor)
 
 
 def _reads_all(actor: Actor) -> bool:
     return READ_CASES.reach.get(actor.role) is Reach.ANY
-
-
-def _wrong_role(actor: Actor, right: Right) -> ProblemError:
-    accepted = sorted(role.value for role in right.reach)
-    detail = f"{right.name} is not for the role {actor.role} here; it takes {' or '.join(accepted)}. 该角色无权查阅。"
-    return ProblemError(WRONG_ROLE, detail, accepted=accepted)
 
 
 SETTINGS: Final = {"Endpoint": CODEC, "PassAccessToken": False, "IncludeCredentials": True}

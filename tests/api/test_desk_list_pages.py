@@ -56,6 +56,13 @@ async def test_everybody_begins_where_work_waits(on_sqlite: Api, name: str) -> N
             "List: there is no 'nope'; there are: My cases,",
         ),
         ("?tab=all&priority=P9", 422, "优先级：可填 P1、P2、", "Priority: Input should be 'P1', 'P2',"),
+        (
+            "?tab=all&district=moon",
+            422,
+            "区域：没有唯一匹配的，可填 石岐街道、东区街道、",
+            "District: there is no such district; accepted: Shiqi, East District,",
+        ),
+        ("?tab=all&service=wat", 422, "服务项目：没有唯一匹配的，可填 水质、", "Service: this may be any of several"),
         ("/nothing/here", 404, "没有这个页面，请从工作台进入。", "There is no page /desk/nothing/here."),
         ("/language/fr", 404, "没有这个页面", "There is no page /desk/language/fr."),
         ("/cases/2608034711004", 404, "没有工单 2608034711004，请核对号码。", "There is no case 2608034711004: check"),
