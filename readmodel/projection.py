@@ -242,8 +242,8 @@ def _registration(batch: ProjectionBatch) -> Registered:
 
 def _state_row(batch: ProjectionBatch) -> RowValues:
     return {name: getattr(batch.case, name) for name in _OF_CASE} | {
-        "sla": batch.sla,
-        "overdue": batch.overdue,
+        "sla": batch.case.sla,
+        "overdue": batch.case.overdue,
         "next_due_at": batch.next_due_at,
         "changed_at": batch.changed_at,
         # By its declared type: in the same process the progress may be a whole case, which the document is not.

@@ -237,8 +237,6 @@ class ProjectionBatch(Immutable):
         None, "ChangedAt of `since_version`: SQL has another one if the workflow was reset or replaced."
     )
     changed_at: datetime = Field(description="As the search attribute `ChangedAt`: later in every batch of a case.")
-    sla: str
-    overdue: bool
     next_due_at: datetime | None = Field(None, description="Told here, as the calendar is not in the case.")
     priority: Priority | None = omit_default(None, "Told if a later catalogue or a correction may have changed it.")
     case: Progress
@@ -253,8 +251,6 @@ class ProjectionBatch(Immutable):
             since_version=events[0].seq - 1,
             since_changed_at=since_changed_at,
             changed_at=changed_at,
-            sla=case.sla,
-            overdue=case.overdue,
             next_due_at=case.next_due(),
             priority=case.terms.priority if case.later_terms or case.corrected else None,
             case=case.model_copy(),
