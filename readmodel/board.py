@@ -17,11 +17,13 @@ from readmodel import incidents
 from readmodel.base.database import ReadConnection
 from readmodel.calls.call_backs import count_open_call_backs
 from readmodel.calls.tables import UNANSWERED, calls
-from readmodel.cases.tables import cases, events
+from readmodel.cases.tables import WITH_INCIDENT, cases, events
 
 DUE_SOON = timedelta(hours=1)
 LONGEST_RING = timedelta(hours=1)
 """Age from which an unanswered call no longer counts as waiting: the report of its end is missing."""
+JOINT = "with_incident"
+"""State on the board of cases that are dispatched and signed for with their incident."""
 LATELY = timedelta(days=1)
 """Time of what was just done, and within which the telephone system must have reported a call to be shown."""
 LINES = 4
@@ -92,7 +94,8 @@ def board_figures(connection: ReadConnection, now: datetime, department: str | N
 
 
 def _open(connection: ReadConnection, now: datetime, department: str | None) -> list[OpenCases]:
-    shown = cases.c.state, cases.c.department, cases.c.district, cases.c.overdue, cases.c.next_due_at
+    state = case((WITH_INCIDENT, JOINT), else_=cases.c.state).label("state")
+    shown = state, cases.c.department, cases.c.district, cases.c.overdue, cases.c.next_due_at
     # The offset changes nothing, but keeps SQLite from reading all cases in the order of the groups.
     found = select(*shown).where(cases.c.closed_at.is_(None)).offset(0).subquery().c
     is_soon = (found.next_due_at >= now) & (found.next_due_at < now + DUE_SOON)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +28,7 @@ from api.temporal_ui.pages import TemporalPages
 from domain.case.lifecycle import OPEN, TO_DISPATCH, State
 from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CASES, mask_words
-from readmodel.board import BoardFigures, board_figures
+from readmodel.board import JOINT, BoardFigures, board_figures
 from workflows.kit.words import Phrase
 
 log = logging.getLogger("hotline.api")
@@ -42,8 +42,11 @@ COMMENT_SECONDS = 15.0
 """Time without an event after which a comment tells browser and proxies that the stream goes on."""
 ROWS = 9
 """Departments or districts with a row of their own; the others share one."""
-STATES = tuple(state for state in State if state in OPEN - TO_DISPATCH)
-"""States with a column; what is left of the total is to be dispatched."""
+STATES: Mapping[str, Phrase] = {
+    **{state: words.of_code(state) for state in State if state in OPEN - TO_DISPATCH},
+    JOINT: ("随事件", "With an incident"),
+}
+"""States with a column, in words; what is left of the total is to be dispatched."""
 
 
 class _Key(NamedTuple):

@@ -115,7 +115,7 @@ class CrewDesk(Desk):
         cases, wanted = self.pages.cases, Listing(sort=Sort.DUE, limit=MOST + 1)
         of_department = replace(self._narrowed(Filters(), actor), department=department)
         mine = replace(of_department, assignee=actor.id, state=MINE)
-        unsigned = replace(of_department, state=(State.DISPATCHED,))
+        unsigned = replace(of_department, state=(State.DISPATCHED,), with_incident=False)
         parts = await self.backend.reader.ask(list_parts, department, PART_AT_WORK, None, MOST)
         numbers = {each.number for each in parts.items if each.part.assignee in (None, actor.id)}
         lists = await asyncio.gather(*(page_of(cases, each, wanted, actor) for each in (mine, unsigned)))

@@ -11,7 +11,7 @@ from domain.case.actions.link_incident import OwnMatter
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import CHANNELS
-from domain.case.lifecycle import STATES, State
+from domain.case.lifecycle import STATES, UNSIGNED, State
 from domain.case.progress import LIMIT_REACHED
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
@@ -179,8 +179,8 @@ def takes_back(case: CaseView) -> list[str]:
     return [name for name in case.available_actions if name in EFFECTS and is_undo.get(name, True)]
 
 
-def in_order(case: CaseView) -> list[tuple[str, int]]:
-    """Actions possible now, each with its rank: by what the case waits for.
+def in_order(case: CaseView, *, waits: bool) -> list[tuple[str, int]]:
+    """Actions possible now, each with its rank: by what the case waits for; none is first if that is its incident.
 
     Decisions and steps into a later phase (0), steps within the phase (1), words (2), what takes back or gives up (3).
     """
@@ -195,7 +195,8 @@ def in_order(case: CaseView) -> list[tuple[str, int]]:
             return 3
         return 1 if targets else 2
 
-    return [(name, rank(name)) for name in sorted(case.available_actions, key=rank)]
+    first = 2 if waits and case.state in UNSIGNED else 0
+    return [(name, max(rank(name), first)) for name in sorted(case.available_actions, key=rank)]
 
 
 SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}

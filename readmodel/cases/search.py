@@ -24,7 +24,7 @@ from domain.catalogue.terms import Priority
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Position, in_order
 from readmodel.cases.search_terms import alternatives
-from readmodel.cases.tables import FILTERED_COLUMNS, ColumnFilters, cases, has_flag, search_words
+from readmodel.cases.tables import FILTERED_COLUMNS, WITH_INCIDENT, ColumnFilters, cases, has_flag, search_words
 
 Columns = ReadOnlyColumnCollection[str, Any]
 PRIORITIES: tuple[str, ...] = get_args(Priority)
@@ -41,6 +41,7 @@ class CaseFilters(ColumnFilters):
 
     state: tuple[State, ...] = ()
     flag: str | None = None
+    with_incident: bool | None = None
     registered_from: datetime | None = None
     registered_to: datetime | None = None
     due_before: datetime | None = None
@@ -163,6 +164,8 @@ def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[sa.Colu
         conditions.append(cases.c.overdue == (sa.true() if filters.overdue else sa.false()))
     if filters.flag:
         conditions.append(has_flag(filters.flag))
+    if filters.with_incident is not None:
+        conditions.append(WITH_INCIDENT if filters.with_incident else sa.not_(WITH_INCIDENT))
     if filters.due_before:
         conditions.append(cases.c.next_due_at < filters.due_before)
     return [*conditions, *_registered_within(cases.c, filters)]

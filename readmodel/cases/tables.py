@@ -239,6 +239,12 @@ _index_of_lists(
 IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
 PROGRESS = cases.c.document
 """The part of a case that changes, `domain.case.progress.Progress`."""
+WITH_INCIDENT = sa.and_(
+    cases.c.incident.is_not(None),
+    PROGRESS["settled"].as_string().is_(None),
+    cases.c.state.in_(sorted(state.value for state in UNSIGNED)),
+)
+"""Condition for a case that is dispatched and signed for with its incident: `Progress.waits_for_incident`, unsigned."""
 _FLAGS = sa.cast(cases.c.flags, sa.Text)
 
 

@@ -291,3 +291,33 @@ async def test_lists_and_a_case_tell_what_an_incident_waits_for(
     await in_state(on_sqlite, number, "resolved")
     async with signed_in(on_sqlite, "zhou") as made:
         assert "一并处理" not in text(await made.get(at(case)))
+
+
+async def test_a_case_of_an_open_incident_is_dispatched_with_it_alone(
+    on_both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.desk.board.ROWS", 99)
+    word, place = uuid.uuid4().hex, {"district": "henglan", "address": "并案街1号"}
+    number = await declare(on_both, services=["leak"], districts=["henglan"], streets=["并案街"])
+    mine = [await on_both.case_in("registered", service_code="leak", location=place, description=word)]
+    mine.append(await on_both.case_in("registered", description=word))
+    await linked_to(on_both, mine[0], number)
+    row = re.compile('<th scope="row">横栏镇</th>(?:<td[^>]*>.*?</td>){2}<td>([^<]+)</td>.*?<td>([^<]+)</td></tr>')
+
+    async def listed() -> tuple[list[bool], int, list[int]]:
+        async with signed_in(on_both, "zhou") as made:
+            page = await made.get(DESK, params={"tab": "to-dispatch", "q": word})
+            board = row.search((await made.get("/board", params={"by": "district"})).text)
+        assert board
+        to_dispatch = counts_on(page)["to-dispatch"]
+        return [at(case) in page.text for case in mine], to_dispatch, [int(n.replace("–", "0")) for n in board.groups()]
+
+    async with signed_in(on_both, "zhou") as made:
+        actions = (await made.get(at(mine[0]))).text.partition('<ul class="actions">')[2]
+    assert re.findall('class="button" href="([^"]+)"', actions.partition("</ul>")[0]) == [f"{DESK}/incidents/{number}"]
+    found, count, (alone, joint) = await listed()
+    assert found == [False, True]
+    assert (await on_both.act(mine[0], "link_incident", {"incident": None}, "zhou")).is_success
+    await linked_to(on_both, mine[0], None)
+    assert await listed() == ([True, True], count + 1, [alone + 1, joint - 1])
+    await act(on_both, number, "dismiss", {"reason": "误报"})

@@ -40,6 +40,7 @@ VALUES: dict[str, Any] = {
     "sla": "missed",
     "overdue": True,
     "incident": "salt-tide",
+    "with_incident": False,
     "lost": "ended",
     "flag": "supervised",
     "registered_from": MONDAY,
