@@ -16,13 +16,14 @@ from api.complaints.cases import Complaint
 from api.desk import words
 from api.desk.caller_texts import CallerTexts
 from api.desk.case_page import case_page
+from api.desk.effects import effects_of
 from api.desk.forms import NOTHING, body_of, edited, present
 from api.desk.kit import DESK, Form, blank, order_of
 from api.desk.lists import CaseLists
 from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
 from api.desk.words import Names
 from api.edge.language import LANGUAGES, keep_language
-from api.edge.problems import NOT_FOUND, ProblemError
+from api.edge.problems import NOT_FOUND, ProblemError, problem_of
 from api.parameters import number_in
 from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
@@ -39,8 +40,10 @@ from domain.case.actions import (
 )
 from domain.case.actions.correct import CorrectedFacts
 from domain.case.case import Case
+from domain.kit.event import Command
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
+from domain.shared.errors import Refused
 from domain.shared.numbers import is_incident, is_number
 from readmodel.case_record import case_record, latest_event
 from readmodel.cases.queries import timeline
@@ -85,19 +88,20 @@ class Desk(CaseLists):
 
     async def act(self, request: Request, session: Session, number: str, name: str) -> Response:
         """Form of an action, or what came of it: the case, or the form again with the reason. Raises ProblemError."""
-        actor = session.actor
+        actor, names = session.actor, self.names(request)
         found, case = await self._case(number, actor)
         if name not in COMMANDS:
             known = map(words.of_action, case.available_actions)
             raise self.unknown(request, ("操作", "Action"), name, known, UNKNOWN_ACTION)
         form = await self._form_of(request, actor, found, case, name)
         if request.method == "GET":
-            return self.form(request, actor, form, blank())
-        given, names = edited(await self.typed(request, session)), self.names(request)
+            refused, status = ("", HTTPStatus.OK) if form.possible else self._why_not(found, actor, name, names)
+            return self.form(request, actor, form, blank(), refused, status)
+        given = edited(await self.typed(request, session))
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
         send = partial(self.send, request, actor, path, body, given["key"][0])
         version = positive(given.get("version", [""])[0])
-        answer = await send(version)
+        answer, told = await send(version), list[Entry]()
         if answer.status == HTTPStatus.PRECONDITION_FAILED:
             events = (await self.backend.reader.ask(timeline, case.number, version or 0)).items
             if events and all(is_by_time(event) for event in events):
@@ -105,17 +109,28 @@ class Desk(CaseLists):
             # Whoever holds a work order sees no timeline, and chooses the version that the form names.
             elif events and not order_of(request):
                 shown = [masked_for(actor, event, found.state) for event in events if not is_by_time(event)]
-                answer = answer._replace(refused=meanwhile([entry_of(found, each, names) for each in shown], names))
+                told = [entry_of(found, each, names) for each in shown]
         if not answer.refused:
             return done(form.back, name)
         form = await self._form_of(request, actor, *await self._case(number, actor), name)
-        return self.form(request, actor, form, given, answer.refused, answer.status)
+        refused = meanwhile(told, names, possible=form.possible) if told else answer.refused
+        return self.form(request, actor, form, given, refused, answer.status)
+
+    def _why_not(self, case: Case, actor: Actor, name: str, names: Names) -> tuple[str, int]:
+        """Say why an action is not possible now, with the status, as the API does."""
+        try:
+            case.check(Command(actor=actor, body=COMMANDS[name].example), self.backend.now)
+        except Refused as refused:
+            error = problem_of(refused)
+            return self.refusal(error.chinese() if names.zh else error.problem, names), error.problem.status
+        return names.say(("目前不能办理", "Not possible now")), HTTPStatus.CONFLICT
 
     async def _form_of(self, request: Request, actor: Actor, found: Case, case: Complaint, name: str) -> Form:
         """Form of an action on the case as it is now."""
         names, place = self.names(request), case.location
         order = order_of(request)
         from_crew = order is not None or request.query_params.get("from") == "crew"
+        possible = name in case.available_actions
         fields, shown = self.inputs(COMMANDS[name].body, actor), dict[str, str]()
         if name == correct.ACTION.name:
             shown = present(fields, case.model_dump(include={*CorrectedFacts.model_fields}))
@@ -133,10 +148,12 @@ class Desk(CaseLists):
             f"{names.district(place.district)} {place.address or ''}",
             words.EFFECTS[name] if name in words.takes_back(case) else words.HINTS.get(name),
             kept=from_crew,
-            asked=await self._request(found, actor, name, names) if name in case.available_actions else None,
+            asked=await self._request(found, actor, name, names) if possible else None,
             version=case.version,
             shown=shown,
             case=None if from_crew else case,
+            effects=[*effects_of(found, name, fields, actor, self.backend.now, names)] if possible else (),
+            possible=possible,
         )
 
     async def _request(self, case: Case, actor: Actor, name: str, names: Names) -> Entry | None:

@@ -166,7 +166,7 @@ class IncidentDesk(DeskPages):
         seen, version = digest_of(to_json(body).decode()), positive(given.get("version", [""])[0])
         is_checked = given.get("seen") == [seen]
         preview = None if is_checked else await self._preview(actor, action, incident, body)
-        refused = await self._meanwhile(incident, version, actor, names) if incident and version else ""
+        refused = await self._meanwhile(incident, version, action.name, actor, names) if incident and version else ""
         status = HTTPStatus.PRECONDITION_FAILED.value if refused else HTTPStatus.OK.value
         if is_sent and preview is None:
             named = {"cases": cases} if action is CONFIRM and cases else {}
@@ -182,11 +182,11 @@ class IncidentDesk(DeskPages):
         more = {"has_preview": action in PREVIEWED, "is_sent": self.texts.is_sent}
         return self.page(request, "incident_form", actor, status, **fields, **more)
 
-    async def _meanwhile(self, incident: Incident, since: int, reader: Actor, names: Names) -> str:
+    async def _meanwhile(self, incident: Incident, since: int, name: str, reader: Actor, names: Names) -> str:
         """Say what was done to the incident since this version; empty if nothing was."""
         events = (await self.backend.reader.ask(stored.incident_timeline, incident.number, since)).items
         told = [incident_entry(incident, event, names) for event in masked_for(reader, events)]
-        return meanwhile(told, names) if told else ""
+        return meanwhile(told, names, possible=name in incident.available_actions(reader)) if told else ""
 
     async def _form(self, names: Names, actor: Actor, incident: Incident | None, action: IncidentAction) -> Form:
         """Place and note come last; cases are ticked among the candidates, and the other incident among the open."""

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from api import inner
 from api.desk import words
+from api.desk.effects import Effect
 from api.desk.forms import Field, fields_of
 from api.desk.timeline import Entry
 from api.desk.words import Names
@@ -52,7 +53,8 @@ class Form(NamedTuple):
     `effect` tells what the action does beyond what its name says. `asked` is the request that it decides on. What is
     typed into one that is `kept` stays in the browser until the network is there to send it. `version` is that of the
     subject as the form shows it: the action is for that one alone. `shown` are the present texts of inputs: left as
-    they are, they change nothing. Above them stands what is known of the `case`.
+    they are, they change nothing. Above them stands what is known of the `case`. `effects` tell what becomes of its
+    promises. What is not `possible` has no form.
     """
 
     words: Phrase
@@ -66,6 +68,8 @@ class Form(NamedTuple):
     version: int | None = None
     shown: Mapping[str, str] = MappingProxyType({})
     case: CaseView | None = None
+    effects: Sequence[Effect] = ()
+    possible: bool = True
 
 
 class Answer(NamedTuple):
@@ -122,7 +126,7 @@ class DeskPages:
             headers["If-Match"] = f'"{version}"'
         answer = await inner.post(request, actor, path, to_json(content), key, headers)
         found: dict[str, Any] = answer.json()
-        refused = "" if answer.is_success else self._refusal(Problem.model_validate(found), names)
+        refused = "" if answer.is_success else self.refusal(Problem.model_validate(found), names)
         return Answer(answer.status_code, found, refused)
 
     def form(
@@ -167,7 +171,7 @@ class DeskPages:
         asked = ("incident", "into")
         return [each._replace(kind="choice", choices=choices) if each.name in asked else each for each in fields]
 
-    def _refusal(self, problem: Problem, names: Names) -> str:
+    def refusal(self, problem: Problem, names: Names) -> str:
         """Say why nothing was done, and what would be accepted, by what the problem is about: no code is shown."""
         if problem.errors:
             return names.say(("；", "; ")).join(self._fault(each, names) for each in problem.errors)

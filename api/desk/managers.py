@@ -58,7 +58,7 @@ class ManagerDesk(DeskPages):
         if not answer.is_success:
             problem = Problem.model_validate(answer.json())
             if problem.errors:
-                problem.detail = self._refusal(problem, self.names(request))
+                problem.detail = self.refusal(problem, self.names(request))
             zh = language == "zh"
             return page("not_shown.html", answer.status_code, problem=problem, chinese=problem, number=None, zh=zh)
         headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}

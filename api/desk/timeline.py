@@ -68,10 +68,9 @@ _IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
 """Values that are codes, ids or numbers."""
 
 
-_MEANWHILE: Phrase = (
-    "您填写期间：%s。现为%s，请核对后再提交。",
-    "While you filled this in: %s. It is now %s: check, then send again.",
-)
+_MEANWHILE: Phrase = ("您填写期间：%s。现为%s，", "While you filled this in: %s. It is now %s: ")
+_CHECK: Phrase = ("请核对后再提交。", "check, then send again.")
+_OVER: Phrase = ("此操作已不能办理，无需再提交。", "the action is not possible any more, and nothing is to be sent.")
 LONGEST_FACT = 60
 """Most characters of a fact within a sentence."""
 
@@ -128,14 +127,15 @@ def is_by_time(event: Event) -> bool:
     return CASE_KINDS[event.action].by_time and event.from_state == event.to_state
 
 
-def meanwhile(told: Sequence[Entry], names: Names) -> str:
-    """Say in one sentence what others did while somebody filled in a form."""
+def meanwhile(told: Sequence[Entry], names: Names, *, possible: bool) -> str:
+    """Say what others did while somebody filled in a form, and if that is still to be sent."""
     comma, colon = names.say(("，", ", ")), names.say(("：", ": "))
     facts = [[f"{name}{colon}{value[:LONGEST_FACT]}" for name, value in each.facts] for each in told]
     done = [
         comma.join((f"{each.at} {each.actor} {each.action}", *more)) for each, more in zip(told, facts, strict=True)
     ]
-    return names.say(_MEANWHILE) % (names.say(("；", "; ")).join(done), told[-1].state)
+    said = names.say(_MEANWHILE) % (names.say(("；", "; ")).join(done), told[-1].state)
+    return said + names.say(_CHECK if possible else _OVER)
 
 
 def with_facts(event: BaseEvent, kind: BaseKind[Any, Any], names: Names, facts: Iterable[tuple[str, str]]) -> Entry:

@@ -242,11 +242,13 @@ async def test_a_form_acts_once_as_who_has_signed_in(on_both: Api) -> None:
 async def test_a_refusal_keeps_what_was_typed(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("registered")
     async with signed_in(on_sqlite, "chen") as made:
-        answer = await made.post(at(number, "reply"), data={"message": "水已<恢复>", "key": "k1"})
-    assert answer.status_code == 409
-    assert 'role="alert"' in answer.text
-    assert "水已&lt;恢复&gt;</textarea>" in answer.text
-    assert key_in(answer) == "k1"
+        over = await made.post(at(number, "reply"), data={"message": "水已<恢复>", "key": "k1"})
+        given = {"department": "moon", "note": "水已<恢复>", "key": "k1"}
+        faulty = await made.post(at(number, "dispatch"), data=given)
+    assert (over.status_code, "水已&lt;恢复&gt;</q>" in over.text, "<form class" in over.text) == (409, True, False)
+    assert refusal_on(faulty)
+    assert "水已&lt;恢复&gt;</textarea>" in faulty.text
+    assert key_in(faulty) == "k1"
     assert (await on_sqlite.complaint(number))["version"] == 1
 
 

@@ -184,8 +184,11 @@ async def test_typed_words_outlast_the_page_and_a_refusal_is_told(on_sqlite: Api
         await page.goto(form)
         assert (await on_sqlite.act(number, "complete", {"result": "好了"}, "wu")).is_success
         await page.get_by_role("button", name="处理完成").click()
-        await expect(page.get_by_role("alert")).to_be_visible()
-        await expect(page.get_by_label("处理结果")).to_have_value("接头已换")
+        await expect(page.get_by_role("alert")).to_contain_text(
+            "wu 处理完成，处理结果：好了。现为待回复，此操作已不能办理"
+        )
+        await expect(page.get_by_role("main")).to_contain_text("处理结果：接头已换")
+        await expect(page.locator("form[data-kept]")).to_have_count(0)
     assert len(await completed(on_sqlite, number)) == 1
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from domain.shared.actors import Role
-from tests.api.test_desk import ENGLISH, at, refusal_on, text
+from tests.api.test_desk import ENGLISH, at, refusal_on, text, value_in
 from tests.api.test_incident_candidates import END
 from tests.api.test_incidents import act, declare
 from tests.support.api import Api
@@ -127,3 +127,45 @@ async def test_a_crew_is_not_asked_for_what_follows_of_who_has_signed_in(on_sqli
     assert (await on_sqlite.complaint(number))["assignee"] == "wu"
     async with signed_in(on_sqlite, "zhou", **ENGLISH) as made:
         assert "mei-forms Metering" in text(await made.get(at(number, "dispatch")))
+
+
+@pytest.mark.parametrize(
+    ("by", "state", "action", "told", "in_english"),
+    [
+        ("zhou", "registered", "dispatch", "签收：开始计时，20", "Acknowledge: starts, due 20"),
+        ("wu", "in_progress", "suspend", "处理：暂停计时", "Resolve: is paused"),
+        ("wu", "in_progress", "complete", "处理：停止计时，按时完成", "Resolve: stops, kept in time"),
+    ],
+)
+async def test_a_form_says_which_promises_move(
+    on_sqlite: Api, by: str, state: str, action: str, told: str, in_english: str
+) -> None:
+    number = await on_sqlite.case_in(state)
+    for headers, words in (({}, told), (ENGLISH, in_english)):
+        async with signed_in(on_sqlite, by, **headers) as made:
+            assert words in text(await made.get(at(number, action)))
+            assert "h2>对时限的影响" not in (await made.get(at(number, "comment"))).text
+    assert (await on_sqlite.complaint(number))["state"] == state
+
+
+async def test_what_is_not_possible_has_no_form(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    async with signed_in(on_sqlite, "chen") as made:
+        for action, status, said in (("reply", 409, "当前状态不能办理"), ("sign_for", 403, "")):
+            page = await made.get(at(number, action))
+            assert (page.status_code, "<form class" in page.text) == (status, False)
+            assert said in refusal_on(page)
+            assert f'href="{at(number, "comment")}"' in page.text
+        assert "<form class" in (await made.get(at(number, "comment"))).text
+
+
+async def test_of_two_replies_the_second_hears_that_nothing_is_to_be_sent(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("pending_reply")
+    async with signed_in(on_sqlite, "chen") as made:
+        seen = value_in(await made.get(at(number, "reply")), "version")
+        assert (await on_sqlite.act(number, "reply", {"message": "已恢复供水"}, "chen")).is_success
+        late = await made.post(at(number, "reply"), data={"message": "已好", "version": seen, "key": "k"})
+    assert late.status_code == 412
+    assert "chen 回复" in refusal_on(late)
+    assert refusal_on(late).endswith("此操作已不能办理，无需再提交。")
+    assert "已好</q>" in late.text
