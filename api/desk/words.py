@@ -1,6 +1,6 @@
 """Words of the desk, each in Chinese and English: what its pages show is a word, never a code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
@@ -187,8 +187,7 @@ def in_order(case: CaseView, *, waits: bool) -> list[tuple[str, int]]:
     here, undo = STATES[case.state].phase.value, takes_back(case)
 
     def rank(name: str) -> int:
-        targets = TABLE[name].targets
-        phase = max((STATES[each].phase.value for each in targets if each not in _GIVEN_UP), default=0)
+        targets, phase = TABLE[name].targets, _leads_to(name)
         if name in _DECISIONS or phase > here:
             return 0
         if name in undo or (targets and phase < here):
@@ -197,6 +196,21 @@ def in_order(case: CaseView, *, waits: bool) -> list[tuple[str, int]]:
 
     first = 2 if waits and case.state in UNSIGNED else 0
     return [(name, max(rank(name), first)) for name in sorted(case.available_actions, key=rank)]
+
+
+def _leads_to(name: str) -> int:
+    """Return the latest phase to which an action leads; 0 for one that leads nowhere, or gives the case up."""
+    return max((STATES[each].phase.value for each in TABLE[name].targets if each not in _GIVEN_UP), default=0)
+
+
+def steps_of_others(case: CaseView) -> Iterator[tuple[Phrase, list[Phrase]]]:
+    """Yield the next steps of a case, each with the roles that may take it; nothing if its reader may take one."""
+    possible = {name: action for name, action in TABLE.items() if case.state in action.sources}
+    # A decision is a step if the case waits for it alone; others stand beside the steps.
+    waits_for = _DECISIONS & {name for name, action in possible.items() if len(action.sources) == 1}
+    steps = [name for name in possible if name in waits_for or _leads_to(name) > STATES[case.state].phase.value]
+    if not {*steps} & {*case.available_actions}:
+        yield from ((of_action(name), [of_code(role) for role in Role if role in TABLE[name].roles]) for name in steps)
 
 
 SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}

@@ -169,3 +169,26 @@ async def test_of_two_replies_the_second_hears_that_nothing_is_to_be_sent(on_sql
     assert "chen 回复" in refusal_on(late)
     assert refusal_on(late).endswith("此操作已不能办理，无需再提交。")
     assert "已好</q>" in late.text
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "told", "in_english"),
+    [
+        ("pending_follow_up", "chen", "下一步：回访，由回访员、来电人", "Next: Follow up, by Follow up, Caller"),
+        ("pending_reply", "zhou", "下一步：回复，由首问责任人", "Next: Reply, by Owner"),
+        ("dispatched", "chen", "下一步：签收，由抢修人员", "Next: Sign for, by Crew"),
+        ("dispatched", "wu", "", ""),
+        ("refused", "chen", "", ""),
+    ],
+)
+async def test_a_case_says_who_takes_the_next_step(
+    on_sqlite: Api, state: str, by: str, told: str, in_english: str
+) -> None:
+    number = await on_sqlite.case_in(state.replace("follow_up", "reply"))
+    if state == "pending_follow_up":
+        assert (await on_sqlite.act(number, "reply", {"message": "已恢复供水"}, "chen")).is_success
+    for headers, words, none in (({}, told, "下一步"), (ENGLISH, in_english, "Next:")):
+        async with signed_in(on_sqlite, by, **headers) as made:
+            page = text(await made.get(at(number)))
+        assert words in page
+        assert (none in page) is bool(words)
