@@ -1,6 +1,7 @@
 """Sign-in by key: what a session is, how it ends, and whom it does not let in."""
 
 import logging
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from domain.shared.actors import Role
 from hotline.keys import Ring, ring_of
 from tests.support.api import CALL, Api, further_api, problem
 from tests.support.browser import launched, needs_chromium
-from tests.support.browsing import browser, signed_in
+from tests.support.browsing import browser, signed_in, text_of
 from tests.support.directory import Directory
 from tests.support.hotline import until
 from tests.support.rings import ring_at
@@ -57,6 +58,17 @@ async def test_a_key_begins_a_session_of_its_person(on_both: Api) -> None:
     assert began_at <= opened.began_at
     assert opened.ends_at == opened.began_at + LONGEST_SESSION
     assert "chen" not in str(urlsafe_b64decode(f"{given.value}=="))
+
+
+async def test_the_page_marks_what_is_english(on_sqlite: Api) -> None:
+    """So that a screen reader speaks each language as its own."""
+    async with browser(on_sqlite) as made:
+        pages = [await made.get(ACTION), await made.post(ACTION, data={"key": "hk_unknown"})]
+        await made.post(ACTION, data={"key": on_sqlite.tokens["chen"]})
+        pages.append(await made.get(ACTION))
+    for page in pages:
+        body, marked = page.text.partition("<body>")[2], r'<(\w+) lang="en">.*?</\1>'
+        assert not re.search("[A-Z]", text_of(re.sub(marked, "", body, flags=re.DOTALL)))
 
 
 async def test_over_tls_the_cookie_is_of_this_host_alone(on_sqlite: Api) -> None:
