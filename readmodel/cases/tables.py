@@ -239,12 +239,17 @@ _index_of_lists(
 IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
 PROGRESS = cases.c.document
 """The part of a case that changes, `domain.case.progress.Progress`."""
-WITH_INCIDENT = sa.and_(
-    cases.c.incident.is_not(None),
-    PROGRESS["settled"].as_string().is_(None),
-    cases.c.state.in_(sorted(state.value for state in UNSIGNED)),
+_linked, _incidents = cases.alias().c, sa.table("incidents", sa.column("number"), sa.column("closed_at"))
+# Of a subquery: a list that names the document is read from no index alone. In the first cycle, only the end of its
+# incident leaves a case unsigned and settled, so that no document is read.
+WITH_INCIDENT = cases.c.number.in_(
+    sa.select(_linked.number).where(
+        _linked.incident.in_(sa.select(_incidents.c.number).where(_incidents.c.closed_at.is_(None))),
+        _linked.state.in_(sorted(state.value for state in UNSIGNED)),
+        (_linked.cycle == 1) | _linked.document["settled"].as_string().is_(None),
+    )
 )
-"""Condition for a case that is dispatched and signed for with its incident: `Progress.waits_for_incident`, unsigned."""
+"""Condition for a case that is dispatched and signed for with its incident, which is open."""
 _FLAGS = sa.cast(cases.c.flags, sa.Text)
 
 

@@ -103,8 +103,8 @@ async def test_what_only_the_log_has_taken_is_not_called_sent(
 
 
 async def test_the_caller_of_an_incident_is_shown_its_news(on_sqlite: Api) -> None:
-    number = await on_sqlite.case_in("registered", location={"district": "east", "address": "无人街1号"})
-    incident = await declare(on_sqlite, districts=["east"], streets=["无人街"])
+    number = await on_sqlite.case_in("registered", location={"district": "east", "address": "新闻街1号"})
+    incident = await declare(on_sqlite, districts=["east"], streets=["新闻街"])
     await until(partial(on_sqlite.complaint, number), lambda seen: seen["incident"] == incident)
     await act_on_incident(on_sqlite, incident, "inform", {"message": "正在抢修主管"})
 

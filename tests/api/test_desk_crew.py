@@ -9,6 +9,7 @@ from playwright.async_api import Route, expect
 from domain.shared.actors import Role
 from tests.api.test_desk import ENGLISH, at, text
 from tests.api.test_desk_in_a_browser import MOST_BYTES, open_desk
+from tests.api.test_incident_candidates import END
 from tests.api.test_incidents import act, declare
 from tests.support.api import PEOPLE, Api
 from tests.support.browser import needs_chromium
@@ -75,6 +76,7 @@ async def test_an_incident_stands_among_the_work_of_its_department_by_its_time(
             found = re.findall(r'<h2>.*<a href="/desk/(?:cases|incidents)/(i?\d+)"', page)
             orders.append([each for each in found if each in (number, case)])
     assert orders == [[number, case], [case, number]]
+    await act(on_sqlite, number, "resolve", END)
 
 
 async def test_a_part_of_the_department_is_its_work_too(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:

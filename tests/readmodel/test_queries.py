@@ -15,19 +15,22 @@ from sqlalchemy import Engine, update
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.intake import Caller, Location
-from domain.case.lifecycle import OPEN
+from domain.case.lifecycle import OPEN, UNSIGNED
 from domain.case.state import ProjectionBatch
 from domain.case.views import view_case
+from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
 from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import BadCursorError, Position
 from readmodel.cases.queries import count_cases, count_lists, get_case, list_cases, timeline, versions
 from readmodel.cases.search import CaseFilters, Sort
 from readmodel.cases.tables import cases
+from readmodel.incidents import incidents
 from readmodel.migrate import migrate
 from readmodel.projection import write
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, hours, minutes
+from tests.support.incidents import incident_in
 from tests.support.rows import rows
 
 ACTIONS: tuple[tuple[str | ActionBody, ...], ...] = (
@@ -79,7 +82,7 @@ def marks(place: int) -> dict[str, Any]:
     is_open = place % 5 < 3
     return {
         "overdue": is_open and place % 9 == 0,
-        "incident": None if place % 11 else "salt-tide",
+        "incident": None if place % 11 else "salt-tide" if place % 2 else "gone",
         "assignee": ("Wu", "Sun", None)[place % 3],
         "priority": f"P{place % 4 + 1}",
         "channel": "phone" if place % 6 else "wechat",
@@ -95,6 +98,10 @@ def fill(database: Engine) -> None:
     with writing(database) as connection:
         for place in range(COUNT):
             connection.execute(update(cases).where(cases.c.number == number(place)).values(marks(place)))
+        blank = {"opened_at": MONDAY, "version": 1, "document": incident_in(IncidentState.DISPATCHED), "counts": {}}
+        for code, closed_at in (("salt-tide", None), ("gone", MONDAY)):
+            row = {"number": code, "state": "dispatched", "closed_at": closed_at, **blank}
+            connection.execute(incidents.insert().values(row))
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +132,7 @@ def numbers(filled: Engine, limit: int = 7, sort: Sort = Sort.REGISTERED, **filt
 PASSES: dict[str, Callable[[Any, Any], bool]] = {
     "state": lambda case, states: case.state in states,
     "flag": lambda case, flag: flag in case.flags,
+    "with_incident": lambda case, wanted: wanted == (case.incident == "salt-tide" and case.state in UNSIGNED),
     "registered_from": lambda case, at: case.registered_at >= at,
     "registered_to": lambda case, at: case.registered_at < at,
     "due_before": lambda case, at: case.next_due_at is not None and case.next_due_at < at,
@@ -170,6 +178,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "district": ("west", "east"),
     "overdue": (True, False),
     "incident": ("salt-tide", "another"),
+    "with_incident": (True, False),
     "lost": ("ended", "missing"),
     "assignee": ("Wu", "Sun"),
     "priority": ("P1", "P4"),

@@ -19,7 +19,7 @@ def take(chrome: Browser, api: str, agent: str, crew: str, number: str, folder: 
         page.screenshot(path=folder / "desk-case.png")
         page.set_viewport_size({"width": 1280, "height": 640})
         page.goto(f"{api}/desk/intake")
-        page.get_by_role("textbox", name="Telephone").fill(CALLER["phone"])
+        page.get_by_role("textbox", name="Telephone", exact=True).fill(CALLER["phone"])
         page.get_by_role("link", name=number).wait_for()
         page.screenshot(path=folder / "desk-intake.png")
     with _signed_in(chrome, api, crew, width=390, locale="zh-CN") as page:
