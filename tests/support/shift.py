@@ -12,7 +12,7 @@ from domain.shared.value import NamedCode
 from tests.support.pages import page, section
 
 CASE, INCIDENT = "a case", "an incident"
-BY_NUMBER, MY_WORK, CHECK = "*查看 Open*", "*我的工作 My work*", "*核对 Check*"
+BY_NUMBER, MY_WORK, CHECK = "*查找 Find*", "*我的工作 My work*", "*核对 Check*"
 _TASK = re.compile(r"^- (?P<name>[^:]+): (?P<way>.+) \((?P<clicks>\d+)\)$", re.MULTILINE)
 
 
