@@ -68,7 +68,7 @@ class CrewDesk(Desk):
         cases = {case.number: case for case in await self._cases(actor, actor.department)}
         found = await self._incidents(actor, (IncidentState.DISPATCHED, IncidentState.IN_PROGRESS), actor.department)
         due: list[tuple[datetime, str, Job | tuple[Incident, int]]] = [
-            (case.next_due_at or _NEVER, number, _job(case, actor.department)) for number, case in cases.items()
+            (case.next_due_at or _NEVER, number, job(case, actor.department)) for number, case in cases.items()
         ]
         # An incident has no promise: it is due when water is expected back, and at once until somebody has said when.
         due += [(each.expected_at or each.opened_at, each.number, (each, calls)) for each, calls in found]
@@ -95,7 +95,7 @@ class CrewDesk(Desk):
             raise (_order_over() if refused.problem.status == HTTPStatus.FORBIDDEN else refused) from None
         if case.cycle != link.cycle or (case.links_revoked_at and link.made_at <= case.links_revoked_at):
             raise _order_over()
-        jobs = [_job(case, link.department)] if is_at_work(case, link.department) else []
+        jobs = [job(case, link.department)] if is_at_work(case, link.department) else []
         if name and (jobs or request.method == "POST"):
             times = {"began_at": link.made_at, "ends_at": link.made_at + LINK_VALID}
             session = Session(actor=actor, scope="all", session_number=-1, **times)
@@ -124,7 +124,8 @@ class CrewDesk(Desk):
         return [*listed, *(complaint for _, complaint in of_parts)]
 
 
-def _job(case: Complaint, department: str) -> Job:
+def job(case: Complaint, department: str) -> Job:
+    """Return the case as it stands on the page of this department."""
     due = (clock.name for clock in case.clocks if clock.due_at == case.next_due_at and clock.stopped_at is None)
     own = (part.task for part in case.parts if part.department == department and part.state in PART_AT_WORK)
     name = next(due, None) if case.next_due_at else None
