@@ -61,6 +61,7 @@ class Clock(Immutable):
     calendar: Literal["always", "working"]
     budget_seconds: float = Field(gt=0)
     extended_seconds: float = omit_default(0, "Of the budget, what extensions (延期) have added.")
+    extended_days: int = omit_default(0, "Working days of these extensions.")
     consumed_seconds: float = Field(0, ge=0)
     started_at: datetime | None = None
     running_since: datetime | None = None
@@ -177,15 +178,28 @@ class Clock(Immutable):
     def extend(self, working_days: int, at: datetime, calendar: WorkCalendar) -> "Clock":
         """Let it fall due so many working days later, whatever its calendar; a missed clock gets nothing.
 
-        The due time of one that does not run is that of one that runs from `at` on.
+        A budget that was shortened below what was consumed is due where the clock runs on.
         """
-        due = self.start(at).resume(at).instant_of(MISS, calendar)
-        if due is None or not self.live or self.missed_at is not None:
+        if not self.live or self.missed_at is not None:
             return self
+        return self.with_days(working_days, at, calendar, max(round(self.consumed_seconds - self.budget_seconds), 0))
+
+    def with_days(self, working_days: int, at: datetime, calendar: WorkCalendar, seconds: float = 0) -> "Clock":
+        """Add seconds to the budget, then working days, counted from when it is used up, or was.
+
+        If the clock does not run, that is so as if it ran from `at` on.
+        """
         worth = working_days * calendar.day_seconds
-        # Whole seconds: they are added up and compared.
-        more = worth if self.calendar == "working" else round((calendar.add(due, worth) - due).total_seconds())
-        changes = {"budget_seconds": self.budget_seconds + more, "extended_seconds": self.extended_seconds + more}
+        if self.calendar == "always":
+            left = self.budget_seconds + seconds - self.consumed_seconds
+            used_up = (self.running_since or at) + timedelta(seconds=left)
+            # Whole seconds: they are added up and compared.
+            worth = round((calendar.add(used_up, worth) - used_up).total_seconds())
+        changes = {
+            "budget_seconds": self.budget_seconds + seconds + worth,
+            "extended_seconds": self.extended_seconds + seconds + worth,
+            "extended_days": self.extended_days + working_days,
+        }
         return self.model_copy(update=changes)
 
     def escalate(self, percent: int, fell_at: datetime) -> "Clock":

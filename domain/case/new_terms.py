@@ -70,7 +70,7 @@ def apply_present_terms(case: CaseState, since: datetime) -> None:
 
 def reinstate_resolve(case: CaseState, *parts: int) -> None:
     """Let `resolve` of these parts count on as if the work had never been completed, under the present terms."""
-    recount = _Recount(case, case.terms, case.later_terms.at if case.later_terms else None)
+    recount = _Recount(case, case.terms, case.later_terms.at if case.later_terms else case.registered_at)
     clocks = {clock.serial: clock for clock in case.clocks}
     for part in parts:
         mine = (clock for clock in reversed(case.clocks) if (clock.name, clock.part) == ("resolve", part))
@@ -91,11 +91,11 @@ def _put(case: CaseState, clocks: tuple[Clock, ...]) -> None:
 
 
 class _Recount(NamedTuple):
-    """Clocks of a case as these terms have them, in force since an instant; None: since the registration."""
+    """Clocks of a case as these terms have them, in force since an instant."""
 
     case: CaseState
     terms: Terms
-    since: datetime | None
+    since: datetime
 
     def clocks(self, at: datetime) -> tuple[Clock, ...]:
         old = tuple(self._under_terms(clock, at) for clock in self.case.clocks)
@@ -119,8 +119,8 @@ class _Recount(NamedTuple):
         if stopped_at is None or not (promise or clock.missed_at):
             return clock
         going_on = clock.model_copy(update={"stopped_at": None})
-        if promise and not clock.missed_at:
-            going_on = self._measured(going_on, promise)
+        if promise and not clock.missed_at and (self.since >= stopped_at or not self._is_kept_to(clock, promise)):
+            going_on = self._measured(going_on, promise, stopped_at)
         return self._run(going_on, stopped_at)
 
     def _under_terms(self, clock: Clock, at: datetime) -> Clock:
@@ -135,17 +135,20 @@ class _Recount(NamedTuple):
             return clock.cancel(at, calendar)
         if clock.started_at is None:
             return self._counted(clock, promise)
-        alike = clock == clock.model_copy(update=self._budget(clock, promise))
-        if alike and (same_calendar or clock.calendar == "always"):
+        # Of clocks that were set aside, the former calendar is not known.
+        same_calendar = same_calendar and self.terms is not self.case.terms
+        by_calendar = clock.calendar == "working" or clock.extended_days
+        if self._is_kept_to(clock, promise) and (same_calendar or not by_calendar):
             return clock
-        now = self._measured(clock.pause(at, calendar), promise)
+        now = self._measured(clock.pause(at, calendar), promise, at)
         return now.resume(max(at, clock.running_since)) if clock.running_since else now
 
-    def _measured(self, clock: Clock, promise: Promise) -> Clock:
-        """Keep what was consumed, or the share of it on another calendar."""
-        budget = self._budget(clock, promise)
-        share = 1 if clock.calendar == promise.calendar else budget["budget_seconds"] / clock.budget_seconds
-        return clock.model_copy(update={**budget, "consumed_seconds": clock.consumed_seconds * share})
+    def _measured(self, clock: Clock, promise: Promise, at: datetime) -> Clock:
+        """Keep what was consumed, or the share of it on another calendar: that of the budget without extensions."""
+        before = clock.budget_seconds - clock.extended_seconds
+        share = 1 if clock.calendar == promise.calendar else promise.budget_seconds / before
+        now = {**self._budget(promise), "consumed_seconds": clock.consumed_seconds * share}
+        return self._extended(clock.model_copy(update=now), at)
 
     def _counted(self, clock: Clock, promise: Promise) -> Clock:
         """As if the case had always had the terms; the clock waits if its moment is still to come.
@@ -154,13 +157,13 @@ class _Recount(NamedTuple):
         """
         began = _since(self.case, clock.part, promise)
         changes = {
-            **self._budget(clock, promise),
+            **self._budget(promise),
             "consumed_seconds": 0.0,
             "started_at": began,
             "running_since": None,
         }
         anew = clock.model_copy(update=changes)
-        return self._run(anew, began) if began else anew
+        return self._run(anew, began) if began else self._extended(anew, self.since)
 
     def _run(self, clock: Clock, began: datetime) -> Clock:
         """Let a paused clock have run since an instant; it is due in the time that used up its budget.
@@ -172,23 +175,32 @@ class _Recount(NamedTuple):
             clock = clock.resume(start)
             if end is None:
                 break
-            if self.since is None or start >= self.since:
+            if start >= self.since:
                 runs += (ClockRun(start, clock.consumed_seconds),)
             clock = clock.pause(end, self.terms.calendar)
+        if self._days(clock) != clock.extended_days and clock.missed_at is None:
+            clock = self._extended(clock, self.since)
         # A missed clock has noted its runs itself.
         used_up = clock.missed_at is None and clock.consumed_seconds >= clock.budget_seconds
         return clock.model_copy(update={"runs": runs}) if used_up else clock
 
-    def _budget(self, clock: Clock, promise: Promise) -> dict[str, Any]:
-        """Calendar and budget of the promise, with what extensions have added, as fields of a clock.
+    def _extended(self, clock: Clock, at: datetime) -> Clock:
+        return clock.with_days(self._days(clock), at, self.terms.calendar)
 
-        Round the clock, that is known of a clock that was extended so; of any other, a day is `day_seconds`.
-        """
-        days = self.case.extended_days if promise.name in EXTENDED_CLOCKS and not clock.part else 0
-        goes_on = clock.calendar == promise.calendar == "always" and clock.extended_seconds
-        more = goes_on or days * self.terms.day_seconds(promise.calendar)
-        budget = promise.budget_seconds + more
-        return {"calendar": promise.calendar, "budget_seconds": budget, "extended_seconds": more}
+    def _days(self, clock: Clock) -> int:
+        """Working days that extensions have given the promise in this cycle."""
+        return self.case.extended_days if clock.name in EXTENDED_CLOCKS and not clock.part else 0
+
+    def _is_kept_to(self, clock: Clock, promise: Promise) -> bool:
+        """Return True if the clock has the budget and the extensions of the promise."""
+        has = (clock.calendar, clock.budget_seconds - clock.extended_seconds, clock.extended_days)
+        return has == (promise.calendar, promise.budget_seconds, self._days(clock))
+
+    @staticmethod
+    def _budget(promise: Promise) -> dict[str, Any]:
+        """Calendar and budget, without extensions, as fields of a clock."""
+        budget = promise.model_dump(include={"calendar", "budget_seconds"})
+        return {**budget, "extended_seconds": 0, "extended_days": 0}
 
     def _promise(self, name: str) -> Promise | None:
         return next((promise for promise in self.terms.promises if promise.name == name), None)

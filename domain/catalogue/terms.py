@@ -213,10 +213,6 @@ class Terms(Value):
     needs_approval: bool = omit_default(False, "It is completed only once management has decided, in each cycle.")
     priority_by_hand: bool = omit_default(False, "The priority was given at intake.")
 
-    def day_seconds(self, calendar: CalendarKind) -> int:
-        """Worth of a day of an extension that was granted on another calendar, in seconds of this one."""
-        return self.process.day_seconds if calendar == "always" else self.calendar.day_seconds
-
     def unit(self, department: str) -> Unit:
         """Of a department that the chart does not have, only the code is known."""
         units = self.organisation.units if self.organisation else ()

@@ -25,6 +25,7 @@ class PromiseLedger(CountedTime):
     def __init__(self, registered: Event, terms: Terms) -> None:
         super().__init__(terms)
         self.terms_since = registered.at
+        self.other_calendar = False
         self.cycle = 0
         self.department: str | None = None
         self.parts: dict[int, str] = {}
@@ -187,7 +188,10 @@ class PromiseLedger(CountedTime):
         self.extended += event.data.working_days
         for owed in self._own("resolve", "reply"):
             if owed.live and owed.missed_at is None:
-                owed.more += self._worth(owed, event.data.working_days, event.at)
+                used = self._used(owed, event.at)
+                # What is used up beyond a budget that was cut is forgiven: the days count from now.
+                owed.more += max(round(used - owed.budget), 0)
+                self._lengthen(owed, event.data.working_days, used, event.at)
 
     def _withdraw(self, event: Any) -> None:
         for owed in self.owed:
@@ -203,6 +207,7 @@ class PromiseLedger(CountedTime):
         self.linked = False
         self._note_standstill(event.at)
         if self.terms_since >= self.withdrawn_at:
+            self.other_calendar = True
             self._hold_promises(self.terms_since)
 
     def _link_incident(self, event: Any) -> None:
@@ -223,6 +228,7 @@ class PromiseLedger(CountedTime):
         for owed in self.owed:
             if owed.live:
                 self._count(owed, at)
+        self.other_calendar = terms.calendar != self.terms.calendar
         self.terms, self.terms_since = terms, at
         if self.state not in ENDED:
             self._hold_promises(at)
@@ -230,7 +236,7 @@ class PromiseLedger(CountedTime):
     def _hold_promises(self, at: datetime) -> None:
         for owed in self.owed:
             if owed.live and owed.missed_at is None and owed.name != "approve":
-                self._renew(owed, at)
+                self._renew(owed, at, anew=self.other_calendar)
         for promise in self.terms.promises:
             if self._still_to_do(promise.name) and not any(each.live for each in self._own(promise.name)):
                 self._begin_as_from_the_start(self._owe(promise), promise, at)
@@ -243,30 +249,37 @@ class PromiseLedger(CountedTime):
                 if promise.name in names - there:
                     self._begin_as_from_the_start(self._owe(promise, part), promise, at)
 
-    def _renew(self, owed: Owed, at: datetime) -> None:
-        """Hold a promise that is neither kept nor missed to the present terms."""
+    def _renew(self, owed: Owed, at: datetime, *, anew: bool) -> None:
+        """Hold a promise that is neither kept nor missed to the present terms.
+
+        The days of extensions follow the new budget; those of a promise that stays are counted `anew` or kept.
+        """
         promise = self._promise(owed.name)
         if promise is None:
             self._end(at, [owed], cancelled=True)
             return
-        before = owed.budget
-        owed.seconds = promise.budget_seconds
-        if owed.more and (owed.kind, promise.calendar) != ("always", "always"):
-            owed.more = self.extended * self._day(promise.calendar)
-        if owed.kind != promise.calendar:
-            owed.counted *= owed.budget / before
-            owed.kind = promise.calendar
         if owed.begun is None:
+            owed.seconds, owed.kind = promise.budget_seconds, promise.calendar
             self._begin_as_from_the_start(owed, promise, at)
+            return
+        days = self._days_of(owed)
+        stays = owed.kind == promise.calendar and owed.seconds == promise.budget_seconds and owed.days == days
+        if stays and not anew:
+            return
+        if owed.kind != promise.calendar:
+            owed.counted *= promise.budget_seconds / owed.seconds
+        owed.kind, owed.seconds = promise.calendar, promise.budget_seconds
+        owed.more, owed.days = 0, 0
+        self._lengthen(owed, days, owed.counted, at)
 
     def _begin_as_from_the_start(self, owed: Owed, promise: Promise, at: datetime) -> None:
         """Begin a promise where it would have begun, with the extensions that it would have got; or let it wait."""
         start = self.involved[owed.part] if owed.part else self._start_of(promise)
         if start is not None:
             owed.begin(start)
-        if not owed.part and owed.name in ("resolve", "reply"):
-            owed.more = owed.more or self.extended * self._day(promise.calendar)
         self._count(owed, at)
+        owed.more, owed.days = 0, 0
+        self._lengthen(owed, self._days_of(owed), owed.counted, at)
 
     def _still_to_do(self, name: str) -> bool:
         before_reply = self.state in WORKED_ON | {State.REGISTERED}
@@ -295,16 +308,17 @@ class PromiseLedger(CountedTime):
     def _promise(self, name: str) -> Promise | None:
         return next((each for each in self.terms.promises if each.name == name), None)
 
-    def _worth(self, owed: Owed, working_days: int, at: datetime) -> float:
-        """Seconds from the due time, if the promise goes on now, until so many working days later."""
-        time = working_days * self.terms.calendar.day_seconds
-        if owed.kind == "working":
-            return time
-        due = at + timedelta(seconds=max(owed.budget - self._used(owed, at), 0))
-        return round((self.terms.calendar.add(due, time) - due).total_seconds())
+    def _days_of(self, owed: Owed) -> int:
+        return self.extended if not owed.part and owed.name in ("resolve", "reply") else 0
 
-    def _day(self, kind: str) -> float:
-        return self.terms.process.day_seconds if kind == "always" else self.terms.calendar.day_seconds
+    def _lengthen(self, owed: Owed, working_days: int, used: float, at: datetime) -> None:
+        """Make it due so many working days later than it is, or was, if it goes on now with so much used up."""
+        seconds: float = working_days * self.terms.calendar.day_seconds
+        if owed.kind == "always":
+            due = at + timedelta(seconds=owed.budget - used)
+            seconds = round((self.terms.calendar.add(due, seconds) - due).total_seconds())
+        owed.more += seconds
+        owed.days += working_days
 
     def _begin(self, at: datetime, starts: str) -> None:
         self.began.setdefault(starts, at)
@@ -337,10 +351,11 @@ class PromiseLedger(CountedTime):
         kept = [each for each in done if not each.live and not each.cancelled]
         promise = self._promise("resolve")
         for owed in kept[-1:]:
+            kept_at = owed.ended
             if owed.missed_at is not None or promise:
                 owed.ended = None
-            if owed.live and owed.missed_at is None:
-                self._renew(owed, self.terms_since)
+            if kept_at and owed.live and owed.missed_at is None:
+                self._renew(owed, kept_at, anew=self.terms_since >= kept_at)
                 self._count(owed, self.terms_since)
         if promise and not kept and not any(each.live for each in done):
             self._begin_as_from_the_start(self._owe(promise, part), promise, self.terms_since)

@@ -37,6 +37,8 @@ class Owed:
     seconds: float
     more: float = 0
     """Seconds of its calendar that extensions have added."""
+    days: int = 0
+    """Working days of these extensions."""
     begun: datetime | None = None
     ended: datetime | None = None
     cancelled: bool = False

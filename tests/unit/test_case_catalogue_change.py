@@ -167,16 +167,17 @@ class TestClocks:
         assert clock(case, "resolve").budget_seconds == 5 * WORKING_DAY
 
     @pytest.mark.parametrize(
-        ("before", "after", "budget"),
+        ("before", "after", "due"),
         [
-            (("working", 5 * WORKING_DAY), ("always", 4 * DAY), 7 * DAY),
-            (("always", 10 * DAY), ("working", 2 * WORKING_DAY), 5 * WORKING_DAY),
+            (("working", 5 * WORKING_DAY), ("always", 4 * DAY), 9),
+            (("always", 10 * DAY), ("working", 2 * WORKING_DAY), 7),
+            (("always", 10 * DAY), ("always", 4 * DAY), 9),
         ],
     )
-    def test_an_extension_is_worth_as_many_days_on_the_other_calendar(
-        self, before: tuple[str, int], after: tuple[str, int], budget: int
+    def test_an_extension_is_as_many_working_days_after_the_new_budget(
+        self, before: tuple[str, int], after: tuple[str, int], due: int
     ) -> None:
-        """Three working days of seven hours are three days round the clock, and the other way round."""
+        """Three working days after Friday are Wednesday, round the clock as well; after Wednesday, Monday."""
         old, there = (
             promised("resolve", calendar=calendar, budget_seconds=seconds) for calendar, seconds in (before, after)
         )
@@ -184,18 +185,51 @@ class TestClocks:
         do(case, RequestExtension(working_days=3, reason="Parts."), MONDAY)
         do(case, DecideExtension(approved=True), MONDAY)
         event = one(case.change_catalogue(new(promises=there), MONDAY))
-        assert (clock(case, "resolve").calendar, clock(case, "resolve").budget_seconds) == (after[0], budget)
-        assert moved(event)["resolve"]["due_after"] == written(MONDAY + days(7))
+        assert clock(case, "resolve").calendar == after[0]
+        assert moved(event)["resolve"]["due_after"] == written(MONDAY + days(due))
 
-    def test_the_share_that_was_used_up_is_that_of_the_extended_budget(self) -> None:
-        """Four of eight working days are half of seven days round the clock."""
+    def test_an_extended_promise_is_what_it_was_after_another_calendar_and_back(self) -> None:
+        there, back = (
+            promised("resolve", calendar=calendar, budget_seconds=seconds)
+            for calendar, seconds in (("working", 2 * WORKING_DAY), ("always", 4 * DAY))
+        )
+        case = case_in(State.IN_PROGRESS, promises=back)
+        do(case, RequestExtension(working_days=3, reason="Parts."), MONDAY)
+        do(case, DecideExtension(approved=True), MONDAY)
+        for promises in (there, back):
+            case.change_catalogue(new(promises=promises), MONDAY + hours(1))
+        assert clock(case, "resolve").due_at(CALENDAR) == MONDAY + days(9)
+
+    def test_an_extension_follows_a_new_holiday_round_the_clock_too(self) -> None:
+        case = case_in(State.IN_PROGRESS, promises=promised("resolve", calendar="always", budget_seconds=DAY))
+        do(case, RequestExtension(working_days=2, reason="Parts."), MONDAY - minutes(5))
+        do(case, DecideExtension(approved=True), MONDAY)
+        holiday = CALENDAR.model_copy(update={"off": (date(2026, 9, 9), *CALENDAR.off)})
+        promises = promised("resolve", calendar="always", budget_seconds=DAY)
+        case.change_catalogue(new(promises=promises, calendar=holiday), MONDAY + hours(1))
+        assert clock(case, "resolve").due_at(holiday) == MONDAY + days(4)
+
+    @pytest.mark.parametrize("calendar", ["always", "working"])
+    def test_an_extension_counts_from_now_if_the_budget_was_cut_below_what_was_used_up(self, calendar: str) -> None:
+        """Suspended on Wednesday with two days used, cut to one hour, and extended by one day: due on Thursday."""
+        case = case_in(State.IN_PROGRESS, promises=promised("resolve", calendar=calendar, budget_seconds=10 * DAY))
+        do(case, RequestExtension(working_days=1, reason="Parts."), MONDAY)
+        at = MONDAY + days(2)
+        do(case, BODIES["suspend"], at)
+        case.change_catalogue(new(promises=promised("resolve", calendar=calendar, budget_seconds=3600)), at)
+        do(case, DecideExtension(approved=True), at)
+        do(case, Resume(), at)
+        assert clock(case, "resolve").due_at(CALENDAR) == at + days(1)
+
+    def test_the_share_that_was_used_up_is_that_of_the_budget_without_the_extension(self) -> None:
+        """Four of five working days are 3.2 of four days; three working days after Saturday begin on Monday."""
         case = case_in(State.IN_PROGRESS)
         do(case, RequestExtension(working_days=3, reason="Parts."), MONDAY)
         do(case, DecideExtension(approved=True), MONDAY)
         at = MONDAY + days(4)
         case.change_catalogue(new(promises=promised("resolve", calendar="always", budget_seconds=4 * DAY)), at)
-        assert clock(case, "resolve").elapsed(at, CALENDAR) == 3.5 * DAY
-        assert clock(case, "resolve").due_at(CALENDAR) == at + days(3.5)
+        assert clock(case, "resolve").elapsed(at, CALENDAR) == pytest.approx(3.2 * DAY)
+        assert clock(case, "resolve").due_at(CALENDAR) == datetime(2026, 9, 16, 9, 30, tzinfo=UTC)
 
 
 class TestPromises:

@@ -37,8 +37,8 @@ def _phrases(case: CaseState, clock: Clock) -> Iterator[Phrase]:
     zone = case.calendar.timezone
     yield _with(("限", "limit"), _amount(case, clock, clock.budget_seconds))
     yield _CALENDAR[clock.calendar]
-    if clock.extended_seconds:
-        yield _with(("含延期", "with an extension of"), _amount(case, clock, clock.extended_seconds))
+    if days := clock.extended_days:
+        yield _with(("含延期", "with an extension of"), (f"{days} 工作日", f"{days} working days"))
     if clock.started_at is None:
         promise = next((each for each in case.terms.promises if each.name == clock.name), None)
         yield _STARTS[promise.starts] if promise else ("未开始", "not started")
