@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,9 @@ class Person:
         return self._ask("POST", path, json=body)
 
     def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-        answer = httpx.request(method, f"{self._api}/{path}", headers=self._headers, timeout=30, **body)
+        send = partial(httpx.request, method, f"{self._api}/{path}", headers=self._headers, timeout=30, **body)
+        while (answer := send()).status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            time.sleep(int(answer.headers["Retry-After"]))
         found: dict[str, Any] = answer.raise_for_status().json()
         return found
 
