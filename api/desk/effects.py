@@ -47,10 +47,11 @@ def effects_of(
     before.advance(at)
     deciding = next((field for field in fields if field.name in _DECIDING), None)
     choices: Sequence[tuple[str | None, Phrase]] = deciding.choices if deciding else ((None, ("", "")),)
-    if name == link_incident.ACTION.name and case.incident:
+    leaves = name == link_incident.ACTION.name and case.incident is not None
+    if leaves:
         choices = ((None, words.UNDO[name]),)
     for code, choice in choices:
-        chosen = {"incident": None} if name == link_incident.ACTION.name else {deciding.name: code} if deciding else {}
+        chosen = {"incident": None} if leaves else {deciding.name: code} if deciding else {}
         after = next(_afterwards(before, name, chosen, fields, actor, at), None)
         if after and (changes := [*_changes(before, after, names)]):
             yield Effect(names.say(choice), changes)
@@ -85,7 +86,9 @@ def _changes(before: Case, after: Case, names: Names) -> Iterator[str]:
         if said and now.name != APPROVE:
             told[promise] = names.say(said).replace("%s", due)
     for (name, part), change in told.items():
-        whose = f"{names.department(after.parts[part - 1].department)} " if part else ""
+        # Of a new part, the department is that of the example.
+        is_old = 0 < part <= len(before.parts)
+        whose = f"{names.department(after.parts[part - 1].department)} " if is_old else ""
         yield f"{whose}{names.say(words.CLOCK[name])}{names.say(('：', ': '))}{change}"
 
 

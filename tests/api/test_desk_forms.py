@@ -134,6 +134,8 @@ async def test_a_crew_is_not_asked_for_what_follows_of_who_has_signed_in(on_sqli
     [
         ("zhou", "registered", "dispatch", "签收：开始计时，20", "Acknowledge: starts, due 20"),
         ("wu", "in_progress", "suspend", "处理：暂停计时", "Resolve: is paused"),
+        ("zhou", "dispatched", "link_incident", "签收：暂停计时", "Acknowledge: is paused"),
+        ("zhou", "in_progress", "involve", "对时限的影响 签收：开始计时", "Effect on the promises Acknowledge: starts"),
         ("wu", "in_progress", "complete", "处理：停止计时，按时完成", "Resolve: stops, kept in time"),
     ],
 )
