@@ -23,7 +23,7 @@ from api.desk.lists import CaseLists
 from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
 from api.desk.words import Names
 from api.edge.language import LANGUAGES, keep_language
-from api.edge.problems import NOT_FOUND, ProblemError, problem_of
+from api.edge.problems import NOT_FOUND, ProblemError
 from api.parameters import number_in
 from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
@@ -40,10 +40,8 @@ from domain.case.actions import (
 )
 from domain.case.actions.correct import CorrectedFacts
 from domain.case.case import Case
-from domain.kit.event import Command
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
-from domain.shared.errors import Refused
 from domain.shared.numbers import is_incident, is_number
 from readmodel.case_record import case_record, latest_event
 from readmodel.cases.queries import timeline
@@ -95,8 +93,8 @@ class Desk(CaseLists):
             raise self.unknown(request, ("操作", "Action"), name, known, UNKNOWN_ACTION)
         form = await self._form_of(request, actor, found, case, name)
         if request.method == "GET":
-            refused, status = ("", HTTPStatus.OK) if form.possible else self._why_not(found, actor, name, names)
-            return self.form(request, actor, form, blank(), refused, status)
+            reason = ("", HTTPStatus.OK) if form.possible else self.why_not(found, COMMANDS[name], actor, names)
+            return self.form(request, actor, form, blank(), *reason)
         given = edited(await self.typed(request, session))
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
         send = partial(self.send, request, actor, path, body, given["key"][0])
@@ -115,15 +113,6 @@ class Desk(CaseLists):
         form = await self._form_of(request, actor, *await self._case(number, actor), name)
         refused = meanwhile(told, names, possible=form.possible) if told else answer.refused
         return self.form(request, actor, form, given, refused, answer.status)
-
-    def _why_not(self, case: Case, actor: Actor, name: str, names: Names) -> tuple[str, int]:
-        """Say why an action is not possible now, with the status, as the API does."""
-        try:
-            case.check(Command(actor=actor, body=COMMANDS[name].example), self.backend.now)
-        except Refused as refused:
-            error = problem_of(refused)
-            return self.refusal(error.chinese() if names.zh else error.problem, names), error.problem.status
-        return names.say(("目前不能办理", "Not possible now")), HTTPStatus.CONFLICT
 
     async def _form_of(self, request: Request, actor: Actor, found: Case, case: Complaint, name: str) -> Form:
         """Form of an action on the case as it is now."""

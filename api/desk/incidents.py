@@ -161,6 +161,8 @@ class IncidentDesk(DeskPages):
         """Show the form with its preview; send it if the preview of this very body was shown. Raises ProblemError."""
         is_sent, actor, names = request.method == "POST", session.actor, self.names(request)
         form = await self._form(names, actor, incident, action)
+        if incident and not form.possible and not is_sent:
+            return self.form(request, actor, form, blank(), *self.why_not(incident, action, actor, names))
         given = await self.typed(request, session) if is_sent else blank()
         cases, body = _ticked(given), body_of(form.fields, given, self.backend.zone.key)
         seen, version = digest_of(to_json(body).decode()), positive(given.get("version", [""])[0])
@@ -200,7 +202,8 @@ class IncidentDesk(DeskPages):
         if action is MERGE:
             fields = await self.among_incidents(fields, actor, number)
         back = f"{INCIDENTS}/{number}"
-        return Form(words.of_kind(action), fields, back, number, about, version=incident.version)
+        possible = action.name in incident.available_actions(actor)
+        return Form(words.of_kind(action), fields, back, number, about, version=incident.version, possible=possible)
 
     async def _preview(
         self, actor: Actor, action: IncidentAction, incident: Incident | None, given: Mapping[str, Any]

@@ -22,17 +22,29 @@ from api.desk.words import Names
 from api.edge.browsers import page, require_same_origin
 from api.edge.chinese import before_accepted
 from api.edge.language import reads_chinese
-from api.edge.problems import INVALID_REQUEST, FieldError, Problem, ProblemError, ProblemKind, invalid_request
+from api.edge.problems import (
+    INVALID_REQUEST,
+    FieldError,
+    Problem,
+    ProblemError,
+    ProblemKind,
+    invalid_request,
+    problem_of,
+)
 from api.responses import masked_for
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
+from domain.case.case import Case
 from domain.case.lifecycle import PartBody
 from domain.case.views import CaseView
+from domain.incident.incident import Incident
 from domain.incident.state import LINKABLE
+from domain.kit.event import AnyAction, Command
 from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
 from domain.shared.actors import OWNERS, Actor
+from domain.shared.errors import Refused
 from domain.shared.value import RFC_3339
 from readmodel import incidents
 from workflows.kit.words import Phrase
@@ -140,6 +152,15 @@ class DeskPages:
     ) -> Response:
         given = {name: [text] for name, text in form.shown.items()} | given
         return self.page(request, "form", actor, status, form=form, given=given, refused=refused)
+
+    def why_not(self, entity: Case | Incident, action: AnyAction, actor: Actor, names: Names) -> tuple[str, int]:
+        """Say why an action is not possible now, with the status, as the API does."""
+        try:
+            entity.check(Command(actor=actor, body=action.example), self.backend.now)
+        except Refused as refused:
+            error = problem_of(refused)
+            return self.refusal(error.chinese() if names.zh else error.problem, names), error.problem.status
+        return names.say(("目前不能办理", "Not possible now")), HTTPStatus.CONFLICT
 
     def inputs(self, body: type[BaseModel], actor: Actor) -> list[Field]:
         """Return the inputs of a body, without what follows of the person or is masked for them."""

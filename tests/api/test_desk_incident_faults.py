@@ -131,3 +131,13 @@ async def test_candidates_without_a_tick_are_refused(on_sqlite: Api) -> None:
     assert [each.status_code for each in (refused, english, manager)] == [422, 422, 403]
     assert '<p role="alert">请先勾选要并入的工单。</p>' in refused.text
     assert "Tick the cases that belong to it first." in english.text
+
+
+async def test_an_incident_has_no_form_for_what_is_not_possible(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, districts=["east"], streets=[STREET])
+    async with signed_in(on_sqlite, "zhou") as made:
+        possible, over = [await made.get(form(number, action)) for action in ("dispatch", "confirm")]
+        assert (possible.status_code, "<form class" in possible.text) == (200, True)
+        assert (over.status_code, "<form class" in over.text) == (409, False)
+        assert refusal_on(over).startswith("当前状态不能办理此事项")
+    await act(on_sqlite, number, "dismiss", {"reason": "误报"})

@@ -15,7 +15,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +124,9 @@ class Person:
 
     def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
         send = partial(httpx.request, method, f"{self._api}/{path}", headers=self._headers, timeout=30, **body)
-        while (answer := send()).status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        while (answer := send()).status_code == httpx.codes.TOO_MANY_REQUESTS:
             time.sleep(int(answer.headers["Retry-After"]))
-        found: dict[str, Any] = answer.raise_for_status().json()
-        return found
+        return dict(answer.raise_for_status().json())
 
 
 def play(service: Service, callers: int = 12) -> Stage:
@@ -392,8 +390,7 @@ def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
 
 def main() -> None:
     """Take the screenshots into the folder given as argument."""
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder := Path(sys.argv[1])).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, running(Path(place)) as service, browser() as chrome:
         take(chrome, service, play(service, CALLERS), folder)
         take_month(chrome, service, folder)
