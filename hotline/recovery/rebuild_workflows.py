@@ -117,7 +117,7 @@ class WorkflowRebuild:
         lost = [
             number
             for number, known in not_over.items()
-            if number not in running or running[number].changed_at != known.changed_at or known.lost == "reset"
+            if number not in running or running[number].changed_at != known.changed_at or known.lost
         ]
         counts, failed = Counter[str](), dict[str, str]()
 
