@@ -167,7 +167,7 @@ class Filters(BaseModel, extra="forbid"):
     registered_to: Instant | None = _filter("It was registered before.")
     due_before: Instant | None = _filter("Its `next_due_at` is before: late, or due by then.")
     incident: Code | None = _filter("Code of the incident it is linked to (并案).")
-    with_incident: bool | None = _filter("Its incident is dispatched for it.")
+    with_incident: bool | None = _filter("Unsigned, it waits for an open incident.")
     lost: Lost | None = _filter("It is open, its workflow lost (流程丢失): `ended` by hand, `missing` or `reset`.")
     q: str | None = Field(
         None,

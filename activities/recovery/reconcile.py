@@ -360,15 +360,13 @@ class Reconciler:
         lost, unreadable, after = dict[str, Lost](), dict[str, str](), ""
         while held := await read(self._engine, partial(recovery.open_cases, after=after, limit=CHUNK)):
             after = max(held)
-            found: dict[str, Lost] = {}
-            for number, changed_at in held.items():
-                is_listed = number in running and running[number] >= changed_at
-                # The list may lag behind: a case is asked itself before it is reported.
-                if not is_listed and (reason := await self._loss(number, changed_at)):
-                    found[number] = reason
+            # The list may lag behind: a case is asked itself before it is reported.
+            unlisted = {number: at for number, at in held.items() if number not in running or running[number] < at}
+            found = {number: why for number, at in unlisted.items() if (why := await self._loss(number, at))}
             # At once: a rebuild may start them again before the end of the sweep, and remove the mark.
             await self._writer.run(partial(recovery.mark, reasons=found))
-            lost |= found
+            # It may have done so between the look and the mark.
+            lost |= {number: why for number in found if (why := await self._loss(number, held[number]))}
             unreadable |= await read(self._engine, partial(recovery.unreadable, numbers=[*held]))
             await current.pause(PAUSE_SECONDS)
         self._unreadable_rows = unreadable

@@ -141,7 +141,7 @@ class Desk(CaseLists):
             version=case.version,
             shown=shown,
             case=None if from_crew else case,
-            effects=[*effects_of(found, name, fields, actor, self.backend.now, names)] if possible else (),
+            effects=effects_of(found, name, fields, actor, self.backend.now, names) if possible else (),
             possible=possible,
         )
 

@@ -80,7 +80,7 @@ class Form(NamedTuple):
     version: int | None = None
     shown: Mapping[str, str] = MappingProxyType({})
     case: CaseView | None = None
-    effects: Sequence[Effect] = ()
+    effects: Iterable[Effect] = ()
     possible: bool = True
 
 

@@ -153,7 +153,7 @@ class WorkflowRebuild:
                 if not agrees:
                     await self._replace(latest)
                     return await self.case(number)
-                await self._unmark(recorded)
+                await self._unmark(number)
                 return RUNS
             recorded = await self._recorded(recovery.recorded_case, number)
         case = recorded.case
@@ -161,7 +161,7 @@ class WorkflowRebuild:
             return OVER
         start = start_from(case, recorded.events, recorded.changed_at, await self._keys(latest, recorded.events))
         result = await self._start(latest, ComplaintWorkflow.run, start, **complaint_options(case, recorded.changed_at))
-        await self._unmark(recorded)
+        await self._unmark(number)
         return result
 
     async def incident(self, number: str) -> str:
@@ -275,9 +275,9 @@ class WorkflowRebuild:
             raise NotRebuiltError(f"Temporal does not take it: {error}") from None
         return STARTED if started else RUNS
 
-    async def _unmark(self, recorded: recovery.RecordedCase) -> None:
-        if recorded.lost:
-            await write_in_thread(self.engine, partial(recovery.mark, reasons={recorded.case.number: None}))
+    async def _unmark(self, number: str) -> None:
+        """Remove the mark of a lost workflow, also one that a sweep has made since the case was read."""
+        await write_in_thread(self.engine, partial(recovery.mark, reasons={number: None}))
 
     async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
         """Raise NotRebuiltError if SQL has recorded nothing, or not all."""
