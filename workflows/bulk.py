@@ -13,10 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.bulk import BulkActivities, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
     from domain.case.bulk import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
-    from domain.shared.value import Immutable, Start
+    from domain.shared.value import Immutable, Phrase, Start
     from readmodel.people.workload import CLOCK_MARGIN
     from workflows.kit.entity import execute
-    from workflows.kit.words import Phrase, plain
+    from workflows.kit.words import plain
 
 ROLLOUT_PAGE = 500
 """Cases of one activity, which reads the catalogue, so not too few; its progress is kept in heartbeats."""

@@ -9,8 +9,7 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import State
 from domain.case.views import CaseView, ClockView
 from domain.catalogue.terms import ClockName
-from domain.shared.value import exhaustive
-from workflows.kit.words import Phrase
+from domain.shared.value import Phrase, exhaustive
 
 STATE_FOR_CALLERS: Mapping[State, Phrase] = exhaustive(
     "STATE_FOR_CALLERS",

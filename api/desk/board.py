@@ -28,8 +28,8 @@ from api.temporal_ui.pages import TemporalPages
 from domain.case.lifecycle import OPEN, TO_DISPATCH, State
 from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CASES, mask_words
+from domain.shared.value import Phrase
 from readmodel.board import JOINT, BoardFigures, board_figures
-from workflows.kit.words import Phrase
 
 log = logging.getLogger("hotline.api")
 

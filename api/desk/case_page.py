@@ -17,12 +17,11 @@ from domain.case.case import Case
 from domain.case.clocks import APPROVE
 from domain.customers.customer import EarlierCase
 from domain.shared.actors import Actor, Role
-from domain.shared.value import exhaustive
+from domain.shared.value import Phrase, exhaustive
 from readmodel.case_record import CaseRecord, SentNotification
 from readmodel.incidents import RECORDED
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENDING, SENT
 from workflows.complaint.reasons import reason
-from workflows.kit.words import Phrase
 
 ROOM = 36_000
 """Bytes for the timeline and the texts of a case: with all else that a page shows, it has 60 KB at most."""

@@ -29,9 +29,9 @@ from domain.case.lifecycle import PART_AT_WORK, State
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState
 from domain.shared.actors import Actor
+from domain.shared.value import Phrase
 from readmodel.cases.queries import list_parts
 from readmodel.cases.search import Sort
-from workflows.kit.words import Phrase
 
 MOST = 25
 """Cases on the page, so that it stays small on a slow network."""

@@ -16,7 +16,7 @@ from domain.case.clocks import APPROVE, Clock, ClockStatus
 from domain.kit.event import Command
 from domain.shared.actors import Actor
 from domain.shared.errors import Refused
-from workflows.kit.words import Phrase
+from domain.shared.value import Phrase
 
 _DECIDING = ("approved", "outcome")
 """Inputs on whose choice it depends what an action does."""

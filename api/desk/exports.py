@@ -23,8 +23,7 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import State
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
-from domain.shared.value import exhaustive
-from workflows.kit.words import Phrase
+from domain.shared.value import Phrase, exhaustive
 
 COLUMNS: Mapping[str, Phrase] = {
     **FIELDS,

@@ -15,8 +15,7 @@ from api.desk.words import VALUES, of_code, words_of
 from domain.case.progress import LIMIT_REACHED
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
-from domain.shared.value import NamedCode, exhaustive
-from workflows.kit.words import Phrase
+from domain.shared.value import NamedCode, Phrase, exhaustive
 
 Kind = Literal["choice", "truth", "several", "texts", "lines", "line", "instant", "number"]
 _SECTIONS = {

@@ -45,9 +45,8 @@ from domain.kit.event import AnyAction, Command
 from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
 from domain.shared.actors import OWNERS, Actor
 from domain.shared.errors import Refused
-from domain.shared.value import RFC_3339
+from domain.shared.value import RFC_3339, Phrase
 from readmodel import incidents
-from workflows.kit.words import Phrase
 
 DESK = "/desk"
 ORDERS = "/w"

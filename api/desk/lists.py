@@ -29,12 +29,12 @@ from domain.incident.state import IncidentState
 from domain.rights.rights import CALL_BACK
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UNKNOWN_CODE
+from domain.shared.value import Phrase
 from readmodel.base.database import ReadConnection
 from readmodel.calls.call_backs import count_open_call_backs
 from readmodel.cases.queries import count_lists, list_numbers, list_rows
 from readmodel.cases.search import CaseFilters
 from readmodel.incidents import count_open, open_with_cases
-from workflows.kit.words import Phrase
 
 ROWS = 200
 """Cases on a page of a list."""

@@ -10,9 +10,8 @@ from domain.case.lifecycle import AT_WORK, OPEN, TO_DISPATCH, State
 from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CASES, Reach
 from domain.shared.actors import OWNERS, Actor, Role
-from domain.shared.value import exhaustive
+from domain.shared.value import Phrase, exhaustive
 from readmodel.cases.search import Sort
-from workflows.kit.words import Phrase
 
 Parameters = Mapping[str, Any]
 

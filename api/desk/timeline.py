@@ -18,9 +18,8 @@ from domain.incident.incident import INCIDENT_KINDS, Incident
 from domain.incident.state import Around, IncidentEvent
 from domain.kit.event import BaseEvent, BaseKind
 from domain.shared.actors import SYSTEM, Role
-from domain.shared.value import NamedCode, exhaustive
+from domain.shared.value import NamedCode, Phrase, exhaustive
 from workflows.incident.messages import OUTCOMES
-from workflows.kit.words import Phrase
 
 _FACTS: dict[str, Phrase] = {
     "clock": ("时限", "Promise"),

@@ -21,11 +21,10 @@ from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import LINKABLE, NOT_LINKED, PLACE_UNKNOWN, IncidentState, Scope
 from domain.kit.event import BaseAction, BaseKind
 from domain.shared.actors import Role
-from domain.shared.value import RFC_3339, NamedCode, english, exhaustive
+from domain.shared.value import RFC_3339, NamedCode, Phrase, english, exhaustive
 from readmodel.cases.search_terms import phone_term
 from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, RECIPIENTS, SLA_ZH, TELEPHONES
 from workflows.incident.messages import OUTCOMES, scope_in_words
-from workflows.kit.words import Phrase
 
 
 def of_code(member: NamedCode) -> Phrase:

@@ -33,7 +33,7 @@ from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import READ_CASES, right_to
 from domain.shared.actors import WORK_ORDER, Actor, Role
-from workflows.kit.words import Phrase
+from domain.shared.value import Phrase
 
 LONGEST = 300
 """Characters of a description that leave room for the rest on the page; the page of the case has all."""

@@ -15,8 +15,7 @@ from domain.shared.actors import Role
 from domain.shared.codes import UNKNOWN_CODE
 from domain.shared.errors import form_of
 from domain.shared.numbers import NumberError
-from domain.shared.value import RFC_3339, exhaustive
-from workflows.kit.words import Phrase
+from domain.shared.value import RFC_3339, Phrase, exhaustive
 
 _KNOWN: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
 _QUOTED = re.compile(r"'([^']*)'")

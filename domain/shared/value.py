@@ -67,6 +67,10 @@ class NamedCode(StrEnum):
         return member
 
 
+Phrase = tuple[str, str]
+"""The same in Chinese and in English."""
+
+
 def english(code: str) -> str:
     return code.replace("_", " ")
 

@@ -15,9 +15,9 @@ from domain.case.lifecycle import Event, State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.shared.actors import FORMER_CALLER, Role
-from domain.shared.value import english
+from domain.shared.value import Phrase, english
 from workflows.complaint.reasons import reason
-from workflows.kit.words import ANYBODY, BREAK, Phrase, WorkerNames, both, entry_line, local, markdown, plain
+from workflows.kit.words import ANYBODY, BREAK, WorkerNames, both, entry_line, local, markdown, plain
 
 TELEPHONES = (Role.CALLER.value, FORMER_CALLER)
 """Recipients of notifications whose name is the number of a case."""

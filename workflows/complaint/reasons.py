@@ -7,8 +7,8 @@ from domain.case.clocks import Clock
 from domain.case.lifecycle import STATES
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
-from domain.shared.value import english, exhaustive
-from workflows.kit.words import Phrase, duration, local
+from domain.shared.value import Phrase, english, exhaustive
+from workflows.kit.words import duration, local
 
 _STARTS: dict[Starts, Phrase] = exhaustive(
     "_STARTS",

@@ -8,10 +8,10 @@ from domain.case.actions.link_incident import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS, Incident, NamedCases
 from domain.incident.state import IncidentEvent, IncidentState, Opening, Scope
-from domain.shared.value import InClear, omit_default
+from domain.shared.value import InClear, Phrase, omit_default
 from workflows.kit import search_attributes as keys
 from workflows.kit.entity import EntityOutcome, EntityStart
-from workflows.kit.words import ANYBODY, CatalogueNames, Phrase, both, entry_line, local, markdown, plain
+from workflows.kit.words import ANYBODY, CatalogueNames, both, entry_line, local, markdown, plain
 
 
 class CaseNumbers(RootModel[tuple[str, ...]], InClear):

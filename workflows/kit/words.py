@@ -11,10 +11,8 @@ from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import BaseEvent
 from domain.shared.actors import Actor, Role
-from domain.shared.value import Immutable, NamedCode, omit_default
+from domain.shared.value import Immutable, NamedCode, Phrase, omit_default
 
-Phrase = tuple[str, str]
-"""The same in Chinese and in English."""
 LONGEST_TEXT = 1000
 """Characters of a text that the details show."""
 LONGEST_DETAILS = 80_000
