@@ -102,11 +102,17 @@ class NewCall(Value):
         for name in _START.get(info.field_name or "", ()):
             earlier = info.data.get(name)
             if at and earlier and at < earlier:
-                facts = {"reason": f"before {name}", "accepted": [f"{earlier.isoformat()} or later"]}
+                facts = {
+                    "reason": f"before {name}",
+                    "accepted": [(f"不早于 {earlier.isoformat()}", f"{earlier.isoformat()} or later")],
+                }
                 raise PydanticCustomError("invalid-call", "{reason}", facts)
         clock: Callable[[], datetime] | None = (info.context or {}).get("clock")
         if at and clock and at > (now := clock()) + CLOCKS_DIFFER:
-            facts = {"reason": "in the future, by the clock of this service", "accepted": [f"until {now.isoformat()}"]}
+            facts = {
+                "reason": "in the future, by the clock of this service",
+                "accepted": [(f"不晚于 {now.isoformat()}", f"until {now.isoformat()}")],
+            }
             raise PydanticCustomError("invalid-call", "{reason}", facts)
         return at
 
@@ -119,7 +125,7 @@ class NewCall(Value):
         try:
             return find(agent)
         except ProblemError as unknown:
-            facts = {"reason": unknown.problem.detail.rstrip("."), "accepted": unknown.problem.accepted}
+            facts = {"reason": unknown.problem.detail.rstrip("."), "accepted": unknown.accepted}
             raise PydanticCustomError("unknown-agent", "{reason}", facts) from None
 
     def call(self, is_known: Callable[[str], bool]) -> Call:

@@ -62,5 +62,7 @@ async def resend_letter(
         raise ProblemError(NOTIFICATION_NOT_FOUND, "No notification has this key; GET /v1/letters lists all.")
     if done.not_dead:
         detail = "The notification was sent or is being sent. Only a dead letter can be sent again."
-        raise ProblemError(NOT_A_DEAD_LETTER, detail, accepted=["a key that GET /v1/letters lists"])
+        raise ProblemError(
+            NOT_A_DEAD_LETTER, detail, accepted=[("GET /v1/letters 所列的 key", "a key that GET /v1/letters lists")]
+        )
     return ResentLetter(key=key, status="due")

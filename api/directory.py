@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.edge.problems import ProblemError, declare
 from api.sql import Reader, sql_unavailable
 from domain.shared.actors import SYSTEM, Actor, shown_name
+from domain.shared.value import Phrase
 from readmodel.base.database import write_in_thread
 from readmodel.people import people as stored
 from readmodel.people.people import ApiKey, Directory, Member, NamingFault, PeopleError, folded
@@ -182,7 +183,10 @@ UNKNOWN_PEOPLE = {
     for role in ("owner", "assignee", "agent")
 }
 """Fields of a body that name a person, and the problem of one who is not known."""
-ACCEPTED = ["the id of a person at work", "a name that only one person has"]
+ACCEPTED: tuple[Phrase, ...] = (
+    ("在岗人员的工号", "the id of a person at work"),
+    ("不重名的姓名", "a name that only one person has"),
+)
 
 
 class FoundPerson(NamedTuple):
@@ -264,20 +268,21 @@ class PersonFinder:
 
 
 def _problem(role: str, text: str, fault: NamingFault, department: str | None) -> ProblemError:
+    accepted = ACCEPTED
     match fault.kind:
         case "nobody":
-            detail, accepted = f"{text!r} is nobody in the directory.", ACCEPTED
+            detail = f"{text!r} is nobody in the directory."
         case "several":
             ids = ", ".join(person.id for person in fault.people)
-            detail, accepted = f"{text!r} is several people: {ids}.", ACCEPTED
+            detail = f"{text!r} is several people: {ids}."
         case "crew":
             detail = f"{fault.people[0].id} is of a crew, which works for its department and owns no case."
-            accepted = ["a person of no crew"]
+            accepted = (("不属抢修班组的人员", "a person of no crew"),)
         case "elsewhere":
             [person] = fault.people
             work = f"the work is that of {department or 'a department'}"
             detail = f"{person.id} is of {person.department or 'no department'}, and {work}."
-            accepted = [f"a person of {department or 'the department'}"]
+            accepted = ((f"{department or '该部门'} 的人员", f"a person of {department or 'the department'}"),)
         case _:
             assert_never(fault.kind)
     return ProblemError(UNKNOWN_PEOPLE[role], detail, accepted=accepted)

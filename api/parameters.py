@@ -202,7 +202,9 @@ def period(begin: tuple[str, datetime | None], end: tuple[str, datetime | None])
     """Raise ProblemError if a period, given as names and instants of its bounds, has no instant in it."""
     if begin[1] and end[1] and end[1] <= begin[1]:
         detail = f"{end[0]} must be later than {begin[0]}: it is the first instant that does not count."
-        raise ProblemError(INVALID_PERIOD, detail, accepted=[f"an instant after {begin[0]}"])
+        raise ProblemError(
+            INVALID_PERIOD, detail, accepted=[(f"晚于 {begin[0]} 的时间", f"an instant after {begin[0]}")]
+        )
 
 
 def person(finder: PersonFinder, given: str | None, actor: Actor) -> str | None:
@@ -251,5 +253,5 @@ def _tags(header: str, given: str) -> Literal["*"] | list[tuple[str, str]]:
     """`*`, or the mark of a weak tag, which may be empty, and the text of each. Raises ProblemError 422."""
     if not re.fullmatch(_TAGS, given.strip()):
         detail = f"{header} must be the ETag of an answer, quotes included; several with commas between them; or *."
-        raise ProblemError(INVALID_ETAG, detail, accepted=['"12"', "*", f"no {header}"])
+        raise ProblemError(INVALID_ETAG, detail, accepted=['"12"', "*", (f"不带 {header}", f"no {header}")])
     return "*" if given.strip() == "*" else re.findall(_TAG, given)

@@ -187,7 +187,9 @@ class Handovers:
         previous, owner = finder.former_owner(body.previous_owner), finder.new_owner(body.owner)
         if owner.id == previous.id:
             detail = f"{owner.id} owns these cases already."
-            raise ProblemError(kind_of(SAME_OWNER), detail, accepted=["another person's id or name"])
+            raise ProblemError(
+                kind_of(SAME_OWNER), detail, accepted=[("其他人员的工号或姓名", "another person's id or name")]
+            )
         if not self.backend.people.get(previous.id) and not await self.backend.reader.ask(count_owned, previous.id):
             detail = f"{body.previous_owner!r} is nobody in the directory, and owns no open case."
             raise ProblemError(UNKNOWN_PEOPLE["owner"], detail, accepted=ACCEPTED)

@@ -27,7 +27,7 @@ from api.edge.problems import (
     MALFORMED_JSON,
     OTHER_DEPARTMENT,
     WRONG_ROLE,
-    FieldError,
+    Fault,
     ProblemError,
     declare,
     invalid_request,
@@ -102,14 +102,18 @@ def wrong_role(right: Right, actor: Actor) -> ProblemError:
     having = ", ".join(map(english, roles))
     detail = f'The role {english(actor.role)} lacks the right "{english(right.name)}"; roles that have it: {having}.'
     zh = f"您的角色（{actor.role.zh}）没有“{right.zh}”权限，有此权限的角色：{'、'.join(role.zh for role in roles)}"
-    return ProblemError(WRONG_ROLE, detail, accepted=[role.value for role in roles], zh=[zh])
+    return ProblemError(WRONG_ROLE, detail, accepted=[role.value for role in roles], zh=zh)
 
 
 def require_reach(right: Right, actor: Actor, number: str, case: AssignedCase, done: str = "") -> None:
     """Raise ProblemError if the person's right does not reach this case; its detail starts with what was done."""
     if not reaches(right, actor, case):
         detail = f"{done}The case {number} is with another department than yours, {actor.department}."
-        raise ProblemError(OTHER_DEPARTMENT, detail, accepted=["a case of your department, or with a part of it"])
+        raise ProblemError(
+            OTHER_DEPARTMENT,
+            detail,
+            accepted=[("本部门办理或协办的工单", "a case of your department, or with a part of it")],
+        )
 
 
 def department_within(right: Right, actor: Actor, asked: str | None) -> str | None:
@@ -142,7 +146,7 @@ def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
     states = () if masks_for(actor.role, ended=False) else open_ones
     if not states:
         detail = f"Callers' data are masked for the role {actor.role} in such cases: q takes a whole case number there."
-        raise ProblemError(MASKED_SEARCH, detail, accepted=["a case number"])
+        raise ProblemError(MASKED_SEARCH, detail, accepted=[("工单号", "a case number")])
     return replace(filters, state=states)
 
 
@@ -217,9 +221,12 @@ class StrictRoute(APIRoute):
         async def once(request: Request) -> Response:
             given = Counter(name for name, _ in request.query_params.multi_items() if name not in several)
             if repeated := [(name, times) for name, times in given.items() if times > 1]:
-                fault = "Given {} times; accepted: once"
+                fault = "填了 {0} 次，只能填一次", "Given {0} times; accepted: once"
                 raise invalid_request(
-                    [FieldError(field=f"query.{name}", message=fault.format(times)) for name, times in repeated]
+                    [
+                        Fault(f"query.{name}", (fault[0].format(times), fault[1].format(times)))
+                        for name, times in repeated
+                    ]
                 )
             return await serve(request)
 

@@ -171,7 +171,11 @@ def sql_unavailable(
 
 
 def bad_cursor(reason: str) -> ProblemError:
-    return ProblemError(INVALID_CURSOR, f"{reason[:1].upper()}{reason[1:]}.", accepted=["a next_cursor", "no cursor"])
+    return ProblemError(
+        INVALID_CURSOR,
+        f"{reason[:1].upper()}{reason[1:]}.",
+        accepted=[("所得的 next_cursor", "a next_cursor"), ("不带 cursor", "no cursor")],
+    )
 
 
 DIRECT_WRITE_SECONDS = 30.0

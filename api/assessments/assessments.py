@@ -79,7 +79,11 @@ class Assessments:
         number = number_of(found, item.by, body.subject, body.figure)
         if not await self.backend.reader.ask(months.counts_case, number, complaint):
             detail = f"{body.figure} of {body.subject} does not count the case {complaint} in {month}."
-            raise ProblemError(CASE_NOT_COUNTED, detail, accepted=["a case of the figure's link", "no complaint"])
+            raise ProblemError(
+                CASE_NOT_COUNTED,
+                detail,
+                accepted=[("该指标链接所列的工单", "a case of the figure's link"), ("不填工单", "no complaint")],
+            )
         counted = FIGURE_OF[body.figure].kinds
         parties = await self.backend.reader.ask(months.parties, month, found.serial, counted, complaint)
         return {"by": item.by, "parties": parties}

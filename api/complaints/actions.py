@@ -48,6 +48,7 @@ from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
+from domain.shared.errors import CALL_OF_CALLER
 from domain.shared.value import Value
 from readmodel.callers import links_sent
 from readmodel.calls.calls import call_mismatch
@@ -163,16 +164,20 @@ class ComplaintActions(Actions[Outcome]):
             detail = (
                 "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
             )
-            raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
+            raise ProblemError(
+                NO_TEXT_MESSAGES,
+                detail,
+                accepted=[("将 caller:* 接到此类渠道", "a route of caller:* to such a channel")],
+            )
         if await self.backend.reader.ask(link_goes_nowhere, number, self.backend.catalogue.area_code):
             detail = (
                 f"The telephone of the case {number} is one of the staff, or its owner put it in after the"
                 " registration; no link goes there. 该号码属于工作人员或由责任人更改，不能发送链接。"
             )
             accepted = [
-                "the telephone of the registration",
-                "one that the registry or a call of the case has",
-                "a correction by somebody else than the owner",
+                ("登记时的电话", "the telephone of the registration"),
+                ("客户档案或本工单来电中的电话", "one that the registry or a call of the case has"),
+                ("由责任人以外的人更正", "a correction by somebody else than the owner"),
             ]
             raise ProblemError(CONTACT_WITHOUT_WITNESS, detail, accepted=accepted)
 
@@ -199,7 +204,7 @@ class ComplaintActions(Actions[Outcome]):
             return
         found = await self.backend.reader.ask(call_mismatch, call_id, actor.id, view, self.backend.catalogue.area_code)
         if found in _WHY:
-            accepted = ["a call of its caller that you took", view.owner, "supervisor"]
+            accepted = (CALL_OF_CALLER, view.owner, "supervisor")
             raise ProblemError(CALL_MISMATCH, _WHY[found].format(call_id=call_id, number=number), accepted=accepted)
 
     async def look_up(self, number: str, body: ActionBody, actor: Actor) -> ActionBody:
@@ -287,7 +292,8 @@ def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[PastC
         f"{owed.name}: an account gets {most} {currency} at most in {time / DAY:g} days. It has had {had};"
         f" {owed.amount} more is too much. Reject this credit for that ground, and say why."
     )
-    accepted = ["approved: false, ground: limit_reached, with a reason"]
+    rejected = "approved: false, ground: limit_reached"
+    accepted = [(f"{rejected}，并说明理由", f"{rejected}, with a reason")]
     return ProblemError(CREDIT_LIMIT_REACHED, detail, accepted=accepted)
 
 

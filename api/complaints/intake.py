@@ -237,7 +237,7 @@ class IntakeService:
             detail = (
                 f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
             )
-            raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
+            raise ProblemError(OTHER_OWNER, detail, accepted=[("不填责任人", "no owner"), actor.id])
         return self.backend.person_finder.first_owner(body.owner)
 
     def _terms(self, body: NewComplaint, district: str | None, at: datetime) -> Terms:

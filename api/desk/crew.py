@@ -64,7 +64,7 @@ class CrewDesk(Desk):
     async def work(self, request: Request, actor: Actor) -> Response:
         """Show what a person works on, and what the department has to sign for. Raises ProblemError."""
         if actor.department is None:
-            raise ProblemError(WRONG_ROLE, "This page is for people with a department.", zh=["本页仅供部门人员使用"])
+            raise ProblemError(WRONG_ROLE, "This page is for people with a department.", zh="本页仅供部门人员使用")
         cases = {case.number: case for case in await self._cases(actor, actor.department)}
         found = await self._incidents(actor, (IncidentState.DISPATCHED, IncidentState.IN_PROGRESS), actor.department)
         due: list[tuple[datetime, str, Job | tuple[Incident, int]]] = [

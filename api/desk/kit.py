@@ -24,6 +24,7 @@ from api.edge.chinese import before_accepted
 from api.edge.language import reads_chinese
 from api.edge.problems import (
     INVALID_REQUEST,
+    Fault,
     FieldError,
     Problem,
     ProblemError,
@@ -118,7 +119,7 @@ class DeskPages:
         there = [*map(say, known)]
         message = f"there is no {name[:40]!r}; there are: {', '.join(there) or 'none'}."
         zh = f"没有 {name[:40]}，现有：{'、'.join(there) or '无'}"
-        return invalid_request([FieldError(field=say(what), message=message)], kind, [zh])
+        return invalid_request([Fault(say(what), (zh, message))], kind)
 
     async def typed(self, request: Request, session: Session) -> Typed:
         """Read a form. Raises ProblemError for one of another site, and for who only reads."""
@@ -198,7 +199,7 @@ class DeskPages:
         # Where the state is in the way, the actions are for people, and what is accepted beside them for programs.
         accepted = (problem.accepted if problem.available_actions is None else problem.available_actions) or ()
         people = {code: person.name for code in accepted if (person := self.backend.people.get(code))}
-        listed = names.say(("、", ", ")).join(filter(None, (people.get(each) or names.word(each) for each in accepted)))
+        listed = names.say(("、", ", ")).join(people.get(each) or names.word(each) for each in accepted)
         before = before_accepted(problem.status, accepted)
         return problem.title + (names.say(("，%s：%s", "; %s: %s")) % (names.say(before), listed) if listed else "")
 

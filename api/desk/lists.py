@@ -19,7 +19,7 @@ from api.desk.kit import DESK, DeskPages
 from api.desk.tabs import INCIDENTS, START, Parameters, Tab, tabs_of
 from api.desk.words import Names
 from api.edge import chinese
-from api.edge.problems import FieldError, invalid_request
+from api.edge.problems import Fault, invalid_request
 from api.parameters import Filters, Listing
 from api.responses import masked_for
 from api.routing import CONTEXT
@@ -182,15 +182,13 @@ def validated(model: type[Any], given: Mapping[str, Any], names: Names) -> Any: 
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         fields = [names.say(words.words_of(str(*fault["loc"][:1]))) for fault in faults]
-        said, zh = zip(*map(_said, faults), strict=True)
-        found = [FieldError(field=each, message=message) for each, message in zip(fields, said, strict=True)]
-        raise invalid_request(found, zh=zh) from None
+        raise invalid_request([*map(Fault, fields, map(_said, faults))]) from None
 
 
-def _said(fault: ErrorDetails) -> tuple[str, str]:
-    """Say what is wrong with a value, in English and Chinese, each with the names in that language alone."""
+def _said(fault: ErrorDetails) -> Phrase:
+    """Say what is wrong with a value, with the names in one language alone."""
     if fault["type"] != UNKNOWN_CODE:
-        return fault["msg"], chinese.fault(fault)
+        return chinese.fault(fault), fault["msg"]
     accepted = fault["ctx"]["accepted"]  # of each entry the code and both names
     wrong = fault["msg"].partition(";")[0]
-    return f"{wrong}; accepted: {', '.join(accepted[1::3])}", f"没有唯一匹配的，可填 {'、'.join(accepted[2::3])}"
+    return f"没有唯一匹配的，可填 {'、'.join(accepted[2::3])}", f"{wrong}; accepted: {', '.join(accepted[1::3])}"

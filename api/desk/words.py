@@ -258,14 +258,13 @@ class Names(NamedTuple):
         return phone.replace(" ", "") if phone.startswith("+") else phone_term(phone, self.catalogue.area_code)
 
     def word(self, code: str) -> str:
-        """Word for what a problem names; in Chinese none for a description, as all of them are in English."""
+        """Word for what a problem names; what is in words already stays."""
         if RFC_3339.fullmatch(code):
             return self.local(datetime.fromisoformat(code))
         if code in NAMED:
             return self.say(NAMED[code])
         sections = (self.catalogue.departments, self.catalogue.findings, self.catalogue.exemptions)
-        named = self.among(chain(*sections, self.catalogue.services, self.catalogue.districts), code)
-        return "" if self.zh and named == code and " " in code else named
+        return self.among(chain(*sections, self.catalogue.services, self.catalogue.districts), code)
 
     def local(self, at: datetime | None) -> str:
         """To the minute; empty for None."""

@@ -13,7 +13,7 @@ from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared.actors import Role
 from domain.shared.codes import UNKNOWN_CODE
-from domain.shared.errors import form_of
+from domain.shared.errors import Accepted, form_of
 from domain.shared.numbers import NumberError
 from domain.shared.value import RFC_3339, Phrase, exhaustive
 
@@ -22,14 +22,14 @@ _QUOTED = re.compile(r"'([^']*)'")
 _ZH = {
     "invalid-request": "填写有误",
     "malformed-json": "不是有效的 JSON 对象",
-    "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员，请填名录中其他人员的工号",
-    "unknown-assignee": "所填经办人不是该部门的在岗人员，请填名录中该部门人员的工号",
+    "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员",
+    "unknown-assignee": "所填经办人不是该部门的在岗人员",
     "wrong-scope": "您的密钥只能查询，不能办理",
-    "idempotency-key-reused": "该编号已用于另一次办理，请换一个编号",
+    "idempotency-key-reused": "该编号已用于另一次办理",
     "complaint-not-found": "没有这张工单",
     "incident-not-found": "没有这个突发事件",
     "assessment-not-found": "没有这个月的考核",
-    "unknown-action": "没有这个操作，请从列表中选择",
+    "unknown-action": "没有这个操作",
     "unknown-agent": "所填话务员不在在岗人员名录中",
     "unknown-service": "没有这个服务项目代码",
     "unknown-district": "没有这个区域代码",
@@ -40,12 +40,12 @@ _ZH = {
     "unknown-subject": "没有这个考核对象",
     "case-not-counted": "该指标未计入此工单",
     "workflow-lost": "工作流已丢失，请联系运维人员恢复",
-    "incident-closed": "该突发事件已结束，请并入其他突发事件",
-    "cases-over": "所填工单中有已回复的，请只填未回复的工单",
-    "credit-limit-reached": "该户补偿已达上限，请不予批准并说明理由",
+    "incident-closed": "该突发事件已结束",
+    "cases-over": "所填工单中有已回复的",
+    "credit-limit-reached": "该户补偿已达上限",
     "no-text-messages": "未开通短信渠道，无法发送链接",
-    "contact-without-witness": "来电人电话由责任人更改或属工作人员，不能据此发送链接，请由他人更正电话",
-    "call-mismatch": "所填来电与本人、来电号码或时间不符，请填本人接听的该来电人的来电编号",
+    "contact-without-witness": "来电人电话由责任人更改或属工作人员，不能据此发送链接",
+    "call-mismatch": "所填来电与本人、来电号码或时间不符",
     "work-order-over": "此派工单的链接已失效，请重新打印",
     "other-owner": "您只能查看本人负责的工单",
     "no-role": "您的账号没有本系统的岗位，请联系管理员",
@@ -64,7 +64,7 @@ _ZH = {
     "invalid-number": "应填工单号：13 位数字，末位为校验位",
     "invalid-period": "起止时间有误，止应晚于起，且不超过规定的长度",
     "invalid-call": "来电时间应依次为来电、接听、结束，且不晚于现在",
-    "invalid-cursor": "翻页位置无效，请从第一页查起",
+    "invalid-cursor": "翻页位置无效",
     "invalid-etag": "版本标识有误，应照填查询结果中的 ETag",
     "invalid-idempotency-key": "Idempotency-Key 有误，应填 1 至 200 个可见字符",
     **dict.fromkeys(("temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
@@ -85,7 +85,7 @@ _ZH_BY_STATUS = {
 """Chinese words of the types that no rule of the service raises, by status."""
 _BEFORE_ACCEPTED: Mapping[int, Phrase] = {
     HTTPStatus.FORBIDDEN: ("有权办理", "it takes"),
-    HTTPStatus.CONFLICT: ("现可办理", "possible now"),
+    HTTPStatus.CONFLICT: ("可改为", "accepted"),
 }
 _NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
 _KINDS_ZH = {
@@ -146,9 +146,17 @@ def title(slug: str, status: HTTPStatus) -> str:
 
 
 def before_accepted(status: int, accepted: Iterable[str]) -> Phrase:
-    """Words before what is accepted: a time, or by the status of the problem."""
-    is_time = all(map(RFC_3339.fullmatch, accepted))
-    return ("可办理时间", "possible from") if is_time else _BEFORE_ACCEPTED.get(status, ("可填", "accepted"))
+    """Words before what is accepted: a time, actions, or by the status of the problem."""
+    if all(map(RFC_3339.fullmatch, accepted)):
+        return "可办理时间", "possible from"
+    if status == HTTPStatus.CONFLICT and all(name in _NAMES_ZH for name in accepted):
+        return "现可办理", "possible now"
+    return _BEFORE_ACCEPTED.get(status, ("可填", "accepted"))
+
+
+def said(accepted: Iterable[Accepted], *, zh: bool) -> list[str]:
+    """Return what would be accepted in one language; a code or an example as it is sent."""
+    return [each if isinstance(each, str) else each[not zh] for each in accepted]
 
 
 def listed(found: ErrorDetails) -> list[str]:
@@ -158,8 +166,7 @@ def listed(found: ErrorDetails) -> list[str]:
 
 def sentence(slug: str, status: HTTPStatus, accepted: Iterable[str] | None) -> str:
     """Title of a type, and what would be accepted."""
-    # What is accepted may be a description in English.
-    words = [word for word in accepted or () if " " not in word]
+    words = [*(accepted or ())]
     named = "、".join(f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word for word in words)
     return title(slug, status) + (f"，{before_accepted(status, words)[0]}：{named}" if words else "")
 

@@ -108,7 +108,11 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         bytes_at_most, fields_at_most = f"{HEAD_BYTES} bytes at most", f"{MOST_FIELDS} header fields at most"
         detail = f"The request line and the header fields may have {bytes_at_most} together, and {fields_at_most}."
-        answer = ProblemError(HEAD_TOO_LARGE, detail, accepted=[bytes_at_most, fields_at_most]).response()
+        accepted = [
+            (f"不超过 {HEAD_BYTES} 字节", bytes_at_most),
+            (f"不超过 {MOST_FIELDS} 个头字段", fields_at_most),
+        ]
+        answer = ProblemError(HEAD_TOO_LARGE, detail, accepted=accepted).response()
         fields = [*self.server_state.default_headers, *answer.raw_headers, (b"connection", b"close")]
         lines = b"".join(b"%s: %s\r\n" % field for field in fields)
         self.transport.write(STATUS_LINE[answer.status_code] + lines + b"\r\n" + bytes(answer.body))

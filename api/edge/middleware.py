@@ -211,4 +211,5 @@ def limit_body(app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: flo
 
 def too_large(most: str) -> ProblemError:
     """`most` is a number with its noun."""
-    return ProblemError(BODY_TOO_LARGE, f"The body may have {most} at most.", accepted=[f"{most} at most"])
+    accepted = [(f"不超过 {most}", f"{most} at most")]
+    return ProblemError(BODY_TOO_LARGE, f"The body may have {most} at most.", accepted=accepted)

@@ -25,8 +25,8 @@ from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.codes import UNKNOWN_CODE, CodeKind, UnknownCode
-from domain.shared.errors import OperatorError, ProblemType, Refused, causes, form_of, message, tables_at
-from domain.shared.value import NO_INSTANT, RFC_3339
+from domain.shared.errors import Accepted, OperatorError, ProblemType, Refused, causes, form_of, message, tables_at
+from domain.shared.value import NO_INSTANT, RFC_3339, Phrase
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:hotline:problem:"
@@ -68,6 +68,7 @@ OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL, INVALID_RESULT = map(
 )
 WORKFLOW_LOST = declare("workflow-lost", HTTPStatus.CONFLICT, "Workflow lost")
 _ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
+_ACTION_NAMES = {action.name for action in _ACTIONS}
 for _refusal in (refusal for action in _ACTIONS for refusal in action.problems):
     kind_of(_refusal)
 MALFORMED_JSON = declare("malformed-json", HTTPStatus.BAD_REQUEST, "Malformed JSON")
@@ -94,6 +95,19 @@ class FieldError(BaseModel):
     field: str = Field(description="Path of the field: `body.caller.phone`, `query.limit`.", examples=["body.reason"])
     message: str = Field(description="What is wrong, and what is accepted.", examples=["Field required"])
     accepted: list[str] | None = Field(None, description="What would be accepted instead.")
+
+
+class Fault(NamedTuple):
+    """Fault of a field, said in Chinese and English, and what would be accepted."""
+
+    field: str
+    message: Phrase
+    accepted: Iterable[Accepted] = ()
+
+    def said(self, *, zh: bool) -> FieldError:
+        """In one language."""
+        accepted = chinese.said(self.accepted, zh=zh) or None
+        return FieldError(field=self.field, message=self.message[not zh], accepted=accepted)
 
 
 class Problem(BaseModel):
@@ -136,37 +150,49 @@ class ProblemResponse(Response):
 
 
 class ProblemError(Exception):
-    """Problem that a request ends with. `zh` says in Chinese what is wrong: if it has `errors`, with each of them."""
+    """Problem that a request ends with; `zh` says in Chinese what is wrong, if the words of its type do not."""
 
     def __init__(
         self,
         kind: ProblemKind,
         detail: str,
         *,
+        accepted: Iterable[Accepted] | None = None,
+        faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
-        zh: Sequence[str] = (),
+        zh: str = "",
         **members: Any,  # noqa: ANN401 - members of Problem, checked there
     ) -> None:
         super().__init__(detail)
+        self.accepted = None if accepted is None else [*accepted]
         self.headers = dict(headers or {})
-        self._said_zh = zh
-        self.problem = Problem(type=URN + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
+        self._faults, self._zh = faults, zh
+        self.problem = Problem(
+            type=URN + kind.slug,
+            title=kind.title,
+            status=kind.status,
+            detail=detail,
+            accepted=None if self.accepted is None else chinese.said(self.accepted, zh=False),
+            errors=[fault.said(zh=False) for fault in faults] or None,
+            **members,
+        )
 
     def response(self) -> Response:
         return ProblemResponse(self.problem, self.chinese(), self.headers)
 
     def chinese(self) -> Problem:
         """Return the problem in Chinese words."""
-        problem, status = self.problem, HTTPStatus(self.problem.status)
-        slug = problem.type.removeprefix(URN)
-        errors, detail = problem.errors, "".join(self._said_zh) or chinese.sentence(slug, status, problem.accepted)
-        if errors:
-            said = self._said_zh or [chinese.sentence(slug, status, each.accepted) for each in errors]
-            errors = [each.model_copy(update={"message": zh}) for each, zh in zip(errors, said, strict=True)]
-            detail = "；".join(f"{each.field}：{each.message}" for each in errors)
-        return problem.model_copy(
-            update={"title": chinese.title(slug, status), "detail": f"{detail}。", "errors": errors}
-        )
+        status, slug = HTTPStatus(self.problem.status), self.problem.type.removeprefix(URN)
+        accepted = None if self.accepted is None else chinese.said(self.accepted, zh=True)
+        errors = [fault.said(zh=True) for fault in self._faults] or None
+        faults = "；".join(f"{each.field}：{each.message}" for each in errors or ())
+        said = {
+            "title": chinese.title(slug, status),
+            "detail": f"{faults or self._zh or chinese.sentence(slug, status, accepted)}。",
+            "accepted": accepted,
+            "errors": errors,
+        }
+        return self.problem.model_copy(update=said)
 
 
 async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
@@ -193,14 +219,15 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
     """Refusal by an entity, of a code that this version may not know. Who may not act is not told the state."""
     slug = code.replace("_", "-")
     state, version = (None, None) if kind == "forbidden" else (facts.get("state"), facts.get("version"))
-    accepted = list(facts.get("accepted", ()))
+    # Pairs of words have become lists on their way through JSON.
+    accepted = [each if isinstance(each, str) else (each[0], each[1]) for each in facts.get("accepted", ())]
     return ProblemError(
         ProblemKind(slug, STATUS[kind], PROBLEM_KINDS.get(slug, OTHER).title),
         message,
         state=state,
         version=version,
         accepted=accepted,
-        available_actions=accepted if kind == "conflict" else None,
+        available_actions=accepted if kind == "conflict" and _ACTION_NAMES.issuperset(accepted) else None,
     )
 
 
@@ -267,8 +294,7 @@ async def _on_invalid(request: Request, error: RequestValidationError) -> Respon
     found = causes(found)
     kinds = [_kind_of_fault(fault) for fault in found]
     kind = INVALID_REQUEST if INVALID_REQUEST in kinds else kinds[0]
-    faults, zh = zip(*(_field_error(request, fault) for fault in found), strict=True)
-    return invalid_request(faults, kind, zh).response()
+    return invalid_request([_fault(request, fault) for fault in found], kind).response()
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -285,29 +311,24 @@ def _kind_of_fault(fault: ErrorDetails) -> ProblemKind:
     return PROBLEM_KINDS.get(slug, INVALID_REQUEST)
 
 
-def invalid_request(
-    faults: Sequence[FieldError], kind: ProblemKind = INVALID_REQUEST, zh: Sequence[str] = ()
-) -> ProblemError:
-    accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
-    detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-    return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults), zh=zh)
+def invalid_request(faults: Sequence[Fault], kind: ProblemKind = INVALID_REQUEST) -> ProblemError:
+    accepted = dict.fromkeys(each for fault in faults for each in fault.accepted)
+    detail = "; ".join(f"{fault.field}: {fault.message[1]}" for fault in faults)
+    return ProblemError(kind, detail, accepted=accepted or None, faults=faults)
 
 
-def _field_error(request: Request, fault: ErrorDetails) -> tuple[FieldError, str]:
-    """Fault of a field, and the same in Chinese."""
+def _fault(request: Request, fault: ErrorDetails) -> Fault:
     # The values of a repeated parameter have no names.
     place = fault["loc"][:2] if fault["loc"][0] == "query" else fault["loc"]
     field = ".".join(map(str, place))
     if fault["type"] == "instant":
         example = instant_like(fault["input"], request.app.state.backend.catalogue.calendar.timezone)
         zh = chinese.fault({**fault, "ctx": {"example": example}})
-        return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example]), zh
+        return Fault(field, (zh, NO_INSTANT.format(example=example)), [example])
     if fault["type"] == UNKNOWN_CODE or _kind_of_fault(fault) is not INVALID_REQUEST:
-        message, accepted = _capitalised(fault["msg"]), fault["ctx"]["accepted"]
-        return FieldError(field=field, message=message, accepted=accepted), chinese.fault(fault)
+        return Fault(field, (chinese.fault(fault), _capitalised(fault["msg"])), fault["ctx"]["accepted"])
     fields = _fields_at(request, fault) if fault["type"] == "extra_forbidden" else ()
-    accepted = chinese.listed(fault) or None
-    return FieldError(field=field, message=_message(fault, fields), accepted=accepted), chinese.fault(fault, fields)
+    return Fault(field, (chinese.fault(fault, fields), _message(fault, fields)), chinese.listed(fault))
 
 
 def instant_like(given: object, timezone: str) -> str:

@@ -163,11 +163,11 @@ class Incidents(Actions[IncidentOutcome]):
         views = {number: await self.cases.find(number, actor) for number in dict.fromkeys(numbers)}
         if unknown := [number for number, view in views.items() if view is None]:
             detail = f"There are no cases {', '.join(unknown)}."
-            raise ProblemError(UNKNOWN_CASES, detail, accepted=["numbers of cases"])
+            raise ProblemError(UNKNOWN_CASES, detail, accepted=[("现有工单的编号", "numbers of cases")])
         over = [f"{number} ({view.state})" for number, view in views.items() if view and view.state not in BEFORE_REPLY]
         if over:
             detail = f"No incident takes cases that were replied to or have ended: {', '.join(over)}."
-            raise ProblemError(CASES_OVER, detail, accepted=sorted(BEFORE_REPLY))
+            raise ProblemError(CASES_OVER, detail, accepted=[("未回复的工单", "cases before their reply")])
 
     async def gone(self, number: str, name: str, _: Actor) -> ProblemError:
         incident = await self.backend.reader.ask(stored.get, number)

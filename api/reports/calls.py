@@ -76,12 +76,16 @@ class CallReportQuery(BaseModel, extra="forbid"):
         end = self.until if isinstance(self.until, datetime) else start_of(self.until + timedelta(days=1), zone)
         if end <= start:
             detail = "`to` must be later than `from`, or the same day."
-            raise ProblemError(INVALID_PERIOD, detail, accepted=["`to` later than `from`", "the same day as both"])
+            raise ProblemError(
+                INVALID_PERIOD,
+                detail,
+                accepted=[("to 晚于 from", "`to` later than `from`"), ("两者为同一天", "the same day as both")],
+            )
         longest = LONGEST_DAYS[self.by]
         # By the clock on the wall, as a day of 25 hours is one day.
         if end.astimezone(zone).replace(tzinfo=UTC) - start.astimezone(zone).replace(tzinfo=UTC) > timedelta(longest):
             detail = f"A report by {self.by} has {longest} days at most."
-            raise ProblemError(INVALID_PERIOD, detail, accepted=[f"at most {longest} days"])
+            raise ProblemError(INVALID_PERIOD, detail, accepted=[(f"不超过 {longest} 天", f"at most {longest} days")])
         return start, end
 
 

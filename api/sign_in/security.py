@@ -58,7 +58,9 @@ class BearerKey:
             if key.scope == "board" or (key.scope == "read" and not is_reading(request)):
                 use = "reading" if key.scope == "read" else "the board, in a browser,"
                 raise ProblemError(
-                    WRONG_SCOPE, f"This API key is for {use} alone.", accepted=["a key of the scope all"]
+                    WRONG_SCOPE,
+                    f"This API key is for {use} alone.",
+                    accepted=[("范围为 all 的密钥", "a key of the scope all")],
                 )
             request.scope[SCOPE] = key.scope
         self._limits.count_request(request, actor.id, actor.role)
@@ -83,7 +85,9 @@ def request_key(actor: Actor, given: str) -> str:
     """Id of a request: an Idempotency-Key belongs to the person who sent it. Raises ProblemError 422."""
     if not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
         detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
-        raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])
+        raise ProblemError(
+            INVALID_IDEMPOTENCY_KEY, detail, accepted=[("每次请求新生成的 UUID", "a UUID, made anew for each request")]
+        )
     return digest_of(f"{actor.id}\0{given}")
 
 

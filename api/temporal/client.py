@@ -41,6 +41,7 @@ from domain.incident.incident import Incident
 from domain.incident.state import LINKABLE, Opening
 from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
+from domain.shared.errors import NO_INCIDENT, OPEN_INCIDENT
 from domain.shared.numbers import days_around, local_day, time_to_settle
 from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
@@ -261,11 +262,11 @@ class IncidentClient(EntityClient[IncidentOutcome]):
         """Raise ProblemError if no case can be linked to the incident: it is unknown, or has ended."""
         found = await self.incident(number, actor)
         if found is None:
-            accepted = ["the number of an open incident", "none, to take it out"]
+            accepted = [OPEN_INCIDENT, NO_INCIDENT]
             raise ProblemError(UNKNOWN_INCIDENT, f"There is no incident {number}.", accepted=accepted)
         if found.state not in LINKABLE:
             detail = f"The incident {number} is {found.state}: no case can be linked to it any more."
-            raise ProblemError(INCIDENT_CLOSED, detail, accepted=sorted(LINKABLE))
+            raise ProblemError(INCIDENT_CLOSED, detail, accepted=[OPEN_INCIDENT])
 
 
 class AssessmentClient(EntityClient[AssessmentOutcome]):

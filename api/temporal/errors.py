@@ -102,7 +102,11 @@ def key_reused(where: str) -> ProblemError:
 
 
 def _reused(detail: str) -> ProblemError:
-    return ProblemError(KEY_REUSED, detail, accepted=["the same body", "a new Idempotency-Key"])
+    return ProblemError(
+        KEY_REUSED,
+        detail,
+        accepted=[("相同的内容", "the same body"), ("新的 Idempotency-Key", "a new Idempotency-Key")],
+    )
 
 
 def _no_answer(what: str, seconds: float) -> ProblemError:

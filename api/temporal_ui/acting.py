@@ -27,7 +27,7 @@ from api.edge.problems import (
     BAD_REQUEST,
     IN_CHINESE,
     MALFORMED_JSON,
-    FieldError,
+    Fault,
     Problem,
     ProblemError,
     invalid_request,
@@ -170,6 +170,6 @@ def _objection(path: str, body: bytes) -> tuple[str, bytes]:
     except (ValueError, AttributeError, TypeError, RecursionError):
         return path.format(id=0), body  # its route says what is wrong
     if type(number) is not int:
-        fault = FieldError(field="body.objection", message="The id of the objection is an integer")
-        raise invalid_request([fault], zh=["必填" if number is None else "应填整数"])
+        zh = "必填" if number is None else "应填整数"
+        raise invalid_request([Fault("body.objection", (zh, "The id of the objection is an integer"))])
     return path.format(id=number), json.dumps(given).encode()

@@ -55,6 +55,7 @@ from domain.rights.rights import (
     masks_for,
 )
 from domain.shared.actors import Actor, Role
+from domain.shared.errors import CASE_OF_DEPARTMENT
 from domain.shared.numbers import is_number
 from workflows.clients.start import Request
 from workflows.kit import search_attributes as keys
@@ -183,7 +184,7 @@ async def case_read(cases: Cases, actor: Actor, workflow_id: str) -> CaseView | 
             detail = (
                 f"Not of one case: you read the cases of your department here, {actor.department}. 仅限本部门工单。"
             )
-            raise ProblemError(OTHER_DEPARTMENT, detail, accepted=["a case of your department"])
+            raise ProblemError(OTHER_DEPARTMENT, detail, accepted=[CASE_OF_DEPARTMENT])
         case _:
             raise wrong_role(right, actor)
 

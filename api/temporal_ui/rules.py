@@ -191,7 +191,7 @@ def refused(method: str) -> ProblemError:
         "Cases are read in its pages, and acted on by the form Send an Update or by the HTTP API. "
         "此请求不在 Temporal UI 的放行清单内。"
     )
-    return ProblemError(NOT_ALLOWED, detail, accepted=["what the pages of workflows ask for"])
+    return ProblemError(NOT_ALLOWED, detail, accepted=[("工作流页面所发的请求", "what the pages of workflows ask for")])
 
 
 def shown(refusal: ProblemError) -> Response:

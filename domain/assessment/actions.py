@@ -17,12 +17,12 @@ from domain.catalogue.figures import QUALITY_FIGURE, Subject
 from domain.kit.event import ActionBody, Decision, by_body, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import ANOTHER_SUPERVISOR, ProblemType, Refused
 from domain.shared.value import Name, ShortText, omit_default
 
 NOT_SAMPLED = ProblemType("invalid", "not_sampled", "Case not in the sample", "不在质检样本中")
 INSPECTED_ALREADY = ProblemType("conflict", "inspected_already", "Case inspected already", "已经质检")
-OWN_CASE = ProblemType("forbidden", "own_case", "Inspection of one's own case", "不能质检本人的工单，请由其他班长质检")
+OWN_CASE = ProblemType("forbidden", "own_case", "Inspection of one's own case", "不能质检本人的工单")
 WRONG_FORM = ProblemType("invalid", "wrong_form", "Points that do not fit the form", "请按质检表逐项评分，不超满分")
 
 
@@ -41,7 +41,7 @@ class Inspect(ActionBody):
         if self.complaint not in waiting:
             raise Refused(INSPECTED_ALREADY, f"The case {self.complaint} is inspected already.", waiting)
         if actor.id == drawn[self.complaint]:
-            raise Refused(OWN_CASE, f"{actor.id} owned the case {self.complaint}.", ("another supervisor",))
+            raise Refused(OWN_CASE, f"{actor.id} owned the case {self.complaint}.", (ANOTHER_SUPERVISOR,))
         form = {each.code: each.points for each in month.standard.form}
         if self.scores.keys() != form.keys() or any(self.scores[code] > most for code, most in form.items()):
             wanted = tuple(f"{code}: 0 to {most}" for code, most in form.items())
@@ -76,7 +76,7 @@ INSPECT = AssessmentAction(
 
 OBJECTION_TOO_LATE = ProblemType("conflict", "objection_too_late", "Objection after its time", "申诉期已过")
 OBJECTED_ALREADY = ProblemType("conflict", "objected_already", "Objection raised already", "已有相同申诉，不再受理")
-TOO_MANY_OBJECTIONS = ProblemType("conflict", "too_many_objections", "Too many objections", "申诉已满，请告知班长并入")
+TOO_MANY_OBJECTIONS = ProblemType("conflict", "too_many_objections", "Too many objections", "申诉已满")
 MOST_OBJECTIONS = 200
 """Objections to one month: with the longest reasons they stay below a third of what Temporal takes as one message."""
 OBJECTIONS = "objections"
@@ -103,12 +103,18 @@ class Object(ActionBody):
         same = ("by", "subject", "figure", "complaint")
         if len(month.objections) >= MOST_OBJECTIONS:
             message = f"There are {MOST_OBJECTIONS} objections to {month.number}."
-            raise Refused(TOO_MANY_OBJECTIONS, message, ("to tell a supervisor, who may add it to an objection",))
+            raise Refused(
+                TOO_MANY_OBJECTIONS,
+                message,
+                (("请告知班长，由其补入已有异议", "to tell a supervisor, who may add it to an objection"),),
+            )
         for other in month.objections:
             is_open = other.accepted is not False or other.raised_by == actor.id
             if is_open and all(getattr(other, name) == getattr(self, name) for name in same):
                 message = f"The objection {other.id} is to the same figure and case."
-                raise Refused(OBJECTED_ALREADY, message, ("an objection to another figure or case",))
+                raise Refused(
+                    OBJECTED_ALREADY, message, (("对其他指标或工单的异议", "an objection to another figure or case"),)
+                )
         return Decision(Objected.of(self, id=len(month.objections) + 1))
 
 
@@ -164,7 +170,9 @@ class DecideObjection(ActionBody):
             message = f"{objection.decided_by} has decided on the objection {objection.id}."
             raise Refused(OBJECTION_DECIDED, message, undecided)
         if why := _party(month, objection, actor):
-            raise Refused(OWN_OBJECTION, f"{actor.id} {why}.", ("another supervisor or manager",))
+            raise Refused(
+                OWN_OBJECTION, f"{actor.id} {why}.", (("其他班长或审批领导", "another supervisor or manager"),)
+            )
         return Decision(ObjectionDecided.of(self, raised_by=objection.raised_by))
 
 

@@ -14,7 +14,7 @@ from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition
 from domain.kit.event import BaseAction, BaseEvent, BaseKind
 from domain.reports.report import month_of, next_month
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import ANOTHER_SUPERVISOR, ProblemType, Refused
 from domain.shared.value import Immutable, NamedCode, omit_default
 
 
@@ -201,7 +201,7 @@ class Exclusion(NamedTuple):
         if self.approved is not None:
             raise Refused(EXCLUSION_DECIDED, f"{self.decided_by} has decided on it.", ())
         if person == self.requested_by:
-            raise Refused(OWN_EXCLUSION, f"{person} has asked for it.", ("another supervisor",))
+            raise Refused(OWN_EXCLUSION, f"{person} has asked for it.", (ANOTHER_SUPERVISOR,))
         return self._replace(approved=approved, decided_by=person, decided_at=at, decision_reason=reason)
 
 
@@ -227,11 +227,17 @@ def check_ground(standard: Standard | None, ground: str, evidence: str | None) -
         raise Refused(UNKNOWN_EXCLUSION_GROUND, message, tuple(grounds))
     if grounds[ground].needs_evidence and not evidence:
         message = f"The ground {ground} needs evidence."
-        raise Refused(EVIDENCE_NEEDED, message, ("evidence: what proves it, or where it lies",))
+        raise Refused(
+            EVIDENCE_NEEDED,
+            message,
+            (("evidence（证据）：证明材料或其存放处", "evidence: what proves it, or where it lies"),),
+        )
 
 
 def check_not_final(number: str, months: Collection[str], final: Collection[str]) -> None:
     """Raise Refused if the assessment of every month of a case is final: its exclusion would change nothing."""
     if months and {*months} <= {*final}:
         message = f"The case {number} is of {', '.join(months)}, whose assessment is final."
-        raise Refused(ASSESSMENT_FINAL, message, ("a case with a month that is not final",))
+        raise Refused(
+            ASSESSMENT_FINAL, message, (("所属月份考核尚未定稿的工单", "a case with a month that is not final"),)
+        )

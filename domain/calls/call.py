@@ -311,7 +311,7 @@ MOST_TRIES = 3
 ShowName = Callable[[str], str]
 """Returns the words that show a person, by id."""
 CALL_BACK_TAKEN = ProblemType("conflict", "call_back_taken", "Call-back taken by another person", "该回电已由他人领取")
-CALL_BACK_OVER = ProblemType("conflict", "call_back_over", "Call-back over", "该回电已了结，请办理其他回电")
+CALL_BACK_OVER = ProblemType("conflict", "call_back_over", "Call-back over", "该回电已了结")
 
 
 class CallBackState(NamedCode):
@@ -374,7 +374,9 @@ class CallBack(NamedTuple):
 
     def _check(self, person: str, at: datetime, named: ShowName) -> None:
         if self.ended_at:
-            raise Refused(CALL_BACK_OVER, f"The call-back is over: {self.result}.", ("another call-back",))
+            raise Refused(
+                CALL_BACK_OVER, f"The call-back is over: {self.result}.", (("其他回电", "another call-back"),)
+            )
         if self.person and self.person != person and (until := self.held_until(at)):
             message = f"{named(self.person)} has taken the call-back; others may from {until.isoformat()} on."
             raise Refused(CALL_BACK_TAKEN, message, (until.isoformat(),))

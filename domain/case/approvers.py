@@ -10,14 +10,14 @@ from domain.case.lifecycle import Event
 from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms
 from domain.kit.event import EventData
 from domain.shared.actors import Actor
-from domain.shared.errors import ProblemType, Refused
-from domain.shared.value import ZERO, Immutable, Money, Text, omit_default
+from domain.shared.errors import ANOTHER_MANAGER, ProblemType, Refused
+from domain.shared.value import ZERO, Immutable, Money, Phrase, Text, omit_default
 
 CREDIT_KIND = "credit"
 """The kind of a decision on a credit, in the state of cases and in reports."""
 OWN_REQUEST = ProblemType("forbidden", "own_request", "Decision on one's own request", "本人的申请须由其他人审批")
 DECIDED_ALREADY = ProblemType(
-    "forbidden", "decided_already", "Second decision by the same approver", "同一审批人不能重复审批，请由下一审批人审批"
+    "forbidden", "decided_already", "Second decision by the same approver", "同一审批人不能重复审批"
 )
 NOT_THE_APPROVER = ProblemType("forbidden", "not_the_approver", "Turn of another approver", "现不由您审批")
 AMOUNT_TOO_HIGH = ProblemType(
@@ -51,7 +51,7 @@ class Approvers(Immutable):
             names = (who.holder, who.deputy) if who.deputy and lapsed else (who.holder,)
         if actor.id in self.approved_by:
             message = f"{actor.id} has approved it already; the next turn is another person's."
-            return Refused(DECIDED_ALREADY, message, names or ("another manager",))
+            return Refused(DECIDED_ALREADY, message, names or (ANOTHER_MANAGER,))
         if who and names and actor.id not in names:
             return Refused(NOT_THE_APPROVER, f"It is for {who.post} to decide: {' or '.join(names)}.", names)
         return None
@@ -135,8 +135,8 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
     return approvers[: last + 1]
 
 
-def own_request(actor: Actor, another: str) -> Refused:
-    return Refused(OWN_REQUEST, f"{actor.id} made this request and cannot decide on it.", (f"another {another}",))
+def own_request(actor: Actor, another: Phrase) -> Refused:
+    return Refused(OWN_REQUEST, f"{actor.id} made this request and cannot decide on it.", (another,))
 
 
 def check_reason(reason: str | None, note: str | None) -> None:

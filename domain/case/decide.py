@@ -15,7 +15,7 @@ from domain.case.state import Action, CaseState, EventKind, GuardResult, PartAct
 from domain.kit.entity import receive
 from domain.kit.event import ActionBody, Command, Decision, NotPossible, by_name
 from domain.shared.actors import OWNERS, Actor, Role
-from domain.shared.errors import OTHER_DEPARTMENT, Refused
+from domain.shared.errors import CASE_OF_DEPARTMENT, OTHER_DEPARTMENT, Refused
 
 CASE_KINDS: dict[str, EventKind] = by_name(*ACTIONS, *AUTOMATIC)
 
@@ -128,7 +128,7 @@ class Attempt(NamedTuple):
         theirs = self.case.department if self.department == mine else self.department
         whose = f"that of the department {theirs}" if theirs else "with no department yet"
         message = f"The work is {whose}; you act for {mine}."
-        return Refused(OTHER_DEPARTMENT, message, (theirs or "a case of your department",))
+        return Refused(OTHER_DEPARTMENT, message, (theirs or CASE_OF_DEPARTMENT,))
 
     def decision(self, body: ActionBody) -> Decision | NotPossible:
         """Apply the action's own rules; a part of the case changes its state only if it was the last.
@@ -163,7 +163,7 @@ class Attempt(NamedTuple):
             return action.out_of_turn(why)
         if why or part or rules is None:
             return why
-        accepted = departments_involved(case) or ("involve the department first",)
+        accepted = departments_involved(case) or (("先请该部门协办", "involve the department first"),)
         return Refused(NO_SUCH_PART, f"{self.department} has no part in the case {case.number}.", accepted)
 
 

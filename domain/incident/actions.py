@@ -17,7 +17,7 @@ from domain.incident.state import (
 from domain.kit.event import ActionBody, Decision, Reasoned, by_body, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode, DistrictCode, ServiceCode
-from domain.shared.errors import SAME_INCIDENT, Refused
+from domain.shared.errors import ANOTHER_INCIDENT, SAME_INCIDENT, Refused
 from domain.shared.numbers import CaseNumber
 from domain.shared.value import IncidentNumber, Instant, Name, Text
 
@@ -102,7 +102,7 @@ class Merge(ActionBody):
 
     def check(self, incident: IncidentFields) -> None:
         if self.into == incident.number:
-            raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", ("another incident",))
+            raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", (ANOTHER_INCIDENT,))
 
     def evolve(self, incident: IncidentFields, event: IncidentEvent) -> None:
         incident.into, incident.state_before_merge = self.into, event.from_state

@@ -375,7 +375,7 @@ def refuse_masked(command: Command[Any]) -> None:
     masks = masks_for(role, ended=False)
     if body.caller is not None and "caller.phone" in masks:
         message = f"The caller is masked for the role {role}; correct it without the caller."
-        raise Refused(WRONG_ROLE, message, ("a correction without caller",))
+        raise Refused(WRONG_ROLE, message, (("不含来电人的更正", "a correction without caller"),))
     if body.location is not None and "location.address" in masks and body.location.model_fields_set - {"district"}:
         message = f"The address is masked for the role {role}; correct the district alone."
-        raise Refused(WRONG_ROLE, message, ("a location with district alone",))
+        raise Refused(WRONG_ROLE, message, (("地址中只填区域", "a location with district alone"),))

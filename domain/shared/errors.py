@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from domain.shared.phones import PHONE
-from domain.shared.value import CALL_ID, LINES, ONE_LINE, RECORDING_URL
+from domain.shared.value import CALL_ID, LINES, ONE_LINE, RECORDING_URL, Phrase
 
 
 class ProblemType(NamedTuple):
@@ -27,10 +27,14 @@ class ProblemType(NamedTuple):
         return f"{self.kind}:{self.code}"
 
 
+Accepted = str | Phrase
+"""Accepted instead: a code or an example, as it is sent, or words in Chinese and English."""
+
+
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, and no error
     """A command that is not accepted; nothing has changed. `accepted` lists what would be accepted instead."""
 
-    def __init__(self, problem: ProblemType, message: str, accepted: tuple[str, ...] = ()) -> None:
+    def __init__(self, problem: ProblemType, message: str, accepted: tuple[Accepted, ...] = ()) -> None:
         super().__init__(message)
         self.kind = problem.kind
         self.code = problem.code
@@ -50,8 +54,17 @@ INVALID_RESULT = ProblemType(
     "conflict", "invalid_result", "Action would make the case invalid", "办理后工单数据将不合规定，请报运维人员"
 )
 """The types that every action may be refused with; others are declared where they are raised."""
-SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "与现有的突发事件相同，请填其他的")
+SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "与现有的突发事件相同")
 """For a case that is linked to the incident already, and for an incident merged into itself."""
+ANOTHER_DEPARTMENT: Phrase = ("其他部门", "another department")
+ANOTHER_INCIDENT: Phrase = ("其他突发事件", "another incident")
+ANOTHER_MANAGER: Phrase = ("其他审批领导", "another manager")
+ANOTHER_SUPERVISOR: Phrase = ("其他班长", "another supervisor")
+CALL_OF_CALLER: Phrase = ("您接听的该来电人的来电", "a call of its caller that you took")
+CASE_OF_DEPARTMENT: Phrase = ("本部门的工单", "a case of your department")
+NO_INCIDENT: Phrase = ("不填，即退出并案", "none, to take it out")
+OPEN_INCIDENT: Phrase = ("未结束的突发事件编号", "the number of an open incident")
+"""Words that several refusals name as accepted."""
 
 
 class OperatorError(Exception):

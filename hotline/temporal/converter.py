@@ -126,7 +126,7 @@ class FailureConverter(converter.DefaultFailureConverter, converter.WithSerializ
         elif NO_HANDLER in failure.message:
             failure.ClearField("stack_trace")
             message = re.sub(r"(?<=\[)internal_\w+ | internal_\w+", "", failure.message)
-            failure.message = f"没有这个操作，请从列表中选择。{message}"
+            failure.message = f"没有这个操作。{message}"
         elif failure.message == UNDECODED:
             failure.ClearField("stack_trace")
             failure.ClearField("cause")

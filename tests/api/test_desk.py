@@ -330,8 +330,8 @@ async def test_a_refusal_is_in_words(on_sqlite: Api, headers: dict[str, str], to
         (
             "involve",
             {"department": "repair", "task": "查"},
-            "该部门已在处理此工单，请填其他部门",
-            "Department already ",
+            "该部门已在处理此工单，可填：其他部门",
+            "Department already at work on the case; accepted: another department",
         ),
         ("dispatch", {"department": "moon"}, "部门：请从所列中选择", "Department: choose one of those listed"),
     ],

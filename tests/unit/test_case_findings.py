@@ -119,7 +119,7 @@ def test_an_unknown_finding_is_refused_with_those_there_are() -> None:
     assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "unknown_finding", FINDINGS)
     assert "'rude'; accepted: not_kept, paid_late, pipe_aged." in no_such.message
     none = refused(working(findings=()), found("not_kept"), at=MONDAY)
-    assert none.accepted == ("no findings",)
+    assert none.accepted == (("不填查实情况", "no findings"),)
     assert "accepted: none; leave findings out." in none.message
 
 

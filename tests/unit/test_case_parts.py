@@ -82,7 +82,7 @@ class TestInvolve:
         assert of_part(case, "acknowledge").status == "cancelled"
         assert of_part(case, "acknowledge", 2).status == "running"
         nobody = Involve(department="water_quality", task="x", takes_over="metering")
-        assert refused(case, nobody, DISPATCHER).accepted == ("billing", "no takeover")
+        assert refused(case, nobody, DISPATCHER).accepted == ("billing", ("不接手", "no takeover"))
 
     def test_a_dispatch_to_a_department_that_has_a_part_makes_the_part_its_case(self) -> None:
         case = with_parts()

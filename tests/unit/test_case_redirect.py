@@ -9,6 +9,7 @@ from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import PartState, State
 from domain.catalogue.terms import Process, Promise, UrgingRules
 from domain.shared.actors import Actor
+from domain.shared.errors import ANOTHER_DEPARTMENT
 from tests.support.build import (
     AGENT,
     BODIES,
@@ -171,7 +172,7 @@ def test_to_the_same_department_and_person_it_is_refused(assignee: str | None) -
     case = dispatched(assignee)
     refusal = refused(case, Dispatch(department="repair", assignee=assignee))
     assert (refusal.kind, refusal.code) == ("invalid", "same_department")
-    assert refusal.accepted == ("another department", "another assignee")
+    assert refusal.accepted == (ANOTHER_DEPARTMENT, ("其他经办人", "another assignee"))
     assert "repair" in refusal.message
 
 
@@ -228,7 +229,7 @@ class TestOnceSignedFor:
 
     def test_the_department_that_has_it_is_refused(self) -> None:
         why = refused(case_in(State.IN_PROGRESS), Dispatch(department="repair", assignee="Lu Ping"), DISPATCHER)
-        assert (why.code, why.accepted[0]) == ("same_department", "another department")
+        assert (why.code, why.accepted[0]) == ("same_department", ANOTHER_DEPARTMENT)
 
     def test_completed_work_is_not_taken_away(self) -> None:
         case = case_in(State.IN_PROGRESS)

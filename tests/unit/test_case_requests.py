@@ -15,7 +15,7 @@ from domain.case.actions.return_ import Return
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Process, Promise
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import Refused
+from domain.shared.errors import ANOTHER_SUPERVISOR, Refused
 from tests.support.build import (
     ADMIN,
     AGENT,
@@ -128,7 +128,7 @@ class TestExtension:
         asker, same = (Actor(id="Wu Gang", role=role, department="repair") for role in (Role.CREW, Role.SUPERVISOR))
         do(case, BODIES["request_extension"], THEN, asker)
         refusal = refused(case, BODIES["decide_extension"], same)
-        assert (refusal.kind, refusal.code, refusal.accepted) == ("forbidden", "own_request", ("another supervisor",))
+        assert (refusal.kind, refusal.code, refusal.accepted) == ("forbidden", "own_request", (ANOTHER_SUPERVISOR,))
         assert "decide_extension" not in case.available_actions(same, THEN)
         do(case, BODIES["decide_extension"], THEN, ADMIN)
 

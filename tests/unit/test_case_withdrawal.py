@@ -16,6 +16,7 @@ from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import PartState, State
 from domain.catalogue.terms import Promise
 from domain.shared.actors import Actor
+from domain.shared.errors import CALL_OF_CALLER
 from tests.support.build import (
     AGENT,
     BODIES,
@@ -58,7 +59,7 @@ class TestRight:
         case = case_in(State.IN_PROGRESS)
         why = refused(case, WITHOUT, AGENT)
         assert (why.kind, why.code) == ("forbidden", "call_needed")
-        assert why.accepted == ("a call of its caller that you took", "its owner", "supervisor")
+        assert why.accepted == (CALL_OF_CALLER, ("责任人", "its owner"), "supervisor")
         assert case.state is State.IN_PROGRESS
 
     def test_another_agent_withdraws_by_a_call(self) -> None:

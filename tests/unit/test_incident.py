@@ -37,7 +37,7 @@ from domain.incident.state import (
 )
 from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import Refused
+from domain.shared.errors import ANOTHER_INCIDENT, Refused
 from domain.shared.numbers import incident_number_of, local_day
 from tests.support.build import (
     ACTORS,
@@ -229,7 +229,7 @@ class TestLife:
 
     def test_it_is_not_merged_into_itself(self) -> None:
         refusal = refused(incident_in(IncidentState.CONFIRMED), Merge(into=INCIDENT))
-        assert (refusal.kind, refusal.code, refusal.accepted) == ("invalid", "same_incident", ("another incident",))
+        assert (refusal.kind, refusal.code, refusal.accepted) == ("invalid", "same_incident", (ANOTHER_INCIDENT,))
 
     def test_another_that_is_merged_into_it_widens_it(self) -> None:
         incident = incident_in(IncidentState.IN_PROGRESS)

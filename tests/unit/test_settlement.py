@@ -20,6 +20,7 @@ from domain.case.case import Case
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, State
 from domain.kit.event import ActionBody
 from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.errors import ANOTHER_INCIDENT, NO_INCIDENT, OPEN_INCIDENT
 from tests.support.build import (
     ADMIN,
     BODIES,
@@ -86,13 +87,13 @@ class TestLinking:
         case = linked()
         refusal = refused(case, LINK, DISPATCHER)
         assert (refusal.kind, refusal.code) == ("invalid", "same_incident")
-        assert refusal.accepted == ("another incident", "none, to take it out")
+        assert refusal.accepted == (ANOTHER_INCIDENT, NO_INCIDENT)
         event = one(do(case, LinkIncident(incident=OTHER_INCIDENT), THEN, DISPATCHER))
         assert data_of(event) == {"incident": OTHER_INCIDENT, "previous_incident": INCIDENT}
 
     def test_a_case_that_is_linked_to_none_cannot_be_taken_out(self) -> None:
         refusal = refused(case_in(State.REGISTERED), UNLINK, DISPATCHER)
-        assert (refusal.code, refusal.accepted) == ("same_incident", ("the number of an open incident",))
+        assert (refusal.code, refusal.accepted) == ("same_incident", (OPEN_INCIDENT,))
 
     def test_whom_a_person_takes_out_has_a_cause_of_his_own(self) -> None:
         by_hand, by_system = linked(), linked()

@@ -75,7 +75,7 @@ async def test_an_action_past_the_service_is_told_where_to_act(hotline: Hotline,
 async def test_an_unknown_update_is_refused_without_a_stack_trace(hotline: Hotline, cli: Client) -> None:
     complaint = await hotline.start()
     message = await failure(cli.get_workflow_handle(complaint.handle.id), "dispach", {})
-    assert message.startswith("没有这个操作，请从列表中选择。")
+    assert message.startswith("没有这个操作。")
     assert "internal_" not in message
     assert "known updates: [answer arrive assign comment" in message
 

@@ -189,7 +189,7 @@ class EntityWorkflow:
             return None
         own = self._entity.version
         message = f"The present version is {own}, and not the one that the request is for. Read it, and decide anew."
-        return Refused(VERSION_CHANGED, message, (f'If-Match: "{own}"', "no If-Match"))
+        return Refused(VERSION_CHANGED, message, (f'If-Match: "{own}"', ("不带 If-Match", "no If-Match")))
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:
         """Handle an update of the table; a command whose key was seen is not carried out again."""

@@ -7,7 +7,7 @@ from domain.case.state import Action, Addressees, CaseState, Decision, Event, Pa
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Name, omit_default
 
-SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更，请填该部门其他人员")
+SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更")
 
 
 class Assign(PartBody):
@@ -21,7 +21,11 @@ class Assign(PartBody):
     def facts_of_part(self, work: CaseState | Part) -> dict[str, Any]:
         """Assignee before, of the case or of the part. Raises Refused for the same one."""
         if self.assignee == work.assignee:
-            raise Refused(SAME_ASSIGNEE, f"{work.assignee} works on it already.", ("another person of the department",))
+            raise Refused(
+                SAME_ASSIGNEE,
+                f"{work.assignee} works on it already.",
+                (("本部门其他人员", "another person of the department"),),
+            )
         return {"previous_assignee": work.assignee}
 
 

@@ -25,7 +25,7 @@ class Complete(PartBody):
         if unknown := [code for code in self.findings if code not in accepted]:
             what = ", ".join(accepted) or "none; leave findings out"
             message = f"There is no finding (查实事项) {unknown[0]!r}; accepted: {what}."
-            raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
+            raise Refused(UNKNOWN_FINDING, message, accepted or (("不填查实情况", "no findings"),))
 
     def decide(self, case: CaseState, *_: object) -> Decision:
         return Decision(Completed.of(self), State.IN_PROGRESS if case.unfinished else State.PENDING_REPLY)

@@ -22,7 +22,7 @@ from domain.shared.value import Value, omit_default
 
 NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change", "没有更正任何内容")
 TERMS_NOT_SENT = ProblemType(
-    "invalid", "terms_not_sent", "Terms of the corrected service not sent", "缺少更正后服务项目的条款，请重新提交"
+    "invalid", "terms_not_sent", "Terms of the corrected service not sent", "缺少更正后服务项目的条款"
 )
 CONTACT_CHANGED = "contact_changed"
 """The flag of a case whose owner, then or later, has changed the caller's telephone (联系电话由责任人更改)."""
@@ -47,7 +47,7 @@ class Correct(Reasoned):
         in_force, filled = (self.in_force, self.filled) if isinstance(self, Correction) else (None, ())
         if not {*filled} <= {*case.filled}:
             message = "Somebody has corrected what the registry had filled in. Send the same again."
-            raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
+            raise Refused(VERSION_CHANGED, message, (("重新提交同一更正", "the same correction once more"),))
         intake = case.intake
         service, location = self.service_code or intake.service_code, _located(intake.location, self.location)
         terms = self._terms(case, in_force, service, location.district)
@@ -75,11 +75,11 @@ class Correct(Reasoned):
         """Raise Refused if another service has come without its own terms."""
         if in_force and (in_force.terms.service_code, in_force.district) != (service, district):
             message = f"The case {case.number} was corrected meanwhile. Send it again."
-            raise Refused(TERMS_NOT_SENT, message, ("the same request again",))
+            raise Refused(TERMS_NOT_SENT, message, (("重新提交同一请求", "the same request again"),))
         if in_force is None and service != case.intake.service_code:
             path = f"/v1/complaints/{case.number}/actions/correct"
             message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
-            raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
+            raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", ("不填 service_code", "no service_code")))
         terms = with_old_priority(case.terms, in_force.terms) if in_force else case.terms
         return with_priority(terms, self.priority) if self.priority and self.priority != terms.priority else terms
 

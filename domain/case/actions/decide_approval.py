@@ -5,7 +5,7 @@ from domain.case.approvers import APPROVER_REFUSALS, OWN_REQUEST, TurnDecided, c
 from domain.case.clocks import APPROVE
 from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import USUAL_CURRENCY
-from domain.shared.errors import Refused
+from domain.shared.errors import ANOTHER_MANAGER, Refused
 from domain.shared.value import Text
 
 
@@ -54,7 +54,7 @@ def forbidden(case: CaseState, actor: Actor) -> Refused | None:
     if approval is None or actor.role is Role.ADMIN:
         return None
     if actor.id == approval.requested_by:
-        return own_request(actor, "manager")
+        return own_request(actor, ANOTHER_MANAGER)
     lapsed = any(clock.name == APPROVE and clock.live and clock.missed_at for clock in case.clocks)
     return approval.forbidden(actor, lapsed=lapsed)
 

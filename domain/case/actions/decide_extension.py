@@ -4,7 +4,7 @@ from domain.case.approvers import OWN_REQUEST, own_request
 from domain.case.clocks import EXTENDED_CLOCKS
 from domain.case.lifecycle import OPEN
 from domain.case.state import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import ANOTHER_SUPERVISOR, ProblemType, Refused
 
 EXTENSION_EXPIRED = ProblemType(
     "conflict", "extension_expired", "Extension granted after the expiry", "时限已过，不能再批准延期，只能不予批准"
@@ -46,7 +46,7 @@ def guard(case: CaseState, *_: object) -> str | None:
 def forbidden(case: CaseState, actor: Actor) -> Refused | None:
     asked = case.extension
     mine = asked and asked.requested_by == actor.id and actor.role is not Role.ADMIN
-    return own_request(actor, "supervisor") if mine else None
+    return own_request(actor, ANOTHER_SUPERVISOR) if mine else None
 
 
 ACTION = Action(

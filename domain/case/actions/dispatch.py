@@ -4,12 +4,10 @@ from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH, UNFINISHED, Names, OfDepartment, State, text_of
 from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, while_incomplete
 from domain.shared.codes import DepartmentCode
-from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
+from domain.shared.errors import ANOTHER_DEPARTMENT, WRONG_ROLE, ProblemType, Refused
 from domain.shared.value import Name
 
-SAME_DEPARTMENT = ProblemType(
-    "invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更，请填其他部门，或改用指派"
-)
+SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")
 
 
 class Dispatch(ActionBody):
@@ -26,11 +24,14 @@ class Dispatch(ActionBody):
             redirected = Dispatched.of(self, previous_department=case.department, previous_unit=names)
             return Decision(redirected, State.DISPATCHED)
         if case.state is State.IN_PROGRESS:
-            accepted = ("another department", "assign (指派), to give it to another person")
+            accepted = (
+                ANOTHER_DEPARTMENT,
+                ("用 assign（指派）换经办人", "assign (指派), to give it to another person"),
+            )
             raise Refused(SAME_DEPARTMENT, f"{self.department} has signed for the case {case.number}.", accepted)
         if self.assignee == case.assignee:
             whom = f"{self.department} for {self.assignee}" if self.assignee else self.department
-            accepted = ("another department", "another assignee")
+            accepted = (ANOTHER_DEPARTMENT, ("其他经办人", "another assignee"))
             raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
         return Decision(Dispatched.of(self), State.DISPATCHED)
 

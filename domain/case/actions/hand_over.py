@@ -6,8 +6,8 @@ from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Ro
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import Name, omit_default
 
-SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged", "首问责任人未变更，请填其他人员")
-OWNER_CHANGED = ProblemType("conflict", "owner_changed", "Owner changed meanwhile", "首问责任人已变更，请核对后重填")
+SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged", "首问责任人未变更")
+OWNER_CHANGED = ProblemType("conflict", "owner_changed", "Owner changed meanwhile", "首问责任人已变更")
 
 
 class HandOver(ActionBody):
@@ -18,9 +18,16 @@ class HandOver(ActionBody):
 
     def decide(self, case: CaseState, *_: object) -> Decision:
         if self.owner == case.owner:
-            raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
+            raise Refused(
+                SAME_OWNER,
+                f"{case.owner} owns the case already.",
+                (("其他人员的工号或姓名", "another person's id or name"),),
+            )
         if self.previous_owner not in (None, case.owner):
-            accepted = ("no former owner", f"{case.owner} as the former owner")
+            accepted = (
+                ("不填原责任人", "no former owner"),
+                (f"以 {case.owner} 为原责任人", f"{case.owner} as the former owner"),
+            )
             raise Refused(OWNER_CHANGED, f"It belongs to {case.owner} now.", accepted)
         return Decision(HandedOver.of(self, previous_owner=case.owner))
 

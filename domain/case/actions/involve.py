@@ -4,11 +4,11 @@ from domain.case.lifecycle import AT_WORK, NO_SUCH_PART, PART_AT_WORK, UNFINISHE
 from domain.case.state import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.catalogue.terms import ClockName
 from domain.shared.codes import DepartmentCode
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import ANOTHER_DEPARTMENT, ProblemType, Refused
 from domain.shared.value import Text
 
 ALREADY_INVOLVED = ProblemType(
-    "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单，请填其他部门"
+    "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"
 )
 PART_CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
 """Promises of a further department: the times that the service promises, counted from its involvement."""
@@ -23,14 +23,16 @@ class Involve(ActionBody):
 
     def decide(self, case: CaseState, *_: object) -> Decision:
         if self.department == case.department:
-            raise Refused(ALREADY_INVOLVED, f"{self.department} has the case itself.", ("another department",))
+            raise Refused(ALREADY_INVOLVED, f"{self.department} has the case itself.", (ANOTHER_DEPARTMENT,))
         there = case.part_of(self.department)
         if there and there.state in PART_AT_WORK:
-            accepted = ("another department", "a comment")
+            accepted = (ANOTHER_DEPARTMENT, ("备注", "a comment"))
             raise Refused(ALREADY_INVOLVED, f"{self.department} has an open part already: {there.task}", accepted)
         if self.takes_over is not None and not _replaced(case, self.department, self.takes_over):
             message = f"{self.takes_over} has no open part in the case {case.number} that could be taken over."
-            raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takeover"))
+            raise Refused(
+                NO_SUCH_PART, message, (*(part.department for part in case.unfinished), ("不接手", "no takeover"))
+            )
         return Decision(Involved.of(self, part=len(case.parts) + 1))
 
 

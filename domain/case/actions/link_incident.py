@@ -11,7 +11,7 @@ from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED, Event, OfIncident, State
 from domain.case.progress import Progress
 from domain.case.state import Action, ActionBody, Actor, Addressees, BatchAnswer, CaseState, Decision, NotPossible, Role
-from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
+from domain.shared.errors import ANOTHER_INCIDENT, NO_INCIDENT, OPEN_INCIDENT, OUT_OF_TURN, SAME_INCIDENT, Refused
 from domain.shared.value import Immutable, IncidentNumber, NamedCode, exhaustive, omit_default
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
@@ -46,7 +46,7 @@ class LinkIncident(ActionBody):
         incident = self.incident
         if incident == case.incident:
             what = f"linked to {incident} already" if incident else "linked to no incident"
-            accepted = ("another incident", "none, to take it out") if incident else ("the number of an open incident",)
+            accepted = (ANOTHER_INCIDENT, NO_INCIDENT) if incident else (OPEN_INCIDENT,)
             raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
         return Decision(Linked.of(self, incident=incident, previous_incident=case.incident))
 

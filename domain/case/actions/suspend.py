@@ -10,7 +10,7 @@ WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the futu
 WAKE_AT_TOO_FAR = ProblemType("invalid", "wake_at_too_far", "Wake date too far ahead", "恢复时间应在一年以内，或不填")
 LONGEST_WAIT = timedelta(days=366)
 """Longest time until a wake date. Inferred: a slip in the year must not put a case to sleep for good."""
-_ACCEPTED = ("a time within a year", "no wake date")
+_ACCEPTED = (("一年以内的时间", "a time within a year"), ("不填恢复时间", "no wake date"))
 
 
 class Suspend(Reasoned):

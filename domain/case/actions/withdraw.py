@@ -5,7 +5,7 @@ from datetime import datetime
 from domain.case.lifecycle import OPEN, MayEnd, departments_of
 from domain.case.progress import Withdrawal
 from domain.case.state import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import CALL_OF_CALLER, ProblemType, Refused
 from domain.shared.value import CallId, omit_default
 
 CALL_NEEDED = ProblemType("forbidden", "call_needed", "Call of the withdrawal needed", "撤销他人工单须填写来电编号")
@@ -23,7 +23,7 @@ class Withdraw(Reasoned):
                 f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
                 " Another agent names in call_id the call that he or she took from its caller."
             )
-            raise Refused(CALL_NEEDED, message, ("a call of its caller that you took", "its owner", "supervisor"))
+            raise Refused(CALL_NEEDED, message, (CALL_OF_CALLER, ("责任人", "its owner"), "supervisor"))
         return Decision(Withdrawn.of(self, reopen_ends_at=case.window_ends_at(at), by_call=by_call), State.WITHDRAWN)
 
 
