@@ -20,6 +20,7 @@ from api.desk.forms import body_of
 from api.desk.kit import DESK, DeskPages, Form, Typed, blank
 from api.desk.timeline import facts_of, incident_entry, meanwhile
 from api.desk.words import Names
+from api.edge.problems import ProblemError
 from api.incidents.answers import Candidate, NewIncident
 from api.incidents.routes import NUMBER, Incidents, no_incident
 from api.parameters import number_in
@@ -217,7 +218,7 @@ class IncidentDesk(DeskPages):
                 return await self._taken(Incident.open(self.incidents.opening(new, actor, self.backend.now))[0], actor)
             body = action.body.model_validate(given, context=CONTEXT.get())
             after, (event,) = incident.preview(Command(actor=actor, body=body), self.backend.now)
-        except (ValidationError, Refused):
+        except (ProblemError, ValidationError, Refused):
             return None
         return await (self._taken(after, actor) if action is CONFIRM else self._told(after, event))
 

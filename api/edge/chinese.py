@@ -35,6 +35,7 @@ _ZH = {
     "unknown-district": "没有这个区域代码",
     "unknown-department": "没有这个部门代码",
     "unknown-incident": "没有这个突发事件",
+    "since-ahead": "起算时间不能晚于现在",
     "unknown-cases": "所填工单中有查不到的",
     "unknown-figure": "没有这个考核指标",
     "unknown-subject": "没有这个考核对象",

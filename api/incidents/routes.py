@@ -47,6 +47,7 @@ from workflows.kit.words import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
+SINCE_AHEAD = declare("since-ahead", HTTPStatus.UNPROCESSABLE_ENTITY, "Incident begins in the future")
 UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
 CASES_OVER = declare("cases-over", HTTPStatus.CONFLICT, "Cases already replied to")
 HOUR = timedelta(hours=1)
@@ -108,7 +109,10 @@ class Incidents(Actions[IncidentOutcome]):
         return await self._answer(incident, actor)
 
     def opening(self, body: NewIncident, actor: Actor, at: datetime) -> Opening:
-        """Values of a declared incident, with what the catalogue says of its services."""
+        """Values of a declared incident, with what the catalogue says of its services. Raises ProblemError."""
+        if body.since and body.since > at:
+            accepted = [(f"不晚于 {at.isoformat()}", f"until {at.isoformat()}"), ("不填起算时间", "no since")]
+            raise ProblemError(SINCE_AHEAD, "Cases are registered until now, and `since` is later.", accepted=accepted)
         catalogue = self.backend.catalogue
         rules = [rule for rule in catalogue.surge_rules() if {*rule.services} & {*body.services}]
         window = max((rule.window_seconds for rule in rules), default=0)
@@ -238,7 +242,7 @@ router = APIRouter(tags=["incidents"], route_class=StrictRoute)
     "/v1/incidents",
     summary="上报 declare: an incident that is known before the telephone tells",
     status_code=201,
-    responses=also(202, IncidentItem) | problems(*POST_ERRORS, *UNKNOWN_SCOPE, TOO_MANY_INCIDENTS),
+    responses=also(202, IncidentItem) | problems(*POST_ERRORS, *UNKNOWN_SCOPE, SINCE_AHEAD, TOO_MANY_INCIDENTS),
 )
 async def declare_incident(
     body: Annotated[NewIncident, BY_NAME],

@@ -1,5 +1,7 @@
 """Actions on an incident, in the order of the table. A new one is an `IncidentAction` here and a line below."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from domain.incident.state import (
@@ -17,11 +19,14 @@ from domain.incident.state import (
 from domain.kit.event import ActionBody, Decision, Reasoned, by_body, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode, DistrictCode, ServiceCode
-from domain.shared.errors import ANOTHER_INCIDENT, SAME_INCIDENT, Refused
+from domain.shared.errors import ANOTHER_INCIDENT, SAME_INCIDENT, ProblemType, Refused
 from domain.shared.numbers import CaseNumber
 from domain.shared.value import IncidentNumber, Instant, Name, Text
 
 MOST_CASES = 100
+EXPECTED_AT_PAST = ProblemType(
+    "invalid", "expected_at_past", "Water expected back in the past", "预计恢复时间应晚于当前时间"
+)
 
 DECLARE = IncidentAction(
     name="declare",
@@ -36,6 +41,13 @@ DECLARE = IncidentAction(
 )
 
 
+def _check_ahead(expected_at: datetime | None, at: datetime) -> None:
+    """Raise Refused for a time that callers would be told when it is past."""
+    if expected_at and expected_at <= at:
+        accepted = (("将来的时间", "a time to come"), ("不填预计恢复时间", "no expected_at"))
+        raise Refused(EXPECTED_AT_PAST, f"{expected_at.isoformat()} is past; water is expected back later.", accepted)
+
+
 class Confirm(Around, ActionBody):
     """确认; with a title, further services and districts, a circle or streets, and cases that it takes by name."""
 
@@ -47,7 +59,8 @@ class Confirm(Around, ActionBody):
     )
     expected_at: Instant | None = Field(None, description="When water is expected back.")
 
-    def decide(self, incident: IncidentFields, *_: object) -> Decision:
+    def decide(self, incident: IncidentFields, _: object, at: datetime) -> Decision:
+        _check_ahead(self.expected_at, at)
         scope = incident.scope.widened(self.services, self.districts).narrowed(self)
         title = self.title or incident.title
         confirmed = Confirmed.of(self, title=title, services=self.services, districts=self.districts, scope=scope)
@@ -76,6 +89,7 @@ CONFIRM = IncidentAction(
     data=Confirmed,
     sets=("title", "scope"),
     notifies=("supervisor",),
+    problems=(EXPECTED_AT_PAST,),
 )
 
 
@@ -169,6 +183,9 @@ class Inform(ActionBody):
     message_en: Text | None = None
     expected_at: Instant | None = Field(None, description="When water is expected back.")
 
+    def decide(self, _: IncidentFields, __: object, at: datetime) -> None:
+        _check_ahead(self.expected_at, at)
+
     def evolve(self, incident: IncidentFields, *_: object) -> None:
         incident.news, incident.news_en = self.message, self.message_en
         if self.expected_at:
@@ -189,6 +206,7 @@ INFORM = IncidentAction(
             "expected_at": "2026-08-03T12:00:00Z",
         }
     ),
+    problems=(EXPECTED_AT_PAST,),
 )
 
 

@@ -1,6 +1,7 @@
 """Incidents over HTTP: one cause, many calls, one dispatch, one reply to all."""
 
 import uuid
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -64,6 +65,22 @@ async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before
     declared, again, later = numbers
     assert again == declared
     assert (declared[:7], later[:7]) == ("i260309", "i260311")
+
+
+async def test_no_caller_is_told_that_water_was_back_yesterday(on_sqlite: Api) -> None:
+    past = (on_sqlite.clock() - timedelta(seconds=1)).isoformat()
+    number = await declare(on_sqlite, districts=["east"], services=["leak"])
+    body = {"message": "正在抢修", "expected_at": past}
+    refused = await on_sqlite.post(f"/v1/incidents/{number}/actions/inform", body, "zhou")
+    assert problem(refused, 422, "expected-at-past")["accepted"] == ["a time to come", "no expected_at"]
+    found = (await on_sqlite.get(f"/v1/incidents/{number}", "zhou")).json()
+    assert (found["expected_at"], found["version"]) == (None, 1)
+
+
+async def test_no_incident_begins_in_the_future(on_sqlite: Api) -> None:
+    later = (on_sqlite.clock() + timedelta(minutes=1)).isoformat()
+    refused = await on_sqlite.post("/v1/incidents", {**DIRECTIONS, "since": later}, "zhou")
+    assert problem(refused, 422, "since-ahead")["accepted"][1] == "no since"
 
 
 async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(on_both: Api) -> None:

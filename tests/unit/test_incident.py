@@ -242,7 +242,7 @@ class TestLife:
 
     def test_it_is_the_same_after_a_journey_through_json(self) -> None:
         incident = incident_in(IncidentState.IN_PROGRESS)
-        do(incident, Inform(message="x", expected_at=THEN), SUPERVISOR)
+        do(incident, Inform(message="x", expected_at=THEN + hours(9)), SUPERVISOR)
         do(incident, Merge(into=OTHER_INCIDENT), ADMIN)
         assert Incident.model_validate_json(incident.model_dump_json(exclude_unset=True)) == incident
         assert incident.version == 6
