@@ -1,11 +1,12 @@
-"""Actions on complaints and incidents: one operation for each action of a table."""
+"""Actions on complaints, incidents and assessments; of the first two, one operation for each action of a table."""
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, nullcontext
 from inspect import Parameter
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ValidationError
@@ -25,19 +26,20 @@ from domain.kit.event import ActionBody, AnyAction, Command
 from domain.rights.rights import right_to
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import NamedCode
-from workflows.incident.messages import IncidentOutcome
+from workflows.kit.entity import EntityOutcome
 
 ActionLock = AbstractAsyncContextManager[None]
-OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome | EntityOutcome)
+ItemT = TypeVar("ItemT", bound=Versioned)
 
 
-class Actions(ABC, Generic[OutcomeT]):
-    """Actions on one kind of entity."""
+class Actions(ABC, Generic[OutcomeT, ItemT]):
+    """Actions on one kind of entity. `looked_up`: fields of bodies that the API fills in, and no digest has."""
 
+    looked_up: ClassVar[AbstractSet[str]] = frozenset()
     client: EntityClient[OutcomeT]
     backend: BackendParts
 
-    @abstractmethod
     async def check(self, number: str, body: ActionBody, actor: Actor) -> None:
         """Check what the entity cannot know. Raises ProblemError and UnknownCode."""
 
@@ -58,12 +60,12 @@ class Actions(ABC, Generic[OutcomeT]):
         """Reason why no workflow took the action."""
 
     @abstractmethod
-    async def answer(self, number: str, outcome: OutcomeT, actor: Actor) -> tuple[Versioned, bool]:
+    async def answer(self, number: str, outcome: OutcomeT, actor: Actor) -> tuple[ItemT, bool]:
         """Entity as it is now, and True if lists show it."""
 
     async def act(
-        self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str, if_match: str | None
-    ) -> tuple[Versioned, bool]:
+        self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str, if_match: str | None = None
+    ) -> tuple[ItemT, bool]:
         """Have the workflow act once for a key, however often it is sent; return as `answer`. Raises ProblemError."""
         if_versions = versions_in(if_match)
         refused, resolved, people = None, body, dict[str, str]()
@@ -75,7 +77,7 @@ class Actions(ABC, Generic[OutcomeT]):
             resolved = await self.look_up(number, resolved, actor)
 
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
-        digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude_unset=True)}")
+        digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude={*self.looked_up}, exclude_unset=True)}")
         async with await self.lock(action.name, number, actor):
             # The entity refuses all others, who are told nothing else.
             if actor.role in able and (refused := await refusal_of(prepare())):

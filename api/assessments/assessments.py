@@ -8,24 +8,26 @@ from typing import Annotated, Any
 
 from starlette.responses import Response
 
-from api.assessments.answers import ExclusionDecision, NewExclusion, NewObjection
+from api.actions import Actions
+from api.assessments.answers import ExclusionDecision, NewExclusion
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.routing import BackendParts, from_backend
 from api.sign_in.security import digest_of
 from api.temporal.client import AssessmentClient
 from api.temporal.errors import key_reused
-from domain.assessment.actions import ASSESSMENT_ACTION_OF
+from domain.assessment.actions import ASSESSMENT_ACTION_OF, Object
 from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.assessment.state import Exclusion, check_ground, check_not_final
 from domain.case.case import Case
 from domain.catalogue.figures import FIGURE_OF, Subject
-from domain.kit.event import ActionBody, Command
+from domain.kit.event import ActionBody
 from domain.reports.report import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import exclusions, months
 from readmodel.assessments.months import Number
 from readmodel.base.database import WriteConnection
 from readmodel.reports.reports import first_case_at
+from workflows.assessment.messages import AssessmentOutcome
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
@@ -35,9 +37,10 @@ CASE_NOT_COUNTED = declare("case-not-counted", HTTPStatus.UNPROCESSABLE_ENTITY, 
 
 
 @dataclass(frozen=True)
-class Assessments:
-    """Assessments of months, and exclusions of cases from them."""
+class Assessments(Actions[AssessmentOutcome, Assessment]):
+    """Assessments of months, actions on them, and exclusions of cases from them."""
 
+    looked_up = frozenset({"by", "parties"})
     client: AssessmentClient
     backend: BackendParts
 
@@ -60,7 +63,7 @@ class Assessments:
             detail, known = f"{month} was not assessed. `{command}` begins it.", [*known, command]
         raise ProblemError(ASSESSMENT_NOT_FOUND, detail, accepted=known)
 
-    async def objected(self, month: str, body: NewObjection, complaint: str | None) -> dict[str, Any]:
+    async def _objected(self, month: str, body: Object) -> dict[str, Any]:
         """Kind of the subject as `by`, and the `parties` of the case. Raises ProblemError."""
         found = await self.of(month)
         items = await self.backend.reader.ask(months.items, month, found.serial, None, body.subject)
@@ -74,49 +77,46 @@ class Assessments:
         if body.figure not in item.figures:
             detail = f"{body.subject} has no figure {body.figure!r} in {month}; accepted: {', '.join(item.figures)}."
             raise ProblemError(UNKNOWN_FIGURE, detail, accepted=[*item.figures])
-        if complaint is None:
+        if body.complaint is None:
             return {"by": item.by}
         number = number_of(found, item.by, body.subject, body.figure)
-        if not await self.backend.reader.ask(months.counts_case, number, complaint):
-            detail = f"{body.figure} of {body.subject} does not count the case {complaint} in {month}."
+        if not await self.backend.reader.ask(months.counts_case, number, body.complaint):
+            detail = f"{body.figure} of {body.subject} does not count the case {body.complaint} in {month}."
             raise ProblemError(
                 CASE_NOT_COUNTED,
                 detail,
                 accepted=[("该指标链接所列的工单", "a case of the figure's link"), ("不填工单", "no complaint")],
             )
         counted = FIGURE_OF[body.figure].kinds
-        parties = await self.backend.reader.ask(months.parties, month, found.serial, counted, complaint)
+        parties = await self.backend.reader.ask(months.parties, month, found.serial, counted, body.complaint)
         return {"by": item.by, "parties": parties}
 
-    async def act(
-        self,
-        month: str,
-        body: ActionBody,
-        actor: Actor,
-        key: str,
-        response: Response,
-        refused: ProblemError | None = None,
-    ) -> Assessment:
+    async def look_up(self, month: str, body: ActionBody, _: Actor) -> ActionBody:
+        return body.model_copy(update=await self._objected(month, body)) if isinstance(body, Object) else body
+
+    async def gone(self, month: str, name: str, _: Actor) -> ProblemError:
+        found = await self.of(month)
+        if not found.over and await self.client.is_lost(month):
+            return workflow_lost(month, found.state, found.version, repair=f"hotline assessment begin {month}")
+        detail = f"The assessment of {month} is {found.state}; {name} is not possible any more."
+        return ProblemError(OUT_OF_TURN, detail, accepted=[], version=found.version)
+
+    async def answer(self, _: str, outcome: AssessmentOutcome, __: Actor) -> tuple[Assessment, bool]:
+        month, events = outcome.assessment, outcome.events
+        if not events:
+            return month, True
+        batch = AssessmentBatch(assessment=month, events=events)
+        return month, await self.backend.projection.write_assessment(batch)
+
+    async def after(self, month: str, body: ActionBody, actor: Actor, key: str, response: Response) -> Assessment:
         """Assessment after the action. Sets status 202 on the response if SQL lacks it yet. Raises ProblemError."""
         action = ASSESSMENT_ACTION_OF[type(body)]
-        if actor.role not in {*action.roles, Role.ADMIN}:
+        if actor.role not in {*action.roles, Role.ADMIN}:  # who is not told whether the month was assessed
             raise action.wrong_role(actor)
-        name = action.name
-        digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by', 'parties'})}")
-        outcome = await self.client.act(month, name, Command(actor=actor, body=body, key=key, digest=digest), refused)
-        if outcome is None:
-            found = await self.of(month)
-            if not found.over and await self.client.is_lost(month):
-                raise workflow_lost(month, found.state, found.version, repair=f"hotline assessment begin {month}")
-            detail = f"The assessment of {month} is {found.state}; {name} is not possible any more."
-            raise ProblemError(OUT_OF_TURN, detail, accepted=[], version=found.version)
-        if (outcome.action, outcome.digest) != (name, digest):
-            raise key_reused(f"month, for {outcome.action} or with another body")
-        if outcome.events:
-            batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
-            if not await self.backend.projection.write_assessment(batch):  # the workflow publishes it as well
-                response.status_code = HTTPStatus.ACCEPTED
-        return outcome.assessment
+        found, shown = await self.act(month, action, body, actor, key)
+        if not shown:
+            response.status_code = HTTPStatus.ACCEPTED
+        return found
 
     async def request_exclusion(self, case: Case, body: NewExclusion, actor: Actor, key: str) -> Exclusion:
         """Exclusion that this request asks for, now or before. Raises ProblemError and Refused."""

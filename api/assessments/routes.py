@@ -17,7 +17,7 @@ from api.assessments.assessments import (
 )
 from api.complaints.cases import TheCases
 from api.edge.limits import TOO_MANY_ACTIONS
-from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
+from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of
 from api.exports.files import CSV, XLSX, one_page
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
@@ -167,7 +167,7 @@ async def inspect_case(
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
     action_body = Inspect(complaint=number, scores=body.scores, **given)
-    after = await assessments.act(month, action_body, actor, key, response)
+    after = await assessments.after(month, action_body, actor, key, response)
     return next(each for each in answers.InspectionItem.all_of(after) if each.complaint == number)
 
 
@@ -199,14 +199,9 @@ async def object_to_figure(
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
     fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
-    action_body = Object(**{"by": Subject.COMPANY, **fields})
-
-    async def check() -> None:
-        nonlocal action_body
-        action_body = action_body.model_copy(update=await assessments.objected(month, body, complaint))
-
-    refused = await refusal_of(check())
-    after = await assessments.act(month, action_body, actor, key, response, refused)
+    # Of values that were validated already; `by` is looked up.
+    action_body = Object.model_construct(**{"by": None, **fields})
+    after = await assessments.after(month, action_body, actor, key, response)
     return answers.ObjectionItem.of(month, _objection_like(after, body, complaint))
 
 
@@ -226,7 +221,7 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
 ) -> answers.ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
     action_body = DecideObjection(objection=objection_id, **dict(body))
-    found = (await assessments.act(month, action_body, actor, key, response)).objection(objection_id)
+    found = (await assessments.after(month, action_body, actor, key, response)).objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
     return answers.ObjectionItem.of(month, found)
 

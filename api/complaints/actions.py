@@ -83,7 +83,7 @@ _CHECKED_HERE = {
 
 
 @dataclass(frozen=True)
-class ComplaintActions(Actions[Outcome]):
+class ComplaintActions(Actions[Outcome, Complaint]):
     """Actions on complaints, with the checks of what a case cannot know.
 
     What is compared is in SQL. If SQL is down or behind, an approval is refused until it is up again. A call that is

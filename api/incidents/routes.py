@@ -55,7 +55,7 @@ NUMBER = re.compile("[iI][0-9]{11}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Incidents(Actions[IncidentOutcome]):
+class Incidents(Actions[IncidentOutcome, IncidentItem]):
     """Incidents, and the actions on them. A person may declare `per_hour` of them within an hour; 0 is no limit."""
 
     client: IncidentClient
