@@ -220,16 +220,18 @@ class ProjectionWriter:
     reader: Reader
     metrics: Metrics
     _committed: OrderedDict[str, Case] = field(default_factory=OrderedDict)
-    _incidents: dict[str, int] = field(default_factory=dict)
+    _versions: dict[str, int] = field(default_factory=dict)
+    """Versions of incidents and assessments."""
 
     def acknowledged(self, number: str) -> int:
         """Version of the case or incident that SQL is known to have; 0 if none is known."""
         case = self._committed.get(number)
-        return case.version if case else self._incidents.get(number, 0)
+        return case.version if case else self._versions.get(number, 0)
 
     async def register(self, case: Case, events: Sequence[Event]) -> bool:
         """Write the first batch of a case; return True once it is committed. Raises ProblemError as `write` does."""
-        committed = await self._commit(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+        written = self.projection.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+        committed = await self._commit(written, "case", case.number, case)
         if committed:
             self._remember(case)
         return committed
@@ -239,7 +241,7 @@ class ProjectionWriter:
 
         Raises ProblemError if SQL has other events of the case: its workflow was reset or replaced.
         """
-        committed = await self._commit(batch)
+        committed = await self._commit(self.projection.write(batch), "case", batch.number, batch.case)
         case = self._after(batch)
         if committed and case is None:
             with suppress(ProblemError):
@@ -256,32 +258,42 @@ class ProjectionWriter:
         await self.projection.signal_publish(number)
         return False
 
-    async def write_incident(self, batch: IncidentBatch) -> bool:
+    async def write_entity(self, batch: IncidentBatch | AssessmentBatch) -> bool:
         """Return True once committed; the workflow publishes the batch too. Raises ProblemError as `write` does."""
-        incident = batch.incident
-        written = self.projection.run(partial(incidents.write, batch=batch))
-        committed = await _taken(written, f"incident {incident.number}", incident, _rebuild(incident.number))
+        entity: Incident | Assessment
+        if isinstance(batch, IncidentBatch):
+            kind, entity, write = "incident", batch.incident, partial(incidents.write, batch=batch)
+        else:
+            kind, entity, write = "assessment", batch.assessment, partial(months.write, batch=batch)
+        committed = await self._commit(self.projection.run(write), kind, entity.number, entity)
         if committed:
-            self._incidents[incident.number] = max(incident.version, self._incidents.get(incident.number, 0))
+            self._versions[entity.number] = max(entity.version, self._versions.get(entity.number, 0))
         return committed
-
-    async def write_assessment(self, batch: AssessmentBatch) -> bool:
-        """Write an assessment's batch as `write_incident` does."""
-        month = batch.assessment
-        repair = f"`hotline assessment begin {month.number}`, once its workflow is terminated"
-        written = self.projection.run(partial(months.write, batch=batch))
-        return await _taken(written, f"assessment {month.number}", month, repair)
 
     async def note_recognised(self, number: str, caller_version: int) -> None:
         """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
         await self.projection.run(partial(note_recognised, number=number, caller_version=caller_version))
 
-    async def _commit(self, batch: ProjectionBatch) -> bool:
-        committed, written = False, self.projection.write(batch)
+    async def _commit(
+        self, written: Awaitable[bool], kind: str, number: str, entity: Progress | Incident | Assessment
+    ) -> bool:
+        """Return True once a batch is committed. Raises ProblemError for one that SQL will never take."""
+        committed = False
         try:
-            committed = await _taken(written, f"case {batch.number}", batch.case, _rebuild(batch.number))
+            committed = await written
+        except DivergedError:
+            repair = f"`hotline rebuild workflows --case {number}`"
+            if kind == "assessment":
+                repair = f"`hotline assessment begin {number}`, once its workflow is terminated"
+            detail = (
+                f"SQL has other events of the {kind} {number}: its workflow was reset or replaced. What was sent is in"
+                f" Temporal alone, as version {entity.version}; lists and reports keep what SQL has. An operator brings"
+                f" it back as SQL has it by {repair}; then send it again."
+            )
+            raise ProblemError(BEHIND_SQL, detail, state=entity.state, version=entity.version, accepted=[]) from None
         finally:
-            self.metrics.wrote(committed=committed)
+            if kind == "case":
+                self.metrics.wrote(committed=committed)
         return committed
 
     def _after(self, batch: ProjectionBatch) -> Case | None:
@@ -300,20 +312,3 @@ class ProjectionWriter:
         self._committed.move_to_end(case.number)
         if len(self._committed) > CASES_IN_MEMORY:
             self._committed.popitem(last=False)
-
-
-def _rebuild(number: str) -> str:
-    return f"`hotline rebuild workflows --case {number}`"
-
-
-async def _taken(written: Awaitable[bool], what: str, entity: Progress | Incident | Assessment, repair: str) -> bool:
-    """Return True once a batch is committed. Raises ProblemError for one that SQL will never take."""
-    try:
-        return await written
-    except DivergedError:
-        detail = (
-            f"SQL has other events of the {what}: its workflow was reset or replaced. What was sent is in Temporal"
-            f" alone, as version {entity.version}; lists and reports keep what SQL has. An operator brings it back as"
-            f" SQL has it by {repair}; then send it again."
-        )
-        raise ProblemError(BEHIND_SQL, detail, state=entity.state, version=entity.version, accepted=[]) from None

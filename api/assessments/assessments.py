@@ -106,7 +106,7 @@ class Assessments(Actions[AssessmentOutcome, Assessment]):
         if not events:
             return month, True
         batch = AssessmentBatch(assessment=month, events=events)
-        return month, await self.backend.projection.write_assessment(batch)
+        return month, await self.backend.projection.write_entity(batch)
 
     async def after(self, month: str, body: ActionBody, actor: Actor, key: str, response: Response) -> Assessment:
         """Assessment after the action. Sets status 202 on the response if SQL lacks it yet. Raises ProblemError."""

@@ -194,7 +194,7 @@ class Incidents(Actions[IncidentOutcome, IncidentItem]):
         """Write the batch, if there is one; return the incident as the actor sees it, and True if lists show it."""
         shown = False
         if batch:
-            shown = await self.backend.projection.write_incident(batch)
+            shown = await self.backend.projection.write_entity(batch)
         else:
             with suppress(ProblemError):
                 found = (await self.backend.reader.ask(stored.incident_versions, [incident.number])).get(
