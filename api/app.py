@@ -62,6 +62,7 @@ from api.incidents import routes as incidents
 from api.incidents.routes import Incidents
 from api.reports import calls as call_reports
 from api.reports import routes as reports
+from api.reports.routes import Reports
 from api.routing import BackendParts
 from api.sign_in import sessions
 from api.sign_in.security import BearerKey
@@ -232,6 +233,7 @@ class Backend(BackendParts):
         self.incidents = Incidents(incidents, self, cases, settings.incidents_per_hour)
         self.handovers = people.Handovers(HandoverClient(*temporal), self)
         self.assessments = Assessments(assessments, self)
+        self.reports = Reports(self)
 
     def _add_temporal_ui(self) -> None:
         cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force

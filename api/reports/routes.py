@@ -1,36 +1,32 @@
 """Reports of a day or a month (日报、月报). A new one is a query of `readmodel`, and its shape and route here."""
 
 import asyncio
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 from starlette.responses import HTMLResponse, Response
 
-from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, ExportThrottle, attachment, one_page
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
 from api.routing import (
-    Now,
+    BackendParts,
     StrictRoute,
     TheActor,
     TheCatalogue,
     TheExportThrottle,
-    ThePrinter,
     TheReader,
-    TheZone,
+    from_backend,
     needs,
 )
-from api.sql import Reader
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Thanks
 from domain.reports import report
@@ -248,69 +244,98 @@ class ReportQuery(BaseModel, extra="forbid"):
     )
 
 
-def _parsed(kind: report.ReportKind, value: object) -> report.Period:
-    try:
-        return report.Period.parse(kind, str(value))
-    except report.PeriodError as error:
-        raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
+def _query(kind: report.ReportKind, parameter: str, what: str, example: str, **schema: str) -> Any:  # noqa: ANN401 - a type
+    """Make the model of the period, as the parameter of this name, and the format of a report."""
+
+    def parsed(value: object) -> report.Period:
+        try:
+            return report.Period.parse(kind, str(value))
+        except report.PeriodError as error:
+            raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
+
+    form = WithJsonSchema({"type": "string", **schema, "pattern": f"^{report.FORMS[kind].pattern}$"}, "validation")
+    field = Field(alias=parameter, description=f"{what}, in the time zone of the catalogue.", examples=[example])
+    return create_model(
+        "PeriodQuery", __base__=ReportQuery, period=(Annotated[Any, BeforeValidator(parsed), form], field)
+    )
 
 
-def _named(kind: report.ReportKind, **schema: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **schema, "pattern": f"^{report.FORMS[kind].pattern}$"}, "validation")
+DailyQuery: Any = _query(report.ReportKind.DAILY, "date", "Day", "2026-08-03", format="date")
+MonthlyQuery: Any = _query(report.ReportKind.MONTHLY, "month", "Month", "2026-08")
 
 
-class DailyQuery(ReportQuery):
-    """Day and format of a report."""
+@dataclass(frozen=True)
+class Reports:
+    """Reports as they were made after their period, and of the present period so far."""
 
-    period: Annotated[
-        Any,
-        BeforeValidator(partial(_parsed, report.ReportKind.DAILY)),
-        _named(report.ReportKind.DAILY, format="date"),
-    ] = Field(alias="date", description="Day, in the time zone of the catalogue.", examples=["2026-08-03"])
+    backend: BackendParts
+
+    async def made(self, period: report.Period) -> report.Report:
+        """Raise ProblemError if the report was not made, or cannot be."""
+        ask, now, zone = self.backend.reader.ask, self.backend.now, self.backend.zone
+        if found := await ask(get_report, period):
+            return found
+        try:
+            period.check(now, zone, await ask(first_case_at))
+        except report.NoReportError as error:
+            raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
+        command = f"hotline report {period.kind.value} {period.name} --make"
+        detail = f"The report of {period.name} is not made yet; run `{command}`."
+        raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
+
+    async def so_far(self, kind: report.ReportKind, wanted: ReportQuery) -> report.Report | Response:
+        now, catalogue = self.backend.now, self.backend.catalogue
+        return await self.answer(await self.backend.reader.shared(so_far, now, kind, catalogue), wanted)
+
+    async def answer(self, found: report.Report, wanted: ReportQuery) -> report.Report | Response:
+        """Render the stored value alone, so that the report stays as it was made."""
+        saved = attachment(f"{found.file_name}.{wanted.format.value}", found.company_zh)
+        tables = (*found.tables, found.bridge.table) if found.bridge else found.tables
+        match wanted.format:
+            case ReportFormat.JSON:
+                return found
+            case ReportFormat.CSV:
+                return Response(await asyncio.to_thread(as_csv, tables), media_type=CSV, headers=saved)
+            case ReportFormat.XLSX:
+                book = await asyncio.to_thread(as_xlsx, tables, found.company_zh, found.title)
+                return Response(book, media_type=XLSX, headers=saved)
+        html = await asyncio.to_thread(page, found)
+        if wanted.format is ReportFormat.HTML:
+            return HTMLResponse(html, headers=CONTENT_SECURITY)
+        others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]
+        pdf = await printed_with(self.backend.print_pdf, html, found.made_at, others)
+        return Response(pdf, media_type=PDF, headers=saved)
 
 
-class MonthlyQuery(ReportQuery):
-    """Month and format of a report."""
-
-    period: Annotated[
-        Any, BeforeValidator(partial(_parsed, report.ReportKind.MONTHLY)), _named(report.ReportKind.MONTHLY)
-    ] = Field(alias="month", description="Month, in the time zone of the catalogue.", examples=["2026-08"])
+TheReports = Annotated[Reports, from_backend("reports")]
 
 
 @router.get(
     "/v1/reports/daily", summary="Report of a day 日报", response_model=report.Report, responses=REPORT_RESPONSES
 )
-async def report_daily(
-    wanted: Annotated[DailyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
-) -> report.Report | Response:
+async def report_daily(wanted: Annotated[DailyQuery, Query()], reports: TheReports) -> report.Report | Response:
     """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, printer)
+    return await reports.answer(await reports.made(wanted.period), wanted)
 
 
 @router.get(
     "/v1/reports/monthly", summary="Report of a month 月报", response_model=report.Report, responses=REPORT_RESPONSES
 )
 async def report_monthly(
-    wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, printer: ThePrinter, zone: TheZone, now: Now
+    wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, reports: TheReports
 ) -> report.Report | Response:
     """Return the report of a month as it was made; the bridge alone, to the assessment, is of now."""
-    found = await _stored(wanted.period, reader, now, zone)
+    found = await reports.made(wanted.period)
     bridge = await reader.ask(bridge_of, found.period)
-    return await _answer(found.model_copy(update={"bridge": bridge}), wanted.format, printer)
+    return await reports.answer(found.model_copy(update={"bridge": bridge}), wanted)
 
 
 @router.get(
     "/v1/reports/today", summary="Today so far 今日截至目前", response_model=report.Report, responses=SO_FAR_RESPONSES
 )
-async def report_today(
-    wanted: Annotated[ReportQuery, Query()],
-    reader: TheReader,
-    printer: ThePrinter,
-    catalogue: TheCatalogue,
-    now: Now,
-) -> report.Report | Response:
+async def report_today(wanted: Annotated[ReportQuery, Query()], reports: TheReports) -> report.Report | Response:
     """Return what the report of a day has for today until now, beside yesterday until the same time."""
-    return await _answer(await reader.shared(so_far, now, report.ReportKind.DAILY, catalogue), wanted.format, printer)
+    return await reports.so_far(report.ReportKind.DAILY, wanted)
 
 
 @router.get(
@@ -319,44 +344,6 @@ async def report_today(
     response_model=report.Report,
     responses=SO_FAR_RESPONSES,
 )
-async def report_this_month(
-    wanted: Annotated[ReportQuery, Query()],
-    reader: TheReader,
-    printer: ThePrinter,
-    catalogue: TheCatalogue,
-    now: Now,
-) -> report.Report | Response:
+async def report_this_month(wanted: Annotated[ReportQuery, Query()], reports: TheReports) -> report.Report | Response:
     """Return what the report of a month has for this one until now, beside the same days of the last one."""
-    return await _answer(await reader.shared(so_far, now, report.ReportKind.MONTHLY, catalogue), wanted.format, printer)
-
-
-async def _stored(period: report.Period, reader: Reader, now: datetime, zone: ZoneInfo) -> report.Report:
-    """Raise ProblemError if the report was not made, or cannot be."""
-    if found := await reader.ask(get_report, period):
-        return found
-    try:
-        period.check(now, zone, await reader.ask(first_case_at))
-    except report.NoReportError as error:
-        raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
-    command = f"hotline report {period.kind.value} {period.name} --make"
-    detail = f"The report of {period.name} is not made yet; run `{command}`."
-    raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
-
-
-async def _answer(found: report.Report, wanted: ReportFormat, printer: Printer | None) -> report.Report | Response:
-    """Render the stored value alone, so that the report stays as it was made."""
-    saved = attachment(f"{found.file_name}.{wanted.value}", found.company_zh)
-    tables = (*found.tables, found.bridge.table) if found.bridge else found.tables
-    match wanted:
-        case ReportFormat.JSON:
-            return found
-        case ReportFormat.CSV:
-            return Response(await asyncio.to_thread(as_csv, tables), media_type=CSV, headers=saved)
-        case ReportFormat.XLSX:
-            book = await asyncio.to_thread(as_xlsx, tables, found.company_zh, found.title)
-            return Response(book, media_type=XLSX, headers=saved)
-    html = await asyncio.to_thread(page, found)
-    if wanted is ReportFormat.HTML:
-        return HTMLResponse(html, headers=CONTENT_SECURITY)
-    others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]
-    return Response(await printed_with(printer, html, found.made_at, others), media_type=PDF, headers=saved)
+    return await reports.so_far(report.ReportKind.MONTHLY, wanted)
