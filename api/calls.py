@@ -17,7 +17,6 @@ from pydantic import (
     WrapValidator,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from api.complaints.cases import TheCases
 from api.directory import UNKNOWN_PEOPLE
@@ -41,7 +40,7 @@ from domain.rights import rights
 from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.phones import Phone
-from domain.shared.value import CallId, Instant, Name, RecordingUrl, Text, Value
+from domain.shared.value import CallId, Instant, Name, RecordingUrl, Text, Value, invalid_value
 from readmodel.calls import calls as stored
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, update_call_back
 
@@ -69,8 +68,7 @@ def _number(text: str) -> str:
     try:
         return parse_number(text)
     except NumberError as error:
-        facts = {"reason": str(error), "accepted": [ACCEPTED_NUMBER]}
-        raise PydanticCustomError("invalid-number", "{reason}", facts) from None
+        raise invalid_value("invalid-number", error, accepted=[ACCEPTED_NUMBER]) from None
 
 
 class NewCall(Value):
@@ -102,18 +100,12 @@ class NewCall(Value):
         for name in _START.get(info.field_name or "", ()):
             earlier = info.data.get(name)
             if at and earlier and at < earlier:
-                facts = {
-                    "reason": f"before {name}",
-                    "accepted": [(f"不早于 {earlier.isoformat()}", f"{earlier.isoformat()} or later")],
-                }
-                raise PydanticCustomError("invalid-call", "{reason}", facts)
+                accepted = [(f"不早于 {earlier.isoformat()}", f"{earlier.isoformat()} or later")]
+                raise invalid_value("invalid-call", f"before {name}", accepted=accepted)
         clock: Callable[[], datetime] | None = (info.context or {}).get("clock")
         if at and clock and at > (now := clock()) + CLOCKS_DIFFER:
-            facts = {
-                "reason": "in the future, by the clock of this service",
-                "accepted": [(f"不晚于 {now.isoformat()}", f"until {now.isoformat()}")],
-            }
-            raise PydanticCustomError("invalid-call", "{reason}", facts)
+            accepted = [(f"不晚于 {now.isoformat()}", f"until {now.isoformat()}")]
+            raise invalid_value("invalid-call", "in the future, by the clock of this service", accepted=accepted)
         return at
 
     @field_validator("agent")
@@ -125,8 +117,8 @@ class NewCall(Value):
         try:
             return find(agent)
         except ProblemError as unknown:
-            facts = {"reason": unknown.problem.detail.rstrip("."), "accepted": unknown.accepted}
-            raise PydanticCustomError("unknown-agent", "{reason}", facts) from None
+            reason = unknown.problem.detail.rstrip(".")
+            raise invalid_value("unknown-agent", reason, accepted=unknown.accepted) from None
 
     def call(self, is_known: Callable[[str], bool]) -> Call:
         """Call as it is kept; `is_known` tells if the directory has somebody with an id."""

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, create_model
-from pydantic_core import PydanticCustomError
 from starlette.responses import HTMLResponse, Response
 
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
@@ -31,7 +30,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Thanks
 from domain.reports import report
 from domain.rights.rights import READ_REPORTS
-from domain.shared.value import ZERO, Name, rate
+from domain.shared.value import ZERO, Name, invalid_value, rate
 from readmodel.assessments.bridge import bridge_of
 from readmodel.callers import thanks_between
 from readmodel.reports.causes import MoneyTotal, totals
@@ -251,7 +250,7 @@ def _query(kind: report.ReportKind, parameter: str, what: str, example: str, **s
         try:
             return report.Period.parse(kind, str(value))
         except report.PeriodError as error:
-            raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
+            raise invalid_value("period", error) from None
 
     form = WithJsonSchema({"type": "string", **schema, "pattern": f"^{report.FORMS[kind].pattern}$"}, "validation")
     field = Field(alias=parameter, description=f"{what}, in the time zone of the catalogue.", examples=[example])

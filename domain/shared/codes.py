@@ -6,9 +6,8 @@ from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
-from domain.shared.value import Value
+from domain.shared.value import Value, invalid_value
 
 
 class Coded(Value):
@@ -99,8 +98,7 @@ def _found(find: Callable[[str], str], value: Any) -> Any:  # noqa: ANN401 - wha
     try:
         return find(value)
     except UnknownCode as error:
-        facts = {"reason": str(error), "kind": error.kind, "accepted": list(error.accepted)}
-        raise PydanticCustomError(UNKNOWN_CODE, "{reason}", facts) from None
+        raise invalid_value(UNKNOWN_CODE, error, kind=error.kind, accepted=list(error.accepted)) from None
 
 
 def _described(kind: CodeKind) -> WithJsonSchema:

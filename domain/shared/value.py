@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import partial
 from operator import eq
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, LiteralString, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -133,6 +133,11 @@ def rate(part: int, whole: int) -> float | None:
     """Share as a float; None without a whole."""
     share = ratio(part, whole)
     return None if share is None else float(share)
+
+
+def invalid_value(error_type: LiteralString, reason: object, **facts: object) -> PydanticCustomError:
+    """Error of a validator whose words are known only now. `facts` are given to the client beside them."""
+    return PydanticCustomError(error_type, "{reason}", {"reason": str(reason), **facts})
 
 
 RFC_3339 = re.compile(r"2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
