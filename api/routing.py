@@ -20,7 +20,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from starlette.routing import BaseRoute
 
-from api.directory import ACTOR, People, PersonFinder
+from api.directory import People, PersonFinder
 from api.documents import Documents, Printer
 from api.edge.limits import KeyedLocks
 from api.edge.problems import (
@@ -67,15 +67,6 @@ class Needs(HTTPBearer):
 
 def needs(right: Right | None) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(Needs(right))
-
-
-async def who_acts(request: Request) -> Actor:
-    """Return whom `Needs` has found. Trap: KeyError if a dependency comes before it."""
-    actor: Actor = request.scope[ACTOR]
-    return actor
-
-
-TheActor = Annotated[Actor, Depends(who_acts)]
 
 
 def right_of(route: BaseRoute) -> Right | None:

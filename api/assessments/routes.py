@@ -1,6 +1,6 @@
 """Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
@@ -18,7 +18,7 @@ from api.assessments.assessments import (
 from api.complaints.cases import TheCases
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of
-from api.exports.files import CSV, XLSX, one_page
+from api.exports.files import CSV, XLSX, ListFormat, one_page
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
 from api.routing import StrictRoute, TheExportThrottle, TheReader, needs
@@ -35,7 +35,6 @@ from readmodel.assessments.bridge import bridge_of
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import RowPage
 
-Format = Literal["json", "csv", "xlsx"]
 Month = Annotated[
     str,
     Path(
@@ -51,7 +50,7 @@ class AssessmentQuery(BaseModel, extra="forbid"):
     """Kind of subjects, and the format. Unknown parameters are refused."""
 
     by: Subject = Field(Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
-    format: Format = Field("json", description="`csv` and `xlsx` have a row for each figure of each subject.")
+    format: ListFormat = Field("json", description="`csv` and `xlsx` have a row for each figure of each subject.")
 
 
 class CaseListing(Paging):
@@ -60,7 +59,7 @@ class CaseListing(Paging):
     by: Subject = Field(description="Kind of the subject.", examples=["agent"])
     subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
     figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
-    format: Format = Field("json", description="`csv` and `xlsx` have all cases.")
+    format: ListFormat = Field("json", description="`csv` and `xlsx` have all cases.")
 
 
 _ACTED = (*POST_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, TOO_MANY_ACTIONS)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -33,6 +33,8 @@ ExportCell = Cell | datetime
 Rows = Sequence[Sequence[ExportCell]]
 Pages = AsyncIterator[Rows]
 CSV = "text/csv"
+ListFormat = Literal["json", "csv", "xlsx"]
+"""Formats of a list: a page of it, or a file."""
 BOM = b"\xef\xbb\xbf"
 """Byte order mark, without which Excel in China reads GBK."""
 _FORMULA = re.compile(r'(?<![^,;|\t\r\n])((?:"|[^\S\t\r\n])*)(?=[-=+@＝＋－＠])')

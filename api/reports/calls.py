@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.directory import People
 from api.edge.problems import ProblemError
-from api.exports.files import CSV, XLSX, one_page
+from api.exports.files import CSV, XLSX, ListFormat, one_page
 from api.parameters import INVALID_PERIOD
 from api.responses import formats, problems
 from api.routing import StrictRoute, TheCatalogue, TheExportThrottle, ThePeople, TheReader, TheZone, needs
@@ -68,7 +68,7 @@ class CallReportQuery(BaseModel, extra="forbid"):
         f" ({LONGEST_DAYS[Grouping.DAY]} days).",
     )
 
-    format: Literal["json", "csv", "xlsx"] = Field("json", description="`csv` and `xlsx` have a row for each group.")
+    format: ListFormat = Field("json", description="`csv` and `xlsx` have a row for each group.")
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """First instant of the period and the first one after it, in UTC. Raises ProblemError."""

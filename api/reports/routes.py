@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, create_model
@@ -13,13 +13,12 @@ from starlette.responses import HTMLResponse, Response
 
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
-from api.exports.files import CSV, XLSX, ExportThrottle, attachment, one_page
+from api.exports.files import CSV, XLSX, ExportThrottle, ListFormat, attachment, one_page
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
 from api.routing import (
     BackendParts,
     StrictRoute,
-    TheActor,
     TheCatalogue,
     TheExportThrottle,
     TheReader,
@@ -30,6 +29,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Thanks
 from domain.reports import report
 from domain.rights.rights import READ_REPORTS
+from domain.shared.actors import Actor
 from domain.shared.value import ZERO, Name, invalid_value, rate
 from readmodel.assessments.bridge import bridge_of
 from readmodel.callers import thanks_between
@@ -48,7 +48,7 @@ Month = Annotated[
 
 
 RowsFormat = Annotated[
-    Literal["json", "csv", "xlsx"],
+    ListFormat,
     Query(alias="format", description="`csv` and `xlsx` have the rows behind the figures."),
 ]
 
@@ -115,7 +115,8 @@ class MonthOfFollowUps(BaseModel):
     items: list[FollowUpItem] = Field(description="By subject; cases without one last.")
 
 
-router = APIRouter(tags=["reports"], dependencies=[needs(READ_REPORTS)], route_class=StrictRoute)
+_READS = needs(READ_REPORTS)
+router = APIRouter(tags=["reports"], dependencies=[_READS], route_class=StrictRoute)
 
 
 def _scope(month: str, catalogue: Catalogue) -> ReportScope:
@@ -165,7 +166,7 @@ async def report_approvals(
 )
 async def report_thanks(  # noqa: PLR0913, PLR0917 - with a filter, a mask, and files
     month: Month,
-    actor: TheActor,
+    actor: Annotated[Actor, _READS],
     reader: TheReader,
     catalogue: TheCatalogue,
     exports: TheExportThrottle,
