@@ -23,7 +23,7 @@ from api.directory import UNKNOWN_PEOPLE
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseParam, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
-from api.routing import CONTEXT, Now, StrictRoute, TheCatalogue, TheFinder, ThePeople, TheReader, TheWriter, needs
+from api.routing import CONTEXT, StrictRoute, TheBackend, needs
 from domain.calls.call import (
     CALL_BACK_OVER,
     CALL_BACK_TAKEN,
@@ -284,46 +284,37 @@ router = APIRouter(tags=["calls"], route_class=StrictRoute)
     dependencies=[needs(rights.RECORD_CALLS)],
     responses=problems(INVALID_CALL, INVALID_NUMBER, UNKNOWN_PEOPLE["agent"]),
 )
-async def report_calls(
-    body: Reported, writer: TheWriter, people: ThePeople, catalogue: TheCatalogue, now: Now
-) -> KeptCalls:
+async def report_calls(body: Reported, backend: TheBackend) -> KeptCalls:
     """Report one call, or up to 1,000 in `items`, while they last, afterwards, or again: order does not matter.
 
     What is known already changes nothing. If any call has a fault, nothing is kept, and all faults are named.
     """
     given = [body] if isinstance(body, NewCall) else body.items
-    calls = [each.call(lambda agent: people.get(agent) is not None) for each in given]
-    kept = await writer.write(lambda sql: stored.save_calls(sql, calls, catalogue.area_code, now))
+    calls = [each.call(lambda agent: backend.people.get(agent) is not None) for each in given]
+    area_code, now = backend.catalogue.area_code, backend.now
+    kept = await backend.direct.write(lambda sql: stored.save_calls(sql, calls, area_code, now))
     return KeptCalls(**kept._asdict())
 
 
 @router.get(CALLS, summary="List calls 通话记录", responses=problems(INVALID_PERIOD))
 async def list_calls(
-    wanted: Annotated[CallListing, Query()],
-    actor: Annotated[Actor, needs(rights.READ_CALLS)],
-    reader: TheReader,
-    finder: TheFinder,
-    catalogue: TheCatalogue,
+    wanted: Annotated[CallListing, Query()], actor: Annotated[Actor, needs(rights.READ_CALLS)], backend: TheBackend
 ) -> Page[CallItem]:
     """List calls, the newest first. Filters narrow the list together."""
     period(("from", wanted.since), ("to", wanted.until))
-    agent = person(finder, wanted.agent, actor)
+    agent, area_code = person(backend.person_finder, wanted.agent, actor), backend.catalogue.area_code
     filters = stored.CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
-    page = await reader.ask(stored.linked_calls, filters, wanted.cursor, wanted.limit, catalogue.area_code)
+    page = await backend.reader.ask(stored.linked_calls, filters, wanted.cursor, wanted.limit, area_code)
     return Page[CallItem](items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
 async def list_calls_of_complaint(
-    number: CaseParam,
-    actor: Annotated[Actor, needs(rights.READ_CASES)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
-    cases: TheCases,
+    number: CaseParam, actor: Annotated[Actor, needs(rights.READ_CASES)], cases: TheCases, backend: TheBackend
 ) -> Page[CallItem]:
     """List the calls in which it was registered or that name it, the newest first, all on one page."""
     case = await cases.in_sql(number, actor, rights.READ_CASES)
-    found = await reader.ask(stored.calls_of_case, case, catalogue.area_code)
+    found = await backend.reader.ask(stored.calls_of_case, case, backend.catalogue.area_code)
     return Page[CallItem](items=[CallItem.of(call, actor, case) for call in found])
 
 
@@ -333,22 +324,24 @@ async def list_calls_of_complaint(
     dependencies=[needs(rights.CHECK_WITHDRAWALS)],
 )
 async def list_unconfirmed_withdrawals(
-    paging: Annotated[LongPaging, Query()], reader: TheReader, catalogue: TheCatalogue, now: Now
+    paging: Annotated[LongPaging, Query()], backend: TheBackend
 ) -> Page[stored.Unconfirmed]:
     """List withdrawals by agents who did not own the case and whose call does not confirm it, the newest first."""
-    page = await reader.ask(stored.unconfirmed, now, catalogue.area_code, paging.cursor, paging.limit)
+    area_code = backend.catalogue.area_code
+    page = await backend.reader.ask(stored.unconfirmed, backend.now, area_code, paging.cursor, paging.limit)
     return Page[stored.Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/call-backs", summary="List callers to be called back 回电名单", dependencies=[needs(rights.CALL_BACK)])
 async def list_callers_to_call_back(
-    wanted: Annotated[CallBackListing, Query()], reader: TheReader, now: Now
+    wanted: Annotated[CallBackListing, Query()], backend: TheBackend
 ) -> Page[CallBackItem]:
     """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first.
 
     Those that are done come the other way round: the newest first.
     """
-    page = await reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
+    now = backend.now
+    page = await backend.reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
     return Page[CallBackItem](items=[CallBackItem.of(each, now) for each in page.items], next_cursor=page.next_cursor)
 
 
@@ -359,17 +352,16 @@ async def call_back(
     call_id: Annotated[CallId, Path(description="Any of its calls.", examples=["1785729600.118"])],
     body: CallBackReport,
     actor: Annotated[Actor, needs(rights.CALL_BACK)],
-    writer: TheWriter,
-    people: ThePeople,
-    now: Now,
+    backend: TheBackend,
 ) -> CallBackItem:
     """Take the call-back, or tell how a try ended: not reached frees it, and the third time ends it.
 
     Who takes it has it for 30 minutes. The same report again by the same person changes nothing.
     """
+    now = backend.now
 
     def named(person: str) -> str:
-        known = people.get(person)
+        known = backend.people.get(person)
         return f"{known.name} ({person})" if known and known.name != person else person
 
     def change(before: CallBack) -> CallBack:
@@ -377,7 +369,7 @@ async def call_back(
             return before.take(actor.id, now, body.note, named)
         return before.tried(actor.id, now, reached=body.reached, note=body.note, named=named)
 
-    entry = await writer.write(lambda sql: update_call_back(sql, call_id, change))
+    entry = await backend.direct.write(lambda sql: update_call_back(sql, call_id, change))
     if entry is None:
         detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
         raise ProblemError(NOT_FOUND, detail)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.edge.problems import ProblemError, declare
 from api.parameters import LongPaging
 from api.responses import Page, masked_for, problems
-from api.routing import Now, StrictRoute, TheReader, TheWriter, needs
+from api.routing import StrictRoute, TheBackend, needs
 from domain.rights.rights import RESEND_LETTERS
 from domain.shared.actors import Actor
 from readmodel.notifications import DeadLetter, dead_letters, resend
@@ -35,10 +35,10 @@ router = APIRouter(tags=["letters"], route_class=StrictRoute)
 
 @router.get("/v1/letters", summary="List dead letters 未送达")
 async def list_letters(
-    paging: Annotated[LongPaging, Query()], actor: Annotated[Actor, needs(RESEND_LETTERS)], reader: TheReader
+    paging: Annotated[LongPaging, Query()], actor: Annotated[Actor, needs(RESEND_LETTERS)], backend: TheBackend
 ) -> Letters:
     """List notifications that were given up after their last try, with the reason of that try."""
-    page = await reader.ask(dead_letters, paging.cursor, paging.limit)
+    page = await backend.reader.ask(dead_letters, paging.cursor, paging.limit)
     return Letters(items=[masked_for(actor, item) for item in page.items], next_cursor=page.next_cursor)
 
 
@@ -53,11 +53,10 @@ async def resend_letter(
     key: Annotated[
         str, Path(min_length=1, description="The `key` of the letter.", examples=["2608034711004-7-supervisor"])
     ],
-    writer: TheWriter,
-    now: Now,
+    backend: TheBackend,
 ) -> ResentLetter:
     """Send it again by the channels as they are configured now, except those that had accepted it."""
-    done = await writer.write(partial(resend, keys=[key], at=now))
+    done = await backend.direct.write(partial(resend, keys=[key], at=backend.now))
     if done.unknown:
         raise ProblemError(NOTIFICATION_NOT_FOUND, "No notification has this key; GET /v1/letters lists all.")
     if done.not_dead:

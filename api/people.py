@@ -19,7 +19,7 @@ from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import POST_ERRORS, CaseParam, RequestKey
 from api.responses import also, body_like, masked_for, problems
-from api.routing import BackendParts, StrictRoute, TheCatalogue, TheReader, department_within, from_backend, needs
+from api.routing import BackendParts, StrictRoute, TheBackend, department_within, from_backend, needs
 from api.temporal.client import HandoverClient
 from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
@@ -71,20 +71,16 @@ router = APIRouter(route_class=StrictRoute)
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def get_caller(
-    number: CaseParam,
-    actor: Annotated[Actor, needs(READ_CALLERS)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
-    cases: TheCases,
+    number: CaseParam, actor: Annotated[Actor, needs(READ_CALLERS)], cases: TheCases, backend: TheBackend
 ) -> CallerRecord:
     """Read the customer of the account, or else of the telephone, with earlier cases and thanks (表扬).
 
     A crew sees those of its department.
     """
     case = await cases.get(number, actor, READ_CALLERS)
-    position, area_code = Position(case.registered_at, number), catalogue.area_code
+    position, area_code = Position(case.registered_at, number), backend.catalogue.area_code
     department = department_within(READ_CALLERS, actor, None)
-    record = await reader.ask(caller_record, case.caller, position, area_code, department)
+    record = await backend.reader.ask(caller_record, case.caller, position, area_code, department)
     return masked_for(actor, record, case.state)
 
 
@@ -97,11 +93,10 @@ async def get_caller(
 async def get_customer(
     account_no: Annotated[AccountNo, Path(description="The account (户号).", examples=["0420013"])],
     actor: Annotated[Actor, needs(READ_CUSTOMERS)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
+    backend: TheBackend,
 ) -> CallerRecord:
     """Read the customer as the registry has it, with the latest cases and the thanks (表扬)."""
-    record = await reader.ask(customer_record, account_no, catalogue.area_code)
+    record = await backend.reader.ask(customer_record, account_no, backend.catalogue.area_code)
     if record is None:
         detail = f"The registry has no account {account_no}. `hotline customers import` adds it."
         raise ProblemError(CUSTOMER_NOT_FOUND, detail)
@@ -110,13 +105,14 @@ async def get_customer(
 
 @router.post(LOOKUP, tags=["callers"], summary="Look a caller up before registering 查来电人")
 async def look_up_caller(
-    body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], reader: TheReader, catalogue: TheCatalogue
+    body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], backend: TheBackend
 ) -> KnownCaller:
     """Tell who calls: the customer, open and earlier cases, thanks, and open incidents where the caller lives.
 
     It changes nothing, and counts among the requests that read. A stranger is answered 200 with `customer: null`.
     """
-    found = await reader.ask(known_caller, Caller(phone=body.phone, account_no=body.account_no), catalogue.area_code)
+    caller = Caller(phone=body.phone, account_no=body.account_no)
+    found = await backend.reader.ask(known_caller, caller, backend.catalogue.area_code)
     by, whom = ("telephone" if body.phone else "account"), ("a customer" if found.customer else "no customer")
     log.info("person %s looked up a caller by %s: %s", actor.id, by, whom)
     return masked_for(actor, found)

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from api.edge.problems import UNKNOWN
 from api.responses import Page, problems
-from api.routing import BY_NAME, StrictRoute, TheCatalogue, ThePeople, needs, right_of
+from api.routing import BY_NAME, StrictRoute, TheBackend, needs, right_of
 from domain.case.actions import ACTIONS
 from domain.case.lifecycle import State
 from domain.case.views import ActionName, mermaid
@@ -191,9 +191,9 @@ LIFECYCLE = lifecycle()
 
 
 @router.get("/v1/services", summary="The catalogue 服务目录", dependencies=[needs(READ_REFERENCE)])
-async def list_services(catalogue: TheCatalogue) -> Services:
+async def list_services(backend: TheBackend) -> Services:
     """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
-    return services(catalogue)
+    return services(backend.catalogue)
 
 
 @router.get("/v1/lifecycle", summary="The lifecycle table 流程", dependencies=[needs(READ_REFERENCE)])
@@ -217,11 +217,11 @@ async def get_roles(request: Request) -> Roles:
     dependencies=[needs(READ_REFERENCE)],
     responses=problems(UNKNOWN["department"], UNKNOWN["district"]),
 )
-async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], people: ThePeople) -> PeoplePage:
+async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], backend: TheBackend) -> PeoplePage:
     """List people by id, without those who have left. Who has no districts works in all."""
     found = [
         person
-        for person in sorted(people.directory.people, key=lambda person: person.id)
+        for person in sorted(backend.people.directory.people, key=lambda person: person.id)
         if person.left_at is None
         and wanted.role in (None, person.role)
         and wanted.department in (None, person.department)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -32,7 +32,7 @@ from api.edge.problems import (
     declare,
     invalid_request,
 )
-from api.exports.files import ExportThrottle
+from api.exports.files import ExportThrottle, Pages
 from api.sql import DirectWriter, ProjectionWriter, Reader
 from domain.case.lifecycle import ENDED, OPEN
 from domain.catalogue.catalogue import Catalogue
@@ -275,17 +275,15 @@ class BackendParts:
     def now(self) -> datetime:
         return self.clock()
 
+    async def file(self, form: str, name: str, columns: Sequence[str], pages: Pages) -> Response:
+        """Answer with a list as a file, `csv` or else `xlsx`, that names the company."""
+        return await self.export_throttle.answer(form, name, columns, pages, self.catalogue.name_zh)
 
-TheReader = Annotated[Reader, from_backend("reader")]
-TheWriter = Annotated[DirectWriter, from_backend("direct")]
-ThePeople = Annotated[People, from_backend("people")]
-TheFinder = Annotated[PersonFinder, from_backend("person_finder")]
+
+async def _backend(request: Request) -> Any:  # noqa: ANN401 - as `from_backend`
+    return request.app.state.backend
+
+
+TheBackend = Annotated[BackendParts, Depends(_backend)]
 ThePrinter = Annotated[Printer | None, from_backend("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
-TheExportThrottle = Annotated[ExportThrottle, from_backend("export_throttle")]
-"""Held by the one step of an export that runs."""
-TheCatalogue = Annotated[Catalogue, from_backend("catalogue")]
-"""Catalogue in force now."""
-TheZone = Annotated[ZoneInfo, from_backend("zone")]
-"""Time zone of the catalogue in force."""
-Now = Annotated[datetime, from_backend("now")]

@@ -21,7 +21,7 @@ from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKin
 from api.exports.files import CSV, XLSX, ListFormat, one_page
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
 from api.responses import Page, also, formats, problems
-from api.routing import StrictRoute, TheExportThrottle, TheReader, needs
+from api.routing import StrictRoute, TheBackend, needs
 from domain.assessment import state
 from domain.assessment.actions import DECIDE_OBJECTION, INSPECT, OBJECT, DecideObjection, Inspect, Object
 from domain.catalogue.figures import Subject
@@ -75,10 +75,10 @@ router = APIRouter(tags=["assessments"], route_class=StrictRoute)
 
 @router.get(answers.ASSESSMENTS, summary="List assessed months 考核月份")
 async def list_assessments(
-    actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader
+    actor: Annotated[Actor, needs(READ_ASSESSMENTS)], backend: TheBackend
 ) -> Page[answers.MonthSummary]:
     """List the months that are or were assessed, the latest first, all on one page."""
-    found = await reader.ask(months.all_months)
+    found = await backend.reader.ask(months.all_months)
     return Page[answers.MonthSummary](items=[answers.MonthSummary.of(each, actor) for each in found])
 
 
@@ -93,19 +93,17 @@ async def get_assessment(
     wanted: Annotated[AssessmentQuery, Query()],
     actor: Annotated[Actor, needs(READ_ASSESSMENTS)],
     assessments: TheAssessments,
-    reader: TheReader,
-    exports: TheExportThrottle,
 ) -> answers.AssessedMonth | Response:
     """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
-    found = await assessments.of(month)
-    items = await reader.ask(months.items, month, found.serial, wanted.by)
+    found, backend = await assessments.of(month), assessments.backend
+    items = await backend.reader.ask(months.items, month, found.serial, wanted.by)
     names = assessments.names(wanted.by)
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
-        pages, company = one_page(answers.score_cells(shown)), assessments.backend.catalogue.name_zh
-        return await exports.answer(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages, company)
+        pages = one_page(answers.score_cells(shown))
+        return await backend.file(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
     standard = answers.StandardItem.of(found.standard, wanted.by)
-    bridge = await reader.ask(bridge_of, month)
+    bridge = await backend.reader.ask(bridge_of, month)
     return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, bridge=bridge, items=shown)
 
 
@@ -120,20 +118,18 @@ async def list_counted_cases(
     month: Month,
     wanted: Annotated[CaseListing, Query()],
     assessments: TheAssessments,
-    reader: TheReader,
-    exports: TheExportThrottle,
 ) -> Page[answers.CountedCaseItem] | Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
+    backend = assessments.backend
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
 
         async def read(cursor: str | None) -> RowPage[CountedCase]:
-            return await reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
+            return await backend.reader.ask(months.cases_behind, number, cursor, answers.EXPORTED_PAGE)
 
-        company = assessments.backend.catalogue.name_zh
-        pages = await exports.pages(read, answers.case_cells, wanted.cursor)
-        return await exports.answer(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages, company)
-    page = await reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
+        pages = await backend.export_throttle.pages(read, answers.case_cells, wanted.cursor)
+        return await backend.file(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
+    page = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
     return Page[answers.CountedCaseItem](
         items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor
     )
@@ -250,20 +246,20 @@ class ExclusionListing(Paging):
 
 @router.get("/v1/exclusions", summary="List exclusions 剔除", dependencies=[needs(READ_ASSESSMENTS)])
 async def list_exclusions(
-    wanted: Annotated[ExclusionListing, Query()], reader: TheReader
+    wanted: Annotated[ExclusionListing, Query()], backend: TheBackend
 ) -> Page[answers.ExclusionItem]:
     """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
-    page = await reader.ask(exclusions.page_of_exclusions, wanted.cursor, wanted.limit, decided=wanted.decided)
+    page = await backend.reader.ask(exclusions.page_of_exclusions, wanted.cursor, wanted.limit, decided=wanted.decided)
     return Page[answers.ExclusionItem](items=[*map(answers.ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
 
 
 @router.get(_OF_CASE, summary="List the exclusions of a complaint")
 async def list_exclusions_of_complaint(
-    number: CaseParam, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
+    number: CaseParam, actor: Annotated[Actor, needs(READ_CASES)], cases: TheCases
 ) -> Page[answers.ExclusionItem]:
     """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
     await cases.in_sql(number, actor, READ_CASES)
-    found = await reader.ask(exclusions.exclusions_of, number)
+    found = await cases.reader.ask(exclusions.exclusions_of, number)
     return Page[answers.ExclusionItem](items=[*map(answers.ExclusionItem.of, found)])
 
 

@@ -28,7 +28,7 @@ from api.complaints.cases import (
 )
 from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.directory import PersonFinder
-from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Documents, Printer, printed_with
+from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports.files import CSV, XLSX, ExportThrottle, Pages, Rows
 from api.parameters import (
@@ -62,13 +62,8 @@ from api.routing import (
     BY_NAME,
     MASKED_SEARCH,
     StrictRoute,
-    TheCatalogue,
-    TheExportThrottle,
-    TheFinder,
-    ThePrinter,
-    TheReader,
+    TheBackend,
     department_within,
-    from_backend,
     needs,
     search_within,
 )
@@ -199,9 +194,7 @@ async def list_complaints(
     wanted: Annotated[Listing, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     cases: TheCases,
-    finder: TheFinder,
-    exports: TheExportThrottle,
-    catalogue: TheCatalogue,
+    backend: TheBackend,
 ) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
@@ -209,23 +202,21 @@ async def list_complaints(
     the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
     sees callers' data masked cannot search in them.
     """
-    filters = narrowed(wanted, actor, finder, catalogue)
+    filters = narrowed(wanted, actor, backend.person_finder, backend.catalogue)
     if wanted.format != "json":
-        pages = await exported(cases.reader, exports, filters, wanted, partial(cells, reader=actor))
-        return await exports.answer(wanted.format, "complaints", EXPORTED, pages, catalogue.name_zh)
+        shown = partial(cells, reader=actor)
+        pages = await exported(backend.reader, backend.export_throttle, filters, wanted, shown)
+        return await backend.file(wanted.format, "complaints", EXPORTED, pages)
     return await page_of(cases, filters, wanted, actor)
 
 
 @router.get("/v1/complaints/counts", summary="Count complaints", responses=problems(*FILTER_ERRORS))
 async def count_complaints(
-    wanted: Annotated[Filters, Query(), BY_NAME],
-    actor: Annotated[Actor, needs(READ_CASES)],
-    reader: TheReader,
-    finder: TheFinder,
-    catalogue: TheCatalogue,
+    wanted: Annotated[Filters, Query(), BY_NAME], actor: Annotated[Actor, needs(READ_CASES)], backend: TheBackend
 ) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
-    return Counts.of(await reader.ask(stored.count_cases, narrowed(wanted, actor, finder, catalogue)))
+    filters = narrowed(wanted, actor, backend.person_finder, backend.catalogue)
+    return Counts.of(await backend.reader.ask(stored.count_cases, filters))
 
 
 @router.get(
@@ -258,12 +249,11 @@ async def get_timeline(
     number: CaseParam,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_CASES)],
-    reader: TheReader,
     cases: TheCases,
 ) -> Response:
     """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
     case = await cases.in_sql(number, actor, READ_CASES)
-    page = await reader.ask(stored.timeline, number, after_seq(paging.cursor), paging.limit)
+    page = await cases.reader.ask(stored.timeline, number, after_seq(paging.cursor), paging.limit)
     return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
 
 
@@ -275,8 +265,7 @@ async def get_timeline(
 async def list_parts(
     wanted: Annotated[PartListing, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_PARTS)],
-    reader: TheReader,
-    catalogue: TheCatalogue,
+    backend: TheBackend,
 ) -> Page[PartItem]:
     """List the parts of a department in cases of others, the latest involvement first.
 
@@ -285,18 +274,18 @@ async def list_parts(
     department = department_within(READ_PARTS, actor, wanted.department) or actor.department
     if department is None:
         detail = "Your key has no department: name one with the parameter `department`."
-        raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
-    page = await reader.ask(stored.list_parts, department, wanted.state, wanted.cursor, wanted.limit)
+        raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
+    page = await backend.reader.ask(stored.list_parts, department, wanted.state, wanted.cursor, wanted.limit)
     return Page[PartItem](items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
-    number: CaseParam, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
+    number: CaseParam, actor: Annotated[Actor, needs(READ_NOTICES)], cases: TheCases
 ) -> Page[NoticeItem]:
     """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    found = await reader.ask(stored.documents, number)
+    found = await cases.reader.ask(stored.documents, number)
     return Page[NoticeItem](items=[NoticeItem.of(number, event) for event in found])
 
 
@@ -306,24 +295,23 @@ async def list_notices(
     response_class=HTMLResponse,
     responses=A4_PAGE | problems(NOTICE_NOT_FOUND, NOT_ACCEPTABLE),
 )
-async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
+async def get_notice(
     number: CaseParam,
     seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
     actor: Annotated[Actor, needs(READ_NOTICES)],
-    reader: TheReader,
-    printer: ThePrinter,
-    documents: Annotated[Documents, from_backend("documents")],
     cases: TheCases,
+    backend: TheBackend,
     accept: Annotated[str, Header(include_in_schema=False)] = HTML,
 ) -> Response:
     """Return the document as it was issued: nothing that happens later changes it."""
     await cases.in_sql(number, actor, READ_NOTICES)
-    there = {event.seq: event for event in await reader.ask(stored.documents, number)}
+    there = {event.seq: event for event in await backend.reader.ask(stored.documents, number)}
     if seq not in there:
         accepted = [str(known) for known in there]
         detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
         raise ProblemError(NOTICE_NOT_FOUND, detail, accepted=accepted)
-    return await as_accepted(accept, documents.html(number, there[seq]), there[seq].at, printer)
+    page = backend.documents.html(number, there[seq])
+    return await as_accepted(accept, page, there[seq].at, backend.print_pdf)
 
 
 async def as_accepted(accept: str, html: str, made_at: datetime, printer: Printer | None) -> Response:

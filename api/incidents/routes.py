@@ -29,7 +29,7 @@ from api.edge.problems import (
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
-from api.routing import BY_NAME, BackendParts, StrictRoute, TheReader, from_backend, needs
+from api.routing import BY_NAME, BackendParts, StrictRoute, TheBackend, from_backend, needs
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.lifecycle import BEFORE_REPLY
@@ -260,10 +260,10 @@ async def declare_incident(
 
 @router.get("/v1/incidents", summary="List incidents")
 async def list_incidents(
-    wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], reader: TheReader
+    wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], backend: TheBackend
 ) -> Page[IncidentItem]:
     """List incidents, the latest first; of the states that are given."""
-    page = await reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
+    page = await backend.reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
     items = [IncidentItem.of(incident, actor, counts) for incident, counts in page.items]
     return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
@@ -283,13 +283,13 @@ async def get_incident_timeline(
     number: IncidentParam,
     paging: Annotated[TimelinePaging, Query()],
     actor: Annotated[Actor, needs(READ_INCIDENTS)],
-    reader: TheReader,
+    backend: TheBackend,
 ) -> Response:
     """List the events of an incident, the oldest first; those of the system have the actor `system`."""
     after = after_seq(paging.cursor)
-    if not await reader.ask(stored.incident_versions, [number]):
+    if not await backend.reader.ask(stored.incident_versions, [number]):
         raise no_incident(number)
-    page = await reader.ask(stored.incident_timeline, number, after, paging.limit)
+    page = await backend.reader.ask(stored.incident_timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)
 
 
@@ -303,14 +303,13 @@ async def list_candidates(
     paging: Annotated[Paging, Query()],
     actor: Annotated[Actor, needs(READ_CANDIDATES)],
     incidents: TheIncidents,
-    reader: TheReader,
 ) -> Page[Candidate]:
     """List cases that the incident does not take by itself, the newest first, each with the reasons.
 
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
     """
     incident = await incidents.found(number, actor)
-    page = await reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
+    page = await incidents.backend.reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
     return Page[Candidate](items=[Candidate.of(each, actor) for each in page.items], next_cursor=page.next_cursor)
 
 

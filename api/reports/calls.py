@@ -15,7 +15,7 @@ from api.edge.problems import ProblemError
 from api.exports.files import CSV, XLSX, ListFormat, one_page
 from api.parameters import INVALID_PERIOD
 from api.responses import formats, problems
-from api.routing import StrictRoute, TheCatalogue, TheExportThrottle, ThePeople, TheReader, TheZone, needs
+from api.routing import StrictRoute, TheBackend, needs
 from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.rights import READ_REPORTS, mask_agent
 from domain.shared.value import Instant, exhaustive
@@ -162,26 +162,20 @@ router = APIRouter(tags=["reports"], route_class=StrictRoute)
     response_model=CallReport,
     responses=formats(CSV, XLSX) | problems(INVALID_PERIOD),
 )
-async def report_calls_by(
-    wanted: Annotated[CallReportQuery, Query()],
-    reader: TheReader,
-    people: ThePeople,
-    catalogue: TheCatalogue,
-    zone: TheZone,
-    exports: TheExportThrottle,
-) -> CallReport | Response:
+async def report_calls_by(wanted: Annotated[CallReportQuery, Query()], backend: TheBackend) -> CallReport | Response:
     """Sum up calls by local hour or day, or by the agent who answered them.
 
     Hours and days without calls are there as well. Of agents, those who answered or were on duty are there. Rates
     are between 0 and 1.
     """
-    found = await reader.ask(_report, wanted.by, *wanted.bounds(zone), zone, people)
+    zone = backend.zone
+    found = await backend.reader.ask(_report, wanted.by, *wanted.bounds(zone), zone, backend.people)
     if wanted.format == "json":
         return found
     name = f"calls-by-{wanted.by}-{found.start.astimezone(zone):%Y-%m-%d}"
     columns = ["key", "name", *CallNumbers.model_fields]
     rows = one_page([[getattr(item, column) for column in columns] for item in found.items])
-    return await exports.answer(wanted.format, name, columns, rows, catalogue.name_zh)
+    return await backend.file(wanted.format, name, columns, rows)
 
 
 def _report(

@@ -13,19 +13,10 @@ from starlette.responses import HTMLResponse, Response
 
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
-from api.exports.files import CSV, XLSX, ExportThrottle, ListFormat, attachment, one_page
+from api.exports.files import CSV, XLSX, ListFormat, attachment, one_page
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.routing import (
-    BackendParts,
-    StrictRoute,
-    TheCatalogue,
-    TheExportThrottle,
-    TheReader,
-    from_backend,
-    needs,
-)
-from domain.catalogue.catalogue import Catalogue
+from api.routing import BackendParts, StrictRoute, TheBackend, from_backend, needs
 from domain.customers.customer import Thanks
 from domain.reports import report
 from domain.rights.rights import READ_REPORTS
@@ -119,19 +110,17 @@ _READS = needs(READ_REPORTS)
 router = APIRouter(tags=["reports"], dependencies=[_READS], route_class=StrictRoute)
 
 
-def _scope(month: str, catalogue: Catalogue) -> ReportScope:
-    return ReportScope.of(report.Period.parse(report.ReportKind.MONTHLY, month), catalogue)
+def _scope(month: str, backend: BackendParts) -> ReportScope:
+    return ReportScope.of(report.Period.parse(report.ReportKind.MONTHLY, month), backend.catalogue)
 
 
-async def _rows(
-    table: report.Table, month: str, wanted: str, catalogue: Catalogue, exports: ExportThrottle
-) -> Response:
+async def _rows(table: report.Table, month: str, wanted: str, backend: BackendParts) -> Response:
     """Answer with the table of a month as a file, `csv` or else `xlsx`."""
-    name, company = f"{table.name.replace('_', '-')}-{month}", catalogue.name_zh
+    name, company = f"{table.name.replace('_', '-')}-{month}", backend.catalogue.name_zh
     if wanted == "csv":
         columns = [column.name for column in table.columns]
-        return await exports.answer(wanted, name, columns, one_page([*map(list, table.rows)]), company)
-    book = await exports.run(as_xlsx, [table], company, f"{table.title_zh} {month}")
+        return await backend.file(wanted, name, columns, one_page([*map(list, table.rows)]))
+    book = await backend.export_throttle.run(as_xlsx, [table], company, f"{table.title_zh} {month}")
     return Response(book, media_type=XLSX, headers=attachment(f"{name}.xlsx", company))
 
 
@@ -141,19 +130,13 @@ async def _rows(
     response_model=Money,
     responses=formats(CSV, XLSX),
 )
-async def report_approvals(
-    month: Month,
-    reader: TheReader,
-    catalogue: TheCatalogue,
-    exports: TheExportThrottle,
-    wanted: RowsFormat = "json",
-) -> Money | Response:
+async def report_approvals(month: Month, backend: TheBackend, wanted: RowsFormat = "json") -> Money | Response:
     """Sum what management approved and rejected, by the month of the last decision."""
     if wanted != "json":
-        table = await reader.ask(approval_rows, _scope(month, catalogue))
-        return await _rows(table, month, wanted, catalogue, exports)
-    currency = catalogue.currency
-    found = await reader.ask(totals, _scope(month, catalogue))
+        table = await backend.reader.ask(approval_rows, _scope(month, backend))
+        return await _rows(table, month, wanted, backend)
+    currency = backend.catalogue.currency
+    found = await backend.reader.ask(totals, _scope(month, backend))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
     return Money(month=month, items=found, currency=currency, approved_amount=approved)
 
@@ -164,23 +147,21 @@ async def report_approvals(
     response_model=MonthOfThanks,
     responses=formats(CSV, XLSX),
 )
-async def report_thanks(  # noqa: PLR0913, PLR0917 - with a filter, a mask, and files
+async def report_thanks(
     month: Month,
     actor: Annotated[Actor, _READS],
-    reader: TheReader,
-    catalogue: TheCatalogue,
-    exports: TheExportThrottle,
+    backend: TheBackend,
     thanked: Annotated[
         Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
     ] = None,
     wanted: RowsFormat = "json",
 ) -> MonthOfThanks | Response:
     """Count the thanks of callers by person, in the month of the call."""
-    scope = _scope(month, catalogue)
-    read = await reader.ask(thanks_between, scope.start, scope.end)
+    scope = _scope(month, backend)
+    read = await backend.reader.ask(thanks_between, scope.start, scope.end)
     found = masked_for(actor, [each for each in read if thanked in (None, each.thanked)])
     if wanted != "json":
-        return await _rows(thanks_rows(found), month, wanted, catalogue, exports)
+        return await _rows(thanks_rows(found), month, wanted, backend)
     given: dict[str | None, list[Thanks]] = {}
     for each in found:
         given.setdefault(each.thanked, []).append(each)
@@ -197,19 +178,17 @@ async def report_thanks(  # noqa: PLR0913, PLR0917 - with a filter, a mask, and 
 )
 async def report_follow_ups(
     month: Month,
-    reader: TheReader,
-    catalogue: TheCatalogue,
-    exports: TheExportThrottle,
+    backend: TheBackend,
     by: Annotated[
         FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
     ] = FollowUpSubject.COMPANY,
     wanted: RowsFormat = "json",
 ) -> MonthOfFollowUps | Response:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-    scope = _scope(month, catalogue)
+    scope = _scope(month, backend)
     if wanted != "json":
-        return await _rows(await reader.ask(follow_up_rows, scope), month, wanted, catalogue, exports)
-    found = await reader.ask(counts, scope.start, scope.end, by)
+        return await _rows(await backend.reader.ask(follow_up_rows, scope), month, wanted, backend)
+    found = await backend.reader.ask(counts, scope.start, scope.end, by)
     return MonthOfFollowUps(month=month, by=by, items=[FollowUpItem.of(each) for each in found])
 
 
@@ -321,12 +300,10 @@ async def report_daily(wanted: Annotated[DailyQuery, Query()], reports: TheRepor
 @router.get(
     "/v1/reports/monthly", summary="Report of a month 月报", response_model=report.Report, responses=REPORT_RESPONSES
 )
-async def report_monthly(
-    wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, reports: TheReports
-) -> report.Report | Response:
+async def report_monthly(wanted: Annotated[MonthlyQuery, Query()], reports: TheReports) -> report.Report | Response:
     """Return the report of a month as it was made; the bridge alone, to the assessment, is of now."""
     found = await reports.made(wanted.period)
-    bridge = await reader.ask(bridge_of, found.period)
+    bridge = await reports.backend.reader.ask(bridge_of, found.period)
     return await reports.answer(found.model_copy(update={"bridge": bridge}), wanted)
 
 

@@ -25,7 +25,7 @@ from api.directory import People
 from api.edge.browsers import CookieContent, SealedCookie, form_of, page, require_same_origin
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError, declare
-from api.routing import StrictRoute, ThePeople, TheWriter, from_backend
+from api.routing import StrictRoute, TheBackend, from_backend
 from api.sign_in.security import BearerKey
 from api.sign_in.tokens import CHALLENGE, LONGEST_REASON, Tokens
 from domain.shared.actors import Actor
@@ -236,13 +236,13 @@ async def show_sign_in(request: Request, sessions: TheSessions) -> Response:
 
 
 @router.post(SIGN_IN)
-async def sign_in(request: Request, sessions: TheSessions, bearer: TheBearer, people: ThePeople) -> Response:
+async def sign_in(request: Request, sessions: TheSessions, bearer: TheBearer) -> Response:
     form = await form_of(request)
     given = form.get("key", "").strip()
     try:
         require_same_origin(request, secure=sessions.secure)
         await bearer.holder_of_key(request, given)
-        await _read_anew(people)
+        await _read_anew(sessions.people)
         actor, key = await bearer.holder_of_key(request, given)
     except ProblemError as refused:
         return sessions.refused(request, refused, form.get("to"))
@@ -252,13 +252,13 @@ async def sign_in(request: Request, sessions: TheSessions, bearer: TheBearer, pe
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, sessions: TheSessions, writer: TheWriter, people: ThePeople) -> Response:
+async def sign_out(request: Request, sessions: TheSessions, backend: TheBackend) -> Response:
     require_same_origin(request, secure=sessions.secure)
     response: Response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
     try:
         if session := sessions.open(request):
-            await writer.write(partial(end_sessions, person_id=session.actor.id))
-            await people.read_anew()
+            await backend.direct.write(partial(end_sessions, person_id=session.actor.id))
+            await backend.people.read_anew()
     except ProblemError:
         detail = "This browser is signed out, others are not: SQL does not answer. Sign in and out again later."
         response = sessions.refused(request, ProblemError(SIGNED_OUT_HERE, detail), None)
@@ -277,16 +277,14 @@ async def begin_with_issuer(request: Request, sessions: TheSessions, oidc: TheOi
 
 
 @oidc_router.get(CALLBACK)
-async def finish_with_issuer(
-    request: Request, sessions: TheSessions, oidc: TheOidc, people: ThePeople, limits: TheLimits
-) -> Response:
+async def finish_with_issuer(request: Request, sessions: TheSessions, oidc: TheOidc, limits: TheLimits) -> Response:
     try:
         limits.check_guesses(request)
         with limits.counting_guesses(request, "wrong sign-ins"):
             actor, to = await oidc.finish(request)
         response: Response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
-        await _read_anew(people)
-        sessions.begin(response, _known(people, actor))
+        await _read_anew(sessions.people)
+        sessions.begin(response, _known(sessions.people, actor))
     except ProblemError as refused:
         response = sessions.refused(request, refused, None)
     oidc.cookie.clear(response)  # the handshake is good for one sign-in
