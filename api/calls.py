@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 from urllib.parse import quote
@@ -305,7 +306,7 @@ async def list_calls(
     agent, area_code = person(backend.person_finder, wanted.agent, actor), backend.catalogue.area_code
     filters = stored.CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
     page = await backend.reader.ask(stored.linked_calls, filters, wanted.cursor, wanted.limit, area_code)
-    return Page[CallItem](items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
+    return Page[CallItem].of(page, partial(CallItem.of, reader=actor))
 
 
 @router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
@@ -342,7 +343,7 @@ async def list_callers_to_call_back(
     """
     now = backend.now
     page = await backend.reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
-    return Page[CallBackItem](items=[CallBackItem.of(each, now) for each in page.items], next_cursor=page.next_cursor)
+    return Page[CallBackItem].of(page, partial(CallBackItem.of, at=now))
 
 
 @router.post(

@@ -39,7 +39,7 @@ async def list_letters(
 ) -> Letters:
     """List notifications that were given up after their last try, with the reason of that try."""
     page = await backend.reader.ask(dead_letters, paging.cursor, paging.limit)
-    return Letters(items=[masked_for(actor, item) for item in page.items], next_cursor=page.next_cursor)
+    return Letters.of(page, partial(masked_for, actor))
 
 
 @router.post(

@@ -214,13 +214,9 @@ class PersonFinder:
     people: People
     takes_unknown: bool
 
-    def first_owner(self, text: str) -> FoundPerson:
-        """Owner whom an administrator names at a registration. Raises ProblemError 422."""
-        return self._find("owner", text, takes_unknown=self.takes_unknown)
-
-    def new_owner(self, text: str) -> FoundPerson:
+    def owner(self, text: str, *, at_registration: bool = False) -> FoundPerson:
         """Accept only a person of no crew. Raises ProblemError 422."""
-        return self._find("owner", text, takes_unknown=False)
+        return self._find("owner", text, takes_unknown=at_registration and self.takes_unknown)
 
     def former_owner(self, text: str) -> FoundPerson:
         """Person who owns cases, also one who has left; the text itself if it names nobody."""

@@ -180,7 +180,7 @@ class Handovers:
     async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
         """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
         finder = self.backend.person_finder
-        previous, owner = finder.former_owner(body.previous_owner), finder.new_owner(body.owner)
+        previous, owner = finder.former_owner(body.previous_owner), finder.owner(body.owner)
         if owner.id == previous.id:
             detail = f"{owner.id} owns these cases already."
             raise ProblemError(

@@ -3,12 +3,12 @@
 An answer is a model, which FastAPI serialises. Timelines alone are written here: their events are documented by kind.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
 from pydantic.json_schema import SkipJsonSchema
@@ -22,7 +22,9 @@ from domain.kit.event import BaseEvent, BaseKind, EventData
 from domain.rights.rights import READ_CASES, Reach, masked, masks_for
 from domain.shared.actors import Actor, Role
 from domain.shared.value import omit_default
+from readmodel.base.paging import RowPage
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -47,6 +49,10 @@ class Page(BaseModel, Generic[T]):
 
     items: list[T]
     next_cursor: str | None = Field(None, description="Give it as `cursor` to get the next page; null on the last one.")
+
+    @classmethod
+    def of(cls, page: RowPage[S], shown: Callable[[S], T]) -> Self:
+        return cls(items=[*map(shown, page.items)], next_cursor=page.next_cursor)
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:

@@ -130,9 +130,7 @@ async def list_counted_cases(
         pages = await backend.export_throttle.pages(read, answers.case_cells, wanted.cursor)
         return await backend.file(wanted.format, f"{month}-{wanted.figure}", answers.CASE_COLUMNS, pages)
     page = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
-    return Page[answers.CountedCaseItem](
-        items=[*map(answers.CountedCaseItem.of, page.items)], next_cursor=page.next_cursor
-    )
+    return Page[answers.CountedCaseItem].of(page, answers.CountedCaseItem.of)
 
 
 @router.get(
@@ -250,7 +248,7 @@ async def list_exclusions(
 ) -> Page[answers.ExclusionItem]:
     """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
     page = await backend.reader.ask(exclusions.page_of_exclusions, wanted.cursor, wanted.limit, decided=wanted.decided)
-    return Page[answers.ExclusionItem](items=[*map(answers.ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
+    return Page[answers.ExclusionItem].of(page, answers.ExclusionItem.of)
 
 
 @router.get(_OF_CASE, summary="List the exclusions of a complaint")

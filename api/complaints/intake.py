@@ -238,7 +238,7 @@ class IntakeService:
                 f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
             )
             raise ProblemError(OTHER_OWNER, detail, accepted=[("不填责任人", "no owner"), actor.id])
-        return self.backend.person_finder.first_owner(body.owner)
+        return self.backend.person_finder.owner(body.owner, at_registration=True)
 
     def _terms(self, body: NewComplaint, district: str | None, at: datetime) -> Terms:
         """Terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""

@@ -164,8 +164,7 @@ def narrowed(wanted: Filters, actor: Actor, finder: PersonFinder, catalogue: Cat
 
 async def page_of(cases: TheCases, filters: CaseFilters, wanted: Listing, actor: Actor) -> Page[Complaint]:
     page = await cases.reader.ask(stored.list_cases, filters, wanted.cursor, wanted.limit, wanted.sort)
-    items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
-    return Page[Complaint](items=items, next_cursor=page.next_cursor)
+    return Page[Complaint].of(page, lambda case: Complaint.of(cases.view(case, actor), actor))
 
 
 async def exported(
@@ -276,7 +275,7 @@ async def list_parts(
         detail = "Your key has no department: name one with the parameter `department`."
         raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
     page = await backend.reader.ask(stored.list_parts, department, wanted.state, wanted.cursor, wanted.limit)
-    return Page[PartItem](items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
+    return Page[PartItem].of(page, partial(PartItem.of, reader=actor))
 
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
@@ -264,8 +265,7 @@ async def list_incidents(
 ) -> Page[IncidentItem]:
     """List incidents, the latest first; of the states that are given."""
     page = await backend.reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
-    items = [IncidentItem.of(incident, actor, counts) for incident, counts in page.items]
-    return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
+    return Page[IncidentItem].of(page, lambda found: IncidentItem.of(found[0], actor, found[1]))
 
 
 @router.get(PATH, summary="Read one incident, and how far it is with its cases", responses=problems(*TEMPORAL_ERRORS))
@@ -310,7 +310,7 @@ async def list_candidates(
     """
     incident = await incidents.found(number, actor)
     page = await incidents.backend.reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
-    return Page[Candidate](items=[Candidate.of(each, actor) for each in page.items], next_cursor=page.next_cursor)
+    return Page[Candidate].of(page, partial(Candidate.of, reader=actor))
 
 
 add_actions(
