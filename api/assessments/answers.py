@@ -275,26 +275,17 @@ class ExclusionDecision(BaseModel):
     reason: Text
 
 
-class ExclusionItem(BaseModel):
+class ExclusionItem(Exclusion):
     """Exclusion of a case from assessments."""
 
-    id: str
-    number: str
-    ground: str
-    reason: str
-    evidence: str | None
-    requested_by: str
-    requested_at: datetime
-    approved: bool | None = Field(description="Null until it is decided.")
-    decided_by: str | None
-    decided_at: datetime | None
-    decision_reason: str | None
+    model_config = ALL_FIELDS
+
     links: dict[str, str]
 
     @classmethod
     def of(cls, exclusion: Exclusion) -> Self:
         decision = f"/v1/complaints/{exclusion.number}/exclusions/{exclusion.id}/decision"
-        return cls(**exclusion._asdict(), links={"decision": decision, **_case_link(exclusion.number)})
+        return cls(**dict(exclusion), links={"decision": decision, **_case_link(exclusion.number)})
 
 
 def amount_text(counted: CountedCase) -> str | None:

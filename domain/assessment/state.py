@@ -179,8 +179,8 @@ EXCLUSION_DECIDED = ProblemType("conflict", "exclusion_decided", "Exclusion deci
 OWN_EXCLUSION = ProblemType("forbidden", "own_exclusion", "Decision on one's own exclusion", "须由其他班长裁决此剔除")
 
 
-class Exclusion(NamedTuple):
-    """Exclusion of a case; `approved` is None until it is decided."""
+class Exclusion(Immutable):
+    """Exclusion of a case from assessments."""
 
     id: str
     number: str
@@ -189,7 +189,7 @@ class Exclusion(NamedTuple):
     evidence: str | None
     requested_by: str
     requested_at: datetime
-    approved: bool | None = None
+    approved: bool | None = Field(None, description="Null until it is decided.")
     decided_by: str | None = None
     decided_at: datetime | None = None
     decision_reason: str | None = None
@@ -202,7 +202,8 @@ class Exclusion(NamedTuple):
             raise Refused(EXCLUSION_DECIDED, f"{self.decided_by} has decided on it.", ())
         if person == self.requested_by:
             raise Refused(OWN_EXCLUSION, f"{person} has asked for it.", (ANOTHER_SUPERVISOR,))
-        return self._replace(approved=approved, decided_by=person, decided_at=at, decision_reason=reason)
+        decided = {"approved": approved, "decided_by": person, "decided_at": at, "decision_reason": reason}
+        return self.model_copy(update=decided)
 
 
 class CasePeriod(NamedTuple):

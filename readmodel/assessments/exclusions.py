@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, select, update
 
@@ -32,12 +33,13 @@ exclusions = Table(
 """Exclusions (剔除) of cases from assessments: own data, which no event holds."""
 _row = exclusions.c
 _ID = re.compile("[0-9a-f]{32}")
+_exclusion = partial(Exclusion.model_validate, from_attributes=True)
 
 
 def request(connection: WriteConnection, exclusion: Exclusion) -> Exclusion:
     """Add a request; return the one with this id, which may have been there."""
-    insert_missing(connection, exclusions, [exclusion._asdict()])
-    return Exclusion._make(connection.execute(select(exclusions).where(_row.id == exclusion.id)).one())
+    insert_missing(connection, exclusions, [dict(exclusion)])
+    return _exclusion(connection.execute(select(exclusions).where(_row.id == exclusion.id)).one())
 
 
 def decide(
@@ -48,9 +50,9 @@ def decide(
     found = connection.execute(wanted).first()
     if found is None:
         return None
-    before = Exclusion._make(found)
+    before = _exclusion(found)
     if (after := change(before)) != before:
-        connection.execute(update(exclusions).where(_row.id == exclusion_id).values(after._asdict()))
+        connection.execute(update(exclusions).where(_row.id == exclusion_id).values(dict(after)))
     return after
 
 
@@ -63,7 +65,7 @@ def grounds_until(connection: ReadConnection, as_of: datetime) -> Mapping[str, s
 
 def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
     found = select(exclusions).where(_row.number == number).order_by(_row.requested_at, _row.id)
-    return [Exclusion._make(row) for row in connection.execute(found)]
+    return [_exclusion(row) for row in connection.execute(found)]
 
 
 def page_of_exclusions(
@@ -72,7 +74,7 @@ def page_of_exclusions(
     """Oldest first; those that were decided on, or else those that wait for it. Raises BadCursorError."""
     wanted = select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None))
     by = _row.requested_at, _row.id
-    return read_page(connection, wanted, by, cursor, limit, Exclusion._make, newest_first=False, keys=_ID)
+    return read_page(connection, wanted, by, cursor, limit, _exclusion, newest_first=False, keys=_ID)
 
 
 def period_of(connection: ReadConnection, number: str) -> CasePeriod | None:

@@ -115,10 +115,18 @@ def test_cases_of_an_incident_count_as_any_other_until_they_are_excluded(databas
     names = "cases", "replied_in_time", "resolved_in_time"
     computed(database, month())
     assert figures(database, Subject.COMPANY, "company", *names) == ["3", "3/3", "3/3"]
-    asked = ("force_majeure", "The main broke in the storm.", "Report 7", "10023", UNTIL)
     with writing(database) as connection:
         for place, number in enumerate(numbers[:2]):
-            request(connection, Exclusion(f"{place:032x}", number, *asked, True, "40001", UNTIL, "Seen."))
+            asked = Exclusion(
+                id=f"{place:032x}",
+                number=number,
+                ground="force_majeure",
+                reason="The main broke in the storm.",
+                evidence="Report 7",
+                requested_by="10023",
+                requested_at=UNTIL,
+            )
+            request(connection, asked.decide("40001", UNTIL, approved=True, reason="Seen."))
         forget(connection, MONTH)
     computed(database, month())
     assert figures(database, Subject.COMPANY, "company", *names) == ["3", "1/1", "1/1"]

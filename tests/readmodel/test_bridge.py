@@ -87,9 +87,17 @@ def test_each_term_of_the_bridge_is_counted(database: Engine) -> None:
     assert bridge(database) is None
     report(database)
     assert bridge(database) is None
-    values = "0" * 32, excluded, "force_majeure", "x", None, OWNER.id, UNTIL, True, "40001", UNTIL, "x"
+    wanted = Exclusion(
+        id="0" * 32,
+        number=excluded,
+        ground="force_majeure",
+        reason="x",
+        evidence=None,
+        requested_by=OWNER.id,
+        requested_at=UNTIL,
+    )
     with writing(database) as connection:
-        request(connection, Exclusion(*values))
+        request(connection, wanted.decide("40001", UNTIL, approved=True, reason="x"))
     enter(database, at(30, "21:00"), *work(30), (at(1, "00:20", 10), SendBack(reason="x")))
     publish(database, month())
     assert figures(database) == [19, 1, 1, 1, 5, -1, 12]

@@ -61,9 +61,17 @@ def test_what_happens_after_the_month_changes_nothing(database: Engine, final: A
         database, call(2, SINCE), *OPEN, (LATER, HandOver(owner=AGENT.id), None), *steps(LATER, "arrive", "complete")
     )
     play(database, call(3, UNTIL))
-    ground = ("beyond_duty", "The pipe is the neighbour's.", None, "chen", UNTIL)
+    asked = Exclusion(
+        id="1" * 32,
+        number=number,
+        ground="beyond_duty",
+        reason="The pipe is the neighbour's.",
+        evidence=None,
+        requested_by="chen",
+        requested_at=UNTIL,
+    )
     with writing(database) as connection:
-        request(connection, Exclusion("1" * 32, number, *ground, True, "xu", LATER, "Checked."))
+        request(connection, asked.decide("xu", LATER, approved=True, reason="Checked."))
     assert again(database, final) == digest(final)
 
 

@@ -47,7 +47,15 @@ def case(database: Engine, place: int = 1, called: datetime = SINCE) -> str:
 def asked(
     database: Engine, number: str, place: int = 1, when: datetime = UNTIL, ground: str = "beyond_duty"
 ) -> Exclusion:
-    made = Exclusion(f"{place:031x}f", number, ground, "The pipe is the neighbour's.", None, "chen", when)
+    made = Exclusion(
+        id=f"{place:031x}f",
+        number=number,
+        ground=ground,
+        reason="The pipe is the neighbour's.",
+        evidence=None,
+        requested_by="chen",
+        requested_at=when,
+    )
     with writing(database) as connection:
         return exclusions.request(connection, made)
 

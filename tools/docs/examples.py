@@ -166,7 +166,15 @@ def _of_incident() -> dict[str, Any]:
 
 
 EXCLUSION = ExclusionItem.of(
-    Exclusion("0" * 32, NUMBER, "beyond_duty", "The pipe is the neighbour's. 非供水设施", None, "10023", NOON)
+    Exclusion(
+        id="0" * 32,
+        number=NUMBER,
+        ground="beyond_duty",
+        reason="The pipe is the neighbour's. 非供水设施",
+        evidence=None,
+        requested_by="10023",
+        requested_at=NOON,
+    )
 )
 
 
