@@ -104,9 +104,10 @@ def fill(uri: str, count: int) -> None:
         add(cursor, count)
 
 
-def add(cursor: psycopg.Cursor[Any], count: int) -> None:
-    """Add that many calls."""
-    values = {"count": count, "start": START, "epoch": EPOCH, "slot": SLOT.total_seconds(), "days": (END - START).days}
+def add(cursor: psycopg.Cursor[Any], count: int, end: datetime = END) -> None:
+    """Add that many calls until `end`."""
+    span = END - START
+    values = {"count": count, "start": end - span, "epoch": EPOCH, "slot": SLOT.total_seconds(), "days": span.days}
     cursor.execute("SELECT setseed(0.5)")
     cursor.execute(FILL, values)
 

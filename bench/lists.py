@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -96,12 +96,12 @@ def measure(count: int) -> list[Page]:
 
 
 @contextmanager
-def filled(count: int, *more: Callable[[Cursor[Any]], None]) -> Iterator[postgres.Postgres]:
-    """Yield a PostgreSQL of its own with that many cases, and what `more` adds in the same load."""
+def filled(count: int, *more: Callable[[Cursor[Any]], None], end: datetime = END) -> Iterator[postgres.Postgres]:
+    """Yield a PostgreSQL of its own with that many cases until `end`, and what `more` adds in the same load."""
     with postgres.running() as server:
         migrate(server.url)
         with postgres.loading(server.uri) as cursor:
-            load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), count).rows())
+            load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), count, end).rows())
             for add in more:
                 add(cursor)
         yield server

@@ -106,10 +106,10 @@ class Row:
 
 
 class Data:
-    """Generator of the cases: `Data(catalogue, count).rows()`, oldest first, the same for the same count."""
+    """Generator of the cases: `Data(catalogue, count, end).rows()`, oldest first, the same for the same count."""
 
-    def __init__(self, catalogue: Catalogue, count: int) -> None:
-        self._count = count
+    def __init__(self, catalogue: Catalogue, count: int, end: datetime = END) -> None:
+        self._count, self._end = count, end
         self._random = random.Random(2026)  # noqa: S311 - the same cases every time, no secrets
         self._catalogue = catalogue
         self._departments = [department.code for department in catalogue.departments]
@@ -126,7 +126,7 @@ class Data:
             yield self._row(index, index / self._count)
 
     def _row(self, index: int, moment: float) -> Row:
-        at = END - SPAN * (1 - moment)
+        at = self._end - SPAN * (1 - moment)
         service = self._pick(SERVICES)
         state = self._state(moment)
         number = f"{at:%y%m%d}{index % 1_000_000:06d}{index % 10}"
@@ -136,7 +136,7 @@ class Data:
         is_open = state not in ENDED
         overdue = is_open and self._random.random() < 0.15
         span = timedelta(hours=self._random.expovariate(1 / 20))
-        due = (END - span if overdue else END + span) if is_open else None
+        due = (self._end - span if overdue else self._end + span) if is_open else None
         sla = self._sla(state, overdue=overdue)
         flags = sorted(flag for flag, share in FLAGS.items() if self._random.random() < share)
         closed_at = at + timedelta(hours=self._random.expovariate(1 / 30)) if state in ENDED else None
@@ -238,7 +238,7 @@ class Data:
     def _incident(self, service: str, moment: float) -> str | None:
         for number, (when, of) in enumerate(self._incidents):
             if of == service and 0 <= moment - when < 0.004:
-                return f"incident-{number:03d}" if self._random.random() < 0.5 else None
+                return f"i{END:%y%m%d}{number:05d}" if self._random.random() < 0.5 else None
         return None
 
     def _pick(self, weights: dict[Any, float]) -> Any:  # noqa: ANN401 - whatever the keys are
