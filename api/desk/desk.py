@@ -8,6 +8,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -27,7 +28,7 @@ from api.edge.problems import NOT_FOUND, ProblemError
 from api.parameters import number_in
 from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
-from api.sign_in.sessions import Session, local
+from api.sign_in.sessions import Session, local, takes_pages
 from domain.case.actions import (
     COMMANDS,
     correct,
@@ -165,6 +166,14 @@ def positive(text: str) -> int | None:
 
 TheDesk = Annotated[Desk, from_backend("desk")]
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+
+
+@router.get("/")
+async def show_start(request: Request) -> Response:
+    """Lead a browser to the desk; a program gets the problem of every unknown path."""
+    if takes_pages(request):
+        return RedirectResponse(DESK, HTTPStatus.SEE_OTHER)
+    raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
 @router.get(DESK)

@@ -60,6 +60,14 @@ async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
         assert (refused.status_code, refused.json()["type"]) == (401, "urn:hotline:problem:no-session")
 
 
+async def test_the_bare_address_leads_a_browser_to_the_desk(on_sqlite: Api) -> None:
+    async with browser(on_sqlite) as made:
+        page = await made.get("/")
+        assert (page.status_code, page.headers["location"]) == (303, DESK)
+        answer = await made.get("/", headers={"Accept": "*/*"})
+        assert (answer.status_code, answer.json()["type"]) == (404, "urn:hotline:problem:not-found")
+
+
 @pytest.mark.parametrize("name", [name for name in PEOPLE if name != "pbx"])
 async def test_every_list_of_everybody_opens(on_sqlite: Api, name: str) -> None:
     role, department = PEOPLE[name]
