@@ -59,4 +59,4 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 @router.api_route(CALL_BACKS, methods=["GET", "POST"])
 async def call_back(request: Request, desk: TheCallBackDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.show(request, session))
+    return await desk.shown(request, lambda session: desk.show(request, session))

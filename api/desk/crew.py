@@ -143,7 +143,7 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 @router.get(f"{DESK}/crew")
 async def show_work(request: Request, desk: TheCrewDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.work(request, session.actor))
+    return await desk.shown(request, lambda session: desk.work(request, session.actor))
 
 
 @router.get(f"{ORDERS}/{{order}}")

@@ -178,12 +178,12 @@ async def show_start(request: Request) -> Response:
 
 @router.get(DESK)
 async def show_list(request: Request, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.tab(request, session.actor))
+    return await desk.shown(request, lambda session: desk.tab(request, session.actor))
 
 
 @router.get(f"{DESK}/counts")
 async def show_counts(request: Request, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.counts(request, session.actor))
+    return await desk.shown(request, lambda session: desk.counts(request, session.actor))
 
 
 @router.get(f"{DESK}/cases")
@@ -195,12 +195,12 @@ async def show_case(request: Request, desk: TheDesk) -> Response:
         return RedirectResponse(f"{DESK}/incidents/{quote(number, safe='')}", HTTPStatus.SEE_OTHER)
     if asked and not is_number(re.sub(r"[\s-]", "", asked)):
         return RedirectResponse(f"{DESK}?tab=all&q={quote(asked, safe='')}", HTTPStatus.SEE_OTHER)
-    return await desk.pages.shown(request, lambda session: desk.case(request, session.actor, number), number)
+    return await desk.shown(request, lambda session: desk.case(request, session.actor, number), number)
 
 
 @router.api_route(f"{DESK}/cases/{{number}}/actions/{{action}}", methods=["GET", "POST"])
 async def act(request: Request, number: str, action: str, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.act(request, session, number, action), number)
+    return await desk.shown(request, lambda session: desk.act(request, session, number, action), number)
 
 
 @router.get(f"{DESK}/language/{{language}}")
@@ -208,7 +208,7 @@ async def choose_language(request: Request, language: str, desk: TheDesk) -> Res
     """Keep the language in the browser, and go on where the reader was."""
     if language not in LANGUAGES:
         return await show_nothing(request, desk)
-    return keep_language(language, local(request.query_params.get("to") or DESK))
+    return keep_language(language, local(request.query_params.get("to")))
 
 
 @router.get(f"{DESK}/{{path:path}}")
@@ -218,4 +218,4 @@ async def show_nothing(request: Request, desk: TheDesk) -> Response:
     async def refuse(_: Session) -> Response:
         raise ProblemError(NOT_FOUND, f"There is no page {request.url.path}.")
 
-    return await desk.pages.shown(request, refuse)
+    return await desk.shown(request, refuse)

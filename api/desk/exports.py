@@ -106,4 +106,4 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 @router.get(f"{DESK}/export")
 async def export_list(request: Request, desk: TheDeskExports) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.file(request, session.actor))
+    return await desk.shown(request, lambda session: desk.file(request, session.actor))

@@ -280,21 +280,21 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 @router.get(INCIDENTS)
 async def show_incidents(request: Request, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.listed(request, session.actor))
+    return await desk.shown(request, lambda session: desk.listed(request, session.actor))
 
 
 @router.api_route(f"{INCIDENTS}/declare", methods=["GET", "POST"])
 @router.api_route(f"{INCIDENTS}/{{number}}/actions/{{action}}", methods=["GET", "POST"])
 async def act_on_incident(request: Request, desk: TheDesk) -> Response:
     number, action = (request.path_params.get(name, "") for name in ("number", "action"))
-    return await desk.pages.shown(request, lambda session: desk.act(request, session, number, action), number or None)
+    return await desk.shown(request, lambda session: desk.act(request, session, number, action), number or None)
 
 
 @router.get(f"{INCIDENTS}/{{number}}")
 async def show_incident(request: Request, number: str, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.incident(request, session.actor, number), number)
+    return await desk.shown(request, lambda session: desk.incident(request, session.actor, number), number)
 
 
 @router.post(f"{INCIDENTS}/{{number}}/candidates")
 async def link_candidates(request: Request, number: str, desk: TheDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.link(request, session, number), number)
+    return await desk.shown(request, lambda session: desk.link(request, session, number), number)

@@ -163,4 +163,4 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 @router.api_route(PATH, methods=["GET", "POST"])
 async def take_in(request: Request, intake: TheIntakeDesk) -> Response:
-    return await intake.pages.shown(request, lambda session: intake.show(request, session))
+    return await intake.shown(request, lambda session: intake.show(request, session))

@@ -1,7 +1,7 @@
 """Kit of the desk's pages: the reader's language, what was typed into a form, and its way to the API."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -104,12 +104,50 @@ class DeskPages:
 
     def page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
         names = self.names(request)
-        fields |= {"names": names, "say": names.say, "words": words, "actor": actor, "here": str(request.url.path)}
+        fields |= {"names": names, "say": names.say, "words": words, "actor": actor}
+        fields["here"] = f"{request.url.path}?{request.url.query}".removesuffix("?")
         fields["done"] = request.query_params.get("done")
         fields["order"] = order_of(request)
         fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
         fields["reads_reports"] = actor.role in READ_REPORTS.reach
         return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)
+
+    async def shown(
+        self, request: Request, show: Callable[[Session], Awaitable[Response]], number: str | None = None
+    ) -> Response:
+        """Show a page to the person of the session, or within the desk why there is none."""
+
+        async def within(session: Session) -> Response:
+            try:
+                return await show(session)
+            except ProblemError as refused:
+                zh, problem = self.names(request).zh, refused.problem
+                said = problem.model_copy(update={"detail": refused.chinese().detail}) if zh else problem
+                return self.not_shown(request, session.actor, said, number, refused.headers)
+
+        return await self.pages.shown(request, within, number)
+
+    def not_shown(
+        self,
+        request: Request,
+        actor: Actor,
+        problem: Problem,
+        number: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Page of a refusal in the reader's language."""
+        response = self.page(
+            request,
+            "not_shown",
+            actor,
+            problem.status,
+            problem=problem,
+            chinese=problem,
+            number=number,
+            zh=self.names(request).zh,
+        )
+        response.headers.update(headers or {})
+        return response
 
     def unknown(
         self, request: Request, what: Phrase, name: str, known: Iterable[Phrase], kind: ProblemKind = INVALID_REQUEST

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from api import inner
 from api.desk.kit import DESK, DeskPages
-from api.edge.browsers import page
 from api.edge.problems import Problem
 from api.routing import StrictRoute, from_backend, require_role
 from domain.reports.report import Period, Report, ReportKind, headlines, shown
@@ -59,8 +58,7 @@ class ManagerDesk(DeskPages):
             problem = Problem.model_validate(answer.json())
             if problem.errors:
                 problem.detail = self.refusal(problem, self.names(request))
-            zh = language == "zh"
-            return page("not_shown.html", answer.status_code, problem=problem, chinese=problem, number=None, zh=zh)
+            return self.not_shown(request, actor, problem)
         headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
         return Response(answer.content, answer.status_code, headers)
 
@@ -77,14 +75,14 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 @router.get(f"{DESK}/today")
 async def show_today(request: Request, desk: TheManagerDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.today(request, session.actor))
+    return await desk.shown(request, lambda session: desk.today(request, session.actor))
 
 
 @router.get(f"{DESK}/reports/{{name}}")
 async def show_report(request: Request, name: str, desk: TheManagerDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.file(request, session.actor, f"reports/{name}"))
+    return await desk.shown(request, lambda session: desk.file(request, session.actor, f"reports/{name}"))
 
 
 @router.get(f"{DESK}/assessments/{{month}}")
 async def show_assessment(request: Request, month: str, desk: TheManagerDesk) -> Response:
-    return await desk.pages.shown(request, lambda session: desk.file(request, session.actor, f"assessments/{month}"))
+    return await desk.shown(request, lambda session: desk.file(request, session.actor, f"assessments/{month}"))

@@ -15,6 +15,7 @@ from activities.sealing.keys import Links
 from api.complaints.cases import Complaint, TheCases
 from api.complaints.routes import A4_PAGE, as_accepted
 from api.desk import words
+from api.desk.desk import TheDesk
 from api.desk.kit import DESK, ORDERS
 from api.desk.words import Names
 from api.documents import HTML, NOT_ACCEPTABLE
@@ -25,7 +26,6 @@ from api.routing import BackendParts, StrictRoute, ThePrinter, from_backend, nee
 from api.sign_in.security import SCOPE
 from api.sign_in.sessions import Session
 from api.temporal.errors import TEMPORAL_ERRORS
-from api.temporal_ui.pages import ThePages
 from domain.case.actions import dispatch
 from domain.case.clocks import APPROVE, ClockStatus
 from domain.case.lifecycle import AT_WORK, ENDED, PART_AT_WORK, State
@@ -127,9 +127,11 @@ async def get_work_order(  # noqa: PLR0913, PLR0917 - with a printer and the key
 
 
 @router.get(f"{DESK}/cases{_PATH}", include_in_schema=False)
-async def show_work_order(request: Request, number: str, pages: ThePages, orders: TheWorkOrders) -> Response:
-    async def show(session: Session) -> Response:
-        view = await pages.cases.get(number_in(number), session.actor, READ_CASES)
-        return await as_accepted(HTML, orders.html(view, session.actor, session.scope), pages.cases.clock(), None)
+async def show_work_order(request: Request, number: str, desk: TheDesk, orders: TheWorkOrders) -> Response:
+    cases = desk.pages.cases
 
-    return await pages.shown(request, show, number)
+    async def show(session: Session) -> Response:
+        view = await cases.get(number_in(number), session.actor, READ_CASES)
+        return await as_accepted(HTML, orders.html(view, session.actor, session.scope), cases.clock(), None)
+
+    return await desk.shown(request, show, number)

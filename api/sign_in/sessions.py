@@ -119,8 +119,8 @@ LONGEST_SESSION = timedelta(hours=12)
 """Longest session of a person."""
 LONGEST_BOARD = timedelta(days=400)
 """Longest session of a screen, which nobody signs in to each day: browsers keep no cookie for longer."""
-HOME = "/temporal/"
-"""Page to which a sign-in leads that names none."""
+HOME = "/desk"
+"""Page to which a sign-in leads that names none, and from which people go on."""
 SIGN_IN = "/sign-in"
 _CHALLENGE = {"WWW-Authenticate": CHALLENGE}
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")

@@ -387,7 +387,26 @@ async def test_the_language_is_that_of_the_browser_until_it_is_chosen(on_sqlite:
         assert (chosen.status_code, chosen.headers["location"]) == (303, f"{DESK}?tab=mine")
         assert "我的工单" in text(await made.get(DESK))
         elsewhere = await made.get(f"{DESK}/language/en", params={"to": "//example.com/"})
-        assert elsewhere.headers["location"].startswith("/temporal/")
+        assert elsewhere.headers["location"] == DESK
+
+
+async def test_another_language_shows_the_same_page(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    async with signed_in(on_sqlite, "chen") as made:
+        for path in (f"{DESK}?tab=late", f"{DESK}/cases?number={number}", f"{DESK}/cases?number=2608034711004"):
+            page = await made.get(path)
+            link = re.search(r'href="(/desk/language/en[^"]+)"', page.text)
+            assert link
+            assert (await made.get(unescape(link[1]))).headers["location"] == path
+
+
+async def test_an_error_within_the_desk_keeps_its_menu(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "zhou") as made:
+        for path in (at("2608034711004"), f"{at('2608034711004')}/work-order", f"{DESK}/cases/1", f"{DESK}/nothing"):
+            page = await made.get(path)
+            assert page.status_code >= 400
+            assert 'href="/desk/incidents"' in page.text
+            assert 'href="/views">保存的视图' not in page.text
 
 
 async def test_what_is_due_tonight_is_of_the_companys_day() -> None:

@@ -76,7 +76,7 @@ async def test_the_issuer_signs_in_a_person_of_the_directory(api: Api, issuer: I
     ):
         issuer.here = name
         async with browser(api) as made:
-            assert f"{BEGIN}?to=/temporal/" in (await made.get("/sign-in")).text
+            assert f"{BEGIN}?to=/desk" in (await made.get("/sign-in")).text
             answer = await made.get(await led(made), headers={"Sec-Fetch-Site": "cross-site"})
             assert (answer.status_code, answer.headers["location"]) == (303, "/temporal/x")
             opened = session(api, made.cookies["hotline"])
@@ -201,7 +201,7 @@ async def test_many_forged_codes_of_one_address_are_refused_and_ask_the_issuer_n
 async def test_a_sign_in_at_the_issuer_leads_to_no_other_site(api: Api) -> None:
     async with browser(api) as made:
         answer = await made.get(await led(made, "//evil.example/"))
-        assert (answer.status_code, answer.headers["location"]) == (303, "/temporal/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/desk")
 
 
 async def test_a_handshake_is_no_session_and_ends_soon(api: Api) -> None:

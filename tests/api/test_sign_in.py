@@ -48,6 +48,7 @@ async def test_a_key_begins_a_session_of_its_person(on_both: Api) -> None:
         page = await made.get(ACTION)
         assert page.status_code == 200
         assert "Signed in as chen, agent" in page.text
+        assert '<a href="/desk">继续' in page.text
     given = cookie(answer)
     assert (given.key, given["path"], given["samesite"]) == ("hotline", "/", "lax")
     assert (given["httponly"], given["secure"]) == (True, "")
@@ -260,6 +261,12 @@ async def test_another_site_signs_nobody_in_or_out(on_sqlite: Api, headers: dict
         assert (await made.post("/v1/complaints", json=CALL, headers={**on_sqlite.key("chen"), **headers})).is_success
 
 
+async def test_the_sign_out_page_names_the_person(on_sqlite: Api) -> None:
+    on_sqlite.tokens["40017"] = on_sqlite.directory.enter("40017", Role.CREW, "repair", name="梁伟")
+    async with signed_in(on_sqlite, "40017") as made:
+        assert "Signed in as 梁伟, crew" in (await made.get(ACTION)).text
+
+
 @pytest.mark.parametrize(
     "to",
     [
@@ -280,9 +287,9 @@ async def test_another_site_signs_nobody_in_or_out(on_sqlite: Api, headers: dict
 async def test_a_sign_in_leads_to_no_other_site(on_sqlite: Api, to: str) -> None:
     async with browser(on_sqlite) as made:
         page = await made.get(ACTION, params={"to": to})
-        assert 'name="to" value="/temporal/"' in page.text
+        assert 'name="to" value="/desk"' in page.text
         answer = await made.post(ACTION, data={"key": on_sqlite.tokens["chen"], "to": to})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/temporal/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/desk")
 
 
 async def test_wrong_keys_count_as_for_the_interface_and_are_on_no_page_or_line(
