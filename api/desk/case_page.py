@@ -87,22 +87,20 @@ def case_page(
 ) -> CasePage:
     """Make the page; `shown` is the case as the reader sees it."""
     masked = record._replace(
-        events=[masked_for(reader, event, case.state) for event in record.events],
         notifications=masked_for(reader, [*_sent(record, texts)], case.state),
         earlier_cases=masked_for(reader, record.earlier_cases, case.state),
-        suspension=masked_for(reader, record.suspension, case.state),
     )
     lines = [_notification(case, each, names, texts.channels.recording) for each in masked.notifications]
     written = shown.description, shown.result, shown.reply, *(each.text for each in lines)
     room = max(ROOM - sum(len((text or "").encode()) for text in written), LEAST_ROOM)
-    found, earlier = entries(case, masked.events, names, room)
+    found, earlier = entries(case, record.events, names, room, reader)
     others = [each for each in masked.earlier_cases if each.number != case.number]
     return CasePage(
         _promises(case, shown, names),
         [CallItem.of(each, reader, case) for each in record.calls[:MOST_CALLS]],
         lines,
         others[:MOST_OTHERS],
-        entry_of(case, masked.suspension, names) if masked.suspension else None,
+        entry_of(case, record.suspension, names, reader) if record.suspension else None,
         words.WAITS.get(record.incident.state) if record.incident else None,
         found,
         earlier,

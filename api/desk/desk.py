@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
@@ -26,7 +26,6 @@ from api.desk.words import Names
 from api.edge.language import LANGUAGES, keep_language
 from api.edge.problems import NOT_FOUND, ProblemError
 from api.parameters import number_in
-from api.responses import masked_for
 from api.routing import StrictRoute, department_within, from_backend
 from api.sign_in.sessions import Session, local, takes_pages
 from domain.case.actions import (
@@ -41,6 +40,7 @@ from domain.case.actions import (
 )
 from domain.case.actions.correct import CorrectedFacts
 from domain.case.case import Case
+from domain.case.views import CaseView
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident, is_number
@@ -95,7 +95,10 @@ class Desk(CaseLists):
         form = await self._form_of(request, actor, found, case, name)
         if request.method == "GET":
             reason = ("", HTTPStatus.OK) if form.possible else self.why_not(found, COMMANDS[name], actor, names)
-            return self.form(request, actor, form, blank(), *reason)
+            leaves = (
+                {"incident": [NOTHING]} if _undoes(request, case, name) and name == link_incident.ACTION.name else {}
+            )
+            return self.form(request, actor, form, blank() | leaves, *reason)
         given = edited(await self.typed(request, session))
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
         send = partial(self.send, request, actor, path, body, given["key"][0])
@@ -107,10 +110,9 @@ class Desk(CaseLists):
                 answer = await send(events[-1].seq)
             # Whoever holds a work order sees no timeline, and chooses the version that the form names.
             elif events and not order_of(request):
-                shown = [masked_for(actor, event, found.state) for event in events if not is_by_time(event)]
-                told = [entry_of(found, each, names) for each in shown]
+                told = [entry_of(found, event, names, actor) for event in events if not is_by_time(event)]
         if not answer.refused:
-            return done(form.back, name)
+            return done(form.back, name, words.left_by(name, case, body))
         form = await self._form_of(request, actor, *await self._case(number, actor), name)
         refused = meanwhile(told, names, possible=form.possible) if told else answer.refused
         return self.form(request, actor, form, given, refused, answer.status)
@@ -130,7 +132,7 @@ class Desk(CaseLists):
             leaving = ((NOTHING, words.UNDO[name]),) if case.incident else ()
             fields = await self.among_incidents(fields, actor, case.incident, *leaving)
         return Form(
-            words.of_action(name),
+            words.UNDO[name] if _undoes(request, case, name) else words.of_action(name),
             fields,
             (order or f"{DESK}/crew") if from_crew else f"{DESK}/cases/{case.number}",
             case.number,
@@ -151,12 +153,18 @@ class Desk(CaseLists):
         if name not in DECIDES_ON:
             return None
         event = await self.backend.reader.ask(latest_event, case.number, DECIDES_ON[name])
-        return entry_of(case, masked_for(actor, event, case.state), names) if event else None
+        return entry_of(case, event, names, actor) if event else None
 
 
-def done(place: str, action: str) -> Response:
-    """Lead to a page of the desk, which says that the action is done."""
-    return RedirectResponse(f"{place}?done={action}", HTTPStatus.SEE_OTHER)
+def _undoes(request: Request, case: CaseView, name: str) -> bool:
+    """Return True if the address asks for the form of an action where it takes something back."""
+    return "undo" in request.query_params and name in words.UNDO and name in words.takes_back(case)
+
+
+def done(place: str, action: str, left: str | None = None) -> Response:
+    """Lead to a page of the desk, which says that the action is done, and what the case has left by it."""
+    more = {"left": left} if left else {}
+    return RedirectResponse(f"{place}?{urlencode({'done': action, **more})}", HTTPStatus.SEE_OTHER)
 
 
 def positive(text: str) -> int | None:

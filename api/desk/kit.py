@@ -32,6 +32,7 @@ from api.edge.problems import (
     invalid_request,
     problem_of,
 )
+from api.incidents.routes import NUMBER
 from api.responses import masked_for
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
@@ -106,7 +107,7 @@ class DeskPages:
         names = self.names(request)
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor}
         fields["here"] = f"{request.url.path}?{request.url.query}".removesuffix("?")
-        fields["done"] = request.query_params.get("done")
+        fields["done"] = _done(request, names)
         fields["order"] = order_of(request)
         fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
         fields["reads_reports"] = actor.role in READ_REPORTS.reach
@@ -256,6 +257,15 @@ def order_of(request: Request) -> str | None:
     """Return the address of the work order whose page or form this is; None for pages of who has signed in."""
     order = request.path_params.get("order")
     return f"{ORDERS}/{order}" if order else None
+
+
+def _done(request: Request, names: Names) -> str:
+    """Say what was done, as the address tells, and what it left; empty if it tells nothing."""
+    done, left = (request.query_params.get(name, "") for name in ("done", "left"))
+    department = names.department(left)
+    if done in words.UNDO and (NUMBER.fullmatch(left) or department != left):
+        return names.say(words.UNDO[done]) + names.say(("（原 %s）", " (formerly %s)")) % department
+    return names.say(words.of_action(done)) if done in words.ACTIONS else ""
 
 
 def blank() -> Typed:

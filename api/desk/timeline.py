@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from api.desk import words
 from api.desk.words import FIELDS, VALUES, Names
+from api.responses import masked_for
+from domain.case.actions.correct import Corrected
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import Caller, Location
@@ -17,7 +19,7 @@ from domain.case.progress import recipient_of
 from domain.incident.incident import INCIDENT_KINDS, Incident
 from domain.incident.state import Around, IncidentEvent
 from domain.kit.event import BaseEvent, BaseKind
-from domain.shared.actors import SYSTEM, Role
+from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.value import NamedCode, Phrase, exhaustive
 from workflows.incident.messages import OUTCOMES
 
@@ -25,6 +27,8 @@ _FACTS: dict[str, Phrase] = {
     "clock": ("时限", "Promise"),
     "percent": ("已用", "Used"),
     **{name: each for name, each in FIELDS.items() if name not in Caller.model_fields.keys() | Location.model_fields},
+    "previous_department": ("原部门", "Former department"),
+    "previous_incident": ("原突发事件", "Former incident"),
     "key": ("收件人", "Recipient"),
     "channel": ("渠道", "Channel"),
     "error": ("错误", "Error"),
@@ -52,6 +56,9 @@ _IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
     "clock": lambda _, names, clock: names.say(words.CLOCK.get(clock, (clock, clock))),
     "percent": lambda _, __, percent: f"{percent} %",
     "department": lambda _, names, code: names.department(code),
+    "previous_department": lambda _, names, code: names.department(code),
+    "district": lambda _, names, code: names.district(code),
+    "service_code": lambda _, names, code: names.service(code),
     "takes_over": lambda _, names, code: names.department(code),
     "findings": lambda _, names, code: names.among(names.catalogue.findings, code),
     **dict.fromkeys(("ground", "kind", "outcome"), lambda _, names, code: names.word(code)),
@@ -89,14 +96,16 @@ class Entry(NamedTuple):
         return 150 + sum(len(text.encode()) for text in (self.action, self.actor, self.state, *chain(*self.facts)))
 
 
-def entries(case: Case, events: Sequence[Event], names: Names, room: int) -> tuple[list[list[Entry]], int | None]:
+def entries(
+    case: Case, events: Sequence[Event], names: Names, room: int, reader: Actor
+) -> tuple[list[list[Entry]], int | None]:
     """Return entries of a timeline, the latest first, and the seq of the oldest if there are earlier ones.
 
     They are as many as fit into so many bytes, but one at least. What time brought in a row comes together.
     """
     made = list[tuple[Event, Entry]]()
     for event in reversed(events):
-        entry = entry_of(case, event, names)
+        entry = entry_of(case, event, names, reader)
         room -= entry.size
         if made and room < 0:
             break
@@ -111,14 +120,38 @@ def _grouped(made: Sequence[tuple[Event, Entry]]) -> Iterator[list[Entry]]:
         yield from [together] if by_time else ([each] for each in together)
 
 
-def entry_of(case: Case, event: Event, names: Names) -> Entry:
-    values = vars(event.data)
+def entry_of(case: Case, event: Event, names: Names, reader: Actor) -> Entry:
+    """Return an event of the case in words, masked as for this reader."""
+    shown = masked_for(reader, event, case.state)
+    values = vars(shown.data)
     facts = (
         (names.say(phrase), _value(case, name, values[name], names))
         for name, phrase in _FACTS.items()
         if name in values and values[name] not in (None, "", ())
     )
-    return with_facts(event, CASE_KINDS[event.action], names, facts)
+    return with_facts(shown, CASE_KINDS[event.action], names, chain(_corrections(case, event, shown, names), facts))
+
+
+def _corrections(case: Case, event: Event, shown: Event, names: Names) -> Iterator[tuple[str, str]]:
+    """Yield each fact that a correction changed, with the old and the new value as its reader sees them."""
+    if not isinstance(event.data, Corrected) or not isinstance(shown.data, Corrected):
+        return
+    before, after, old, new = (
+        dict(_flat(each)) for data in (event.data, shown.data) for each in (data.before, data.after)
+    )
+    nothing = names.say(("无", "none"))
+    for name in after:
+        if before.get(name) != after[name]:
+            was, now = (
+                nothing if each is None else _value(case, name, each, names) for each in (old.get(name), new[name])
+            )
+            yield names.say(words.words_of(name)), f"{was} → {now}"
+
+
+def _flat(facts: BaseModel) -> Iterator[tuple[str, Any]]:
+    """Yield the facts of caller and place like the others."""
+    for name, value in vars(facts).items():
+        yield from vars(value).items() if isinstance(value, BaseModel) else [(name, value)]
 
 
 def is_by_time(event: Event) -> bool:
@@ -141,7 +174,7 @@ def with_facts(event: BaseEvent, kind: BaseKind[Any, Any], names: Names, facts: 
     by_system = event.role is Role.SYSTEM
     return Entry(
         names.local(event.at),
-        names.say(words.of_kind(kind)),
+        names.say(words.of_event(event, kind)),
         names.say(words.of_code(Role.SYSTEM)) if by_system else event.people.get(event.actor, event.actor),
         names.say(words.of_code(event.to_state)),
         tuple(facts),

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE, decide_approval, decide_credit, decide_extension
-from domain.case.actions.link_incident import OwnMatter
+from domain.case.actions.dispatch import Dispatched
+from domain.case.actions.link_incident import Linked, OwnMatter
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import CHANNELS
-from domain.case.lifecycle import STATES, UNSIGNED, State
+from domain.case.lifecycle import AT_WORK, STATES, UNSIGNED, State
 from domain.case.progress import LIMIT_REACHED
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
@@ -19,7 +20,7 @@ from domain.catalogue.terms import CLOCKS
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.state import LINKABLE, NOT_LINKED, PLACE_UNKNOWN, IncidentState, Scope
-from domain.kit.event import BaseAction, BaseKind
+from domain.kit.event import BaseAction, BaseEvent, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import RFC_3339, NamedCode, Phrase, english, exhaustive
 from readmodel.cases.search_terms import phone_term
@@ -168,6 +169,14 @@ def of_action(name: str) -> Phrase:
     return of_kind(ACTIONS[name])
 
 
+def of_event(event: BaseEvent, kind: BaseKind[Any, Any]) -> Phrase:
+    """Name of what happened: of an action that left an incident or a department, what it took back."""
+    data = event.data
+    unlinks = isinstance(data, Linked) and data.incident is None and data.previous_incident
+    redirects = isinstance(data, Dispatched) and data.previous_department
+    return UNDO[event.action] if unlinks or redirects else of_kind(kind)
+
+
 def of_flag(flag: str) -> Phrase:
     return FLAG_ZH.get(flag, flag), english(flag).capitalize()
 
@@ -176,6 +185,14 @@ def takes_back(case: CaseView) -> list[str]:
     """Actions possible now that undo something: each has its effect in `EFFECTS`."""
     is_undo = {"dispatch": case.department is not None, "link_incident": case.incident is not None}
     return [name for name in case.available_actions if name in EFFECTS and is_undo.get(name, True)]
+
+
+def left_by(name: str, case: CaseView, body: Mapping[str, Any]) -> str | None:
+    """Return the incident or department that an action takes a case from; None if it takes it from none."""
+    if name == "link_incident":
+        return case.incident if body.get("incident") is None else None
+    redirects = name == "dispatch" and case.state in AT_WORK and case.department != body.get("department")
+    return case.department if redirects else None
 
 
 def in_order(case: CaseView, *, waits: bool) -> list[tuple[str, int]]:

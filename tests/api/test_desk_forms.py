@@ -85,9 +85,47 @@ async def test_a_case_leaves_its_incident_by_choice_alone(on_sqlite: Api) -> Non
         assert f'<option value="{incident}">' not in page
         assert (await made.post(at(number, "link_incident"), data={"note": "无"})).status_code == 422
         assert (await on_sqlite.complaint(number))["incident"] == incident
-        assert (await made.post(at(number, "link_incident"), data={"incident": "-"})).is_redirect
+        link = re.search(r'href="([^"]+)">退出并案', (await made.get(at(number))).text)
+        assert link
+        page = (await made.get(link[1])).text
+        assert "<h1>退出并案" in page
+        assert given_in(page)["incident"] == "-"
+        answer = await made.post(link[1], data=given_in(page))
+        assert f"已办理：退出并案（原 {incident}）" in text(await made.get(answer.headers["location"]))
+        page = text(await made.get(at(number)))
+        assert re.search(f"退出并案 · zhou → 已受理 原突发事件：{incident}", page)
+        assert f"工单{number}：退出并案 {incident}，现为已受理" in page
     assert (await on_sqlite.complaint(number))["incident"] is None
     await act(on_sqlite, incident, "resolve", END)
+
+
+async def test_a_redirect_is_named_as_one(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    async with signed_in(on_sqlite, "zhou", **ENGLISH) as made:
+        page = (await made.get(f"{at(number, 'dispatch')}?undo")).text
+        assert "<h1>Redirect" in page
+        answer = await made.post(at(number, "dispatch"), data={**given_in(page), "department": "metering"})
+        assert "Done: Redirect (formerly Emergency repair crew)" in text(await made.get(answer.headers["location"]))
+        assert "Redirect · zhou → Dispatched Department: Metering" in text(await made.get(at(number)))
+
+
+async def test_a_correction_tells_the_old_and_the_new_values(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered", caller=CALLER, location=STREET)
+    async with signed_in(on_sqlite, "chen") as made:
+        stale = given_in((await made.get(at(number, "comment"))).text)
+        new = {"phone": "0760 8823 0002"}
+        body = {"caller": new, "location": {"address": "无并路2号"}, "service_code": "leak", "reason": "听错"}
+        assert (await on_sqlite.act(number, "correct", body, "chen")).is_success
+        page = text(await made.get(at(number)))
+        assert re.search("服务项目：[^ ]+ → ", page)
+        told = ("联系电话：0760 8823 0001 → 0760 8823 0002", "地址：无并路1号 → 无并路2号")
+        assert [each for each in told if each not in page] == []
+        answer = await made.post(at(number, "comment"), data={**stale, "note": "急"})
+        assert "地址：无并路1号 → 无并路2号" in refusal_on(answer)
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = text(await made.get(at(number)))
+        assert "联系电话：" in page
+        assert "0760 8823" not in page
 
 
 async def test_who_replies_or_calls_sees_the_telephone_and_what_was_done(on_sqlite: Api) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from domain.case.actions import comment, reply, resume
 from domain.case.actions import complete as completion
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED, Event, OfIncident, State
+from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED, Event, OfIncident, State, text_of
 from domain.case.progress import Progress
 from domain.case.state import Action, ActionBody, Actor, Addressees, BatchAnswer, CaseState, Decision, NotPossible, Role
 from domain.shared.errors import ANOTHER_INCIDENT, NO_INCIDENT, OPEN_INCIDENT, OUT_OF_TURN, SAME_INCIDENT, Refused
@@ -64,6 +64,12 @@ class Linked(LinkIncident):
         if event.role is not Role.SYSTEM:
             case.add_flags(OWN_CAUSE)
         case.resume_department(event.at)
+
+    def text(self, number: str, event: Event) -> tuple[str, str] | None:
+        left = self.previous_incident
+        if self.incident or left is None:
+            return None
+        return text_of(number, event, f"退出并案 {left}", f"unlinked from {left}")
 
     def notifies(self, case: CaseState, _: Event) -> Addressees:
         if case.department:
