@@ -21,11 +21,12 @@ from api.edge.problems import ProblemError
 from api.routing import CONTEXT, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session
 from domain.case.actions import COMMANDS, register
-from domain.case.intake import IntakeFlag
+from domain.case.intake import IntakeFlag, Location
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import EarlierCase, KnownCaller, OpenIncident
 from domain.rights.rights import RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
+from domain.shared.value import Phrase
 from readmodel.callers import recognise
 
 PATH = f"{DESK}/intake"
@@ -38,13 +39,17 @@ REGISTER = register.ACTION
 
 
 class Known(NamedTuple):
-    """Facts about the caller, and about the matter once its service is chosen. `refused`: why there are none."""
+    """Facts about the caller, and about the matter once its service is chosen. `refused`: why there are none.
+
+    `intake` is what would be registered, with what the registry adds.
+    """
 
     record: KnownCaller | None = None
     flags: tuple[IntakeFlag, ...] = ()
     duplicates: tuple[str, ...] = ()
     incident: str | None = None
     refused: str = ""
+    intake: NewComplaint | None = None
 
     @property
     def incidents(self) -> Iterator[tuple[str, OpenIncident | None]]:
@@ -74,11 +79,26 @@ class IntakeDesk(Desk):
         body = body_of([*self._fields()], given, self.backend.zone.key)
         if "look_up" in given:
             return self._form(request, actor, given, known=await self._known(request, actor, body))
+        known = Known() if "asked" in given or "location" in body else await self._known(request, actor, body)
+        if question := self._question(known.intake):
+            given["asked"] = ["1"]
+            return self._form(request, actor, given, known=known, refused=self.names(request).say(question))
         answer = await self.send(request, actor, "/v1/complaints", body, given["key"][0])
         if not answer.refused:
             return await self._dispatch(request, actor, given, answer.content)
         known = await self._known(request, actor, body)
         return self._form(request, actor, given, answer.status, known=known, refused=answer.refused)
+
+    def _question(self, intake: NewComplaint | None) -> Phrase | None:
+        """Return what to ask before an intake is registered that nobody can act on; None if there is no doubt."""
+        if intake is None or intake.location != Location():
+            return None
+        if not intake.caller.phone:
+            return "没有电话，也没有地址和区域，确定受理？", "Neither telephone nor place: register it nevertheless?"
+        goes = self.backend.catalogue.service(intake.service_code).arrive is not None
+        return (
+            ("没有地址和区域，无法到场，确定受理？", "No place to go to: register it nevertheless?") if goes else None
+        )
 
     async def _dispatch(self, request: Request, actor: Actor, given: Typed, case: Mapping[str, Any]) -> Response:
         """Dispatch the case that was registered, and lead to it. One that has joined an incident goes with that."""
@@ -98,12 +118,12 @@ class IntakeDesk(Desk):
         caller = body.get("caller", {})
         # The account counts before the telephone, as in a registration.
         asked = next(({name: caller[name]} for name in ("account_no", "phone") if name in caller), None)
-        if asked is None:
-            return Known()
-        answer = await self.send(request, actor, LOOKUP, asked, str(uuid.uuid4()))
-        if answer.refused:
-            return Known(refused=answer.refused)
-        record = KnownCaller.model_validate(answer.content)
+        record = None
+        if asked:
+            answer = await self.send(request, actor, LOOKUP, asked, str(uuid.uuid4()))
+            if answer.refused:
+                return Known(refused=answer.refused)
+            record = KnownCaller.model_validate(answer.content)
         catalogue, reader = self.backend.catalogue, self.backend.reader
         try:
             intake = NewComplaint.model_validate({"description": "-", **body}, context=CONTEXT.get())
@@ -112,7 +132,7 @@ class IntakeDesk(Desk):
             return Known(record)
         located = intake.filled_in(in_catalogue(catalogue, contact))[0] if intake.fill else intake
         incident = await reader.incident_covering(intake.service_code, located.location)
-        return Known(record, facts.flags, facts.possible_duplicates, incident)
+        return Known(record, facts.flags, facts.possible_duplicates, incident, intake=located)
 
     def _fields(self) -> Iterator[Field]:
         return fields_of(NewComplaint, self.backend.catalogue)

@@ -38,7 +38,8 @@ async def take_in(made: httpx.AsyncClient, **given: str) -> httpx.Response:
     """Post the form of a page, with these inputs besides those that it begins with."""
     form = await made.get(INTAKE)
     usual = {"key": key_in(form), "service_code": "leak", "channel": "phone", "department": "own"}
-    return await made.post(INTAKE, data={**usual, "description": "水表旁漏水", **given})
+    usual |= {"location.district": "west", "description": "水表旁漏水"}
+    return await made.post(INTAKE, data=usual | given)
 
 
 def number_in(answer: httpx.Response, done: str) -> str:
@@ -121,6 +122,38 @@ async def test_a_refused_registration_keeps_what_was_typed(on_sqlite: Api) -> No
     assert (key_in(answer), selected(answer, "service_code")) == ("k7", "leak")
     assert selected(answer, "department") == "network"
     assert "<details open>" in answer.text
+
+
+PHONE_ALONE = {"caller.phone": "0760 8811 0000"}
+NOBODY = "没有电话，也没有地址和区域"
+NOWHERE = "没有地址和区域，无法到场"
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({}, NOBODY),
+        ({"service_code": "inquiry"}, NOBODY),
+        (PHONE_ALONE, NOWHERE),
+        (PHONE_ALONE | {"service_code": "inquiry"}, None),
+        ({"location.district": "west"}, None),
+        ({"location.lat": "22.5", "location.lng": "113.3"}, None),
+        ({"caller.phone": PHONE}, None),  # the registry knows the place
+    ],
+)
+async def test_without_telephone_or_place_it_is_asked_once(
+    known: Api, given: dict[str, str], asked: str | None
+) -> None:
+    given = {"location.district": "", **given}
+    async with signed_in(known, "chen") as made:
+        answer = await take_in(made, **given)
+        if asked:
+            assert f'role="alert">{asked}，确定受理？' in answer.text
+            assert "水表旁漏水</textarea>" in answer.text
+            assert (await known.get("/v1/complaints")).json()["items"] == []
+            hidden = dict(re.findall(r'type="hidden" name="(key|asked)" value="([^"]+)"', answer.text))
+            answer = await take_in(made, **given, **hidden)
+    assert re.match(r"/desk/cases/\d+\?done=", answer.headers["location"])
 
 
 async def test_a_refused_dispatch_shows_the_case_with_the_reason(on_both: Api) -> None:
