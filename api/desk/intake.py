@@ -20,6 +20,7 @@ from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError
 from api.routing import CONTEXT, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session
+from api.temporal.errors import KEY_REUSED
 from domain.case.actions import COMMANDS, register
 from domain.case.intake import IntakeFlag, Location
 from domain.catalogue.catalogue import Catalogue
@@ -34,6 +35,10 @@ OWN = "own"
 """Value of the input `department`: the service's own department."""
 FIRST = ("caller.phone", "caller.name", "service_code", "location.district", "location.address", "description")
 """Inputs that a call is taken down in, in the order of the conversation; the others are folded."""
+ANOTHER = (
+    "此表单已受理过一张工单，再按一次则另受理一张。",
+    "This form has registered a case: press again for another one.",
+)
 DISPATCH = COMMANDS["dispatch"]
 REGISTER = register.ACTION
 
@@ -86,8 +91,11 @@ class IntakeDesk(Desk):
         answer = await self.send(request, actor, "/v1/complaints", body, given["key"][0])
         if not answer.refused:
             return await self._dispatch(request, actor, given, answer.content)
-        known = await self._known(request, actor, body)
-        return self._form(request, actor, given, answer.status, known=known, refused=answer.refused)
+        known, refused = await self._known(request, actor, body), answer.refused
+        if answer.content["type"].endswith(KEY_REUSED.slug):  # somebody came back to the form of a case, and changed it
+            given |= blank()
+            refused = self.names(request).say(ANOTHER)
+        return self._form(request, actor, given, answer.status, known=known, refused=refused)
 
     def _question(self, intake: NewComplaint | None) -> Phrase | None:
         """Return what to ask before an intake is registered that nobody can act on; None if there is no doubt."""

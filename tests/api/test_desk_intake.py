@@ -280,6 +280,65 @@ async def test_a_call_is_dispatched_with_few_keystrokes(on_sqlite: Api) -> None:
     assert keyboard.presses <= MOST_KEYSTROKES
 
 
+async def fill_in(page: Page, **typed: str) -> dict[str, str]:
+    """Take a call down; return the texts of all inputs."""
+    await page.locator('[name="service_code"]').select_option("leak")
+    await page.locator('[name="location.district"]').select_option("west")
+    boxes = {"caller.phone": "0760 8811 4321", "caller.name": "陈女士", "location.address": "永乐路9号", **typed}
+    for name, words in {"description": "水表旁漏水", **boxes}.items():
+        await page.locator(f'[name="{name}"]').fill(words)
+    return await texts(page)
+
+
+async def texts(page: Page) -> dict[str, str]:
+    found: dict[str, str] = await page.evaluate('Object.fromEntries(new FormData(document.getElementById("intake")))')
+    return found
+
+
+async def register(page: Page) -> str:
+    """Press the button; return the number of the case."""
+    await page.get_by_role("button", name="受理", exact=True).click()
+    await page.wait_for_url("**/desk/cases/*?done=dispatch")
+    return re.findall(r"/cases/(\d+)", page.url)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_who_comes_back_finds_the_form_as_it_was_and_registers_no_second_case(on_sqlite: Api) -> None:
+    async with open_desk(on_sqlite, "chen") as page:
+        await open_intake(page, on_sqlite)
+        typed = await fill_in(page)
+        await page.locator("header [role=search] input").fill("永乐路")
+        await page.locator("header [role=search] button").click()
+        await page.wait_for_url("**/desk?tab=all*")
+        await page.go_back()
+        assert await texts(page) == typed
+        first = await register(page)
+        await page.go_back()
+        assert await texts(page) == typed
+        assert await register(page) == first
+        # Another matter of the same caller, in the same form.
+        await page.go_back()
+        await page.locator('[name="description"]').fill("还有水压低")
+        await page.get_by_role("button", name="受理", exact=True).click()
+        await expect(page.locator("main > [role=alert]")).to_contain_text("此表单已受理过一张工单")
+        assert await register(page) != first
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_without_scripts_a_form_is_empty_after_back(on_sqlite: Api) -> None:
+    """A form that is half filled in would register a second case."""
+    async with open_desk(on_sqlite, "chen", scripts=False) as page:
+        await open_intake(page, on_sqlite)
+        await fill_in(page)
+        await register(page)
+        await page.go_back()
+        assert {*(await texts(page)).values()} - {"phone", "own"} == {"", await page.input_value('[name="key"]')}
+
+
 @pytest.mark.slow
 @pytest.mark.browser
 @needs_chromium
