@@ -15,11 +15,13 @@ from api.assessments.assessments import (
     TheAssessments,
     number_of,
 )
+from api.assessments.scores import scores
 from api.complaints.cases import TheCases
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of
 from api.exports.files import CSV, XLSX, ListFormat, one_page
 from api.parameters import INVALID_NUMBER, POST_ERRORS, CaseParam, Paging, RequestKey, number_in
+from api.reports.readable import Language, file_of
 from api.responses import Page, also, formats, problems
 from api.routing import StrictRoute, TheBackend, needs
 from domain.assessment import state
@@ -51,6 +53,7 @@ class AssessmentQuery(BaseModel, extra="forbid"):
 
     by: Subject = Field(Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
     format: ListFormat = Field("json", description="`csv` and `xlsx` have a row for each figure of each subject.")
+    language: Language = None
 
 
 class CaseListing(Paging):
@@ -100,6 +103,9 @@ async def get_assessment(
     names = assessments.names(wanted.by)
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
+        if wanted.language:
+            table = scores(found, shown, zh=wanted.language == "zh")
+            return await file_of(table, month, wanted.format, backend, wanted.language)
         pages = one_page(answers.score_cells(shown))
         return await backend.file(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
     standard = answers.StandardItem.of(found.standard, wanted.by)

@@ -47,13 +47,15 @@ class ManagerDesk(DeskPages):
             headlines=headlines,
             months=(Period.containing(ReportKind.MONTHLY, last.after), last),
             last=stored,
+            today=backend.now.astimezone(backend.zone).date(),
             formats=("html", *(("pdf",) if backend.print_pdf else ()), "xlsx"),
         )
 
     async def file(self, request: Request, actor: Actor, path: str) -> Response:
         """Answer what the API has at this path, as a file or page."""
         language = "zh" if self.names(request).zh else "en"
-        answer = await inner.get(request, actor, f"/v1/{quote(path)}", request.url.query, language)
+        query = f"{request.url.query}&language={language}".removeprefix("&")
+        answer = await inner.get(request, actor, f"/v1/{quote(path)}", query, language)
         if not answer.is_success:
             problem = Problem.model_validate(answer.json())
             if problem.errors:

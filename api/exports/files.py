@@ -69,6 +69,8 @@ def defused(text: str) -> str:
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LONGEST_CELL = 32_767
 """Characters that Excel takes in one cell."""
+LONGEST_SHEET = 31
+"""Characters that Excel takes in the name of a sheet."""
 LONGEST_HEAD = 255
 """Characters that Excel takes in the head of a printed page."""
 _WAITING = "hotline-workbook-"
@@ -269,5 +271,6 @@ def _sent(file: BinaryIO) -> Iterator[bytes]:
 def attachment(name: str, company: str, title: str = "") -> dict[str, str]:
     """Headers of a file. Browsers name it by company and title, by default the name, which other programs read."""
     stem, _, form = name.rpartition(".")
-    full = f"; filename*=UTF-8''{quote(f'{company}-{title or stem}.{form}', safe='')}"
+    saved = f"{company}-{title or stem}.{form}".replace(":", "")  # which Windows has in no name of a file
+    full = f"; filename*=UTF-8''{quote(saved, safe='')}"
     return {"Content-Disposition": f'attachment; filename="{name}"{full}'}

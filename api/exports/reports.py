@@ -4,7 +4,9 @@ import io
 import math
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from typing import Any
 from unicodedata import east_asian_width
@@ -16,9 +18,9 @@ from pygal.graph.graph import Graph
 from pygal.style import Style
 
 from api.edge.browsers import TEMPLATES
-from api.exports.files import BOM, lines, sheets
+from api.exports.files import BOM, LONGEST_SHEET, ExportCell, Rows, lines, sheets
 from domain.calendar.work_calendar import on_the_wall
-from domain.reports.report import Chart, ChartKind, Report, Table, headlines, shown
+from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Report, Table, headlines, shown
 from domain.shared.value import exhaustive
 
 # The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
@@ -204,23 +206,58 @@ ROWS = 50
 """Rows of a table that a page shows: what matters most comes first, and files have all."""
 
 
-def as_csv(tables: Iterable[Table]) -> bytes:
-    """All tables below each other, each with its name before it and an empty line after it."""
-    blocks = (
-        [[table.name, table.title, table.title_zh], [column.name for column in table.columns], *table.rows, []]
-        for table in tables
-    )
-    return BOM + lines(row for block in blocks for row in block)
+@dataclass(frozen=True)
+class Reading:
+    """Language and time zone of who reads a file, and the words for codes that stand without names, by column."""
+
+    zh: bool
+    zone: str
+    words: Mapping[str, Callable[[Any], ExportCell]] = field(default_factory=dict)
+
+    def title(self, named: Table | Column) -> str:
+        return named.title_zh if self.zh else named.title
+
+    def of(self, table: Table) -> tuple[Sequence[Column], list[str], Rows]:
+        """Columns, headings and rows of a table in words and local times."""
+        shown = table.readable(zh=self.zh)
+        rows = [[*map(self._cell, shown.columns, row)] for row in shown.rows]
+        return shown.columns, [self.title(column) for column in shown.columns], rows
+
+    def _cell(self, column: Column, cell: Cell) -> ExportCell:
+        if cell is None:
+            return None
+        if column.kind is ColumnKind.INSTANT:
+            return on_the_wall(datetime.fromisoformat(str(cell)), self.zone).replace(tzinfo=None)
+        return self.words[column.name](cell) if column.name in self.words else cell
 
 
-def as_xlsx(tables: Iterable[Table], company: str, title: str) -> bytes:
-    """Write a sheet for each table."""
+def as_csv(tables: Iterable[Table], reading: Reading | None = None) -> bytes:
+    """All tables below each other, each with its name before it and an empty line after it; None: for programs."""
+
+    def block(table: Table) -> Iterator[Sequence[ExportCell]]:
+        if reading:
+            _, headings, rows = reading.of(table)
+            yield from ([reading.title(table)], headings, *rows, [])
+        else:
+            heads = [table.name, table.title, table.title_zh], [column.name for column in table.columns]
+            yield from (*heads, *table.rows, [])
+
+    return BOM + lines(row for table in tables for row in block(table))
+
+
+def _of_both(table: Table) -> tuple[Sequence[Column], list[str], Rows]:
+    return table.columns, [f"{column.title_zh} {column.title}" for column in table.columns], table.rows
+
+
+def as_xlsx(tables: Iterable[Table], company: str, title: str, reading: Reading | None = None) -> bytes:
+    """Write a sheet for each table, in both languages if nobody is known to read it."""
     file = io.BytesIO()
     with sheets(file, company, title) as book:
         for table in tables:
-            titles = [f"{column.title_zh} {column.title}" for column in table.columns]
-            book.begin(table.title_zh, titles, [column.kind for column in table.columns])
-            book.write(table.rows)
+            columns, headings, rows = reading.of(table) if reading else _of_both(table)
+            name = reading.title(table) if reading else table.title_zh
+            book.begin(name[:LONGEST_SHEET], headings, [column.kind for column in columns])
+            book.write(rows)
     return file.getvalue()
 
 

@@ -14,13 +14,16 @@ from api.directory import People
 from api.edge.problems import ProblemError
 from api.exports.files import CSV, XLSX, ListFormat, one_page
 from api.parameters import INVALID_PERIOD
+from api.reports.readable import Language, file_of
 from api.responses import formats, problems
 from api.routing import StrictRoute, TheBackend, needs
 from domain.calls.call import CallFigures, CallOutcome
+from domain.reports.report import Column, ColumnKind, Table
 from domain.rights.rights import READ_REPORTS, mask_agent
 from domain.shared.value import Instant, exhaustive
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import DutyFigures, Grouping, call_report, start_of
+from readmodel.reports.work import ANSWERED, CONNECTED, OFFERED, counted
 
 LONGEST_DAYS = exhaustive("LONGEST_DAYS", Grouping, {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366})
 """Longest periods: a quarter of a year of hours, and a year."""
@@ -69,6 +72,7 @@ class CallReportQuery(BaseModel, extra="forbid"):
     )
 
     format: ListFormat = Field("json", description="`csv` and `xlsx` have a row for each group.")
+    language: Language = None
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """First instant of the period and the first one after it, in UTC. Raises ProblemError."""
@@ -152,6 +156,10 @@ class CallReport(BaseModel):
     total: CallNumbers = Field(description="The same of the whole period.")
 
 
+def _rated(title: str, title_zh: str) -> Column:
+    return Column(name="rate", title=title, title_zh=title_zh, kind=ColumnKind.RATE)
+
+
 router = APIRouter(tags=["reports"], route_class=StrictRoute)
 
 
@@ -172,10 +180,53 @@ async def report_calls_by(wanted: Annotated[CallReportQuery, Query()], backend: 
     found = await backend.reader.ask(_report, wanted.by, *wanted.bounds(zone), zone, backend.people)
     if wanted.format == "json":
         return found
-    name = f"calls-by-{wanted.by}-{found.start.astimezone(zone):%Y-%m-%d}"
+    start = f"{found.start.astimezone(zone):%Y-%m-%d}"
+    if wanted.language:
+        last = f"{found.end.astimezone(zone) - timedelta(microseconds=1):%Y-%m-%d}"
+        return await file_of(_table(found), f"{start}_{last}", wanted.format, backend, wanted.language)
+    name = f"calls-by-{wanted.by}-{start}"
     columns = ["key", "name", *CallNumbers.model_fields]
     rows = one_page([[getattr(item, column) for column in columns] for item in found.items])
     return await backend.file(wanted.format, name, columns, rows)
+
+
+_KEYS = exhaustive(
+    "_KEYS",
+    Grouping,
+    {
+        Grouping.HOUR: Column(name="hour", title="Hour", title_zh="时段", kind=ColumnKind.INSTANT),
+        Grouping.DAY: Column(name="day", title="Day", title_zh="日期"),
+        Grouping.AGENT: Column(name="agent", title="Agent", title_zh="话务员"),
+    },
+)
+_COLUMNS = exhaustive(
+    "_COLUMNS",
+    CallNumbers.model_fields,
+    {
+        "offered": OFFERED,
+        "answered": ANSWERED,
+        "abandoned": counted("abandoned", "Abandoned after 5 s or more", "放弃"),
+        "short_abandoned": counted("short_abandoned", "Abandoned within 5 s", "短时放弃"),
+        "call_back_asked": counted("call_back_asked", "Call-backs asked for", "请求回电"),
+        "untimed": counted("untimed", "Wait not known", "等待时长不明"),
+        "under_way": counted("under_way", "Still waiting", "等待中"),
+        "connected_rate": CONNECTED,
+        "answered_within_15s_rate": _rated("Within 15 s, of those answered", "15 秒接通率（占接听）"),
+        "answered_within_15s_of_offered_rate": _rated("Within 15 s, of those offered", "15 秒接通率（占呼入）"),
+        "wait_p50_seconds": counted("wait_p50", "Median wait in s", "等待中位数（秒）"),
+        "wait_p95_seconds": counted("wait_p95", "Wait of 95 % in s", "95% 等待（秒）"),
+        "talk_seconds": counted("talk", "Talk in s", "通话时长（秒）"),
+        "agents_on_duty": counted("agents", "Agents on duty", "在岗人数"),
+        "duty_seconds": counted("duty", "Duty in s", "在岗时长（秒）"),
+    },
+)
+"""Columns of files for people."""
+
+
+def _table(found: CallReport) -> Table:
+    rows = [(item.name or item.key, *(getattr(item, name) for name in _COLUMNS)) for item in found.items]
+    columns = _KEYS[found.by], *_COLUMNS.values()
+    return Table(name=f"calls-by-{found.by}", title="Calls", title_zh="话务", columns=columns, rows=tuple(rows))
 
 
 def _report(

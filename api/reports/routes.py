@@ -13,8 +13,9 @@ from starlette.responses import HTMLResponse, Response
 
 from api.documents import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
-from api.exports.files import CSV, XLSX, ListFormat, attachment, one_page
-from api.exports.reports import as_csv, as_xlsx, page
+from api.exports.files import CSV, XLSX, ListFormat, attachment
+from api.exports.reports import Reading, as_csv, as_xlsx, page
+from api.reports.readable import Language, LanguageQuery, file_of
 from api.responses import formats, masked_for, problems
 from api.routing import BackendParts, StrictRoute, TheBackend, from_backend, needs
 from domain.customers.customer import Thanks
@@ -114,27 +115,19 @@ def _scope(month: str, backend: BackendParts) -> ReportScope:
     return ReportScope.of(report.Period.parse(report.ReportKind.MONTHLY, month), backend.catalogue)
 
 
-async def _rows(table: report.Table, month: str, wanted: str, backend: BackendParts) -> Response:
-    """Answer with the table of a month as a file, `csv` or else `xlsx`."""
-    name, company = f"{table.name.replace('_', '-')}-{month}", backend.catalogue.name_zh
-    if wanted == "csv":
-        columns = [column.name for column in table.columns]
-        return await backend.file(wanted, name, columns, one_page([*map(list, table.rows)]))
-    book = await backend.export_throttle.run(as_xlsx, [table], company, f"{table.title_zh} {month}")
-    return Response(book, media_type=XLSX, headers=attachment(f"{name}.xlsx", company))
-
-
 @router.get(
     "/v1/reports/approvals",
     summary="Money decided in a month 审批月报",
     response_model=Money,
     responses=formats(CSV, XLSX),
 )
-async def report_approvals(month: Month, backend: TheBackend, wanted: RowsFormat = "json") -> Money | Response:
+async def report_approvals(
+    month: Month, backend: TheBackend, wanted: RowsFormat = "json", language: LanguageQuery = None
+) -> Money | Response:
     """Sum what management approved and rejected, by the month of the last decision."""
     if wanted != "json":
         table = await backend.reader.ask(approval_rows, _scope(month, backend))
-        return await _rows(table, month, wanted, backend)
+        return await file_of(table, month, wanted, backend, language)
     currency = backend.catalogue.currency
     found = await backend.reader.ask(totals, _scope(month, backend))
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
@@ -155,13 +148,14 @@ async def report_thanks(
         Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
     ] = None,
     wanted: RowsFormat = "json",
+    language: LanguageQuery = None,
 ) -> MonthOfThanks | Response:
     """Count the thanks of callers by person, in the month of the call."""
     scope = _scope(month, backend)
     read = await backend.reader.ask(thanks_between, scope.start, scope.end)
     found = masked_for(actor, [each for each in read if thanked in (None, each.thanked)])
     if wanted != "json":
-        return await _rows(thanks_rows(found), month, wanted, backend)
+        return await file_of(thanks_rows(found), month, wanted, backend, language)
     given: dict[str | None, list[Thanks]] = {}
     for each in found:
         given.setdefault(each.thanked, []).append(each)
@@ -183,11 +177,12 @@ async def report_follow_ups(
         FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
     ] = FollowUpSubject.COMPANY,
     wanted: RowsFormat = "json",
+    language: LanguageQuery = None,
 ) -> MonthOfFollowUps | Response:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
     scope = _scope(month, backend)
     if wanted != "json":
-        return await _rows(await backend.reader.ask(follow_up_rows, scope), month, wanted, backend)
+        return await file_of(await backend.reader.ask(follow_up_rows, scope), month, wanted, backend, language)
     found = await backend.reader.ask(counts, scope.start, scope.end, by)
     return MonthOfFollowUps(month=month, by=by, items=[FollowUpItem.of(each) for each in found])
 
@@ -221,6 +216,7 @@ class ReportQuery(BaseModel, extra="forbid"):
         ReportFormat.JSON,
         description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",
     )
+    language: Language = None
 
 
 def _query(kind: report.ReportKind, parameter: str, what: str, example: str, **schema: str) -> Any:  # noqa: ANN401 - a type
@@ -268,15 +264,18 @@ class Reports:
 
     async def answer(self, found: report.Report, wanted: ReportQuery) -> report.Report | Response:
         """Render the stored value alone, so that the report stays as it was made."""
-        saved = attachment(f"{found.file_name}.{wanted.format.value}", found.company_zh)
+        zh = wanted.language != "en"
+        reading = Reading(zh, found.timezone) if wanted.language else None
+        company, title = found.company_zh if zh else found.company, found.titled(zh=zh)
+        saved = attachment(f"{found.file_name}.{wanted.format.value}", company, title if reading else "")
         tables = (*found.tables, found.bridge.table) if found.bridge else found.tables
         match wanted.format:
             case ReportFormat.JSON:
                 return found
             case ReportFormat.CSV:
-                return Response(await asyncio.to_thread(as_csv, tables), media_type=CSV, headers=saved)
+                return Response(await asyncio.to_thread(as_csv, tables, reading), media_type=CSV, headers=saved)
             case ReportFormat.XLSX:
-                book = await asyncio.to_thread(as_xlsx, tables, found.company_zh, found.title)
+                book = await asyncio.to_thread(as_xlsx, tables, company, title, reading)
                 return Response(book, media_type=XLSX, headers=saved)
         html = await asyncio.to_thread(page, found)
         if wanted.format is ReportFormat.HTML:

@@ -322,11 +322,10 @@ class Report(Immutable):
     tables: tuple[Table, ...] = Field(min_length=1)
     bridge: Bridge | None = Field(None, description="To the month's assessment, as it is now.")
 
-    @property
-    def title(self) -> str:
-        """Chinese name with the period, and the end of its figures if it has not ended."""
-        until = f" 截至 {_local(self.until, self.timezone)}" if self.until else ""
-        return f"{self.kind.zh} {self.period}{until}"
+    def titled(self, *, zh: bool = True) -> str:
+        """Name with the period, and the end of its figures if it has not ended."""
+        name, until = (self.kind.zh, "截至") if zh else (f"{self.kind.value.capitalize()} report", "until")
+        return f"{name} {self.period}" + (f" {until} {_local(self.until, self.timezone)}" if self.until else "")
 
     @property
     def file_name(self) -> str:

@@ -117,7 +117,7 @@ _MISSED_CLOCKS = select(
 
 
 def missed(connection: ReadConnection, scope: ReportScope) -> Table:
-    counted = Counter(
+    found = Counter(
         (row.name, row.department, *(OF_PART if row.part else STAGES[State(row.state)]))
         for row in connection.execute(_MISSED_CLOCKS.where(scope.has(clocks.c.missed_at)))
     )
@@ -133,7 +133,7 @@ def missed(connection: ReadConnection, scope: ReportScope) -> Table:
         ),
         rows=tuple(
             (*in_words(clock, CLOCK_ZH[clock]), *scope.department(department), *in_words(stage, zh), number)
-            for (clock, department, stage, zh), number in most_first(counted)
+            for (clock, department, stage, zh), number in most_first(found)
         ),
         chart=Chart(kind=ChartKind.STACKED, label="waited_for", values=("missed",), series="clock"),
         note="The department is the one that was given the case last before it was missed.",
@@ -148,16 +148,16 @@ _HOURS = 24
 _IS_KEPT = clocks.c.status == ClockStatus.MET.value
 
 
-def _count(name: str, title: str, title_zh: str) -> Column:
+def counted(name: str, title: str, title_zh: str) -> Column:
     return Column(name=name, title=title, title_zh=title_zh, kind=ColumnKind.COUNT)
 
 
-KEPT = _count("kept", "Promises kept", "按时")
+KEPT = counted("kept", "Promises kept", "按时")
 KEPT_RATE = Column(name="kept_rate", title="Kept", title_zh="按时率", kind=ColumnKind.RATE)
 HEADLINES = (
-    _count("registered", "Registered", "受理"),
-    _count("closed", "Closed", "办结"),
-    _count("open_at_end", "Open at the end", "期末未办结"),
+    counted("registered", "Registered", "受理"),
+    counted("closed", "Closed", "办结"),
+    counted("open_at_end", "Open at the end", "期末未办结"),
     KEPT,
     MISSED.model_copy(update={"title": "Promises missed", "title_zh": "超时"}),
     KEPT_RATE,
@@ -198,11 +198,11 @@ def _headlines(connection: ReadConnection, scope: ReportScope) -> tuple[Cell, ..
 def promises(connection: ReadConnection, scope: ReportScope) -> Table:
     """Count the promises of each kind that were judged: kept, or missed."""
 
-    def counted(*conditions: ColumnElement[bool]) -> dict[str, int]:
+    def by_name(*conditions: ColumnElement[bool]) -> dict[str, int]:
         statement = select(clocks.c.name, func.count()).where(*conditions).group_by(clocks.c.name)
         return {row[0]: row[1] for row in connection.execute(statement)}
 
-    kept, missed = counted(scope.has(clocks.c.stopped_at), _IS_KEPT), counted(scope.has(clocks.c.missed_at))
+    kept, missed = by_name(scope.has(clocks.c.stopped_at), _IS_KEPT), by_name(scope.has(clocks.c.missed_at))
     return Table(
         name="promises",
         title="Promises by kind",

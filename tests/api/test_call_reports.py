@@ -168,7 +168,7 @@ async def test_a_period_is_given_in_full_and_with_known_groups(on_sqlite: Api) -
     found = await refused(on_sqlite, from_="2026-08-03", to="2026-08-03", by="week")
     assert "'hour', 'day' or 'agent'" in found["detail"]
     found = await refused(on_sqlite, from_="2026-08-03", to="2026-08-03", group="hour")
-    assert found["detail"] == "query.group: Unknown field; accepted: from, to, by, format"
+    assert found["detail"] == "query.group: Unknown field; accepted: from, to, by, format, language"
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,28 @@
 """Page of today and this month so far on the desk, and the files that it leads to."""
 
 import asyncio
+import csv
+import io
 import re
 import zipfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from io import BytesIO
 from urllib.parse import unquote
 
+import httpx
 import pytest
 
+from api.reports.readable import reading
 from api.sql import SHARED_SECONDS
+from domain.calendar.work_calendar import on_the_wall
 from domain.reports.report import Period, ReportKind
+from domain.shared.actors import Role
 from readmodel.base.database import engine, writing
 from readmodel.reports.reports import make, save_report
 from tests.support.api import Api
 from tests.support.browsing import browser, signed_in, text_of
+from tests.support.workbooks import workbook
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -123,3 +130,71 @@ async def test_a_refusal_of_the_api_is_a_page(on_sqlite: Api, path: str, status:
         assert answer.status_code == status
         assert answer.headers["content-type"].startswith("text/html")
         assert "path." not in answer.text
+
+
+def _sheet(answer: httpx.Response) -> list[dict[str, object]]:
+    (sheet,) = workbook(answer.content).values()
+    return [dict(zip(sheet[0], row, strict=False)) for row in sheet[1:]]
+
+
+async def test_files_of_rows_are_in_words_of_the_reader_alone(on_sqlite: Api) -> None:
+    month = f"{on_sqlite.clock().astimezone(on_sqlite.backend.zone):%Y-%m}"
+    number = await on_sqlite.case_in("pending_reply")
+    await on_sqlite.act(number, "reply", {"message": "已恢复供水"}, "chen")
+    await on_sqlite.act(number, "follow_up", {"outcome": "dissatisfied"}, "he")
+    thanked = await on_sqlite.case_in("registered", service_code="thanks", description="谢谢师傅", thanked="梁伟")
+    zone = on_sqlite.backend.zone
+    async with signed_in(on_sqlite, "gao") as made:
+        page = await made.get(TODAY)
+        path = next(map(unescape, re.findall(r'href="(/desk/reports/follow-ups[^"]+)"', page.text)))
+        answer = await made.get(path)
+        (row,) = [row for row in _sheet(answer) if row["工单号"] == number]
+        assert (row["回访结果"], row["是否联系上"]) == ("不满意", "是")
+        at = datetime(1899, 12, 30) + timedelta(days=float(str(row["回访时间"])))  # noqa: DTZ001 - as spreadsheets count
+        assert abs(at - on_the_wall(on_sqlite.clock(), zone.key).replace(tzinfo=None)) < timedelta(minutes=2)
+        assert not [heading for heading in row if re.search("[a-z]", heading)]
+        full = unquote(answer.headers["content-disposition"].partition("UTF-8''")[2])
+        assert full == f"{COMPANY}-回访明细 {month}.xlsx"
+        english = await made.get(path.replace("xlsx", "csv"), headers=ENGLISH)
+        (row,) = [
+            row for row in csv.DictReader(io.StringIO(english.content.decode("utf-8-sig"))) if row["Case"] == number
+        ]
+        assert (row["Outcome"], row["Contacted"], row["Service"]) == ("dissatisfied", "yes", "No water")
+        assert re.fullmatch("[0-9-]{10} [0-9:]{5}", str(row["Followed up"]))
+        thanks = await made.get(f"/desk/reports/thanks?month={month}&format=xlsx")
+        assert thanked in {row["工单号"] for row in _sheet(thanks)}
+
+
+async def test_owners_in_files_have_their_names(on_sqlite: Api) -> None:
+    on_sqlite.tokens["kuang"] = on_sqlite.directory.enter("kuang", Role.AGENT, name="邝丽")
+    await on_sqlite.register(by="kuang")
+    reader = reading("zh", on_sqlite.backend.catalogue, on_sqlite.backend.people)
+    assert reader
+    assert [reader.words["owner"](each) for each in ("kuang", "nobody")] == ["邝丽", "nobody"]
+
+
+async def test_the_file_of_calls_has_words_and_no_days_to_come(on_sqlite: Api) -> None:
+    today = f"{on_sqlite.clock().astimezone(on_sqlite.backend.zone):%Y-%m-%d}"
+    async with signed_in(on_sqlite, "gao") as made:
+        page = await made.get(TODAY)
+        path = next(unescape(path) for path in re.findall(r'href="(/desk/reports/calls[^"]+)"', page.text))
+        rows = _sheet(await made.get(path))
+    assert rows[-1]["日期"] == today
+    assert {"呼入量", "接听量", "接通率", "15 秒接通率（占接听）", "等待中位数（秒）"} <= {*rows[0]}
+    assert "name" not in rows[0]
+
+
+async def test_workbooks_of_reports_have_no_addresses_and_local_times(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("dispatched")
+    async with signed_in(on_sqlite, "gao") as made:
+        answer = await made.get("/desk/reports/today?format=xlsx")
+        english = await made.get("/desk/reports/today?format=csv", headers=ENGLISH)
+    sheets = workbook(answer.content)
+    oldest = sheets["积压最久的 50 件工单"]
+    assert oldest[0] == ["工单号", "服务项目", "部门", "受理时间", "已积压天数"]
+    assert isinstance(oldest[1][3], float)
+    assert "/v1/" not in english.text
+    assert "+00:00" not in english.text
+    assert not re.search("[\u4e00-\u9fff]", english.text)
+    full = unquote(answer.headers["content-disposition"].partition("UTF-8''")[2])
+    assert full.startswith(f"{COMPANY}-日报 ")
