@@ -38,7 +38,7 @@ from readmodel.incidents import count_open, open_with_cases
 
 ROWS = 200
 """Cases on a page of a list."""
-FILTERS = ("service", "district", "priority", "q", "incident", "state")
+FILTERS = ("service", "district", "priority", "q", "incident", "state", "registered_from", "registered_to")
 """Filters that a reader chooses in a list, or that a link to it has."""
 REFRESH_SECONDS = 15.0
 """Time between two reads of the counts by a page that is open."""

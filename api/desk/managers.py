@@ -1,8 +1,9 @@
 """Page of today and this month so far (今日、本月), and files of reports and assessments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -45,11 +46,18 @@ class ManagerDesk(DeskPages):
             actor,
             reports=[(report, [*_tables(report, zh=names.zh)]) for report in made],
             headlines=headlines,
+            lists=self._lists,
             months=(Period.containing(ReportKind.MONTHLY, last.after), last),
             last=stored,
             today=backend.now.astimezone(backend.zone).date(),
             formats=("html", *(("pdf",) if backend.print_pdf else ()), "xlsx"),
         )
+
+    def _lists(self, report: Report) -> Mapping[str, str]:
+        """Return the lists of the desk with the cases of headline numbers, by the name of the number."""
+        start, end = Period.parse(report.kind, report.period).bounds(self.backend.zone)
+        registered = {"registered_from": start.isoformat(), "registered_to": end.isoformat()}
+        return {"registered": f"all&{urlencode(registered)}", "open_at_end": "open"}
 
     async def file(self, request: Request, actor: Actor, path: str) -> Response:
         """Answer what the API has at this path, as a file or page."""

@@ -55,6 +55,7 @@ TABS = (
     Tab("approvals", ("待审批", "Approvals"), _of(state={State.AWAITING_APPROVAL})),
     Tab("extensions", ("待批延期", "Extensions to decide"), _of(flag="extension_waits", state=OPEN)),
     Tab("undelivered", ("未送达", "Not delivered"), _of(flag="undelivered", state=OPEN)),
+    Tab("open", ("未办结", "Open"), _of(state=OPEN)),
     Tab("all", ("全部", "All cases"), _of(), Sort.REGISTERED),
 )
 INCIDENTS: Mapping[str, Sequence[IncidentState]] = {

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, case, func, select, union_all
 
 from domain.calls.call import CallFigures, CallOutcome
 from domain.case.clocks import CLOCK_ZH, ClockStatus
-from domain.case.lifecycle import State
+from domain.case.lifecycle import ENDED, State
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.value import exhaustive, half_up, rate, to_milliseconds
 from readmodel.base.database import ReadConnection
@@ -156,7 +156,7 @@ KEPT = counted("kept", "Promises kept", "按时")
 KEPT_RATE = Column(name="kept_rate", title="Kept", title_zh="按时率", kind=ColumnKind.RATE)
 HEADLINES = (
     counted("registered", "Registered", "受理"),
-    counted("closed", "Closed", "办结"),
+    *(counted(state.value, state.value.capitalize(), state.zh) for state in sorted(ENDED)),
     counted("open_at_end", "Open at the end", "期末未办结"),
     KEPT,
     MISSED.model_copy(update={"title": "Promises missed", "title_zh": "超时"}),
@@ -175,8 +175,8 @@ def headlines(connection: ReadConnection, scope: ReportScope) -> Table:
         title_zh="概况",
         columns=(*(column for column, _ in pairs), *(before for _, before in pairs)),
         rows=((*_headlines(connection, scope), *_headlines(connection, scope.before)),),
-        note="Promises count in the period in which they were kept, or fell due and were not.",
-        note_zh="时限按完成或超时发生的时间计入本期。",
+        note="A case has several promises. Each counts in the period in which it was kept, or fell due and was not.",
+        note_zh="一件工单有多个时限，各按完成或超时发生的时间计入本期。",
     )
 
 
@@ -185,10 +185,12 @@ def _headlines(connection: ReadConnection, scope: ReportScope) -> tuple[Cell, ..
         return connection.scalars(select(func.count()).where(*conditions)).one()
 
     kept, missed = count(scope.has(clocks.c.stopped_at), _IS_KEPT), count(scope.has(clocks.c.missed_at))
+    ended_by_state = select(cases.c.state, func.count()).where(scope.has(cases.c.closed_at)).group_by(cases.c.state)
+    ended = {row[0]: row[1] for row in connection.execute(ended_by_state)}
     calls = call_report(connection, Grouping.DAY, scope.start, scope.end, scope.zone).total.figures
     return (
         count(scope.has(cases.c.registered_at)),
-        count(scope.has(cases.c.closed_at)),
+        *(ended.get(state, 0) for state in sorted(ENDED)),
         connection.scalars(select(func.count()).select_from(open_at_end(scope))).one(),
         *(kept, missed, rate(kept, kept + missed)),
         *of_calls(calls),

@@ -198,3 +198,28 @@ async def test_workbooks_of_reports_have_no_addresses_and_local_times(on_sqlite:
     assert not re.search("[\u4e00-\u9fff]", english.text)
     full = unquote(answer.headers["content-disposition"].partition("UTF-8''")[2])
     assert full.startswith(f"{COMPANY}-日报 ")
+
+
+async def test_withdrawn_cases_stand_apart_and_figures_lead_to_their_lists(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def figures(made: httpx.AsyncClient) -> tuple[str, dict[str, int]]:
+        # What was read lately is shared no more.
+        monkeypatch.setattr(on_sqlite.clock, "fixed", on_sqlite.clock() + timedelta(seconds=SHARED_SECONDS))
+        page = (await made.get(TODAY)).text
+        rows = re.findall(r'<tr><th scope="row">(.*?)</th><td class="number">([0-9,]+)</td>', page)
+        return page, {re.sub("<.*?>", "", name): int(value.replace(",", "")) for name, value in rows}
+
+    names = ("受理", "办结", "已撤销", "期末未办结")
+    async with signed_in(on_sqlite, "gao") as made:
+        _, before = await figures(made)
+        await on_sqlite.act(await on_sqlite.case_in("dispatched"), "withdraw", {"reason": "已自行解决"})
+        number = await on_sqlite.case_in("dispatched")
+        page, after = await figures(made)
+        assert [after[name] - before[name] for name in names] == [2, 0, 1, 1]
+        links = [*map(unescape, re.findall(r'<th scope="row"><a href="([^"]+)"', page))]
+        assert [link.partition("&")[0] for link in links] == ["/desk?tab=all", "/desk?tab=open"] * 2
+        for link in links[:2]:
+            assert number in (await made.get(link)).text
+        english = (await made.get(TODAY, headers=ENGLISH)).text
+    assert {"Closed", "Refused", "Withdrawn"} <= {*re.findall(r'<th scope="row">([^<]+)', english)}

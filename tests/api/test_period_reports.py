@@ -73,7 +73,7 @@ async def test_a_report_is_served_as_it_was_made(made: Api) -> None:
     report: Json = first.json()
     assert (report["kind"], report["period"], report["timezone"]) == ("daily", DAY, "Asia/Shanghai")
     headlines = report["tables"][0]
-    assert headlines["rows"][0][:3] == [1, 0, 1]
+    assert headlines["rows"][0][:5] == [1, 0, 0, 0, 1]
     closed = ("dispatch", "sign_for", Complete(result="好了"), "reply", "follow_up")
     project(made.settings.database_url, published(call(1, MONDAY), closed))
     assert await make(made, ReportKind.DAILY, DAY) == path
