@@ -139,7 +139,6 @@ class Desk(CaseLists):
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
             f"{names.district(place.district)} {place.address or ''}",
             words.EFFECTS[name] if name in words.takes_back(case) else words.HINTS.get(name),
-            kept=from_crew,
             asked=await self._request(found, actor, name, names) if possible else None,
             version=case.version,
             shown=shown,

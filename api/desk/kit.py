@@ -45,7 +45,7 @@ from domain.incident.incident import Incident
 from domain.incident.state import LINKABLE
 from domain.kit.event import AnyAction, Command
 from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
-from domain.shared.actors import OWNERS, Actor
+from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.value import RFC_3339, Phrase
 from readmodel import incidents
@@ -63,11 +63,10 @@ class Form(NamedTuple):
     """Form of an action.
 
     `back` is the page that it leads back to, `subject` the name of what it is about, and `about` says more of that.
-    `effect` tells what the action does beyond what its name says. `asked` is the request that it decides on. What is
-    typed into one that is `kept` stays in the browser until the network is there to send it. `version` is that of the
-    subject as the form shows it: the action is for that one alone. `shown` are the present texts of inputs: left as
-    they are, they change nothing. Above them stands what is known of the `case`. `effects` tell what becomes of its
-    promises. What is not `possible` has no form.
+    `effect` tells what the action does beyond what its name says. `asked` is the request that it decides on. `version`
+    is that of the subject as the form shows it: the action is for that one alone. `shown` are the present texts of
+    inputs: left as they are, they change nothing. Above them stands what is known of the `case`. `effects` tell what
+    becomes of its promises. What is not `possible` has no form.
     """
 
     words: Phrase
@@ -76,7 +75,6 @@ class Form(NamedTuple):
     subject: str
     about: str
     effect: Phrase | None = None
-    kept: bool = False
     asked: Entry | None = None
     version: int | None = None
     shown: Mapping[str, str] = MappingProxyType({})
@@ -109,6 +107,8 @@ class DeskPages:
         fields["here"] = f"{request.url.path}?{request.url.query}".removesuffix("?")
         fields["done"] = _done(request, names)
         fields["order"] = order_of(request)
+        # What a crew types stays in its browser until the network is there to send it.
+        fields["keeps"] = actor.role is Role.CREW
         fields["registers"] = actor.role in RIGHT_TO_REGISTER.reach
         fields["reads_reports"] = actor.role in READ_REPORTS.reach
         return page(f"desk_{name}.html", status, {"Vary": "Accept-Language, Cookie"}, **fields)

@@ -119,6 +119,13 @@ async def test_a_form_of_the_crew_leads_back_to_its_work(on_sqlite: Api) -> None
         assert "已办理：到场" in text(await made.get(f"{CREW}?done=arrive"))
 
 
+async def test_what_an_office_types_is_not_kept_in_a_browser_that_others_use(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    for name, is_kept in (("wu", True), ("zhou", False)):
+        async with signed_in(on_sqlite, name) as made:
+            assert ("data-kept" in (await made.get(at(number, "comment"))).text) is is_kept
+
+
 async def completed(api: Api, number: str) -> list[dict[str, object]]:
     rows = (await api.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     return [row["data"] for row in rows if row["action"] == "complete"]
@@ -142,6 +149,30 @@ async def test_what_is_typed_without_a_network_is_sent_once_when_it_is_back(on_s
         assert await page.evaluate("localStorage.length") == 0
     [data] = await completed(on_sqlite, number)
     assert (data["result"], data["findings"]) == ("接头已换", ["pipe_aged"])
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("name", ["comment", "complete", "request_approval"])
+async def test_a_form_of_the_case_page_is_kept_for_a_crew_as_well(on_sqlite: Api, name: str) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.goto(f"{on_sqlite.url}{at(number, name)}")
+        await page.context.set_offline(offline=True)
+        form = page.locator("form[method=post]")
+        for label in await form.locator("label:has(textarea, input)").filter(has_text="*").all():
+            await label.locator("textarea, input").fill("阀门已关")
+        await form.get_by_role("button").click()
+        await expect(page.get_by_text("等待网络")).to_be_visible()
+        assert name not in await on_sqlite.actions(number)
+        later = await page.context.new_page()
+        await page.close()
+        await later.context.set_offline(offline=False)
+        await later.goto(f"{on_sqlite.url}{at(number)}")
+        await expect(later.get_by_text("已办理：")).to_be_visible()
+        assert await later.evaluate("localStorage.length") == 0
+    assert (await on_sqlite.actions(number)).count(name) == 1
 
 
 @pytest.mark.slow
@@ -181,8 +212,8 @@ async def test_typed_words_outlast_the_page_and_a_refusal_is_told(on_sqlite: Api
         await page.goto(f"{on_sqlite.url}{CREW}")
         await page.goto(form)
         await expect(page.get_by_label("处理结果")).to_have_value("接头已换")
-        await page.goto(elsewhere)  # of an office, whose browser others use
-        await expect(page.get_by_label("处理结果")).to_have_value("")
+        await page.goto(elsewhere)
+        await expect(page.get_by_label("处理结果")).to_have_value("接头已换")
         await page.goto(form)
         assert (await on_sqlite.act(number, "complete", {"result": "好了"}, "wu")).is_success
         await page.get_by_role("button", name="处理完成").click()
