@@ -178,6 +178,45 @@ async def test_a_form_of_the_case_page_is_kept_for_a_crew_as_well(on_sqlite: Api
 @pytest.mark.slow
 @pytest.mark.browser
 @needs_chromium
+async def test_what_is_sent_late_says_when_it_was_pressed(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.clock.install()
+        await page.goto(f"{on_sqlite.url}{at(number, 'complete')}?from=crew")
+        await page.context.set_offline(offline=True)
+        await page.get_by_label("处理结果").fill("接头已换")
+        await page.get_by_role("button", name="处理完成").click()
+        await expect(page.get_by_text("等待网络")).to_be_visible()
+        await page.clock.fast_forward("02:00")
+        await page.context.set_offline(offline=False)
+        await expect(page.get_by_text("已办理：处理完成")).to_be_visible()
+    [data] = await completed(on_sqlite, number)
+    assert data["result"] == "接头已换"
+    assert re.fullmatch(r"（\d{4}-\d\d-\d\d \d\d:\d\d 现场处理完成，联网后提交）", str(data["note"]))
+
+
+async def test_what_was_taken_at_once_counts_once_if_it_comes_late_again(on_both: Api) -> None:
+    """The first answer was lost; the browser sends the same later, and adds when it was pressed."""
+    number = await on_both.case_in("in_progress")
+    sent = {"key": uuid.uuid4().hex, "note": "已到", "version": "3"}
+    late = sent | {"pressed": "2026-11-24T06:59:10.000Z"}
+    async with signed_in(on_both, "wu") as made:
+        for data in (sent, late, late):
+            assert (await made.post(at(number, "arrive"), data=data)).status_code == 303
+        assert (
+            await made.post(at(number, "comment"), data=late | {"key": uuid.uuid4().hex, "version": "4"})
+        ).is_redirect
+        for wrong in ("2036-01-01T00:00:00Z", "soon"):
+            other = {"key": uuid.uuid4().hex, "note": "已到", "pressed": wrong}
+            assert (await made.post(at(number, "comment"), data=other)).is_redirect
+    rows = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    late_note = "已到 （2026-11-24 14:59 现场补充，联网后提交）"
+    assert [row["data"]["note"] for row in rows[3:]] == ["已到", late_note, "已到", "已到"]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
 async def test_an_answer_that_is_lost_counts_once(on_sqlite: Api) -> None:
     """The request arrives, its answer does not: the page of the work sends it again."""
     number = await on_sqlite.case_in("in_progress")

@@ -299,7 +299,7 @@ async def register(page: Page) -> str:
     """Press the button; return the number of the case."""
     await page.get_by_role("button", name="受理", exact=True).click()
     await page.wait_for_url("**/desk/cases/*?done=dispatch")
-    return re.findall(r"/cases/(\d+)", page.url)[0]
+    return page.url.partition("?")[0].rpartition("/")[2]
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from domain.shared.errors import Refused
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import (
+    ADMIN,
     BODIES,
     INCIDENT,
     MONDAY,
@@ -79,7 +80,7 @@ def test_what_time_brings_is_left_out_once_and_tried_again_after_an_action(monke
             f"工单{case.number}：系统事项「{CASE_KINDS['escalate'].zh}」不合规定，未执行，请检查"
         ]
         assert ("类别", CASE_KINDS["escalate"].zh) in entry_of(
-            case, event, Names(load_catalogue(DEFAULT_CATALOGUE), zh=True)
+            case, event, Names(load_catalogue(DEFAULT_CATALOGUE), zh=True), ADMIN
         ).facts
         assert (case.clocks, case.flags, case.left_out) == (clocks, ("left_out",), ("escalate",))
         assert case.advance(due + hours(2)) == ()
