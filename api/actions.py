@@ -189,6 +189,6 @@ def endpoint_of(
 def _description(action: AnyAction, states: type[NamedCode]) -> str:
     named: dict[Any, str] = {state: f"{state.zh} `{state}`" for state in states}
     sources = ", ".join(text for state, text in named.items() if state in action.sources)
-    targets = ", ".join(named[state] for state in action.targets) or "the same state 状态不变"
+    targets = ", ".join(named[state] for state in action.targets) or "unchanged 不变"
     roles = ", ".join(f"{role.zh} `{role}`" for role in Role if role in action.roles)
     return f"{action.description}\n\n* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"

@@ -14,10 +14,7 @@ from api.routing import BackendParts
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import Table
 
-_OF_PEOPLE = (
-    "Of a file for people: words for codes, names of people and local times, in this language alone."
-    " By default a file is for programs."
-)
+_OF_PEOPLE = "Language of its words, names and local times, for people; by default codes."
 Language = Annotated[Literal["zh", "en"] | None, Field(description=_OF_PEOPLE)]
 LanguageQuery = Annotated[Literal["zh", "en"] | None, Query(description=_OF_PEOPLE)]
 
