@@ -197,9 +197,8 @@ async def list_complaints(
 ) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
-    By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
-    the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
-    sees callers' data masked cannot search in them.
+    By registration, no case comes twice or is left out between pages; by due time or priority one that changes
+    meanwhile may. A crew lists its department's cases. Who sees callers' data masked cannot search in them.
     """
     filters = narrowed(wanted, actor, backend.person_finder, backend.catalogue)
     if wanted.format != "json":

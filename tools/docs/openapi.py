@@ -85,9 +85,9 @@ TAGS = [
 ABOUT = """A water company's complaint hotline (供水热线). A complaint is durable in Temporal before it is answered.
 
 * **200, 201**: durable, and lists show it. **202**: durable; lists will show it as soon as SQL is back.
-* **429** with `Retry-After`: too many wrong keys or links of this address, requests of this person, or actions on this
-  case within a minute. Send it again after the pause.
-* **503** with `Retry-After`: the service is not available, or the outcome is unknown. Repeat the request with the same
+* **429** with `Retry-After`: wrong keys or links of this address, requests of this person, or actions on this
+  case within a minute.
+* **503** with `Retry-After`: not available, or the outcome is unknown. Repeat the request with the same
   `Idempotency-Key`: it is carried out at most once.
 * Every error is a problem (RFC 9457, `application/problem+json`) whose `type` is stable and whose `detail` says what
   would be accepted.
