@@ -177,7 +177,7 @@ _SAMPLE = Delivery(
         recipient="caller:2608034711004",
         kind="reply",
         text_zh="工单2608034711004：回复，现为待回访",
-        text_en="Case 2608034711004: reply by agent, now pending follow up",
+        text_en="Case 2608034711004: reply, by an agent; now pending follow-up",
         created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),
     ),
     tries=1,

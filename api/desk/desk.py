@@ -84,7 +84,15 @@ class Desk(CaseLists):
         shown = case_page(found, complaint, record, actor, self.names(request), self.texts)
         is_latest = before == latest
         return self.page(
-            request, "case", actor, status, case=complaint, shown=shown, refused=refused, is_latest=is_latest
+            request,
+            "case",
+            actor,
+            status,
+            case=complaint,
+            shown=shown,
+            refused=refused,
+            is_latest=is_latest,
+            deciders=self.deciders(complaint.approval, self.names(request)) if complaint.approval else "",
         )
 
     async def _case(self, number: str, actor: Actor) -> tuple[Case, Complaint]:

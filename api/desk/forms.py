@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from api.desk.words import VALUES, of_code, words_of
+from api.desk.words import DECISIONS, VALUES, of_code, words_of
 from domain.case.progress import LIMIT_REACHED
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
@@ -96,7 +96,8 @@ def _choices(
     # The schema of codes that may be given by name has no `enum`.
     codes = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
     values = ("true", "false") if option.get("type") == "boolean" else option.get("enum", codes)
-    return tuple((value, VALUES[value]) for value in values)
+    said = DECISIONS if name == "approved" else VALUES
+    return tuple((value, said[value]) for value in values)
 
 
 def _kind(option: Mapping[str, Any], choices: Sequence[object], longest: int) -> Kind:

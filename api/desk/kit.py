@@ -38,6 +38,7 @@ from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
 from api.temporal_ui.pages import TemporalPages
+from domain.case.approvers import Approval
 from domain.case.case import Case
 from domain.case.lifecycle import PartBody
 from domain.case.views import CaseView
@@ -53,8 +54,12 @@ from readmodel import incidents
 DESK = "/desk"
 ORDERS = "/w"
 """Pages that the link of a printed work order opens, below which it stands."""
+MOST_DECIDERS = 5
+"""Names of people who may decide on a request."""
 MOST_INCIDENTS = 75
 """Open incidents to choose from."""
+_ACCOUNTABLE = OWNERS - {Role.ADMIN, Role.TELEPHONY}
+"""Roles of people who are offered as owners: whoever runs the system may own a case, and is not to be chosen."""
 Typed = dict[str, list[str]]
 """Texts of a form, by input; `key` tells that it is the same form, sent again."""
 
@@ -201,9 +206,24 @@ class DeskPages:
             return self.refusal(error.chinese() if names.zh else error.problem, names), error.problem.status
         return names.say(("目前不能办理", "Not possible now")), HTTPStatus.CONFLICT
 
+    def deciders(self, approval: Approval, names: Names) -> str:
+        """Say who decides on a request now: the post if it is one's turn, and the people who may."""
+        turn, barred = approval.next_approver, {*approval.approved_by, approval.requested_by}
+        people = [
+            person.name
+            for person in self.backend.people.directory.people
+            if (person.id == turn.holder if turn and turn.holder else person.role is Role.MANAGER)
+            and person.left_at is None
+            and person.id not in barred
+        ]
+        listed = names.say(("、", ", ")).join(people[:MOST_DECIDERS])
+        post = names.post(turn.post) if turn else names.say(words.of_code(Role.MANAGER))
+        return post + (names.say(("（%s）", " (%s)")) % listed if listed else "")
+
     def inputs(self, body: type[BaseModel], actor: Actor) -> list[Field]:
         """Return the inputs of a body, without what follows of the person or is masked for them."""
-        hidden = {*masks_for(actor.role, ended=False)}
+        # A form is for the version that it shows, whose owner it knows.
+        hidden = {*masks_for(actor.role, ended=False), "previous_owner"}
         if actor.department and issubclass(body, PartBody):
             hidden.add("department")
         found = (field for field in fields_of(body, self.backend.catalogue) if field.name not in hidden)
@@ -215,7 +235,7 @@ class DeskPages:
         choices = []
         for person in self.backend.people.directory.people:
             works = person.department is not None and actor.department in (None, person.department)
-            if person.left_at is None and (person.role in OWNERS if field.name == "owner" else works):
+            if person.left_at is None and (person.role in _ACCOUNTABLE if field.name == "owner" else works):
                 text = " ".join(dict.fromkeys((person.name, person.id)))
                 zh, english = (f"{text} {each.department(person.department)}".strip() for each in names)
                 choices.append((person.id, (zh, english)))

@@ -1,9 +1,10 @@
 """Lists of the desk: a page of a tab, the counts of all tabs, and what has come into a list since it was shown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -23,6 +24,7 @@ from api.edge.problems import Fault, invalid_request
 from api.parameters import Filters, Listing
 from api.responses import masked_for
 from api.routing import CONTEXT
+from domain.case.case import Case
 from domain.case.lifecycle import State
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState
@@ -32,7 +34,7 @@ from domain.shared.codes import UNKNOWN_CODE
 from domain.shared.value import Phrase
 from readmodel.base.database import ReadConnection
 from readmodel.calls.call_backs import count_open_call_backs
-from readmodel.cases.queries import count_lists, list_numbers, list_rows
+from readmodel.cases.queries import count_lists, get_cases, list_numbers, list_rows
 from readmodel.cases.search import CaseFilters
 from readmodel.incidents import count_open, open_with_cases
 
@@ -44,12 +46,15 @@ REFRESH_SECONDS = 15.0
 """Time between two reads of the counts by a page that is open."""
 MOST_INCIDENTS = 10
 """Incidents above a list; their own page has all."""
+APPROVALS = "approvals"
+"""Tab of the cases that wait for management, which says what for."""
+LONGEST_SUBJECT = 60
 LONGEST_ADDRESS, SHORTEST_ADDRESS, ADDRESSES = 40, 12, 2400
 """Most and fewest characters of an address in a list, and about so many of all: a page has 60 KB at most."""
 
 
 class Row(NamedTuple):
-    """Case in a list, in words; `sla` is None while it is on time."""
+    """Case in a list, in words; `sla` is None while it is on time, and `asked` what management is to approve."""
 
     number: str
     state: str
@@ -62,6 +67,7 @@ class Row(NamedTuple):
     sla: Phrase | None
     is_late: bool
     flags: str
+    asked: str
 
 
 class _Asked(NamedTuple):
@@ -85,6 +91,8 @@ class CaseLists(DeskPages):
         wanted, chosen = asked.wanted, asked.chosen
         bounds, filters = (wanted.cursor, wanted.limit, wanted.sort), self._narrowed(wanted, actor)
         listed = await self.backend.reader.ask(list_rows, filters, *bounds)
+        numbers = [row["number"] for row in listed.items] if asked.tab.name == APPROVALS else []
+        requests = dict(_asked_for(await self.backend.reader.ask(get_cases, numbers) if numbers else (), actor))
         states = () if wanted.cursor else INCIDENTS.get(asked.tab.name, ())
         address = urlencode({"tab": asked.tab.name, **chosen})
         return self.page(
@@ -95,7 +103,7 @@ class CaseLists(DeskPages):
             tabs=[tab for tab, _ in asked.tabs.values()],
             chosen=chosen,
             counts=await self._counts(asked, actor),
-            rows=[*_rows(listed.items, actor, self.names(request))],
+            rows=[*_rows(listed.items, actor, self.names(request), requests)],
             more=listed.next_cursor and f"{address}&{urlencode({'cursor': listed.next_cursor})}",
             is_first=not wanted.cursor,
             incidents=await self._incidents(actor, states, filters.department),
@@ -149,7 +157,18 @@ def _count(connection: ReadConnection, lists: Mapping[str, CaseFilters], *, call
     return counts | ({"call-backs": count_open_call_backs(connection)} if calls_back else {})
 
 
-def _rows(given: Sequence[RowMapping], reader: Actor, names: Names) -> Iterator[Row]:
+def _asked_for(cases: Iterable[Case], reader: Actor) -> Iterator[tuple[str, str]]:
+    """Yield what management is asked for, by the number of the case: the subject and the amount."""
+    for case in cases:
+        if case.approval:
+            shown = masked_for(reader, {"approval": case.approval}, case.state)["approval"]
+            amount = "" if shown.amount is None else f" · {shown.amount} {case.terms.currency}"
+            yield case.number, f"{shown.subject[:LONGEST_SUBJECT]}{amount}"
+
+
+def _rows(
+    given: Sequence[RowMapping], reader: Actor, names: Names, asked: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Row]:
     longest = min(LONGEST_ADDRESS, max(SHORTEST_ADDRESS, ADDRESSES // max(len(given), 1)))
     for row in given:
         people: Mapping[str, str] = from_json(row["people"]) if row["people"] else {}
@@ -167,6 +186,7 @@ def _rows(given: Sequence[RowMapping], reader: Actor, names: Names) -> Iterator[
             None if row["sla"] == "on_time" else words.SLA[row["sla"]],
             row["sla"] == "missed",
             " ".join(names.say(words.of_flag(flag)) for flag in row["flags"]),
+            asked.get(row["number"], ""),
         )
 
 

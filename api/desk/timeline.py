@@ -63,7 +63,7 @@ _IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
     "findings": lambda _, names, code: names.among(names.catalogue.findings, code),
     **dict.fromkeys(("ground", "kind", "outcome"), lambda _, names, code: names.word(code)),
     "assignee": lambda holder, _, person: holder.people.get(person, person),
-    "owner": lambda case, _, person: case.name_of(person),
+    **dict.fromkeys(("owner", "previous_owner"), lambda case, _, person: case.name_of(person)),
     "opened_by": lambda incident, names, person: (
         names.say(words.of_code(Role.SYSTEM)) if person == SYSTEM.id else incident.people.get(person, person)
     ),

@@ -12,7 +12,7 @@ from domain.case.actions.link_incident import Linked, OwnMatter
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import CHANNELS
-from domain.case.lifecycle import AT_WORK, STATES, UNSIGNED, State
+from domain.case.lifecycle import AT_WORK, BY, STATES, UNSIGNED, State
 from domain.case.progress import LIMIT_REACHED
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
@@ -29,7 +29,9 @@ from workflows.incident.messages import OUTCOMES, scope_in_words
 
 
 def of_code(member: NamedCode) -> Phrase:
-    return member.zh, english(member.value).capitalize()
+    # As an action, that name is a verb.
+    name = "follow-up staff" if member is Role.FOLLOW_UP else english(member.value)
+    return member.zh, name.capitalize()
 
 
 def of_kind(kind: BaseKind[Any, Any]) -> Phrase:
@@ -114,6 +116,8 @@ VALUES: Mapping[str, Phrase] = {
     **{code: (code, code) for code in ("P1", "P2", "P3", "P4", "P5")},
 }
 """Values of fields that have few."""
+DECISIONS: Mapping[str, Phrase] = {"true": ("同意", "Approve"), "false": ("不同意", "Reject")}
+"""Choices of a decision."""
 NAMED: Mapping[str, Phrase] = {
     **FIELDS,
     "location": FIELDS["address"],
@@ -219,14 +223,29 @@ def _leads_to(name: str) -> int:
     return max((STATES[each].phase.value for each in TABLE[name].targets if each not in _GIVEN_UP), default=0)
 
 
-def steps_of_others(case: CaseView) -> Iterator[tuple[Phrase, list[Phrase]]]:
-    """Yield the next steps of a case, each with the roles that may take it; nothing if its reader may take one."""
+def steps_of_others(case: CaseView, names: "Names", deciders: str) -> Iterator[tuple[Phrase, str]]:
+    """Yield the next steps of a case, each with who may take it; nothing if its reader may take one.
+
+    A crew is named by its department. `deciders` are those who decide on what the case asks for.
+    """
     possible = {name: action for name, action in TABLE.items() if case.state in action.sources}
     # A decision is a step if the case waits for it alone; others stand beside the steps.
     waits_for = _DECISIONS & {name for name, action in possible.items() if len(action.sources) == 1}
     steps = [name for name in possible if name in waits_for or _leads_to(name) > STATES[case.state].phase.value]
     if not {*steps} & {*case.available_actions}:
-        yield from ((of_action(name), [of_code(role) for role in Role if role in TABLE[name].roles]) for name in steps)
+        for name in steps:
+            roles = [role for role in Role if role in TABLE[name].roles]
+            yield (
+                of_action(name),
+                names.say(("、", " or ")).join(
+                    deciders
+                    if deciders and name == decide_approval.ACTION.name
+                    else names.department(case.department)
+                    if role is Role.CREW and case.department
+                    else names.say((role.zh, BY[role]))
+                    for role in roles
+                ),
+            )
 
 
 SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
@@ -270,6 +289,10 @@ class Names(NamedTuple):
     def department(self, code: str | None) -> str:
         return self.among(self.catalogue.departments, code)
 
+    def post(self, name: str) -> str:
+        """Name of a post in this language, if the catalogue writes it in both."""
+        return " ".join(part for part in name.split() if part.isascii() is not self.zh) or name
+
     def dialled(self, phone: str) -> str:
         """As a mobile telephone dials it: with the company's area code if it has none."""
         return phone.replace(" ", "") if phone.startswith("+") else phone_term(phone, self.catalogue.area_code)
@@ -296,5 +319,5 @@ def of_recipient(case: Case, names: Names, address: str) -> str:
     kind, _, name = address.partition(":")
     if kind == "department":
         return names.department(name)
-    who = "" if kind in TELEPHONES or not name else case.name_of(name)
+    who = "" if kind in TELEPHONES or not name else case.people.get(name) or names.department(name)
     return f"{names.say(RECIPIENTS.get(kind, (kind, kind)))} {who}".strip()

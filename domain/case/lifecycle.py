@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from domain.kit.event import ActionBody, BaseEvent, EventData
+from domain.shared.actors import Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
 from domain.shared.value import Immutable, NamedCode, english, exhaustive, omit_default
@@ -133,10 +134,31 @@ class Event(BaseEvent[State]):
     )
 
 
+BY: Mapping[Role, str] = exhaustive(
+    "BY",
+    Role,
+    {
+        Role.AGENT: "an agent",
+        Role.OWNER: "the owner",
+        Role.DISPATCHER: "a dispatcher",
+        Role.CREW: "the crew",
+        Role.SUPERVISOR: "a supervisor",
+        Role.MANAGER: "a manager",
+        Role.FOLLOW_UP: "follow-up staff",
+        Role.TELEPHONY: "the telephone system",
+        Role.CALLER: "the caller",
+        Role.SYSTEM: "the system",
+        Role.ADMIN: "an administrator",
+    },
+)
+"""English words for who acts in a role, within a sentence."""
+
+
 def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
+    done, state = (english(words).replace("follow up", "follow-up") for words in (done_en, event.to_state))
     return (
         f"工单{number}：{done_zh}，现为{event.to_state.zh}",
-        english(f"Case {number}: {done_en} by {event.role}, now {event.to_state}"),
+        f"Case {number}: {done}, by {BY[event.role]}; now {state}",
     )
 
 

@@ -409,6 +409,13 @@ async def test_an_error_within_the_desk_keeps_its_menu(on_sqlite: Api) -> None:
             assert 'href="/views">保存的视图' not in page.text
 
 
+async def test_no_link_is_offered_where_there_can_be_none(on_sqlite: Api) -> None:
+    async with signed_in(on_sqlite, "chen") as made:
+        for state, revocable in (("registered", False), ("dispatched", True)):
+            page = text(await made.get(at(await on_sqlite.case_in(state))))
+            assert ("发送链接" in page, "作废链接" in page) == (False, revocable)
+
+
 async def test_what_is_due_tonight_is_of_the_companys_day() -> None:
     actor, before = Actor(id="chen", role=Role.AGENT), datetime(2026, 12, 1, 15, 59, tzinfo=UTC)
     for now, midnight in ((before, 16), (before + timedelta(minutes=1), 16 + 24)):

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import update
 
+from domain.shared.actors import Role
 from readmodel.base.database import engine, writing
 from readmodel.notifications import NO_ROUTE, Failure, Results, notifications, record, route, take
 from tests.api.test_calls import report
@@ -29,6 +30,11 @@ async def shown(api: Api, number: str, by: str, **headers: str) -> str:
         page = await made.get(at(number))
     assert page.status_code == 200
     return text(page)
+
+
+async def shown_at(api: Api, path: str, by: str) -> str:
+    async with signed_in(api, by) as made:
+        return text(await made.get(path))
 
 
 async def test_a_case_shows_its_calls_masked_as_the_api_has_them(on_both: Api) -> None:
@@ -179,6 +185,22 @@ async def test_the_longest_timeline_has_pages_of_60_kb(on_sqlite: Api) -> None:
         assert pages > 1
         for wrong in ("-1", "x", "0", "1", "99999999999999999999", "²"):
             assert (await made.get(at(number), params={"before": wrong})).status_code == 200
+
+
+async def test_a_request_says_who_decides_next(on_sqlite: Api) -> None:
+    on_sqlite.tokens["50071"] = on_sqlite.directory.enter("50071", Role.MANAGER, name="罗国强")
+    await on_sqlite.backend.people.read_anew()
+    number = await on_sqlite.case_in("in_progress")
+    asked = {"subject": "换室内管", "amount": "1200.00", "kind": "funded_repair", "grounds": "低保户"}
+    assert (await on_sqlite.act(number, "request_approval", asked, "wu")).is_success
+    assert "换室内管 · 1200.00 CNY" in await shown_at(on_sqlite, "/desk?tab=approvals", "gao")
+    assert "下一步：审批，由客服经理（" in await shown(on_sqlite, number, "xu")
+    assert (await on_sqlite.act(number, "decide_approval", {"approved": True, "reason": "属实"}, "gao")).is_success
+    for by in ("gao", "xu", "50071"):
+        found = await shown(on_sqlite, number, by)
+        [deciders] = re.findall("还须 副总经理（([^）]+)） 审批", found)
+        assert ("罗国强" in deciders, "gao" in deciders) == (True, False)
+    assert "To be decided by director (" in await shown(on_sqlite, number, "xu", **ENGLISH)
 
 
 async def test_a_request_is_found_and_shown_where_it_is_decided_on(on_both: Api) -> None:

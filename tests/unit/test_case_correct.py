@@ -117,7 +117,7 @@ class TestFacts:
         colleagues = ["assignee:Wu Gang", "department:metering", "owner:Chen Jing"]
         assert [each.recipient for each in told] == [*colleagues, f"former_caller:{case.number}"]
         assert told[0].text_zh == f"工单{case.number}：更正联系方式、地点，现为处理中"
-        assert told[0].text_en == f"Case {case.number}: correct (caller, location) by agent, now in progress"
+        assert told[0].text_en == f"Case {case.number}: correct (caller, location), by an agent; now in progress"
 
     @pytest.mark.parametrize(("by", "flags"), [(OWNER, ("contact_changed",)), (AGENT, ()), (SUPERVISOR, ())])
     def test_a_telephone_that_the_owner_has_put_in_is_flagged(self, by: Actor, flags: tuple[str, ...]) -> None:

@@ -88,7 +88,7 @@ class TestToAnotherDepartment:
         told = notifications(case.number, event)
         assert [notice.recipient for notice in told] == ["department:metering", "department:repair"]
         assert told[1].text_zh == f"工单{case.number}：改派，不再由repair处理，现为待签收"
-        assert told[1].text_en == f"Case {case.number}: redirected from repair by dispatcher, now dispatched"
+        assert told[1].text_en == f"Case {case.number}: redirected from repair, by a dispatcher; now dispatched"
 
     def test_both_hear_of_it_though_the_batch_went_on(self) -> None:
         case = dispatched()

@@ -5,13 +5,15 @@ from pydantic import BaseModel
 
 from api.complaints.cases import NewComplaint
 from api.desk.forms import Field, body_of, fields_of
-from api.desk.words import FIELDS
+from api.desk.words import FIELDS, Names, of_recipient
 from api.incidents.answers import NewIncident
 from domain.case.actions import COMMANDS
+from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.kit.event import AnyAction
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.build import case_in
 
 CATALOGUE = load_catalogue(DEFAULT_CATALOGUE)
 ZONE = "Asia/Shanghai"
@@ -71,6 +73,17 @@ def test_what_an_action_needs_is_marked(action: str) -> None:
     for name, field in fields(action).items():
         if field.required:
             assert COMMANDS[action].body.model_fields[name].is_required()
+
+
+def test_a_decision_is_an_approval_or_a_rejection() -> None:
+    for action in ("decide_approval", "decide_extension", "decide_credit"):
+        assert fields(action)["approved"].choices == (("true", ("同意", "Approve")), ("false", ("不同意", "Reject")))
+
+
+def test_a_recipient_is_named_and_no_code_is_shown() -> None:
+    case = case_in(State.DISPATCHED)
+    named = [of_recipient(case, Names(CATALOGUE, zh), "lead:repair") for zh in (True, False)]
+    assert named == ["部门负责人 抢修队", "Lead Emergency repair crew"]
 
 
 def test_codes_are_chosen_by_name() -> None:

@@ -187,7 +187,7 @@ class TestText:
     def test_names_the_case_by_its_number_in_both_languages(self) -> None:
         _, (notice,) = after(case_in(State.DISPATCHED), BODIES["sign_for"])
         assert notice.text_zh == f"工单{NUMBER}：签收，现为处理中"
-        assert notice.text_en == f"Case {NUMBER}: sign for by crew, now in progress"
+        assert notice.text_en == f"Case {NUMBER}: sign for, by the crew; now in progress"
         assert notice.kind == "sign_for"
 
     def test_says_nothing_about_the_caller(self) -> None:
