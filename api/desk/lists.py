@@ -183,8 +183,8 @@ def _rows(
             people.get(row["assignee"], row["assignee"]) or "",
             people.get(row["owner"], row["owner"]),
             _due(names, row["next_due_at"]),
-            None if row["sla"] == "on_time" else words.SLA[row["sla"]],
-            row["sla"] == "missed",
+            words.of_sla(row["sla"], overdue=row["overdue"]),
+            row["overdue"],
             " ".join(names.say(words.of_flag(flag)) for flag in row["flags"]),
             asked.get(row["number"], ""),
         )

@@ -181,6 +181,13 @@ def of_event(event: BaseEvent, kind: BaseKind[Any, Any]) -> Phrase:
     return UNDO[event.action] if unlinks or redirects else of_kind(kind)
 
 
+def of_sla(sla: str, *, overdue: bool) -> Phrase | None:
+    """Word for how the promises of a case stand; None while it is on time. `overdue` is one late now."""
+    if sla == "missed":
+        return LATE if overdue else WAS_LATE
+    return None if sla == "on_time" else SLA[sla]
+
+
 def of_flag(flag: str) -> Phrase:
     return FLAG_ZH.get(flag, flag), english(flag).capitalize()
 
@@ -249,6 +256,9 @@ def steps_of_others(case: CaseView, names: "Names", deciders: str) -> Iterator[t
 
 
 SLA: Mapping[str, Phrase] = {code: (zh, english(code)) for code, zh in SLA_ZH.items()}
+LATE: Phrase = ("超时", "late")
+WAS_LATE: Phrase = ("曾超时", "was late")
+"""Word for a case whose missed promise is kept by now, or over: what it has still to keep is ahead."""
 CLOCK: Mapping[str, Phrase] = {name: (row.zh, english(name).capitalize()) for name, row in CLOCKS.items()}
 REASONS: Mapping[str, Phrase] = {
     **{matter.value: of_code(matter) for matter in OwnMatter},

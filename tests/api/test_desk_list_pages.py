@@ -8,9 +8,12 @@ from html import unescape
 import httpx
 import pytest
 from playwright.async_api import expect
+from sqlalchemy import update
 
 from api.desk.tabs import START
 from domain.case.intake import Caller, Location
+from readmodel.base.database import engine, writing
+from readmodel.cases.tables import cases
 from tests.api.test_call_backs import missed
 from tests.api.test_calls_of_cases import new_phone
 from tests.api.test_desk import DESK, ENGLISH, at, text
@@ -86,6 +89,21 @@ async def test_what_does_not_exist_is_said_in_the_readers_language(
     assert said in text(page)
     assert english in text(in_english)
     assert not re.search("[\u4e00-\u9fff]", text_of(in_english.text.partition("</header>")[2]))
+
+
+@pytest.mark.parametrize(("overdue", "word"), [(True, "超时"), (False, "曾超时")])
+async def test_only_what_is_late_now_is_marked_as_late(on_sqlite: Api, overdue: bool, word: str) -> None:
+    text_of_case = uuid.uuid4().hex
+    number = await on_sqlite.case_in("dispatched", description=text_of_case)
+    database = engine(on_sqlite.settings.database_url)
+    with writing(database) as connection:
+        late = update(cases).where(cases.c.number == number).values(sla="missed", overdue=overdue)
+        connection.execute(late)
+    database.dispose()
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = await made.get(DESK, params={"tab": "all", "q": text_of_case})
+    [look, said] = re.findall(r'<td( class="late")?>[0-9-]+ [0-9:]+ ([^<]+)<td>', page.text)[0]
+    assert (bool(look), said) == (overdue, word)
 
 
 async def test_an_empty_name_of_a_list_is_the_first_one(on_sqlite: Api) -> None:
