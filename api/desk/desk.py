@@ -38,6 +38,8 @@ from domain.case.actions import (
     link_incident,
     request_approval,
     request_extension,
+    revoke_links,
+    send_link,
     sign_for,
 )
 from domain.case.actions.correct import CorrectedFacts
@@ -76,6 +78,7 @@ class Desk(CaseLists):
     ) -> Response:
         """Page of a case, and why an action on it was refused. Raises ProblemError."""
         found, complaint = await self._case(number, actor)
+        complaint = self._with_links(complaint)
         area_code, department = self.backend.catalogue.area_code, department_within(READ_CALLERS, actor, None)
         latest = found.version + 1
         before = min(max(positive(request.query_params.get("before", "")) or latest, 2), latest)
@@ -94,6 +97,14 @@ class Desk(CaseLists):
             is_latest=is_latest,
             deciders=self.deciders(complaint.approval, self.names(request)) if complaint.approval else "",
         )
+
+    def _with_links(self, case: Complaint) -> Complaint:
+        """Leave out the links of a case that can have none: they are in texts, and on work orders of departments."""
+        if self.texts.is_sent:
+            return case
+        none = {send_link.ACTION.name, *(() if case.department else (revoke_links.ACTION.name,))}
+        offered = tuple(name for name in case.available_actions if name not in none)
+        return case.model_copy(update={"available_actions": offered})
 
     async def _case(self, number: str, actor: Actor) -> tuple[Case, Complaint]:
         cases = self.pages.cases

@@ -154,6 +154,20 @@ HINTS: Mapping[str, Phrase] = {
         "已填现有内容，只改有误的项；清空即删除。只改地址不改经纬度的，原经纬度作废。",
         "Change what is wrong; an emptied input removes its fact. Another address drops coordinates left as they are.",
     ),
+    "decide_approval": (
+        "选了类别的报批，须填写原因或备注。",
+        "A request of a kind needs a reason or a note.",
+    ),
+    "decide_credit": ("不同意的，须填写原因或备注。", "A rejection needs a reason or a note."),
+    "follow_up": (
+        "只选回访结果；或不选回访结果，选是否联系上：未联系上的不选其他，已联系上的同时选是否解决和满意度。",
+        "The outcome alone; or without it, if the caller was contacted, and if so, Solved and Satisfaction as well.",
+    ),
+    "request_approval": ("选了类别的，须同时填写金额和依据。", "With a kind, the amount and the grounds are needed."),
+    "revoke_links": (
+        "此前发给来电人的链接和打印在派工单上的链接一并失效。",
+        "Links sent to the caller and those on printed work orders open nothing any more.",
+    ),
 }
 """Hints above the inputs of a form."""
 

@@ -153,7 +153,8 @@ async def test_a_case_shows_caller_promises_and_timeline_in_words(on_both: Api) 
 async def test_there_is_a_button_for_each_action_that_is_possible(on_both: Api) -> None:
     number = await on_both.case_in("in_progress")
     for name in ("chen", "wu", "xu", "he"):
-        wanted = (await on_both.complaint(number, name))["available_actions"]
+        wanted = {*(await on_both.complaint(number, name))["available_actions"]}
+        wanted.discard("send_link")  # no channel leads to telephones
         async with signed_in(on_both, name) as made:
             page = await made.get(at(number))
         assert sorted(re.findall(rf'class="button[^"]*" href="{at(number)}/actions/(\w+)"', page.text)) == sorted(

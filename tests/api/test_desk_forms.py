@@ -144,6 +144,35 @@ async def test_who_replies_or_calls_sees_the_telephone_and_what_was_done(on_sqli
         assert (link in page.text, words in text(page)) == (phone, True)
 
 
+async def test_a_handover_is_between_people_who_are_named(on_sqlite: Api) -> None:
+    for person, name in (("10071", "陈静仪"), ("10072", "李敏仪")):
+        on_sqlite.tokens[person] = on_sqlite.directory.enter(person, Role.AGENT, name=name)
+    await on_sqlite.backend.people.read_anew()
+    number = (await on_sqlite.register(by="10071")).json()["number"]
+    async with signed_in(on_sqlite, "xu") as made:
+        page = (await made.get(at(number, "hand_over"))).text
+        assert ('value="10072"' in page, 'value="chief"' in page, "原首问责任人" in page) == (True, False, False)
+        assert (await made.post(at(number, "hand_over"), data={**given_in(page), "owner": "10072"})).is_redirect
+        assert "首问责任人：李敏仪 原首问责任人：陈静仪" in text(await made.get(at(number)))
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "action", "rule"),
+    [
+        ("in_progress", "wu", "request_approval", "须同时填写金额和依据"),
+        ("pending_follow_up", "he", "follow_up", "已联系上的同时选是否解决和满意度"),
+    ],
+)
+async def test_a_form_tells_what_is_needed_together(
+    on_sqlite: Api, state: str, by: str, action: str, rule: str
+) -> None:
+    number = await on_sqlite.case_in(state.replace("follow_up", "reply"))
+    if state == "pending_follow_up":
+        assert (await on_sqlite.act(number, "reply", {"message": "已恢复供水"}, "chen")).is_success
+    async with signed_in(on_sqlite, by) as made:
+        assert rule in text(await made.get(at(number, action)))
+
+
 async def test_a_crew_is_not_asked_for_what_follows_of_who_has_signed_in(on_sqlite: Api) -> None:
     for person, department in (("lin-forms", "repair"), ("mei-forms", "metering")):
         on_sqlite.directory.enter(person, Role.CREW, department)
