@@ -60,14 +60,6 @@ async def test_without_a_session_the_sign_in_leads_back(on_sqlite: Api) -> None:
         assert (refused.status_code, refused.json()["type"]) == (401, "urn:hotline:problem:no-session")
 
 
-async def test_the_bare_address_leads_a_browser_to_the_desk(on_sqlite: Api) -> None:
-    async with browser(on_sqlite) as made:
-        page = await made.get("/")
-        assert (page.status_code, page.headers["location"]) == (303, DESK)
-        answer = await made.get("/", headers={"Accept": "*/*"})
-        assert (answer.status_code, answer.json()["type"]) == (404, "urn:hotline:problem:not-found")
-
-
 @pytest.mark.parametrize("name", [name for name in PEOPLE if name != "pbx"])
 async def test_every_list_of_everybody_opens(on_sqlite: Api, name: str) -> None:
     role, department = PEOPLE[name]
@@ -389,32 +381,6 @@ async def test_the_language_is_that_of_the_browser_until_it_is_chosen(on_sqlite:
         assert "我的工单" in text(await made.get(DESK))
         elsewhere = await made.get(f"{DESK}/language/en", params={"to": "//example.com/"})
         assert elsewhere.headers["location"] == DESK
-
-
-async def test_another_language_shows_the_same_page(on_sqlite: Api) -> None:
-    number = await on_sqlite.case_in("registered")
-    async with signed_in(on_sqlite, "chen") as made:
-        for path in (f"{DESK}?tab=late", f"{DESK}/cases?number={number}", f"{DESK}/cases?number=2608034711004"):
-            page = await made.get(path)
-            link = re.search(r'href="(/desk/language/[^"]+)"', page.text)
-            assert link
-            assert (await made.get(unescape(link[1]))).headers["location"] == path
-
-
-async def test_an_error_within_the_desk_keeps_its_menu(on_sqlite: Api) -> None:
-    async with signed_in(on_sqlite, "zhou") as made:
-        for path in (at("2608034711004"), f"{at('2608034711004')}/work-order", f"{DESK}/cases/1", f"{DESK}/nothing"):
-            page = await made.get(path)
-            assert page.status_code >= 400
-            assert 'href="/desk/incidents"' in page.text
-            assert 'href="/views">保存的视图' not in page.text
-
-
-async def test_no_link_is_offered_where_there_can_be_none(on_sqlite: Api) -> None:
-    async with signed_in(on_sqlite, "chen") as made:
-        for state, revocable in (("registered", False), ("dispatched", True)):
-            page = text(await made.get(at(await on_sqlite.case_in(state))))
-            assert ("发送链接" in page, "作废链接" in page) == (False, revocable)
 
 
 async def test_what_is_due_tonight_is_of_the_companys_day() -> None:
