@@ -32,9 +32,11 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
+from api.desk import assessments as desk_assessments
 from api.desk import board, call_backs, crew, desk, exports, managers, work_order
 from api.desk import incidents as desk_incidents
 from api.desk import intake as desk_intake
+from api.desk.assessments import AssessmentDesk
 from api.desk.board import Board
 from api.desk.call_backs import CallBackDesk
 from api.desk.caller_texts import CallerTexts
@@ -107,6 +109,7 @@ ROUTERS = [
         call_backs,
         crew,
         managers,
+        desk_assessments,
         desk_incidents,
         desk,
         sessions,
@@ -251,6 +254,7 @@ class Backend(BackendParts):
         orders = Links(self._ring, "work-orders")
         self.crew_desk = CrewDesk(self.temporal_pages, self, texts, orders)
         self.manager_desk = ManagerDesk(self.temporal_pages, self)
+        self.assessment_desk = AssessmentDesk(self.temporal_pages, self)
         self.work_orders = WorkOrders(self, self.settings.public_url, orders)
         self.intake_desk = IntakeDesk(self.temporal_pages, self, texts)
         self.call_back_desk = CallBackDesk(self.temporal_pages, self)

@@ -104,7 +104,7 @@ async def get_assessment(
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
         if wanted.language:
-            table = scores(found, shown, zh=wanted.language == "zh")
+            table = scores(found, wanted.by, shown, zh=wanted.language == "zh")
             return await file_of(table, month, wanted.format, backend, wanted.language)
         pages = one_page(answers.score_cells(shown))
         return await backend.file(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from api.assessments.answers import AssessedItem, FigureItem
+from api.desk.words import LEFT_OUT
 from domain.assessment.assessment import Assessment
-from domain.catalogue.figures import FIGURE_OF, FigureUnit
+from domain.catalogue.figures import FIGURE_OF, FigureUnit, Subject
 from domain.reports.report import Cell, Column, ColumnKind, Table
 from domain.shared.value import Phrase
-
-LEFT_OUT: dict[str | None, Phrase] = {"no_data": ("无数据", "no data"), "objection": ("申诉", "objection")}
 
 
 def _column(name: str, title_zh: str, title: str, kind: ColumnKind = ColumnKind.NUMBER) -> Column:
@@ -31,7 +30,7 @@ COLUMNS = (
 )
 
 
-def scores(month: Assessment, items: Iterable[AssessedItem], *, zh: bool) -> Table:
+def scores(month: Assessment, by: Subject, items: Iterable[AssessedItem], *, zh: bool) -> Table:
     """Row for each figure of each subject, in one language."""
     given = {each.code: (each.name_zh, each.name) for each in (*month.standard.given, *month.standard.grades)}
 
@@ -47,13 +46,14 @@ def scores(month: Assessment, items: Iterable[AssessedItem], *, zh: bool) -> Tab
             f"{value.value:.1%}" if is_rate and isinstance(value.value, float) else value.value,
             *(value.numerator, value.denominator, value.excluded, value.weight, value.points),
             deducted(value),
-            said(LEFT_OUT[value.left_out]) if value.left_out in LEFT_OUT else value.left_out,
+            said(LEFT_OUT[value.left_out]) if value.left_out else None,
             item.score,
             said(given.get(item.grade, (item.grade, item.grade))) if item.grade else None,
         )
 
     rows = tuple(row(item, *each) for item in items for each in item.figures.items())
-    return Table(name="assessment", title="Assessment", title_zh="月度考核", columns=COLUMNS, rows=rows)
+    title, title_zh = f"Assessment by {by}", f"{by.zh}月度考核"
+    return Table(name=f"assessment-{by}", title=title, title_zh=title_zh, columns=COLUMNS, rows=rows)
 
 
 def deducted(value: FigureItem) -> float | None:

@@ -338,6 +338,10 @@ class Names(NamedTuple):
         return scope_in_words(scope, lambda section, code: self.among(getattr(self.catalogue, section), code), self.say)
 
 
+LEFT_OUT: Mapping[str, Phrase] = {"no_data": ("无数据", "no data"), "objection": ("申诉", "objection")}
+"""Reasons why a figure is no part of a score."""
+
+
 def of_recipient(case: Case, names: Names, address: str) -> str:
     """Recipient in words; `address` is a kind, or `kind:name`."""
     kind, _, name = address.partition(":")

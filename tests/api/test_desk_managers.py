@@ -184,8 +184,11 @@ async def test_the_file_of_calls_has_words_and_no_days_to_come(on_sqlite: Api) -
     assert "name" not in rows[0]
 
 
-async def test_workbooks_of_reports_have_no_addresses_and_local_times(on_sqlite: Api) -> None:
+async def test_workbooks_of_reports_have_no_addresses_and_local_times(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await on_sqlite.case_in("dispatched")
+    monkeypatch.setattr(on_sqlite.clock, "fixed", on_sqlite.clock() + timedelta(seconds=SHARED_SECONDS))
     async with signed_in(on_sqlite, "gao") as made:
         answer = await made.get("/desk/reports/today?format=xlsx")
         english = await made.get("/desk/reports/today?format=csv", headers=ENGLISH)
@@ -223,3 +226,15 @@ async def test_withdrawn_cases_stand_apart_and_figures_lead_to_their_lists(
             assert number in (await made.get(link)).text
         english = (await made.get(TODAY, headers=ENGLISH)).text
     assert {"Closed", "Refused", "Withdrawn"} <= {*re.findall(r'<th scope="row">([^<]+)', english)}
+
+
+async def test_a_report_of_a_chosen_day_leads_back_and_to_its_files(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("dispatched")
+    async with signed_in(on_sqlite, "gao") as made:
+        page = (await made.get(TODAY)).text
+        yesterday = Period.ended_before(ReportKind.DAILY, on_sqlite.clock(), on_sqlite.backend.zone).name
+        assert f'<input type="date" name="date" value="{yesterday}"' in page
+        assert 'action="/desk/reports/monthly"' in page
+        report = (await made.get("/desk/reports/today?format=html")).text
+        assert f'<a href="{TODAY}">今日和本月</a>' in report
+        assert '<a href="?format=xlsx">Excel</a>' in report
