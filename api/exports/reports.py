@@ -21,14 +21,14 @@ from api.edge.browsers import TEMPLATES
 from api.exports.files import BOM, LONGEST_SHEET, ExportCell, Rows, lines, sheets
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Report, Table, headlines, shown
-from domain.shared.value import exhaustive
+from domain.shared.value import Phrase, exhaustive
 
 # The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
 
 MOST_LABELS, MOST_SERIES = 24, 8
 """Labels and series that a reader can tell apart. Further labels are left to the table."""
-OTHERS, RIGHT = "其他 others", "（右轴 right）"
+OTHERS, RIGHT = ("其他", "others"), ("（右轴）", "(right)")
 WIDTH, FONT = 480, 14
 """Width of a chart and size of its letters in units, which are pixels of a desk's screen and 0.75 of a telephone's."""
 ROW, LEGEND_ROW, LINES, AXIS = 26, 21, 220, 60
@@ -66,18 +66,23 @@ _STYLE = Style(
 )
 
 
-def svg(table: Table) -> str | None:
-    """None if the table has no chart, or nothing to show."""
+def in_words(words: Phrase, *, zh: bool | None) -> str:
+    """In one language or both."""
+    return " ".join(words) if zh is None else words[0 if zh else 1]
+
+
+def svg(table: Table, *, zh: bool | None = None) -> str | None:
+    """None if the table has no chart, or nothing to show; in one language or both."""
     if table.chart is None or not table.rows:
         return None
-    chart, readable = table.chart, table.readable()
-    sums = _with_others(_sums(readable, chart))
+    chart, readable = table.chart, table.readable(zh=zh)
+    sums = _with_others(_sums(readable, chart, zh=zh), in_words(OTHERS, zh=zh))
     labels = _labels(readable, chart, sums)
     # Stacked values reach as high as their sum.
     summed = [_total(sums.values())] if chart.kind is ChartKind.STACKED else sums.values()
     ticks = _ticks(max((value for series in summed for value in series.values()), default=0))
     drawn = _KINDS[chart.kind](_config(chart, labels, len(sums) if len(sums) > 1 else 0), style=_STYLE)
-    secondary = _title(readable, chart.secondary) if chart.secondary else None
+    secondary = _title(readable, chart.secondary, zh=zh) if chart.secondary else None
     drawn.x_labels, drawn.y_labels = [shortened(label, LONGEST_LABEL) for label in labels], ticks
     for name, series in sums.items():
         values = [series.get(label) for label in labels]
@@ -85,10 +90,10 @@ def svg(table: Table) -> str | None:
             # Whole numbers from zero, or one agent would look like none.
             steps = len(ticks) - 1
             drawn.secondary_range = 0, max(1, math.ceil(max(series.values()) / steps)) * steps
-            drawn.add(f"{name} {RIGHT}", values, secondary=True)
+            drawn.add(f"{name} {in_words(RIGHT, zh=zh)}", values, secondary=True)
         else:
             drawn.add(shortened(name, LONGEST_SERIES), values)
-    return _without_scripts(drawn, f"{table.title_zh} {table.title}")
+    return _without_scripts(drawn, in_words((table.title_zh, table.title), zh=zh))
 
 
 def _config(chart: Chart, labels: Sequence[str], legend: int) -> Config:
@@ -157,13 +162,13 @@ def _labels(table: Table, chart: Chart, sums: Sums) -> list[str]:
     return labels if chart.kind is ChartKind.LINE else labels[::-1]
 
 
-def _with_others(sums: Sums) -> Sums:
+def _with_others(sums: Sums, others_name: str) -> Sums:
     """Largest first; the smallest series are one if there are too many."""
     names = sorted(sums, key=lambda name: -sum(sums[name].values()))
     if len(names) <= MOST_SERIES:
         return {name: sums[name] for name in names}
     kept, others = names[: MOST_SERIES - 1], names[MOST_SERIES - 1 :]
-    return {**{name: sums[name] for name in kept}, OTHERS: _total(sums[name] for name in others)}
+    return {**{name: sums[name] for name in kept}, others_name: _total(sums[name] for name in others)}
 
 
 def _total(series: Iterable[Series]) -> Series:
@@ -173,7 +178,7 @@ def _total(series: Iterable[Series]) -> Series:
     return total
 
 
-def _sums(table: Table, chart: Chart) -> Sums:
+def _sums(table: Table, chart: Chart, *, zh: bool | None) -> Sums:
     """Sum of each series by label; what no row has a value for is left out."""
     label = table.column(chart.label)
     series = table.column(chart.series) if chart.series else None
@@ -182,14 +187,14 @@ def _sums(table: Table, chart: Chart) -> Sums:
         for name in chart.values:
             cell = row[table.column(name)]
             if cell is not None:
-                key = _title(table, name) if series is None else str(row[series])
+                key = _title(table, name, zh=zh) if series is None else str(row[series])
                 found[key][str(row[label])] += float(cell)  # type: ignore[assignment]  # a Counter adds floats as well
     return found
 
 
-def _title(table: Table, name: str) -> str:
+def _title(table: Table, name: str, *, zh: bool | None) -> str:
     column = table.columns[table.column(name)]
-    return f"{column.title_zh} {column.title}"
+    return in_words((column.title_zh, column.title), zh=zh)
 
 
 def _without_scripts(drawn: Graph, title: str) -> str:
@@ -261,18 +266,19 @@ def as_xlsx(tables: Iterable[Table], company: str, title: str, reading: Reading 
     return file.getvalue()
 
 
-def page(report: Report) -> str:
-    """Page that needs nothing from elsewhere, and has no links: mail is read elsewhere."""
+def page(report: Report, *, zh: bool | None = None) -> str:
+    """Page in one language or both that needs nothing from elsewhere, and has no links: mail is read elsewhere."""
     return TEMPLATES.get_template("report.html").render(
+        zh=zh,
         report=report,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
-        tables=[_shown(table, report) for table in report.tables],
+        tables=[_shown(table, report, zh=zh) for table in report.tables],
     )
 
 
-def _shown(table: Table, report: Report) -> Mapping[str, Any]:
+def _shown(table: Table, report: Report, *, zh: bool | None) -> Mapping[str, Any]:
     """Show a table of one row as a list of headline numbers."""
-    readable, chart = table.readable(), svg(table)
+    readable, chart = table.readable(zh=zh), svg(table, zh=zh)
     rows = [list(zip(readable.columns, shown(row, readable.columns, report), strict=True)) for row in readable.rows]
     return (
         dict(table)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 
@@ -277,7 +278,7 @@ class Reports:
             case ReportFormat.XLSX:
                 book = await asyncio.to_thread(as_xlsx, tables, company, title, reading)
                 return Response(book, media_type=XLSX, headers=saved)
-        html = await asyncio.to_thread(page, found)
+        html = await asyncio.to_thread(partial(page, found, zh=reading.zh if reading else None))
         if wanted.format is ReportFormat.HTML:
             return HTMLResponse(html, headers=CONTENT_SECURITY)
         others = [each.value for each in ReportFormat if each is not ReportFormat.PDF]

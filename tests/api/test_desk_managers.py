@@ -238,3 +238,16 @@ async def test_a_report_of_a_chosen_day_leads_back_and_to_its_files(on_sqlite: A
         report = (await made.get("/desk/reports/today?format=html")).text
         assert f'<a href="{TODAY}">今日和本月</a>' in report
         assert '<a href="?format=xlsx">Excel</a>' in report
+
+
+async def test_a_report_as_a_page_is_in_the_language_of_its_reader_alone(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("dispatched")
+    async with signed_in(on_sqlite, "gao") as made:
+        path = "/desk/reports/this-month?format=html"
+        chinese = re.sub("<style>.*?</style>", "", (await made.get(path)).text, flags=re.DOTALL)
+        english = (await made.get(path, headers=ENGLISH)).text
+    assert "各时限完成情况" in chinese
+    assert "Promises by kind" not in chinese
+    assert 'lang="en"' not in chinese
+    assert "<h2>Promises by kind</h2>" in english
+    assert not re.search("[\u4e00-\u9fff]", english)
