@@ -242,7 +242,9 @@ def _mask_but_last(text: str, most: int) -> str:
 
 
 def mask_address(address: str) -> str:
-    """Keep an address up to the house number; its first half, if there is none."""
+    """Keep an address up to the house number; its first half, if there is none. Nothing stays nothing."""
+    if not address:
+        return ""
     number = _HOUSE_NUMBER.search(address)
     return address[: number.start() if number else len(address) // 2] + STAR * 3
 

@@ -43,6 +43,7 @@ MASKED = [
     (mask_address, "Rose Court, Flat 2", "Rose Court, Flat ***"),
     (mask_address, "12 High Street", "***"),
     (mask_address, "家", "***"),
+    (mask_address, "", ""),
     (mask_agent, "0760 88230001", "**********01"),
     (mask_agent, "+86 138 0013 8000", "138****8000"),
     (mask_agent, "Agent13800138000", "Agent138****8000"),
