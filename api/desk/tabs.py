@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.calendar.work_calendar import on_the_wall
+from domain.case.actions import decide_approval, decide_extension
 from domain.case.lifecycle import AT_WORK, OPEN, TO_DISPATCH, State
 from domain.incident.state import IncidentState
-from domain.rights.rights import READ_CASES, Reach
+from domain.kit.event import AnyAction
+from domain.rights.rights import READ_CASES, Reach, right_to
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import Phrase, exhaustive
 from readmodel.cases.search import Sort
@@ -27,6 +29,11 @@ class Tab(NamedTuple):
 
 def _of(**parameters: Any) -> Callable[[Actor, datetime], Parameters]:  # noqa: ANN401 - those of a list
     return lambda *_: parameters
+
+
+def _to_decide(action: AnyAction, **parameters: Any) -> Callable[[Actor, datetime], Parameters | None]:  # noqa: ANN401 - as above
+    """Show a list to those who may decide on its cases."""
+    return lambda actor, _: parameters if actor.role in right_to(action).reach else None
 
 
 def _mine(actor: Actor, _: datetime) -> Parameters | None:
@@ -52,8 +59,12 @@ TABS = (
     Tab("waiting", ("等候来电人", "Waiting for the caller"), _of(state={State.SUSPENDED})),
     Tab("to-reply", ("待回复", "To reply"), _of(state={State.PENDING_REPLY})),
     Tab("follow-ups", ("待回访", "Follow-ups"), _of(state={State.PENDING_FOLLOW_UP})),
-    Tab("approvals", ("待审批", "Approvals"), _of(state={State.AWAITING_APPROVAL})),
-    Tab("extensions", ("待批延期", "Extensions to decide"), _of(flag="extension_waits", state=OPEN)),
+    Tab("approvals", ("待审批", "Approvals"), _to_decide(decide_approval.ACTION, state={State.AWAITING_APPROVAL})),
+    Tab(
+        "extensions",
+        ("待批延期", "Extensions to decide"),
+        _to_decide(decide_extension.ACTION, flag="extension_waits", state=OPEN),
+    ),
     Tab("undelivered", ("未送达", "Not delivered"), _of(flag="undelivered", state=OPEN)),
     Tab("open", ("未办结", "Open"), _of(state=OPEN)),
     Tab("all", ("全部", "All cases"), _of(), Sort.REGISTERED),

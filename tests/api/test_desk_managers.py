@@ -251,3 +251,12 @@ async def test_a_report_as_a_page_is_in_the_language_of_its_reader_alone(on_sqli
     assert 'lang="en"' not in chinese
     assert "<h2>Promises by kind</h2>" in english
     assert not re.search("[\u4e00-\u9fff]", english)
+
+
+@pytest.mark.parametrize(
+    ("name", "decides"), [("gao", ["approvals"]), ("xu", ["extensions"]), ("chief", ["approvals", "extensions"])]
+)
+async def test_lists_of_decisions_are_for_those_who_decide(on_sqlite: Api, name: str, decides: list[str]) -> None:
+    async with signed_in(on_sqlite, name) as made:
+        page = (await made.get("/desk?tab=all")).text
+    assert re.findall(r'href="/desk\?tab=(approvals|extensions)"', page) == decides
