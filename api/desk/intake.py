@@ -1,9 +1,12 @@
 """Page of the intake (受理): the caller is looked up while on the line, the case registered and dispatched at once."""
 
+import re
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter
@@ -18,17 +21,26 @@ from api.desk.forms import Field, body_of, fields_of
 from api.desk.kit import DESK, Typed, blank
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError
+from api.responses import masked_for
 from api.routing import CONTEXT, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session
 from api.temporal.errors import KEY_REUSED
 from domain.case.actions import COMMANDS, register
+from domain.case.case import Case
 from domain.case.intake import IntakeFlag, Location
+from domain.case.lifecycle import OPEN
+from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import EarlierCase, KnownCaller, OpenIncident
+from domain.incident.state import LINKABLE, CasePlace
 from domain.rights.rights import RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 from domain.shared.value import Phrase
+from readmodel.base.database import ReadConnection
 from readmodel.callers import recognise
+from readmodel.cases.queries import get_cases, list_numbers
+from readmodel.cases.search import CaseFilters, Sort
+from readmodel.incidents import open_with_cases
 
 PATH = f"{DESK}/intake"
 OWN = "own"
@@ -41,25 +53,33 @@ ANOTHER = (
 )
 DISPATCH = COMMANDS["dispatch"]
 REGISTER = register.ACTION
+HOUSE = re.compile("[0-9０-９]")
+"""Where the street of an address ends."""
+MOST_ALIKE = 6
+"""Most cases that are shown as possibly the same matter."""
 
 
 class Known(NamedTuple):
-    """Facts about the caller, and about the matter once its service is chosen. `refused`: why there are none.
+    """Facts about the caller, and about the matter once its service is chosen. `refused`: why the caller has none.
 
-    `intake` is what would be registered, with what the registry adds.
+    `intake` is what would be registered, with what the registry adds. `alike` are cases that may be the same matter:
+    `duplicates`, and open ones of the service in the street or district. `there` are open incidents of the place,
+    and `incident` is the one that the case will join.
     """
 
     record: KnownCaller | None = None
-    flags: tuple[IntakeFlag, ...] = ()
-    duplicates: tuple[str, ...] = ()
-    incident: str | None = None
     refused: str = ""
     intake: NewComplaint | None = None
+    flags: tuple[IntakeFlag, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    alike: Sequence[CaseView] = ()
+    there: tuple[OpenIncident, ...] = ()
+    incident: str | None = None
 
     @property
     def incidents(self) -> Iterator[tuple[str, OpenIncident | None]]:
-        """Yield the open incidents, the one that the case will join first; None for one of another district."""
-        known = {each.number: each for each in self.record.incidents} if self.record else {}
+        """Yield the open incidents, the one that the case will join first; None for one that SQL does not have yet."""
+        known = {each.number: each for each in (*self.there, *(self.record.incidents if self.record else ()))}
         yield from ((number, known.get(number)) for number in dict.fromkeys(filter(None, (self.incident, *known))))
 
     @property
@@ -85,7 +105,7 @@ class IntakeDesk(Desk):
         if "look_up" in given:
             return self._form(request, actor, given, known=await self._known(request, actor, body))
         known = Known() if "asked" in given or "location" in body else await self._known(request, actor, body)
-        if question := self._question(known.intake):
+        if question := self._question(known):
             given["asked"] = ["1"]
             return self._form(request, actor, given, known=known, refused=self.names(request).say(question))
         answer = await self.send(request, actor, "/v1/complaints", body, given["key"][0])
@@ -97,9 +117,10 @@ class IntakeDesk(Desk):
             refused = self.names(request).say(ANOTHER)
         return self._form(request, actor, given, answer.status, known=known, refused=refused)
 
-    def _question(self, intake: NewComplaint | None) -> Phrase | None:
+    def _question(self, known: Known) -> Phrase | None:
         """Return what to ask before an intake is registered that nobody can act on; None if there is no doubt."""
-        if intake is None or intake.location != Location():
+        intake = known.intake
+        if intake is None or known.refused or intake.location != Location():
             return None
         if not intake.caller.phone:
             return "没有电话，也没有地址和区域，确定受理？", "Neither telephone nor place: register it nevertheless?"
@@ -126,21 +147,26 @@ class IntakeDesk(Desk):
         caller = body.get("caller", {})
         # The account counts before the telephone, as in a registration.
         asked = next(({name: caller[name]} for name in ("account_no", "phone") if name in caller), None)
-        record = None
+        known = Known()
         if asked:
             answer = await self.send(request, actor, LOOKUP, asked, str(uuid.uuid4()))
             if answer.refused:
-                return Known(refused=answer.refused)
-            record = KnownCaller.model_validate(answer.content)
+                known, body = Known(refused=answer.refused), {**body, "caller": {}}
+            else:
+                known = Known(KnownCaller.model_validate(answer.content))
         catalogue, reader = self.backend.catalogue, self.backend.reader
-        try:
-            intake = NewComplaint.model_validate({"description": "-", **body}, context=CONTEXT.get())
+        with suppress(ValidationError, ProblemError):  # no service is chosen yet, or SQL does not answer any more
+            intake = NewComplaint.model_validate({**body, "description": "-"}, context=CONTEXT.get())
             facts, contact = await reader.ask(recognise, intake, self.backend.now, catalogue.area_code)
-        except (ValidationError, ProblemError):  # no service is chosen yet, or SQL does not answer any more
-            return Known(record)
-        located = intake.filled_in(in_catalogue(catalogue, contact))[0] if intake.fill else intake
-        incident = await reader.incident_covering(intake.service_code, located.location)
-        return Known(record, facts.flags, facts.possible_duplicates, incident, intake=located)
+            located = intake.filled_in(in_catalogue(catalogue, contact))[0] if intake.fill else intake
+            goes = catalogue.service(intake.service_code).arrive is not None
+            found = await reader.ask(_beside, located, facts.possible_duplicates, is_of_place=goes)
+            alike, there = masked_for(actor, ([self.pages.cases.view(each, actor) for each in found[0]], found[1]))
+            incident = await reader.incident_covering(intake.service_code, located.location)
+            return Known(
+                known.record, known.refused, located, facts.flags, facts.possible_duplicates, alike, there, incident
+            )
+        return known
 
     def _fields(self) -> Iterator[Field]:
         return fields_of(NewComplaint, self.backend.catalogue)
@@ -173,6 +199,31 @@ class IntakeDesk(Desk):
             known=known,
             refused=refused,
         )
+
+
+def _beside(
+    connection: ReadConnection, intake: NewComplaint, duplicates: Sequence[str], *, is_of_place: bool
+) -> tuple[tuple[Case, ...], tuple[OpenIncident, ...]]:
+    """Find the cases that may be the same matter, the likeliest first, and the open incidents of the place.
+
+    Where the matter `is_of_place`, it may be that of any case in the street, or in the district.
+    """
+    service, place = intake.service_code, CasePlace(**dict(intake.location))
+    still_open, lists = CaseFilters(service_code=service, state=tuple(OPEN)), list[CaseFilters]()
+    if address := place.address:
+        street = HOUSE.split(address)[0].strip() if is_of_place else ""
+        lists.append(replace(still_open, q=street or address))
+    if place.district and is_of_place:
+        lists.append(replace(still_open, district=place.district))
+    pages = [list_numbers(connection, each, None, MOST_ALIKE, Sort.REGISTERED).items for each in lists]
+    alike = get_cases(connection, [*dict.fromkeys(chain(duplicates, *pages))][:MOST_ALIKE])
+    found = [(incident, incident.scope) for incident, _ in open_with_cases(connection, LINKABLE)]
+    there = tuple(
+        OpenIncident.model_validate({**dict(incident), "services": scope.services})
+        for incident, scope in found
+        if scope.covers(service, place) or scope.names(service, place.district or "")
+    )
+    return alike, there
 
 
 def with_departments(services: Field, catalogue: Catalogue) -> Field:

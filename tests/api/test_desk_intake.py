@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,54 @@ async def test_an_open_incident_is_shown_and_its_cases_go_with_it(known: Api) ->
         assert (case["incident"], case["state"]) == (incident, state)
 
 
+AT_90: Any = {"district": "nanlang", "address": "兴中道90号"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ({"location.address": "兴中道 90 号"}, True),  # the very address
+        ({"location.address": "兴中道94号"}, True),
+        ({"location.district": "nanlang"}, True),
+        ({"location.district": "nanlang", "caller.phone": "12"}, True),
+        ({"location.address": "富华道90号"}, False),
+        ({"location.district": "west"}, False),
+        ({"location.address": "兴中道90号", "service_code": "no_water"}, False),
+    ],
+)
+async def test_an_open_case_alike_is_shown_before_a_telephone_is_known(
+    known: Api, typed: dict[str, str], shown: bool
+) -> None:
+    there = await known.case_in("dispatched", service_code="leak", location=AT_90)
+    async with signed_in(known, "chen") as made:
+        page = await take_in(made, look_up="1", **{"location.district": "", **typed})
+    assert (f'href="/desk/cases/{there}"' in page.text) is shown
+    assert ("南朗街道 兴中道90号" in text(page)) is shown
+    assert ("疑似重复" in page.text) is (typed == {"location.address": "兴中道 90 号"})
+
+
+async def test_bills_of_neighbours_are_no_cases_alike(known: Api) -> None:
+    bill = await known.case_in("dispatched", service_code="billing", location=AT_90)
+    async with signed_in(known, "chen") as made:
+        given = {"look_up": "1", "service_code": "billing", "location.district": "nanlang"}
+        mine, other = [await take_in(made, **given, **{"location.address": f"兴中道{each}号"}) for each in (90, 94)]
+    assert [f"/desk/cases/{bill}" in page.text for page in (mine, other)] == [True, False]
+
+
+async def test_an_incident_of_the_street_is_shown_before_a_telephone_is_known(known: Api) -> None:
+    declared: Any = {"title": "兴中道爆管", "services": ["leak"], "districts": ["nanlang"], "streets": ["兴中道"]}
+    incident = (await known.post("/v1/incidents", declared, "zhou")).json()["number"]
+    async with signed_in(known, "chen") as made:
+
+        async def seen(**typed: str) -> str:
+            return text(await take_in(made, look_up="1", **{"location.district": "", **typed}))
+
+        page = await until(partial(seen, **{"location.address": "兴中道94号"}), lambda found: "此诉求将并入" in found)
+        assert f"{incident} · 兴中道爆管" in page
+        assert f"{incident} · 兴中道爆管" in await seen(**{"location.district": "nanlang"})
+        assert incident not in await seen(**{"location.address": "兴中道94号", "service_code": "no_water"})
+
+
 async def open_intake(page: Page, api: Api) -> None:
     """Open the form, which takes keys once its telephone has the focus: the first digit of an earlier one is lost."""
     await page.goto(api.url + INTAKE)
@@ -324,6 +373,18 @@ async def test_who_comes_back_finds_the_form_as_it_was_and_registers_no_second_c
         await page.get_by_role("button", name="受理", exact=True).click()
         await expect(page.locator("main > [role=alert]")).to_contain_text("此表单已受理过一张工单")
         assert await register(page) != first
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_a_case_alike_is_shown_while_the_address_is_typed(on_sqlite: Api) -> None:
+    there = await on_sqlite.case_in("dispatched", service_code="leak", location=AT_90)
+    async with open_desk(on_sqlite, "chen") as page:
+        await open_intake(page, on_sqlite)
+        await page.locator('[name="service_code"]').select_option("leak")
+        await page.locator('[name="location.address"]').press_sequentially("兴中道94")
+        await expect(page.locator("#known")).to_contain_text(there)
 
 
 @pytest.mark.slow
