@@ -112,6 +112,14 @@ def latest_event(connection: ReadConnection, number: str, action: str) -> Event 
     return next(reversed(read_events(connection, Event, found).items), None)
 
 
+def events_of(
+    connection: ReadConnection, numbers: Collection[str], actions: Collection[str]
+) -> dict[str, tuple[Event, ...]]:
+    """Read the events of these actions of each case, oldest first."""
+    chosen = select(events).where(events.c.action.in_(actions))
+    return {each: read_events(connection, Event, chosen.where(events.c.number == each)).items for each in numbers}
+
+
 class IncidentRecord(NamedTuple):
     """Cases of an incident by state, its last events, and the callers told, by the event that they were told of.
 

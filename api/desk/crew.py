@@ -15,22 +15,26 @@ from starlette.responses import Response
 from activities.sealing.keys import LINK_VALID, Links
 from api.complaints.actions import UNKNOWN_ACTION
 from api.complaints.cases import Complaint
-from api.complaints.routes import page_of
 from api.desk import words
+from api.desk.briefing import BRIEFING, briefing
 from api.desk.desk import Desk
 from api.desk.kit import DESK, ORDERS
+from api.desk.timeline import Entry
 from api.desk.work_order import MINE, ON_THE_ROAD, holder, is_at_work
 from api.edge.problems import WRONG_ROLE, ProblemError, declare
-from api.parameters import Filters, Listing
+from api.parameters import Filters
 from api.routing import StrictRoute, from_backend
 from api.sign_in.sessions import Session
 from api.temporal_ui.pages import not_shown
+from domain.case.case import Case
 from domain.case.lifecycle import PART_AT_WORK, State
+from domain.case.views import ClockView
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState
 from domain.shared.actors import Actor
 from domain.shared.value import Phrase
-from readmodel.cases.queries import list_parts
+from readmodel.case_record import events_of
+from readmodel.cases.queries import list_cases, list_parts
 from readmodel.cases.search import Sort
 
 MOST = 25
@@ -46,13 +50,17 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class Job(NamedTuple):
     """Case that a person works on, the promise that is due next, and the task if it is a part of the department.
 
-    `arrived_at` is when the department that has the case now arrived, late or not.
+    `arrived_at` is when the department that has the case now arrived, late or not; it `arrives` if it has promised to,
+    and has not yet. `waits` for an open incident. `told` is what the crew has to know.
     """
 
     case: Complaint
     promise: Phrase | None
     task: str
     arrived_at: datetime | None
+    arrives: bool
+    waits: bool
+    told: Sequence[Entry] = ()
 
 
 @dataclass(frozen=True)
@@ -65,15 +73,14 @@ class CrewDesk(Desk):
         """Show what a person works on, and what the department has to sign for. Raises ProblemError."""
         if actor.department is None:
             raise ProblemError(WRONG_ROLE, "This page is for people with a department.", zh="本页仅供部门人员使用")
-        cases = {case.number: case for case in await self._cases(actor, actor.department)}
+        jobs = await self._jobs(request, actor, await self._cases(actor, actor.department), actor.department)
         found = await self._incidents(actor, (IncidentState.DISPATCHED, IncidentState.IN_PROGRESS), actor.department)
         due: list[tuple[datetime, str, Job | tuple[Incident, int]]] = [
-            (case.next_due_at or _NEVER, number, job(case, actor.department)) for number, case in cases.items()
+            (job.case.next_due_at or _NEVER, job.case.number, job) for job in jobs
         ]
         # An incident has no promise: it is due when water is expected back, and at once until somebody has said when.
         due += [(each.expected_at or each.opened_at, each.number, (each, calls)) for each, calls in found]
-        jobs = [job for *_, job in sorted(due, key=itemgetter(0, 1))]
-        return self._shown(request, actor, jobs, STEPS)
+        return self._shown(request, actor, [each for *_, each in sorted(due, key=itemgetter(0, 1))], STEPS)
 
     async def ordered(self, request: Request, text: str, name: str | None) -> Response:
         """Show the case of a work order while its department works on it, or act on it. Raises ProblemError.
@@ -90,12 +97,13 @@ class CrewDesk(Desk):
         actor = holder(self.backend.catalogue, link.number, link.department, link.made_by)
         self.pages.limits.count_request(request, actor.id, actor.role)
         try:
-            _, case = await self._case(link.number, actor)
+            found, case = await self._case(link.number, actor)
         except ProblemError as refused:
             raise (_order_over() if refused.problem.status == HTTPStatus.FORBIDDEN else refused) from None
         if case.cycle != link.cycle or (case.links_revoked_at and link.made_at <= case.links_revoked_at):
             raise _order_over()
-        jobs = [job(case, link.department)] if is_at_work(case, link.department) else []
+        at_work = [(found, case)] if is_at_work(case, link.department) else []
+        jobs = await self._jobs(request, actor, at_work, link.department)
         if name and (jobs or request.method == "POST"):
             times = {"began_at": link.made_at, "ends_at": link.made_at + LINK_VALID}
             session = Session(actor=actor, scope="all", session_number=-1, **times)
@@ -110,27 +118,44 @@ class CrewDesk(Desk):
         more = len(jobs) > MOST
         return self.page(request, "crew", actor, jobs=jobs[:MOST], steps=steps, more=more, flags=ON_THE_ROAD)
 
-    async def _cases(self, actor: Actor, department: str) -> Iterable[Complaint]:
+    async def _jobs(
+        self, request: Request, actor: Actor, cases: Iterable[tuple[Case, Complaint]], department: str
+    ) -> list[Job]:
+        """Return each case once, with what the crew has to know of it."""
+        found, names = {case.number: (case, shown) for case, shown in cases}, self.names(request)
+        events = await self.backend.reader.ask(events_of, [*found], BRIEFING)
+        return [
+            job(case, shown, department)._replace(told=briefing(events[number], case.state, actor, names))
+            for number, (case, shown) in found.items()
+        ]
+
+    async def _cases(self, actor: Actor, department: str) -> Iterable[tuple[Case, Complaint]]:
         """Cases assigned to the person, and cases and parts of the department that nobody else works on."""
-        cases, wanted = self.pages.cases, Listing(sort=Sort.DUE, limit=MOST + 1)
+        ask, view = self.backend.reader.ask, self.pages.cases.view
         of_department = replace(self._narrowed(Filters(), actor), department=department)
         mine = replace(of_department, assignee=actor.id, state=MINE)
         unsigned = replace(of_department, state=(State.DISPATCHED,), with_incident=False)
-        parts = await self.backend.reader.ask(list_parts, department, PART_AT_WORK, None, MOST)
+        parts = await ask(list_parts, department, PART_AT_WORK, None, MOST)
         numbers = {each.number for each in parts.items if each.part.assignee in (None, actor.id)}
-        lists = await asyncio.gather(*(page_of(cases, each, wanted, actor) for each in (mine, unsigned)))
+        lists = await asyncio.gather(*(ask(list_cases, each, None, MOST + 1, Sort.DUE) for each in (mine, unsigned)))
         of_parts = await asyncio.gather(*(self._case(number, actor) for number in numbers))
         listed = (case for page in lists for case in page.items if case.assignee in (None, actor.id))
-        return [*listed, *(complaint for _, complaint in of_parts)]
+        return [*((case, Complaint.of(view(case, actor), actor)) for case in listed), *of_parts]
 
 
-def job(case: Complaint, department: str) -> Job:
-    """Return the case as it stands on the page of this department."""
-    due = (clock.name for clock in case.clocks if clock.due_at == case.next_due_at and clock.stopped_at is None)
-    own = (part.task for part in case.parts if part.department == department and part.state in PART_AT_WORK)
-    name = next(due, None) if case.next_due_at else None
-    arrivals = [each for each in case.clocks if (each.name, each.part, each.cycle) == ("arrive", 0, case.cycle)]
-    return Job(case, words.CLOCK.get(name or ""), next(own, ""), arrivals[-1].stopped_at if arrivals else None)
+def job(case: Case, shown: Complaint, department: str) -> Job:
+    """Return the case as it stands on the page of this department; `shown` is as its reader sees it."""
+    due = (clock.name for clock in shown.clocks if clock.due_at == shown.next_due_at and clock.stopped_at is None)
+    own = (part.task for part in shown.parts if part.department == department and part.state in PART_AT_WORK)
+    name = next(due, None) if shown.next_due_at else None
+    arrival = next((each for each in reversed(shown.clocks) if _is_arrival(each, shown.cycle)), None)
+    arrived_at = arrival.stopped_at if arrival else None
+    arrives = arrival is not None and arrived_at is None and shown.department == department
+    return Job(shown, words.CLOCK.get(name or ""), next(own, ""), arrived_at, arrives, case.waits_for_incident)
+
+
+def _is_arrival(clock: ClockView, cycle: int) -> bool:
+    return (clock.name, clock.part, clock.cycle) == ("arrive", 0, cycle)
 
 
 def _order_over() -> ProblemError:

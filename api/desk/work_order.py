@@ -15,6 +15,7 @@ from activities.sealing.keys import Links
 from api.complaints.cases import Complaint, TheCases
 from api.complaints.routes import A4_PAGE, as_accepted
 from api.desk import words
+from api.desk.briefing import BRIEFING, LONGEST_ON_PAPER, briefing
 from api.desk.desk import TheDesk
 from api.desk.kit import DESK, ORDERS
 from api.desk.words import Names
@@ -34,13 +35,16 @@ from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import READ_CASES, right_to
 from domain.shared.actors import WORK_ORDER, Actor, Role
 from domain.shared.value import Phrase
+from readmodel.case_record import events_of
 
 LONGEST = 300
-"""Characters of a description that leave room for the rest on the page; the page of the case has all."""
+"""Characters of a description and of the briefing that leave room for the rest; the page of the case has all."""
+MOST_TOLD = 4
+"""Texts of the briefing on the page."""
 GIVERS = {*right_to(dispatch.ACTION).reach, Role.CREW}
 """Roles whose work orders are for the crew: its link is on them, and what it sees in clear."""
-MINE = (*sorted(AT_WORK), State.SUSPENDED)
-ON_THE_ROAD = ("hardship", "supervised", "urged", "reworked")
+MINE = (*sorted(AT_WORK), State.SUSPENDED, State.AWAITING_APPROVAL)
+ON_THE_ROAD = ("hardship", "supervised", "urged", "reworked", "extension_waits", "extended")
 """Flags of a case that its crew has to know."""
 _PATH = "/{number}/work-order"
 log = logging.getLogger("hotline.api")
@@ -67,7 +71,7 @@ class WorkOrders:
     public_url: str
     links: Links
 
-    def html(self, view: CaseView, reader: Actor, scope: str | None) -> str:
+    async def html(self, view: CaseView, reader: Actor, scope: str | None) -> str:
         """Show the case in Chinese and English: as the crew sees it to who may dispatch, else as its reader does."""
         catalogue, now = self.parts.catalogue, self.parts.now
         department = reader.department if reader.role is Role.CREW else view.department
@@ -78,8 +82,13 @@ class WorkOrders:
             reader = holder(catalogue, view.number, department, reader.id)
         case = Complaint.of(view, reader)
         zh, en = (Names(catalogue, zh=is_zh) for is_zh in (True, False))
+        events = (await self.parts.reader.ask(events_of, [view.number], BRIEFING))[view.number]
+        told = [*zip(*(briefing(events, case.state, reader, each, LONGEST_ON_PAPER) for each in (zh, en)), strict=True)]
+        told = told[:MOST_TOLD]
+        longest = LONGEST - LONGEST_ON_PAPER * len(told)
         fields = {
-            "description": case.description[:LONGEST] + ("…" if len(case.description) > LONGEST else ""),
+            "told": told,
+            "description": case.description[:longest] + ("…" if len(case.description) > longest else ""),
             "promises": [*_promises(case, zh)],
             "code": Markup(segno.make_qr(link).svg_inline(omitsize=True)),  # noqa: S704 - squares alone
             "address": address,
@@ -123,7 +132,7 @@ async def get_work_order(  # noqa: PLR0913, PLR0917 - with a printer and the key
     department works on it. To others fields are masked, and the code leads to the desk.
     """
     view = await cases.get(number, actor, READ_CASES)
-    return await as_accepted(accept, orders.html(view, actor, request.scope.get(SCOPE)), cases.clock(), printer)
+    return await as_accepted(accept, await orders.html(view, actor, request.scope.get(SCOPE)), cases.clock(), printer)
 
 
 @router.get(f"{DESK}/cases{_PATH}", include_in_schema=False)
@@ -132,6 +141,6 @@ async def show_work_order(request: Request, number: str, desk: TheDesk, orders: 
 
     async def show(session: Session) -> Response:
         view = await cases.get(number_in(number), session.actor, READ_CASES)
-        return await as_accepted(HTML, orders.html(view, session.actor, session.scope), cases.clock(), None)
+        return await as_accepted(HTML, await orders.html(view, session.actor, session.scope), cases.clock(), None)
 
     return await desk.shown(request, show, number)

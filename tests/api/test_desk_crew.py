@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import Route, expect
@@ -11,9 +12,9 @@ from tests.api.test_desk import ENGLISH, at, text
 from tests.api.test_desk_in_a_browser import MOST_BYTES, open_desk
 from tests.api.test_incident_candidates import END
 from tests.api.test_incidents import act, declare
-from tests.support.api import PEOPLE, Api
+from tests.support.api import PEOPLE, Api, Json
 from tests.support.browser import needs_chromium
-from tests.support.browsing import browser, signed_in
+from tests.support.browsing import browser, signed_in, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,6 +48,57 @@ async def test_a_crew_sees_its_work_in_the_order_of_due_times(on_both: Api, monk
     [card] = [each for each in page.text.split("<article") if unsigned in each]
     assert re.findall(r'/actions/(\w+)\?from=crew"', card)[0] == "sign_for"
     assert "In progress · Arrive, due 20" in text(english)
+
+
+async def card_of(api: Api, number: str, path: str = CREW) -> str:
+    """Return the words on the card of a case of Wu's, with the places of its steps."""
+    async with signed_in(api, "wu") as made:
+        page = await made.get(path)
+    [card] = [each.partition("</article>")[0] for each in page.text.split("<article") if number in each]
+    return card
+
+
+async def test_the_card_has_the_words_of_others_and_why_it_is_done_again(
+    on_both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.desk.crew.MOST", 199)
+    number = await on_both.case_in("registered", caller=CALLER)
+    steps: list[tuple[str, str, Json]] = [
+        ("zhou", "dispatch", {"department": "repair", "note": "先打电话给用户"}),
+        ("wu", "sign_for", {}),
+        ("chen", "comment", {"note": "第一句"}),
+        ("wu", "complete", {"result": "接头已换"}),
+        ("chen", "reply", {"message": "已修好"}),
+        ("he", "follow_up", {"outcome": "dissatisfied", "note": "路面没恢复"}),
+        *(("chen", "comment", {"note": note}) for note in ("第二句", "第三句", "家有老人在家")),
+    ]
+    for by, action, body in steps:
+        assert (await on_both.act(number, action, body, by)).is_success
+    card = text_of(await card_of(on_both, number))
+    told = ["补充 chen：家有老人在家", "补充 chen：第三句", "补充 chen：第二句", "回访 he：路面没恢复"]
+    places = [card.index(words) for words in (*told, "处理完成 wu：接头已换", "派单 zhou：先打电话给用户")]
+    assert places == sorted(places)
+    assert "第一句" not in card
+    sheet = text_of((await on_both.get(f"/v1/complaints/{number}/work-order", "wu")).text)
+    for words in ("家有老人在家", "Follow up he：路面没恢复", "Complete wu：接头已换", "Dispatch zhou：先打电话给用户"):
+        assert words in sheet
+
+
+async def test_the_card_says_what_a_case_waits_for(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.desk.crew.MOST", 199)
+    number = await on_both.case_in("in_progress")
+    wake_at = f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}T09:00:00+08:00"
+    assert (await on_both.act(number, "suspend", {"reason": "等用户买阀门", "wake_at": wake_at}, "wu")).is_success
+    card = text_of(await card_of(on_both, number))
+    assert f"挂起，至 {wake_at[:10]} 09:00" in card
+    assert "挂起 wu：等用户买阀门" in card
+    assert (await on_both.act(number, "resume", {}, "wu")).is_success
+    assert "等用户买阀门" not in await card_of(on_both, number)
+    asked = {"subject": "换总阀", "amount": 1200, "grounds": "已锈死", "kind": "funded_repair"}
+    assert (await on_both.act(number, "request_approval", asked, "wu")).is_success
+    card = await card_of(on_both, number)
+    assert "等待领导审批： 换总阀 · 1200" in text_of(card)
+    assert "/actions/" not in card
 
 
 async def test_what_another_person_works_on_is_not_shown(on_both: Api) -> None:

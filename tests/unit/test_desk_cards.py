@@ -1,12 +1,14 @@
 """Card of a crew: when its department arrived, and numbers as a mobile telephone dials them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from api.complaints.cases import Complaint
-from api.desk.crew import job
+from api.desk.crew import Job, job
 from api.desk.words import Names
+from domain.case.actions.link_incident import OVER
+from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
 from domain.case.views import view_case
@@ -16,13 +18,35 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import BODIES, MONDAY, case_in, clock, do, hours, walked
 
 
+def _card(case: Case, at: datetime) -> Job:
+    return job(case, Complaint.of(view_case(case, at), SYSTEM), "repair")
+
+
+def test_an_arrival_is_offered_once_and_only_if_it_is_promised() -> None:
+    case, bill = case_in(State.IN_PROGRESS), case_in(State.IN_PROGRESS)
+    assert _card(case, MONDAY).arrives
+    do(case, BODIES["arrive"], MONDAY)
+    assert not _card(case, MONDAY).arrives
+    bill.clocks = tuple(each for each in bill.clocks if each.name != "arrive")
+    assert not _card(bill, MONDAY).arrives
+
+
+def test_only_an_open_incident_is_named() -> None:
+    case = case_in(State.IN_PROGRESS)
+    assert not _card(case, MONDAY).waits
+    case.incident = "i26090700001"
+    assert _card(case, MONDAY).waits
+    case.settled = OVER
+    assert not _card(case, MONDAY).waits
+
+
 @pytest.mark.parametrize(("after", "status"), [(hours(0.1), ClockStatus.MET), (hours(30), ClockStatus.MISSED)])
 def test_an_arrival_is_shown_late_or_not(after: timedelta, status: ClockStatus) -> None:
     case, at = case_in(State.IN_PROGRESS), MONDAY + after
     walked(case, at)
     do(case, BODIES["arrive"], at)
     assert clock(case, "arrive").status is status
-    assert job(Complaint.of(view_case(case, at), SYSTEM), "repair").arrived_at == at
+    assert _card(case, at).arrived_at == at
 
 
 @pytest.mark.parametrize(
