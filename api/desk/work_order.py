@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import segno
 from fastapi import APIRouter, Header
@@ -20,7 +20,7 @@ from api.desk.desk import TheDesk
 from api.desk.kit import DESK, ORDERS
 from api.desk.words import Names
 from api.documents import HTML, NOT_ACCEPTABLE
-from api.edge.browsers import TEMPLATES
+from api.edge.browsers import TEMPLATES, page
 from api.parameters import CaseParam, number_in
 from api.responses import problems
 from api.routing import BackendParts, StrictRoute, ThePrinter, from_backend, needs
@@ -46,6 +46,7 @@ GIVERS = {*right_to(dispatch.ACTION).reach, Role.CREW}
 MINE = (*sorted(AT_WORK), State.SUSPENDED, State.AWAITING_APPROVAL)
 ON_THE_ROAD = ("hardship", "supervised", "urged", "reworked", "extension_waits", "extended")
 """Flags of a case that its crew has to know."""
+_TEMPLATE = "work_order.html"
 _PATH = "/{number}/work-order"
 log = logging.getLogger("hotline.api")
 
@@ -72,6 +73,9 @@ class WorkOrders:
     links: Links
 
     async def html(self, view: CaseView, reader: Actor, scope: str | None) -> str:
+        return TEMPLATES.get_template(_TEMPLATE).render(back=None, **await self.facts(view, reader, scope))
+
+    async def facts(self, view: CaseView, reader: Actor, scope: str | None) -> dict[str, Any]:
         """Show the case in Chinese and English: as the crew sees it to who may dispatch, else as its reader does."""
         catalogue, now = self.parts.catalogue, self.parts.now
         department = reader.department if reader.role is Role.CREW else view.department
@@ -86,7 +90,11 @@ class WorkOrders:
         told = [*zip(*(briefing(events, case.state, reader, each, LONGEST_ON_PAPER) for each in (zh, en)), strict=True)]
         told = told[:MOST_TOLD]
         longest = LONGEST - LONGEST_ON_PAPER * len(told)
-        fields = {
+        return {
+            "case": case,
+            "zh": zh,
+            "en": en,
+            "words": words,
             "told": told,
             "description": case.description[:longest] + ("…" if len(case.description) > longest else ""),
             "promises": [*_promises(case, zh)],
@@ -96,7 +104,6 @@ class WorkOrders:
             "is_over": case.state in ENDED,
             "flags": [words.of_flag(flag) for flag in ON_THE_ROAD if flag in case.flags],
         }
-        return TEMPLATES.get_template("work_order.html").render(case=case, zh=zh, en=en, words=words, **fields)
 
 
 def _promises(case: Complaint, names: Names) -> Iterator[tuple[Phrase, str]]:
@@ -137,10 +144,9 @@ async def get_work_order(  # noqa: PLR0913, PLR0917 - with a printer and the key
 
 @router.get(f"{DESK}/cases{_PATH}", include_in_schema=False)
 async def show_work_order(request: Request, number: str, desk: TheDesk, orders: TheWorkOrders) -> Response:
-    cases = desk.pages.cases
-
     async def show(session: Session) -> Response:
-        view = await cases.get(number_in(number), session.actor, READ_CASES)
-        return await as_accepted(HTML, await orders.html(view, session.actor, session.scope), cases.clock(), None)
+        view = await desk.pages.cases.get(number_in(number), session.actor, READ_CASES)
+        facts = await orders.facts(view, session.actor, session.scope)
+        return page(_TEMPLATE, back=f"{DESK}/cases/{view.number}", **facts)
 
     return await desk.shown(request, show, number)

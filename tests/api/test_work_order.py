@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 import segno
+from playwright.async_api import expect
 
 from activities.sealing.keys import LINK_VALID
 from domain.shared.actors import Role
 from readmodel.people.people import Member, PeopleError, PeopleScope
 from tests.api.test_desk import at, text
+from tests.api.test_desk_in_a_browser import open_desk
 from tests.support.api import Api, problem
+from tests.support.browser import needs_chromium
 from tests.support.browsing import browser, signed_in
 from tests.support.pdf_pages import page_sizes, printer_needed
 
@@ -82,6 +85,34 @@ async def test_the_page_of_the_case_leads_to_it(on_sqlite: Api) -> None:
         page = await made.get(f"{at(number)}/work-order")
     assert page.status_code == 200
     assert "0760 8823 0001" in page.text
+
+
+async def test_on_the_desk_it_leads_back_and_of_an_ended_case_says_so_in_large_words(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = await made.get(f"{at(number)}/work-order")
+        assert f'href="{at(number)}"' in page.text
+        assert "<nav" not in (await on_sqlite.get(of(number), "zhou")).text, "to programs"
+        assert 'class="over"' not in page.text
+        assert (await on_sqlite.act(number, "withdraw", {"reason": "来电人撤回"}, "chen")).is_success
+        over = await made.get(f"{at(number)}/work-order")
+        assert f"/{number}/work-order" not in (await made.get(at(number))).text
+    assert "不再派工： Not for a crew any more: 已撤销 Withdrawn" in text(over)
+    assert 'class="over"' in over.text
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_its_button_prints_it_without_the_button(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.add_init_script("window.print = () => { document.title = 'printed'; }")
+        await page.goto(f"{on_sqlite.url}{at(number)}/work-order")
+        await page.get_by_role("button", name="打印").click()
+        await expect(page).to_have_title("printed")
+        await page.emulate_media(media="print")
+        await expect(page.get_by_role("button")).to_be_hidden()
 
 
 @printer_needed
