@@ -15,7 +15,7 @@ from activities.sealing.keys import Links
 from api.complaints.cases import Complaint, TheCases
 from api.complaints.routes import A4_PAGE, as_accepted
 from api.desk import words
-from api.desk.briefing import BRIEFING, LONGEST_ON_PAPER, briefing
+from api.desk.briefing import BRIEFING, LONGEST_ON_PAPER, MOST_ON_PAPER, briefing
 from api.desk.desk import TheDesk
 from api.desk.kit import DESK, ORDERS
 from api.desk.words import Names
@@ -39,8 +39,6 @@ from readmodel.case_record import events_of
 
 LONGEST = 300
 """Characters of a description and of the briefing that leave room for the rest; the page of the case has all."""
-MOST_TOLD = 4
-"""Texts of the briefing on the page."""
 GIVERS = {*right_to(dispatch.ACTION).reach, Role.CREW}
 """Roles whose work orders are for the crew: its link is on them, and what it sees in clear."""
 MINE = (*sorted(AT_WORK), State.SUSPENDED, State.AWAITING_APPROVAL)
@@ -87,8 +85,8 @@ class WorkOrders:
         case = Complaint.of(view, reader)
         zh, en = (Names(catalogue, zh=is_zh) for is_zh in (True, False))
         events = (await self.parts.reader.ask(events_of, [view.number], BRIEFING))[view.number]
-        told = [*zip(*(briefing(events, case.state, reader, each, LONGEST_ON_PAPER) for each in (zh, en)), strict=True)]
-        told = told[:MOST_TOLD]
+        paper = MOST_ON_PAPER, LONGEST_ON_PAPER
+        told = [*zip(*(briefing(events, case.state, reader, each, *paper) for each in (zh, en)), strict=True)]
         longest = LONGEST - LONGEST_ON_PAPER * len(told)
         return {
             "case": case,

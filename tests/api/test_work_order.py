@@ -122,8 +122,7 @@ async def test_the_longest_case_prints_on_one_page(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress", caller=caller, location=place, description="漏" * 2000)
     for note in "甲乙丙":
         assert (await on_sqlite.act(number, "comment", {"note": note * 2000}, "chen")).is_success
-    for action, by in (("supervise", "gao"), ("urge", "chen")):
-        assert (await on_sqlite.act(number, action, {"note": "督" * 2000}, by)).is_success
+    assert (await on_sqlite.act(number, "suspend", {"reason": "挂" * 2000}, "wu")).is_success
     answer = await on_sqlite.http.get(of(number), headers=on_sqlite.key("wu") | {"Accept": "application/pdf"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
     assert page_sizes(answer.content) == [[210, 297]]
