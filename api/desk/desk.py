@@ -143,7 +143,8 @@ class Desk(CaseLists):
             elif events and not order_of(request):
                 told = [entry_of(found, event, names, actor) for event in events if not is_by_time(event)]
         if not answer.refused:
-            return done(form.back, name, words.left_by(name, case, body))
+            told_of = "" if form.back == form.page else case.number
+            return done(form.back, name, words.left_by(name, case, body), told_of)
         form = await self._form_of(request, actor, *await self._case(number, actor), name)
         refused = meanwhile(told, names, possible=form.possible) if told else answer.refused
         return self.form(request, actor, form, given, refused, answer.status)
@@ -152,7 +153,9 @@ class Desk(CaseLists):
         """Form of an action on the case as it is now."""
         names, place = self.names(request), case.location
         order = order_of(request)
-        from_crew = order is not None or request.query_params.get("from") == "crew"
+        back = page = order or f"{DESK}/cases/{case.number}"
+        if order is None and request.query_params.get("from") == "crew":
+            back = f"{DESK}/crew"
         possible = name in case.available_actions
         fields, shown = self.inputs(COMMANDS[name].body, actor), dict[str, str]()
         if name == correct.ACTION.name:
@@ -165,7 +168,7 @@ class Desk(CaseLists):
         return Form(
             words.UNDO[name] if _undoes(request, case, name) else words.of_action(name),
             fields,
-            (order or f"{DESK}/crew") if from_crew else f"{DESK}/cases/{case.number}",
+            back,
             case.number,
             f"{names.service(case.service_code)} · {names.say(words.of_code(case.state))} · "
             f"{names.district(place.district)} {place.address or ''}",
@@ -173,7 +176,8 @@ class Desk(CaseLists):
             asked=await self._request(found, actor, name, names) if possible else None,
             version=case.version,
             shown=shown,
-            case=None if from_crew else case,
+            page=page,
+            case=case if back == page and not order else None,
             effects=effects_of(found, name, fields, actor, self.backend.now, names) if possible else (),
             possible=possible,
         )
@@ -191,10 +195,12 @@ def _undoes(request: Request, case: CaseView, name: str) -> bool:
     return "undo" in request.query_params and name in words.UNDO and name in words.takes_back(case)
 
 
-def done(place: str, action: str, left: str | None = None) -> Response:
-    """Lead to a page of the desk, which says that the action is done, and what the case has left by it."""
-    more = {"left": left} if left else {}
-    return RedirectResponse(f"{place}?{urlencode({'done': action, **more})}", HTTPStatus.SEE_OTHER)
+def done(place: str, action: str, left: str | None = None, number: str = "") -> Response:
+    """Lead to a page of the desk, which says that the action is done, what the case has left by it, and which case."""
+    more = {"done": action, "left": left, "case": number}
+    return RedirectResponse(
+        f"{place}?{urlencode({name: said for name, said in more.items() if said})}", HTTPStatus.SEE_OTHER
+    )
 
 
 def with_time(body: dict[str, Any], form: Form, pressed: str, now: datetime, names: Names) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from domain.kit.event import AnyAction, Command
 from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.numbers import is_number
 from domain.shared.value import RFC_3339, Phrase
 from readmodel import incidents
 
@@ -67,11 +68,11 @@ Typed = dict[str, list[str]]
 class Form(NamedTuple):
     """Form of an action.
 
-    `back` is the page that it leads back to, `subject` the name of what it is about, and `about` says more of that.
-    `effect` tells what the action does beyond what its name says. `asked` is the request that it decides on. `version`
-    is that of the subject as the form shows it: the action is for that one alone. `shown` are the present texts of
-    inputs: left as they are, they change nothing. Above them stands what is known of the `case`. `effects` tell what
-    becomes of its promises. What is not `possible` has no form.
+    `back` is the page that it leads back to, `page` that of its subject if it is another. `subject` is the name of
+    what it is about, and `about` says more of that. `effect` tells what the action does beyond what its name says.
+    `asked` is the request that it decides on. `version` is that of the subject as the form shows it: the action is for
+    that one alone. `shown` are the present texts of inputs: left as they are, they change nothing. Above them stands
+    what is known of the `case`. `effects` tell what becomes of its promises. What is not `possible` has no form.
     """
 
     words: Phrase
@@ -86,6 +87,7 @@ class Form(NamedTuple):
     case: CaseView | None = None
     effects: Iterable[Effect] = ()
     possible: bool = True
+    page: str = ""
 
 
 class Answer(NamedTuple):
@@ -111,6 +113,8 @@ class DeskPages:
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor}
         fields["here"] = f"{request.url.path}?{request.url.query}".removesuffix("?")
         fields["done"] = _done(request, names)
+        case = request.query_params.get("case", "")
+        fields["done_case"] = case if is_number(case) else None
         fields["order"] = order_of(request)
         # What a crew types stays in its browser until the network is there to send it.
         fields["keeps"] = actor.role is Role.CREW

@@ -82,6 +82,7 @@ async def test_the_card_has_the_words_of_others_and_why_it_is_done_again(
     sheet = text_of((await on_both.get(f"/v1/complaints/{number}/work-order", "wu")).text)
     for words in ("家有老人在家", "Follow up he：路面没恢复", "Complete wu：接头已换", "Dispatch zhou：先打电话给用户"):
         assert words in sheet
+    assert "第三句" not in sheet, "which has less room"
 
 
 async def test_the_card_says_what_a_case_waits_for(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +167,14 @@ async def test_the_page_stays_small(on_sqlite: Api) -> None:
 async def test_a_form_of_the_crew_leads_back_to_its_work(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress")
     async with signed_in(on_sqlite, "wu") as made:
+        form = await made.get(at(number, "arrive"), params={"from": "crew"})
+        assert f'<h1>到场 · <a href="{at(number)}">' in form.text
+        assert f'<a href="{CREW}">返回</a>' in form.text
         answer = await made.post(at(number, "arrive"), params={"from": "crew"}, data={"key": uuid.uuid4().hex})
-        assert (answer.status_code, answer.headers["location"]) == (303, f"{CREW}?done=arrive")
-        assert "已办理：到场" in text(await made.get(f"{CREW}?done=arrive"))
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{CREW}?done=arrive&case={number}")
+        page = await made.get(answer.headers["location"])
+        assert f'已办理：到场 · <a href="{at(number)}">{number}</a>' in page.text
+        assert "javascript" not in (await made.get(f"{CREW}?done=arrive&case=javascript:x")).text
 
 
 async def test_what_an_office_types_is_not_kept_in_a_browser_that_others_use(on_sqlite: Api) -> None:
