@@ -172,9 +172,23 @@ async def test_on_a_telephone_the_header_shows_all_links_whole(on_sqlite: Api, l
         await page.goto(f"{on_sqlite.url}/desk")
         box = await page.locator("header").bounding_box()
         assert box
-        assert box["height"] < 160
+        assert box["height"] < 240
         for link in await page.locator("header a").all():
             await expect(link).to_be_in_viewport(ratio=1)
+            size = await link.bounding_box()
+            assert size
+            assert min(size["height"], size["width"]) >= 44, await link.text_content()
+
+
+async def test_on_a_telephone_no_cell_of_a_table_is_cut(on_sqlite: Api) -> None:
+    place = {"district": "west", "address": "下闸新村3号" * 5}
+    number = await on_sqlite.case_in("in_progress", location=place)
+    async with open_desk(on_sqlite, "chief", 390) as page:
+        for path in ("/desk?tab=all", f"/desk/cases/{number}", "/desk/incidents"):
+            await page.goto(on_sqlite.url + path)
+            edges = "cells => cells.map(each => each.getBoundingClientRect().right)"
+            for right in await page.locator("main td").evaluate_all(edges):
+                assert right <= 390, path
 
 
 @pytest.mark.parametrize("scripts", [True, False])
