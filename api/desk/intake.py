@@ -17,7 +17,7 @@ from starlette.responses import Response
 from api.complaints.cases import NewComplaint
 from api.complaints.intake import in_catalogue
 from api.desk.desk import Desk, done
-from api.desk.forms import Field, body_of, fields_of
+from api.desk.forms import POINT, Field, body_of, fields_of, present
 from api.desk.kit import DESK, Typed, blank
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError
@@ -53,6 +53,9 @@ ANOTHER = (
 )
 DISPATCH = COMMANDS["dispatch"]
 REGISTER = register.ACTION
+_PLACE = {"location.district", "location.address", *POINT}
+FILLED = {"caller.name": {"caller.name"}, "location.district": _PLACE, "location.address": _PLACE}
+"""Inputs that an earlier case fills in, each with those of which none may be typed."""
 HOUSE = re.compile("[0-9０-９]")
 """Where the street of an address ends."""
 MOST_ALIKE = 6
@@ -62,13 +65,14 @@ MOST_ALIKE = 6
 class Known(NamedTuple):
     """Facts about the caller, and about the matter once its service is chosen. `refused`: why the caller has none.
 
-    `intake` is what would be registered, with what the registry adds. `alike` are cases that may be the same matter:
-    `duplicates`, and open ones of the service in the street or district. `there` are open incidents of the place,
-    and `incident` is the one that the case will join.
+    `source` is the case from which inputs were filled in. `intake` is what would be registered, with what the registry
+    adds. `alike` are cases that may be the same matter: `duplicates`, and open ones of the service in the street or
+    district. `there` are open incidents of the place, and `incident` is the one that the case will join.
     """
 
     record: KnownCaller | None = None
     refused: str = ""
+    source: str | None = None
     intake: NewComplaint | None = None
     flags: tuple[IntakeFlag, ...] = ()
     duplicates: tuple[str, ...] = ()
@@ -101,17 +105,17 @@ class IntakeDesk(Desk):
         if request.method == "GET":
             return self._form(request, actor, blank() | {"channel": ["phone"], "department": [OWN]})
         given = await self.typed(request, session)
-        body = body_of([*self._fields()], given, self.backend.zone.key)
+        body = self._body(given)
         if "look_up" in given:
-            return self._form(request, actor, given, known=await self._known(request, actor, body))
-        known = Known() if "asked" in given or "location" in body else await self._known(request, actor, body)
+            return self._form(request, actor, given, known=await self._known(request, actor, given, fills=True))
+        known = Known() if "asked" in given or "location" in body else await self._known(request, actor, given)
         if question := self._question(known):
             given["asked"] = ["1"]
             return self._form(request, actor, given, known=known, refused=self.names(request).say(question))
         answer = await self.send(request, actor, "/v1/complaints", body, given["key"][0])
         if not answer.refused:
             return await self._dispatch(request, actor, given, answer.content)
-        known, refused = await self._known(request, actor, body), answer.refused
+        known, refused = await self._known(request, actor, given), answer.refused
         if answer.content["type"].endswith(KEY_REUSED.slug):  # somebody came back to the form of a case, and changed it
             given |= blank()
             refused = self.names(request).say(ANOTHER)
@@ -142,8 +146,12 @@ class IntakeDesk(Desk):
             return done(f"{DESK}/cases/{number}", DISPATCH.name)
         return await self.case(request, actor, number, answer.refused, answer.status)
 
-    async def _known(self, request: Request, actor: Actor, body: Mapping[str, Any]) -> Known:
-        """Look the caller up as the API does, and what a registration would find now."""
+    async def _known(self, request: Request, actor: Actor, given: Typed, *, fills: bool = False) -> Known:
+        """Look the caller up as the API does, and what a registration would find now.
+
+        It `fills` inputs that are empty from the latest case of somebody whom the registry does not have.
+        """
+        body = self._body(given)
         caller = body.get("caller", {})
         # The account counts before the telephone, as in a registration.
         asked = next(({name: caller[name]} for name in ("account_no", "phone") if name in caller), None)
@@ -154,6 +162,9 @@ class IntakeDesk(Desk):
                 known, body = Known(refused=answer.refused), {**body, "caller": {}}
             else:
                 known = Known(KnownCaller.model_validate(answer.content))
+        if fills and known.record and not known.record.customer:
+            known = known._replace(source=await self._fill(actor, given, known.record.earlier_cases))
+            body = self._body(given)
         catalogue, reader = self.backend.catalogue, self.backend.reader
         with suppress(ValidationError, ProblemError):  # no service is chosen yet, or SQL does not answer any more
             intake = NewComplaint.model_validate({**body, "description": "-"}, context=CONTEXT.get())
@@ -163,10 +174,21 @@ class IntakeDesk(Desk):
             found = await reader.ask(_beside, located, facts.possible_duplicates, is_of_place=goes)
             alike, there = masked_for(actor, ([self.pages.cases.view(each, actor) for each in found[0]], found[1]))
             incident = await reader.incident_covering(intake.service_code, located.location)
-            return Known(
-                known.record, known.refused, located, facts.flags, facts.possible_duplicates, alike, there, incident
-            )
+            flags, duplicates = facts.flags, facts.possible_duplicates
+            known = Known(known.record, known.refused, known.source, located, flags, duplicates, alike, there, incident)
         return known
+
+    async def _fill(self, actor: Actor, given: Typed, cases: Sequence[EarlierCase]) -> str | None:
+        """Fill in the name and the whole place where nothing is typed; return the number of the case they are from."""
+        latest = await self.backend.reader.ask(get_cases, [case.number for case in cases[:1]])
+        facts = [masked_for(actor, self.pages.cases.view(each, actor)).model_dump() for each in latest]
+        shown = present([*self._fields()], facts[0]) if facts else {}
+        known = {name: [shown[name]] for name in FILLED if name in shown}
+        given |= {name: words for name, words in known.items() if given.keys().isdisjoint(FILLED[name])}
+        return latest[0].number if any(given.get(name) == words for name, words in known.items()) else None
+
+    def _body(self, given: Typed) -> dict[str, Any]:
+        return body_of([*self._fields()], given, self.backend.zone.key)
 
     def _fields(self) -> Iterator[Field]:
         return fields_of(NewComplaint, self.backend.catalogue)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,46 @@ async def test_bills_of_neighbours_are_no_cases_alike(known: Api) -> None:
     assert [f"/desk/cases/{bill}" in page.text for page in (mine, other)] == [True, False]
 
 
+STRANGER = {"name": "陈女士", "phone": "0760 8811 0009"}
+
+
+async def test_name_and_place_of_a_stranger_are_those_of_the_latest_case(known: Api) -> None:
+    await call(known, STRANGER, {"district": "east", "address": "旧居1号"})
+    latest = (await call(known, STRANGER, AT_90))["number"]
+    asked = {"look_up": "1", "location.district": "", "caller.phone": "88110009"}
+    async with signed_in(known, "chen") as made:
+        empty, typed, elsewhere = [
+            await take_in(made, **{**asked, **more})
+            for more in ({}, {"caller.name": "陈先生"}, {"location.district": "west", "caller.name": "陈先生"})
+        ]
+        assert [values(page) for page in (empty, typed, elsewhere)] == [
+            ("陈女士", "nanlang", "兴中道90号"),
+            ("陈先生", "nanlang", "兴中道90号"),
+            ("陈先生", "west", ""),
+        ]
+        note = f"姓名、地址取自工单 {latest}，请与来电人核对"
+        assert [note in text(page) for page in (empty, typed, elsewhere)] == [True, True, False]
+        # Look-up again, with what was filled in.
+        shown = dict(zip(BOXES, values(empty), strict=True))
+        assert note in text(await take_in(made, **{**asked, **shown}))
+        # The registry knows better where a customer lives.
+        await call(known, GRANNY, AT_90)
+        assert values(await take_in(made, **{**asked, "caller.phone": PHONE})) == ("", "", "")
+
+
+BOXES = ("caller.name", "location.district", "location.address")
+
+
+def values(page: httpx.Response) -> tuple[str, str, str]:
+    """Return name, district and address of the form."""
+    name, address = (
+        unescape(re.findall(rf'<input name="{box}"[^>]* value="([^"]*)"', page.text)[0]) for box in BOXES[::2]
+    )
+    found = re.search(r'<select name="location.district".*?</select>', page.text, re.DOTALL)
+    assert found
+    return name, "".join(re.findall(r'value="([^"]+)" selected', found[0])), address
+
+
 async def test_an_incident_of_the_street_is_shown_before_a_telephone_is_known(known: Api) -> None:
     declared: Any = {"title": "兴中道爆管", "services": ["leak"], "districts": ["nanlang"], "streets": ["兴中道"]}
     incident = (await known.post("/v1/incidents", declared, "zhou")).json()["number"]
@@ -306,7 +347,8 @@ class Keyboard:
 @needs_chromium
 async def test_a_call_is_dispatched_with_few_keystrokes(on_sqlite: Api) -> None:
     phone = "0760 8811 4321"
-    earlier = await on_sqlite.case_in("registered", caller={"phone": phone})
+    # Of no name and place: nothing is filled in.
+    earlier = await on_sqlite.case_in("registered", caller={"phone": phone}, location={})
     async with open_desk(on_sqlite, "chen") as page:
         await open_intake(page, on_sqlite)
         keyboard = Keyboard(page)
@@ -385,6 +427,27 @@ async def test_a_case_alike_is_shown_while_the_address_is_typed(on_sqlite: Api) 
         await page.locator('[name="service_code"]').select_option("leak")
         await page.locator('[name="location.address"]').press_sequentially("兴中道94")
         await expect(page.locator("#known")).to_contain_text(there)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
+async def test_what_was_filled_in_gives_way_to_the_next_caller(on_sqlite: Api) -> None:
+    for phone, name in (("0760 8812 1111", "何女士"), ("0760 8812 2222", "")):
+        await on_sqlite.case_in("registered", caller={"phone": phone, **({"name": name} if name else {})}, location={})
+    async with open_desk(on_sqlite, "chen") as page:
+        await open_intake(page, on_sqlite)
+        phone_box, name_box = page.locator('[name="caller.phone"]'), page.locator('[name="caller.name"]')
+        await phone_box.fill("0760 8812 1111")
+        await expect(name_box).to_have_value("何女士")
+        await phone_box.fill("0760 8812 2222")
+        await expect(name_box).to_have_value("")
+        await phone_box.fill("0760 8812 1111")
+        await expect(name_box).to_have_value("何女士")
+        await name_box.fill("何先生")
+        await phone_box.fill("0760 8812 2222")
+        await expect(page.locator("#known")).not_to_contain_text("请与来电人核对")
+        await expect(name_box).to_have_value("何先生")
 
 
 @pytest.mark.slow
