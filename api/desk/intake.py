@@ -18,7 +18,7 @@ from api.complaints.cases import NewComplaint
 from api.complaints.intake import in_catalogue
 from api.desk.desk import Desk, done
 from api.desk.forms import POINT, Field, body_of, fields_of, present
-from api.desk.kit import DESK, Typed, blank
+from api.desk.kit import DESK, Answer, Typed, blank
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError
 from api.responses import masked_for
@@ -53,6 +53,8 @@ ANOTHER = (
 )
 DISPATCH = COMMANDS["dispatch"]
 REGISTER = register.ACTION
+ASKED = Answer(HTTPStatus.OK, {}, "")
+"""Answer while nothing has been sent."""
 _PLACE = {"location.district", "location.address", *POINT}
 FILLED = {"caller.name": {"caller.name"}, "location.district": _PLACE, "location.address": _PLACE}
 """Inputs that an earlier case fills in, each with those of which none may be typed."""
@@ -107,19 +109,18 @@ class IntakeDesk(Desk):
         given = await self.typed(request, session)
         body = self._body(given)
         if "look_up" in given:
-            return self._form(request, actor, given, known=await self._known(request, actor, given, fills=True))
+            return self._form(request, actor, given, ASKED, await self._known(request, actor, given, fills=True))
         known = Known() if "asked" in given or "location" in body else await self._known(request, actor, given)
         if question := self._question(known):
             given["asked"] = ["1"]
-            return self._form(request, actor, given, known=known, refused=self.names(request).say(question))
+            return self._form(request, actor, given, ASKED._replace(refused=self.names(request).say(question)), known)
         answer = await self.send(request, actor, "/v1/complaints", body, given["key"][0])
         if not answer.refused:
             return await self._dispatch(request, actor, given, answer.content)
-        known, refused = await self._known(request, actor, given), answer.refused
         if answer.content["type"].endswith(KEY_REUSED.slug):  # somebody came back to the form of a case, and changed it
             given |= blank()
-            refused = self.names(request).say(ANOTHER)
-        return self._form(request, actor, given, answer.status, known=known, refused=refused)
+            answer = answer._replace(refused=self.names(request).say(ANOTHER))
+        return self._form(request, actor, given, answer, await self._known(request, actor, given))
 
     def _question(self, known: Known) -> Phrase | None:
         """Return what to ask before an intake is registered that nobody can act on; None if there is no doubt."""
@@ -198,12 +199,12 @@ class IntakeDesk(Desk):
         request: Request,
         actor: Actor,
         given: Typed,
-        status: int = HTTPStatus.OK,
-        *,
+        answer: Answer = ASKED,
         known: Known | None = None,
-        refused: str = "",
     ) -> Response:
         fields = {field.name: field for field in self._fields()}
+        faults = (error["field"].removeprefix("body.") for error in answer.content.get("errors") or ())
+        first = next((name for name in faults if name in fields), None)
         fields["service_code"] = with_departments(fields["service_code"], self.backend.catalogue)
         shown = [fields.pop(name) for name in FIRST]
         [department] = (each for each in fields_of(DISPATCH.body, self.backend.catalogue) if each.name == "department")
@@ -214,12 +215,13 @@ class IntakeDesk(Desk):
             request,
             "intake",
             actor,
-            status,
+            answer.status,
             given=given,
             shown=[*shown, department],
             folded=[*fields.values()],
             known=known,
-            refused=refused,
+            refused=answer.refused,
+            first=first or ("caller.name" if known and not known.refused else "caller.phone"),
         )
 
 

@@ -453,6 +453,21 @@ async def test_what_was_filled_in_gives_way_to_the_next_caller(on_sqlite: Api) -
 @pytest.mark.slow
 @pytest.mark.browser
 @needs_chromium
+async def test_a_fault_goes_once_it_is_mended(on_sqlite: Api) -> None:
+    async with open_desk(on_sqlite, "chen") as page:
+        await open_intake(page, on_sqlite)
+        await fill_in(page, **{"caller.phone": "八八"})
+        await page.get_by_role("button", name="受理", exact=True).click()
+        alert, phone_box = page.locator("main > [role=alert]"), page.locator('[name="caller.phone"]')
+        await expect(alert).to_contain_text("电话")
+        await expect(phone_box).to_be_focused()
+        await phone_box.fill("0760 8812 3333")
+        await expect(alert).to_have_count(0)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
 async def test_without_scripts_a_form_is_empty_after_back(on_sqlite: Api) -> None:
     """A form that is half filled in would register a second case."""
     async with open_desk(on_sqlite, "chen", scripts=False) as page:
