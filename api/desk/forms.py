@@ -51,7 +51,6 @@ class Field(NamedTuple):
     kind: Kind
     required: bool
     choices: tuple[tuple[str, Phrase], ...] = ()
-    longest: int | None = None
 
 
 def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") -> Iterator[Field]:
@@ -64,9 +63,8 @@ def fields_of(model: type[BaseModel], catalogue: Catalogue, within: str = "") ->
             continue
         *_, option = (each for each in shown[name].get("anyOf", [shown[name]]) if each.get("type") != "null")
         choices = _choices(name, info, option, catalogue)
-        longest = option.get("maxLength")
-        required, kind = info.is_required() and not within, _kind(option, choices, longest or 0)
-        yield Field(f"{within}{name}", words_of(name, model), kind, required, choices, longest)
+        required, kind = info.is_required() and not within, _kind(option, choices)
+        yield Field(f"{within}{name}", words_of(name, model), kind, required, choices)
 
 
 @cache
@@ -100,7 +98,7 @@ def _choices(
     return tuple((value, said[value]) for value in values)
 
 
-def _kind(option: Mapping[str, Any], choices: Sequence[object], longest: int) -> Kind:
+def _kind(option: Mapping[str, Any], choices: Sequence[object]) -> Kind:
     if option.get("type") == "array":
         return "several" if choices else "texts"
     if option.get("type") == "boolean":
@@ -111,7 +109,7 @@ def _kind(option: Mapping[str, Any], choices: Sequence[object], longest: int) ->
         return "instant"
     if option.get("type") in ("integer", "number"):
         return "number"
-    return "lines" if longest > _LONG else "line"
+    return "lines" if option.get("maxLength", 0) > _LONG else "line"
 
 
 def body_of(fields: Sequence[Field], given: Mapping[str, Sequence[str]], zone: str) -> dict[str, Any]:

@@ -26,6 +26,19 @@ def given_in(page: str) -> dict[str, str]:
     return dict([*inputs, *chosen])
 
 
+@pytest.mark.parametrize(("name", "most"), [("result", 2000), ("caller.name", 80), ("description", 2000)])
+async def test_a_long_text_is_refused_and_kept_whole(on_sqlite: Api, name: str, most: int) -> None:
+    number, long = await on_sqlite.case_in("in_progress"), "水" * (most + 1)
+    paths = {"result": at(number, "complete"), "caller.name": at(number, "correct"), "description": "/desk/intake"}
+    async with signed_in(on_sqlite, "chief") as made:
+        assert "maxlength" not in (await made.get(paths[name])).text.partition("<main")[2]
+        usual = {"reason": "听错", "service_code": "leak", "location.district": "west"}
+        answer = await made.post(paths[name], data=usual | {name: long})
+    assert answer.status_code == 422
+    assert f"不能超过 {most} 字" in refusal_on(answer)
+    assert long in answer.text
+
+
 async def test_a_correction_shows_what_is_there_and_sends_what_was_changed(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("registered", caller=CALLER, location=PLACE)
     async with signed_in(on_sqlite, "chen") as made:
