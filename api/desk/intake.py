@@ -135,10 +135,14 @@ class IntakeDesk(Desk):
         )
 
     async def _dispatch(self, request: Request, actor: Actor, given: Typed, case: Mapping[str, Any]) -> Response:
-        """Dispatch the case that was registered, and lead to it. One that has joined an incident goes with that."""
+        """Dispatch the case that was registered, and lead to it.
+
+        One that has joined an incident goes with that; one that is answered in the call goes nowhere unless asked to.
+        """
         number, department = case["number"], given.get("department", [""])[0]
         if department == OWN:
-            department = "" if case["incident"] else self.backend.catalogue.service(case["service_code"]).department
+            service = self.backend.catalogue.service(case["service_code"])
+            department = "" if case["incident"] or service.is_answered_in_call else service.department
         if not department:
             return done(f"{DESK}/cases/{number}", REGISTER.name)
         path = f"/v1/complaints/{number}/actions/{DISPATCH.name}"
@@ -208,9 +212,9 @@ class IntakeDesk(Desk):
         fields["service_code"] = with_departments(fields["service_code"], self.backend.catalogue)
         shown = [fields.pop(name) for name in FIRST]
         [department] = (each for each in fields_of(DISPATCH.body, self.backend.catalogue) if each.name == "department")
-        own = OWN, ("服务项目的责任部门（并入突发事件的不派）", "The service's own (none for a case of an incident)")
-        words = "派单至（留空则暂不派单）", "Dispatch to (empty: not yet)"
-        department = department._replace(words=words, required=False, choices=(own, *department.choices))
+        choices = (OWN, ("服务项目的责任部门", "Department of the service")), ("", ("暂不派单", "Nobody yet"))
+        words = "派往", "Send to"
+        department = department._replace(words=words, required=False, choices=(*choices, *department.choices))
         return self.page(
             request,
             "intake",
@@ -251,10 +255,13 @@ def _beside(
 
 
 def with_departments(services: Field, catalogue: Catalogue) -> Field:
-    """Return the input with the department of each service in its words."""
+    """Return the input with what becomes of each service in its words: its department, or an answer in the call."""
 
     def named(code: str, words: tuple[str, str]) -> tuple[str, str]:
-        department = catalogue.department(catalogue.service(code).department)
+        service = catalogue.service(code)
+        if service.is_answered_in_call:
+            return f"{words[0]} · 当场答复", f"{words[1]} · answered in the call"
+        department = catalogue.department(service.department)
         return f"{words[0]} · {department.name_zh}", f"{words[1]} · {department.name}"
 
     return services._replace(choices=tuple((code, named(code, words)) for code, words in services.choices))

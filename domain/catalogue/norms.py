@@ -161,6 +161,11 @@ class Service(Coded):
     reply: ClockNorm | None = None
     follow_up: ClockNorm | None = None
 
+    @property
+    def is_answered_in_call(self) -> bool:
+        """True if the caller is to be answered before they hang up (直接答复), so that no department waits for it."""
+        return self.acknowledge is not None and self.acknowledge.in_call
+
     def norm_of(self, clock: ClockName) -> ClockNorm | None:
         norm: ClockNorm | None = getattr(self, clock)
         return norm

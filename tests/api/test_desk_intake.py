@@ -72,7 +72,7 @@ async def test_only_who_registers_has_the_intake(on_sqlite: Api, name: str) -> N
 async def test_the_form_speaks_one_language_and_names_the_department_of_a_service(on_sqlite: Api) -> None:
     async with signed_in(on_sqlite, "chen") as made:
         page = await made.get(INTAKE)
-        for words in ("联系电话", "漏水 · 抢修队", "西区街道", "微信", "营业厅", "服务项目的责任部门"):
+        for words in ("联系电话", "漏水 · 抢修队", "咨询 · 当场答复", "西区街道", "微信", "营业厅", "暂不派单"):
             assert words in text(page)
         english = text(await made.get(INTAKE, headers=ENGLISH))
     assert "Leak: meter, riser, tank · Emergency repair crew" in english
@@ -99,13 +99,26 @@ async def test_a_case_is_registered_and_dispatched_once(on_both: Api) -> None:
     assert actions.count("dispatch") == 1
 
 
-@pytest.mark.parametrize(("department", "state"), [("", "registered"), ("network", "dispatched")])
-async def test_who_takes_the_call_chooses_where_it_goes(on_sqlite: Api, department: str, state: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "chosen", "department"),
+    [
+        ("leak", "", None),
+        ("leak", "network", "network"),
+        ("leak", "own", "repair"),
+        ("inquiry", "own", None),
+        ("thanks", "own", None),
+        ("inquiry", "customer_service", "customer_service"),
+    ],
+)
+async def test_who_takes_the_call_chooses_where_it_goes(
+    on_sqlite: Api, service: str, chosen: str, department: str | None
+) -> None:
     async with signed_in(on_sqlite, "chen") as made:
-        answer = await take_in(made, department=department)
+        answer = await take_in(made, service_code=service, department=chosen)
     number = number_in(answer, "dispatch" if department else "register")
     case = await on_sqlite.complaint(number)
-    assert (case["state"], case["department"]) == (state, department or None)
+    assert (case["state"], case["department"]) == ("dispatched" if department else "registered", department)
+    assert ("answer" in case["available_actions"]) is (department is None)
 
 
 async def test_a_refused_registration_keeps_what_was_typed(on_sqlite: Api) -> None:
