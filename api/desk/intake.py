@@ -59,7 +59,7 @@ _PLACE = {"location.district", "location.address", *POINT}
 FILLED = {"caller.name": {"caller.name"}, "location.district": _PLACE, "location.address": _PLACE}
 """Inputs that an earlier case fills in, each with those of which none may be typed."""
 HOUSE = re.compile("[0-9０-９]")
-"""Where the street of an address ends."""
+"""First character of an address after its street."""
 MOST_ALIKE = 6
 """Most cases that are shown as possibly the same matter."""
 
@@ -225,7 +225,7 @@ class IntakeDesk(Desk):
             folded=[*fields.values()],
             known=known,
             refused=answer.refused,
-            first=first or ("caller.name" if known and not known.refused else "caller.phone"),
+            first=first or ("caller.name" if known and known.record else "caller.phone"),
         )
 
 

@@ -11,12 +11,13 @@ import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 from temporalio.client import Client
 
 from tests.api.test_caller import GRANNY, api_with_customers, call
 from tests.api.test_desk import ENGLISH, key_in, text
 from tests.api.test_desk_in_a_browser import SERIOUS, open_desk
+from tests.api.test_desk_intake_in_a_browser import AT_90, INTAKE, open_intake
 from tests.support.api import PEOPLE, Api
 from tests.support.browser import needs_chromium
 from tests.support.browsing import browser, signed_in
@@ -24,9 +25,7 @@ from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-INTAKE = "/desk/intake"
 PHONE = GRANNY["phone"]
-MOST_KEYSTROKES = 40
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -164,6 +163,7 @@ async def test_without_telephone_or_place_it_is_asked_once(
         answer = await take_in(made, **given)
         if asked:
             assert f'role="alert">{asked}，确定受理？' in answer.text
+            assert ">仍然受理</button>" in answer.text
             assert "水表旁漏水</textarea>" in answer.text
             assert (await known.get("/v1/complaints")).json()["items"] == []
             hidden = dict(re.findall(r'type="hidden" name="(key|asked)" value="([^"]+)"', answer.text))
@@ -235,9 +235,6 @@ async def test_an_open_incident_is_shown_and_its_cases_go_with_it(known: Api) ->
     for number, state in ((joined, "registered"), (chosen, "dispatched")):
         case = await known.complaint(number)
         assert (case["incident"], case["state"]) == (incident, state)
-
-
-AT_90: Any = {"district": "nanlang", "address": "兴中道90号"}
 
 
 @pytest.mark.parametrize(
@@ -323,172 +320,6 @@ async def test_an_incident_of_the_street_is_shown_before_a_telephone_is_known(kn
         assert f"{incident} · 兴中道爆管" in page
         assert f"{incident} · 兴中道爆管" in await seen(**{"location.district": "nanlang"})
         assert incident not in await seen(**{"location.address": "兴中道94号", "service_code": "no_water"})
-
-
-async def open_intake(page: Page, api: Api) -> None:
-    """Open the form, which takes keys once its telephone has the focus: the first digit of an earlier one is lost."""
-    await page.goto(api.url + INTAKE)
-    await expect(page.locator('[name="caller.phone"]')).to_be_focused()
-
-
-class Keyboard:
-    """Keyboard of an agent, whose presses are counted but for the texts."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.presses = 0
-
-    async def press(self, *keys: str) -> None:
-        for key in keys:
-            await self.page.keyboard.press(key)
-            self.presses += 1
-
-    async def choose_farthest(self) -> str:
-        """Choose, in the list that has the focus, the option that takes most arrows from the nearer end."""
-        codes: list[str] = await self.page.evaluate("[...document.activeElement.options].map(each => each.value)")
-        await self.press(*["ArrowDown"] * (len(codes) // 2))
-        return codes[len(codes) // 2]
-
-    async def at(self, selector: str) -> None:
-        """Go on to an element by Tab."""
-        while not await self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            await self.press("Tab")
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-@needs_chromium
-async def test_a_call_is_dispatched_with_few_keystrokes(on_sqlite: Api) -> None:
-    phone = "0760 8811 4321"
-    # Of no name and place: nothing is filled in.
-    earlier = await on_sqlite.case_in("registered", caller={"phone": phone}, location={})
-    async with open_desk(on_sqlite, "chen") as page:
-        await open_intake(page, on_sqlite)
-        keyboard = Keyboard(page)
-        await page.keyboard.type(phone)
-        await expect(page.locator("#known")).to_contain_text(earlier)
-        await keyboard.at('[name="service_code"]')
-        service = await keyboard.choose_farthest()
-        await keyboard.at('[name="location.district"]')
-        district = await keyboard.choose_farthest()
-        await keyboard.at('[name="location.address"]')
-        await page.keyboard.type("永乐路9号")
-        await keyboard.at('[name="description"]')
-        await page.keyboard.type("水费比上月多一倍")
-        await keyboard.at("button")
-        await keyboard.press("Enter")
-        await page.wait_for_url("**/desk/cases/*?done=dispatch")
-        number = re.findall(r"/cases/(\d+)", page.url)[0]
-    case = await on_sqlite.complaint(number)
-    assert (case["state"], case["service_code"], case["location"]["district"]) == ("dispatched", service, district)
-    assert keyboard.presses <= MOST_KEYSTROKES
-
-
-async def fill_in(page: Page, **typed: str) -> dict[str, str]:
-    """Take a call down; return the texts of all inputs."""
-    await page.locator('[name="service_code"]').select_option("leak")
-    await page.locator('[name="location.district"]').select_option("west")
-    boxes = {"caller.phone": "0760 8811 4321", "caller.name": "陈女士", "location.address": "永乐路9号", **typed}
-    for name, words in {"description": "水表旁漏水", **boxes}.items():
-        await page.locator(f'[name="{name}"]').fill(words)
-    return await texts(page)
-
-
-async def texts(page: Page) -> dict[str, str]:
-    found: dict[str, str] = await page.evaluate('Object.fromEntries(new FormData(document.getElementById("intake")))')
-    return found
-
-
-async def register(page: Page) -> str:
-    """Press the button; return the number of the case."""
-    await page.get_by_role("button", name="受理", exact=True).click()
-    await page.wait_for_url("**/desk/cases/*?done=dispatch")
-    return page.url.partition("?")[0].rpartition("/")[2]
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-@needs_chromium
-async def test_who_comes_back_finds_the_form_as_it_was_and_registers_no_second_case(on_sqlite: Api) -> None:
-    async with open_desk(on_sqlite, "chen") as page:
-        await open_intake(page, on_sqlite)
-        typed = await fill_in(page)
-        await page.locator("header [role=search] input").fill("永乐路")
-        await page.locator("header [role=search] button").click()
-        await page.wait_for_url("**/desk?tab=all*")
-        await page.go_back()
-        assert await texts(page) == typed
-        first = await register(page)
-        await page.go_back()
-        assert await texts(page) == typed
-        assert await register(page) == first
-        # Another matter of the same caller, in the same form.
-        await page.go_back()
-        await page.locator('[name="description"]').fill("还有水压低")
-        await page.get_by_role("button", name="受理", exact=True).click()
-        await expect(page.locator("main > [role=alert]")).to_contain_text("此表单已受理过一张工单")
-        assert await register(page) != first
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-@needs_chromium
-async def test_a_case_alike_is_shown_while_the_address_is_typed(on_sqlite: Api) -> None:
-    there = await on_sqlite.case_in("dispatched", service_code="leak", location=AT_90)
-    async with open_desk(on_sqlite, "chen") as page:
-        await open_intake(page, on_sqlite)
-        await page.locator('[name="service_code"]').select_option("leak")
-        await page.locator('[name="location.address"]').press_sequentially("兴中道94")
-        await expect(page.locator("#known")).to_contain_text(there)
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-@needs_chromium
-async def test_what_was_filled_in_gives_way_to_the_next_caller(on_sqlite: Api) -> None:
-    for phone, name in (("0760 8812 1111", "何女士"), ("0760 8812 2222", "")):
-        await on_sqlite.case_in("registered", caller={"phone": phone, **({"name": name} if name else {})}, location={})
-    async with open_desk(on_sqlite, "chen") as page:
-        await open_intake(page, on_sqlite)
-        phone_box, name_box = page.locator('[name="caller.phone"]'), page.locator('[name="caller.name"]')
-        await phone_box.fill("0760 8812 1111")
-        await expect(name_box).to_have_value("何女士")
-        await phone_box.fill("0760 8812 2222")
-        await expect(name_box).to_have_value("")
-        await phone_box.fill("0760 8812 1111")
-        await expect(name_box).to_have_value("何女士")
-        await name_box.fill("何先生")
-        await phone_box.fill("0760 8812 2222")
-        await expect(page.locator("#known")).not_to_contain_text("请与来电人核对")
-        await expect(name_box).to_have_value("何先生")
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-@needs_chromium
-async def test_a_fault_goes_once_it_is_mended(on_sqlite: Api) -> None:
-    async with open_desk(on_sqlite, "chen") as page:
-        await open_intake(page, on_sqlite)
-        await fill_in(page, **{"caller.phone": "八八"})
-        await page.get_by_role("button", name="受理", exact=True).click()
-        alert, phone_box = page.locator("main > [role=alert]"), page.locator('[name="caller.phone"]')
-        await expect(alert).to_contain_text("电话")
-        await expect(phone_box).to_be_focused()
-        await phone_box.fill("0760 8812 3333")
-        await expect(alert).to_have_count(0)
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-@needs_chromium
-async def test_without_scripts_a_form_is_empty_after_back(on_sqlite: Api) -> None:
-    """A form that is half filled in would register a second case."""
-    async with open_desk(on_sqlite, "chen", scripts=False) as page:
-        await open_intake(page, on_sqlite)
-        await fill_in(page)
-        await register(page)
-        await page.go_back()
-        assert {*(await texts(page)).values()} - {"phone", "own"} == {"", await page.input_value('[name="key"]')}
 
 
 @pytest.mark.slow
