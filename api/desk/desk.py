@@ -48,7 +48,7 @@ from domain.case.views import CaseView
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident, is_number
-from domain.shared.value import Phrase
+from domain.shared.value import LONGEST_TEXT, Phrase
 from readmodel.case_record import case_record, latest_event
 from readmodel.cases.queries import timeline
 
@@ -205,14 +205,14 @@ def done(place: str, action: str, left: str | None = None, number: str = "") -> 
 
 def with_time(body: dict[str, Any], form: Form, pressed: str, now: datetime, names: Names) -> dict[str, Any]:
     """Add to the note when the form was `pressed`, which a browser tells that sends it later; if it fits."""
-    note = next((field for field in form.fields if field.name == "note"), None)
+    has_note = any(field.name == "note" for field in form.fields)
     try:
         at = datetime.fromisoformat(pressed).astimezone(UTC)
     except (ValueError, OverflowError):
         return body
     said = names.say(_LATE) % {"at": names.local(at), "action": names.say(form.words)}
     text = " ".join(filter(None, (body.get("note"), said)))
-    fits = note is not None and at < now and len(text) <= (note.longest or 0)
+    fits = has_note and at < now and len(text) <= LONGEST_TEXT
     return body | {"note": text} if fits else body
 
 

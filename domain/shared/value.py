@@ -218,7 +218,8 @@ def within(longest: int, least: int | None = 1, pattern: str = ONE_LINE) -> Stri
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=longest, pattern=pattern)
 
 
-Text = Annotated[str, within(2000, pattern=LINES), NORMALISED, as_sent(2000)]
+LONGEST_TEXT = 2000
+Text = Annotated[str, within(LONGEST_TEXT, pattern=LINES), NORMALISED, as_sent(LONGEST_TEXT)]
 ShortText = Annotated[str, within(300, pattern=LINES), NORMALISED, as_sent(300)]
 Name = Annotated[str, within(80), ON_ONE_LINE, as_sent(80, refused=JOINERS)]
 
