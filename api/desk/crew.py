@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import chain
 from operator import itemgetter
 from typing import Annotated, NamedTuple
 
@@ -35,7 +36,7 @@ from domain.shared.actors import Actor
 from domain.shared.value import Phrase
 from readmodel.case_record import events_of
 from readmodel.cases.queries import list_cases, list_parts
-from readmodel.cases.search import Sort
+from readmodel.cases.search import CaseFilters, Sort
 
 MOST = 25
 """Cases on the page, so that it stays small on a slow network."""
@@ -137,10 +138,20 @@ class CrewDesk(Desk):
         unsigned = replace(of_department, state=(State.DISPATCHED,), with_incident=False)
         parts = await ask(list_parts, department, PART_AT_WORK, None, MOST)
         numbers = {each.number for each in parts.items if each.part.assignee in (None, actor.id)}
-        lists = await asyncio.gather(*(ask(list_cases, each, None, MOST + 1, Sort.DUE) for each in (mine, unsigned)))
+        lists = await asyncio.gather(*(self._first(each, actor.id) for each in (mine, unsigned)))
         of_parts = await asyncio.gather(*(self._case(number, actor) for number in numbers))
-        listed = (case for page in lists for case in page.items if case.assignee in (None, actor.id))
-        return [*((case, Complaint.of(view(case, actor), actor)) for case in listed), *of_parts]
+        return [*((case, Complaint.of(view(case, actor), actor)) for case in chain(*lists)), *of_parts]
+
+    async def _first(self, filters: CaseFilters, person: str) -> list[Case]:
+        """Return cases by due time that no colleague of the person is named for: enough to fill the page."""
+        found, cursor = list[Case](), None
+        while len(found) <= MOST:
+            page = await self.backend.reader.ask(list_cases, filters, cursor, MOST + 1, Sort.DUE)
+            found += [case for case in page.items if case.assignee in (None, person)]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return found
 
 
 def job(case: Case, shown: Complaint, department: str) -> Job:

@@ -48,7 +48,7 @@ from domain.case.views import CaseView
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident, is_number
-from domain.shared.value import LONGEST_TEXT, Phrase
+from domain.shared.value import MOST_CHARACTERS, Phrase
 from readmodel.case_record import case_record, latest_event
 from readmodel.cases.queries import timeline
 
@@ -212,7 +212,7 @@ def with_time(body: dict[str, Any], form: Form, pressed: str, now: datetime, nam
         return body
     said = names.say(_LATE) % {"at": names.local(at), "action": names.say(form.words)}
     text = " ".join(filter(None, (body.get("note"), said)))
-    fits = has_note and at < now and len(text) <= LONGEST_TEXT
+    fits = has_note and at < now and len(text) <= MOST_CHARACTERS
     return body | {"note": text} if fits else body
 
 

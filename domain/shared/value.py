@@ -218,8 +218,9 @@ def within(longest: int, least: int | None = 1, pattern: str = ONE_LINE) -> Stri
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=longest, pattern=pattern)
 
 
-LONGEST_TEXT = 2000
-Text = Annotated[str, within(LONGEST_TEXT, pattern=LINES), NORMALISED, as_sent(LONGEST_TEXT)]
+MOST_CHARACTERS = 2000
+"""Most characters of a text that somebody writes."""
+Text = Annotated[str, within(MOST_CHARACTERS, pattern=LINES), NORMALISED, as_sent(MOST_CHARACTERS)]
 ShortText = Annotated[str, within(300, pattern=LINES), NORMALISED, as_sent(300)]
 Name = Annotated[str, within(80), ON_ONE_LINE, as_sent(80, refused=JOINERS)]
 

@@ -112,6 +112,18 @@ async def test_what_another_person_works_on_is_not_shown(on_both: Api) -> None:
         assert number not in (await made.get(CREW)).text
 
 
+async def test_cases_for_colleagues_leave_room_for_those_for_anybody(
+    on_both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [await on_both.case_in("registered", service_code="leak") for _ in range(3)]
+    for number, given in zip(cases, ({"assignee": "Liang Wei"}, {"assignee": "Liang Wei"}, {}), strict=True):
+        assert (await on_both.act(number, "dispatch", {"department": "metering", **given}, "zhou")).is_success
+    monkeypatch.setattr("api.desk.crew.MOST", 1)
+    async with signed_in(on_both, "sun") as made:
+        [shown] = numbers((await made.get(CREW)).text)
+    assert shown not in cases[:2]
+
+
 async def test_an_incident_stands_among_the_work_of_its_department_by_its_time(
     on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
