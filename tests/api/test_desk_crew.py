@@ -248,6 +248,24 @@ async def test_a_form_of_the_case_page_is_kept_for_a_crew_as_well(on_sqlite: Api
 @pytest.mark.slow
 @pytest.mark.browser
 @needs_chromium
+async def test_a_link_pressed_without_a_network_leaves_the_page(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    async with open_desk(on_sqlite, "wu", 390) as page:
+        await page.goto(f"{on_sqlite.url}{at(number)}")
+        link = page.get_by_role("link", name="我的工作")
+        await page.context.set_offline(offline=True)
+        await link.click()
+        await expect(page.get_by_text("没有网络，本页保留")).to_be_in_viewport()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text(number)
+        await page.context.set_offline(offline=False)
+        await expect(page.get_by_text("没有网络，本页保留")).to_be_hidden()
+        await link.click()
+        await expect(page).to_have_title(re.compile("我的工作"))
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_chromium
 async def test_what_is_sent_late_says_when_it_was_pressed(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress")
     async with open_desk(on_sqlite, "wu", 390) as page:
