@@ -137,7 +137,8 @@ def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
     states = () if masks_for(actor.role, ended=False) else open_ones
     if not states:
         detail = f"Callers' data are masked for the role {actor.role} in such cases: q takes a whole case number there."
-        raise ProblemError(MASKED_SEARCH, detail, accepted=[("工单号", "a case number")])
+        zh = "您无权按脱敏内容查询，可填：工单号"
+        raise ProblemError(MASKED_SEARCH, detail, accepted=[("工单号", "a case number")], zh=zh)
     return replace(filters, state=states)
 
 

@@ -1,6 +1,7 @@
 """Briefing of a crew: words of others on its case, and what was done before the case came again."""
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from api.desk.timeline import Entry, with_facts
 from api.desk.words import Names
@@ -24,18 +25,19 @@ def briefing(
 ) -> list[Entry]:
     """Return these events of a case as its reader sees them, the latest first; the one fact of each is its words.
 
-    Comments leave room for all else, but the latest is there.
+    The latest comment and the dispatcher's note are there before all else, further comments where there is room.
     """
     found = [*_said(events, state, reader)]
-    others = {event.action: event for event, _ in reversed(found)}
+    latest = {event.action: event for event, _ in reversed(found)}
+    first = [latest.pop(name) for name in (comment.ACTION.name, dispatch.ACTION.name) if name in latest]
     comments = [event for event, _ in found if event.action == comment.ACTION.name]
-    room = min(MOST_COMMENTS, max(1, most - len(others.keys() - {comment.ACTION.name})))
-    shown = {event.seq for event in (*others.values(), *comments[:room])}
+    chosen = [*first, *sorted(latest.values(), key=attrgetter("seq"), reverse=True), *comments[1:MOST_COMMENTS]]
+    shown = {event.seq for event in chosen[:most]}
     return [
         with_facts(event, CASE_KINDS[event.action], names, [("", text[:longest] + "…" * (len(text) > longest))])
         for event, text in found
         if event.seq in shown
-    ][:most]
+    ]
 
 
 def _said(events: Sequence[Event], state: State, reader: Actor) -> Iterator[tuple[Event, str]]:

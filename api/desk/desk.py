@@ -2,10 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter
@@ -25,11 +24,10 @@ from api.desk.lists import CaseLists
 from api.desk.timeline import Entry, entry_of, is_by_time, meanwhile
 from api.desk.words import Names
 from api.edge.language import LANGUAGES, keep_language
-from api.edge.problems import NOT_FOUND, URN, ProblemError
+from api.edge.problems import NOT_FOUND, ProblemError
 from api.parameters import number_in
 from api.routing import StrictRoute, department_within, from_backend
 from api.sign_in.sessions import Session, local, takes_pages
-from api.temporal.errors import KEY_REUSED
 from domain.case.actions import (
     COMMANDS,
     correct,
@@ -48,7 +46,6 @@ from domain.case.views import CaseView
 from domain.rights.rights import READ_CALLERS, READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident, is_number
-from domain.shared.value import MOST_CHARACTERS, Phrase
 from readmodel.case_record import case_record, latest_event
 from readmodel.cases.queries import timeline
 
@@ -61,10 +58,6 @@ DECIDES_ON = {
 """Action that asks for a decision, by the action that takes it."""
 LONGEST_NUMBER = 9
 """Most digits of a number in an address."""
-_LATE: Phrase = (
-    "（%(at)s 现场%(action)s，联网后提交）",
-    "(%(action)s on the spot at %(at)s, sent once there was a network)",
-)
 
 
 @dataclass(frozen=True)
@@ -127,18 +120,13 @@ class Desk(CaseLists):
             return self.form(request, actor, form, blank() | leaves, *reason)
         given = edited(await self.typed(request, session))
         body, path = body_of(form.fields, given, self.backend.zone.key), f"/v1/complaints/{case.number}/actions/{name}"
-        send = partial(self.send, request, actor, path, key=given["key"][0])
+        send = partial(self.send_form, request, actor, path, form, body, given)
         version, told = positive(given.get("version", [""])[0]), list[Entry]()
-        late = with_time(body, form, given.get("pressed", [""])[0], self.backend.now, names)
-        answer = await send(late, version=version)
-        if (
-            late != body and answer.content.get("type") == f"{URN}{KEY_REUSED.slug}"
-        ):  # taken at once, and its answer was lost
-            answer, late = await send(body, version=version), body
+        answer = await send(version)
         if answer.status == HTTPStatus.PRECONDITION_FAILED:
             events = (await self.backend.reader.ask(timeline, case.number, version or 0)).items
             if events and all(is_by_time(event) for event in events):
-                answer = await send(late, version=events[-1].seq)
+                answer = await send(events[-1].seq)
             # Whoever holds a work order sees no timeline, and chooses the version that the form names.
             elif events and not order_of(request):
                 told = [entry_of(found, event, names, actor) for event in events if not is_by_time(event)]
@@ -201,19 +189,6 @@ def done(place: str, action: str, left: str | None = None, number: str = "") -> 
     return RedirectResponse(
         f"{place}?{urlencode({name: said for name, said in more.items() if said})}", HTTPStatus.SEE_OTHER
     )
-
-
-def with_time(body: dict[str, Any], form: Form, pressed: str, now: datetime, names: Names) -> dict[str, Any]:
-    """Add to the note when the form was `pressed`, which a browser tells that sends it later; if it fits."""
-    has_note = any(field.name == "note" for field in form.fields)
-    try:
-        at = datetime.fromisoformat(pressed).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return body
-    said = names.say(_LATE) % {"at": names.local(at), "action": names.say(form.words)}
-    text = " ".join(filter(None, (body.get("note"), said)))
-    fits = has_note and at < now and len(text) <= MOST_CHARACTERS
-    return body | {"note": text} if fits else body
 
 
 def positive(text: str) -> int | None:

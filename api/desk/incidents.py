@@ -174,7 +174,7 @@ class IncidentDesk(DeskPages):
         if is_sent and preview is None:
             named = {"cases": cases} if action is CONFIRM and cases else {}
             path = f"/v1/incidents/{incident.number}/actions/{action.name}" if incident else "/v1/incidents"
-            answer = await self.send(request, actor, path, body | named, given["key"][0], version)
+            answer = await self.send_form(request, actor, path, form, body | named, given, version)
             if not answer.refused:
                 ticked = [] if incident else cases
                 return await self._link(request, actor, answer.content["number"], ticked, given, action.name)

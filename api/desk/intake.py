@@ -24,7 +24,6 @@ from api.edge.problems import ProblemError
 from api.responses import masked_for
 from api.routing import CONTEXT, StrictRoute, from_backend, require_role
 from api.sign_in.sessions import Session
-from api.temporal.errors import KEY_REUSED
 from domain.case.actions import COMMANDS, register
 from domain.case.case import Case
 from domain.case.intake import IntakeFlag, Location
@@ -117,7 +116,7 @@ class IntakeDesk(Desk):
         answer = await self.send(request, actor, "/v1/complaints", body, given["key"][0])
         if not answer.refused:
             return await self._dispatch(request, actor, given, answer.content)
-        if answer.content["type"].endswith(KEY_REUSED.slug):  # somebody came back to the form of a case, and changed it
+        if answer.is_of_another:  # somebody came back to the form of a case, and changed it
             given |= blank()
             answer = answer._replace(refused=self.names(request).say(ANOTHER))
         return self._form(request, actor, given, answer, await self._known(request, actor, given))

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from api.edge.chinese import before_accepted
 from api.edge.language import reads_chinese
 from api.edge.problems import (
     INVALID_REQUEST,
+    URN,
     Fault,
     FieldError,
     Problem,
@@ -37,6 +39,7 @@ from api.responses import masked_for
 from api.routing import BackendParts
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session
+from api.temporal.errors import KEY_REUSED
 from api.temporal_ui.pages import TemporalPages
 from domain.case.approvers import Approval
 from domain.case.case import Case
@@ -49,7 +52,7 @@ from domain.rights.rights import READ_REPORTS, RIGHT_TO_REGISTER, masks_for
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.numbers import is_number
-from domain.shared.value import RFC_3339, Phrase
+from domain.shared.value import MOST_CHARACTERS, RFC_3339, Phrase
 from readmodel import incidents
 
 DESK = "/desk"
@@ -90,12 +93,23 @@ class Form(NamedTuple):
     page: str = ""
 
 
+_LATE: Phrase = (
+    "（%(at)s 现场%(action)s，联网后提交）",
+    "(%(action)s on the spot at %(at)s, sent once there was a network)",
+)
+
+
 class Answer(NamedTuple):
     """Answer of the API to a form. `refused` says why it has done nothing; empty if it has."""
 
     status: int
     content: Mapping[str, Any]
     refused: str
+
+    @property
+    def is_of_another(self) -> bool:
+        """Return True if the key was used for something else."""
+        return bool(self.content.get("type") == f"{URN}{KEY_REUSED.slug}")
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,8 @@ class DeskPages:
     def page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
         names = self.names(request)
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor}
-        fields["here"] = f"{request.url.path}?{request.url.query}".removesuffix("?")
+        here = (request.scope[part].decode("latin-1") for part in ("raw_path", "query_string"))
+        fields["here"] = "?".join(here).removesuffix("?")
         fields["done"] = _done(request, names)
         case = request.query_params.get("case", "")
         fields["done_case"] = case if is_number(case) else None
@@ -173,7 +188,7 @@ class DeskPages:
         """Read a form. Raises ProblemError for one of another site, and for who only reads."""
         require_same_origin(request, secure=self.pages.sessions.secure)
         if session.scope == "read":
-            raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
+            raise ProblemError(WRONG_SCOPE, "Your key is for reading alone.")
         return blank() | parse_qs((await request.body()).decode(errors="replace"))
 
     async def send(
@@ -188,6 +203,24 @@ class DeskPages:
         found: dict[str, Any] = answer.json()
         refused = "" if answer.is_success else self.refusal(Problem.model_validate(found), names)
         return Answer(answer.status_code, found, refused)
+
+    async def send_form(  # noqa: PLR0913, PLR0917 - what `send` takes, and the form
+        self,
+        request: Request,
+        actor: Actor,
+        path: str,
+        form: Form,
+        body: dict[str, Any],
+        given: Typed,
+        version: int | None,
+    ) -> Answer:
+        """Send the body of a form; if a browser had to wait for the network, its note says when it was pressed."""
+        key = given["key"][0]
+        late = _with_time(body, form, given.get("pressed", [""])[0], self.backend.now, self.names(request))
+        answer = await self.send(request, actor, path, late, key, version)
+        # Taken at once, and its answer was lost.
+        taken = late != body and answer.is_of_another
+        return await self.send(request, actor, path, body, key, version) if taken else answer
 
     def form(
         self,
@@ -281,6 +314,19 @@ def order_of(request: Request) -> str | None:
     """Return the address of the work order whose page or form this is; None for pages of who has signed in."""
     order = request.path_params.get("order")
     return f"{ORDERS}/{order}" if order else None
+
+
+def _with_time(body: dict[str, Any], form: Form, pressed: str, now: datetime, names: Names) -> dict[str, Any]:
+    """Add to the note when the form was `pressed`, which a browser tells that sends it later; if it fits."""
+    has_note = any(field.name == "note" for field in form.fields)
+    try:
+        at = datetime.fromisoformat(pressed).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return body
+    said = names.say(_LATE) % {"at": names.local(at), "action": names.say(form.words)}
+    text = " ".join(filter(None, (body.get("note"), said)))
+    fits = has_note and at < now and len(text) <= MOST_CHARACTERS
+    return body | {"note": text} if fits else body
 
 
 def _done(request: Request, names: Names) -> str:

@@ -141,7 +141,8 @@ def _corrections(case: Case, event: Event, shown: Event, names: Names) -> Iterat
     )
     nothing = names.say(("无", "none"))
     for name in after:
-        if before.get(name) != after[name]:
+        # Of what is masked whole, nothing is said.
+        if before.get(name) != after[name] and (old.get(name), new[name]) != (None, None):
             was, now = (
                 nothing if each is None else _value(case, name, each, names) for each in (old.get(name), new[name])
             )

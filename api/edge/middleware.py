@@ -184,7 +184,7 @@ def limit_body(app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: flo
             return
         most = max(limit, larger.get(scope["path"], 0))
         if int(Headers(scope=scope).get("content-length", 0)) > most:
-            await too_large(f"{most} bytes").response()(scope, receive, send)
+            await too_large(f"{most} 字节", f"{most} bytes").response()(scope, receive, send)
             return
         read = 0
         late_at: float | None = asyncio.get_running_loop().time() + seconds
@@ -199,7 +199,7 @@ def limit_body(app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: flo
                 raise ProblemError(TOO_SLOW, detail) from None
             read += len(message.get("body", b""))
             if read > most:
-                raise too_large(f"{most} bytes")
+                raise too_large(f"{most} 字节", f"{most} bytes")
             if not message.get("more_body"):
                 late_at = None
             return message
@@ -209,7 +209,7 @@ def limit_body(app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: flo
     return served
 
 
-def too_large(most: str) -> ProblemError:
-    """`most` is a number with its noun."""
-    accepted = [(f"不超过 {most}", f"{most} at most")]
+def too_large(most_zh: str, most: str) -> ProblemError:
+    """`most_zh` and `most` are a number with its noun."""
+    accepted = [(f"不超过 {most_zh}", f"{most} at most")]
     return ProblemError(BODY_TOO_LARGE, f"The body may have {most} at most.", accepted=accepted)

@@ -112,7 +112,7 @@ class Incidents(Actions[IncidentOutcome, IncidentItem]):
     def opening(self, body: NewIncident, actor: Actor, at: datetime) -> Opening:
         """Values of a declared incident, with what the catalogue says of its services. Raises ProblemError."""
         if body.since and body.since > at:
-            accepted = [(f"不晚于 {at.isoformat()}", f"until {at.isoformat()}"), ("不填起算时间", "no since")]
+            accepted = [("已过去的时间", "a time until now"), ("不填起算时间", "no since")]
             raise ProblemError(SINCE_AHEAD, "Cases are registered until now, and `since` is later.", accepted=accepted)
         catalogue = self.backend.catalogue
         rules = [rule for rule in catalogue.surge_rules() if {*rule.services} & {*body.services}]

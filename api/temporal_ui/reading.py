@@ -221,7 +221,7 @@ async def answer_codec(cases: Cases, actor: Actor, does: str, body: bytes) -> Re
         detail = 'Send {"payloads": [{"metadata": {NAME: BASE64}, "data": BASE64}]}, as the Temporal UI does.'
         raise ProblemError(BAD_REQUEST, detail) from None
     if len(payloads.payloads) > _MOST_PAYLOADS:
-        raise too_large(f"{_MOST_PAYLOADS} payloads")
+        raise too_large(f"{_MOST_PAYLOADS} 个载荷", f"{_MOST_PAYLOADS} payloads")
     if does == "decode":
         opener = partial(_opened, cases.client.envelope, cases.client.namespace)
         opened = await to_thread(lambda: [*map(opener, payloads.payloads)])

@@ -19,8 +19,8 @@ ENGLISH = {"Accept-Language": "en-GB"}
 
 
 async def test_a_month_is_a_page_with_scores_deductions_and_files(on_both: Api) -> None:
-    on_both.tokens["kuang"] = on_both.directory.enter("kuang", Role.AGENT, name="邝丽")
-    await on_both.register(by="kuang")
+    on_both.tokens["kuangli"] = on_both.directory.enter("kuangli", Role.AGENT, name="邝丽")
+    await on_both.register(by="kuangli")
     month = await published(on_both)
     found = await read(on_both, month)
     async with signed_in(on_both, "gao") as made:

@@ -166,11 +166,11 @@ async def test_files_of_rows_are_in_words_of_the_reader_alone(on_sqlite: Api) ->
 
 
 async def test_owners_in_files_have_their_names(on_sqlite: Api) -> None:
-    on_sqlite.tokens["kuang"] = on_sqlite.directory.enter("kuang", Role.AGENT, name="邝丽")
-    await on_sqlite.register(by="kuang")
+    on_sqlite.tokens["kuangmin"] = on_sqlite.directory.enter("kuangmin", Role.AGENT, name="邝丽")
+    await on_sqlite.register(by="kuangmin")
     reader = reading("zh", on_sqlite.backend.catalogue, on_sqlite.backend.people)
     assert reader
-    assert [reader.words["owner"](each) for each in ("kuang", "nobody")] == ["邝丽", "nobody"]
+    assert [reader.words["owner"](each) for each in ("kuangmin", "nobody")] == ["邝丽", "nobody"]
 
 
 async def test_the_file_of_calls_has_words_and_no_days_to_come(on_sqlite: Api) -> None:

@@ -34,8 +34,8 @@ SIGNED_IN = {"/views", "/case", "/case/{number}", "/temporal-grant"}
 SIGN_IN = {"/sign-in", "/sign-out"}
 DESK = {
     *(f"/desk{below}" for below in ("", "/crew", "/intake", "/language/{language}", "/today", "/cases")),
-    *("/board", "/board/events"),
-    *("/desk/reports/{name}", "/desk/assessments/{month}"),
+    *("/", "/board", "/board/events"),
+    *("/desk/reports/{name}", "/desk/assessments", "/desk/assessments/{month}"),
     *(f"/desk/cases/{{number}}{below}" for below in ("", "/actions/{action}", "/work-order")),
     *(f"/desk/incidents{below}" for below in ("", "/declare", "/{number}", "/{number}/actions/{action}")),
     *("/desk/incidents/{number}/candidates", "/desk/call-backs", "/desk/counts", "/desk/export", "/desk/{path:path}"),
