@@ -1,6 +1,5 @@
 """Page of the intake (受理): the caller is looked up while on the line, the case registered and dispatched at once."""
 
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -32,7 +31,7 @@ from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import EarlierCase, KnownCaller, OpenIncident
 from domain.incident.state import LINKABLE, CasePlace
-from domain.rights.rights import RIGHT_TO_REGISTER
+from domain.rights.rights import RIGHT_TO_REGISTER, street_of
 from domain.shared.actors import Actor
 from domain.shared.value import Phrase
 from readmodel.base.database import ReadConnection
@@ -57,8 +56,6 @@ ASKED = Answer(HTTPStatus.OK, {}, "")
 _PLACE = {"location.district", "location.address", *POINT}
 FILLED = {"caller.name": {"caller.name"}, "location.district": _PLACE, "location.address": _PLACE}
 """Inputs that an earlier case fills in, each with those of which none may be typed."""
-HOUSE = re.compile("[0-9０-９]")
-"""First character of an address after its street."""
 MOST_ALIKE = 6
 """Most cases that are shown as possibly the same matter."""
 
@@ -238,7 +235,7 @@ def _beside(
     service, place = intake.service_code, CasePlace(**dict(intake.location))
     still_open, lists = CaseFilters(service_code=service, state=tuple(OPEN)), list[CaseFilters]()
     if address := place.address:
-        street = HOUSE.split(address)[0].strip() if is_of_place else ""
+        street = street_of(address).strip() if is_of_place else ""
         lists.append(replace(still_open, q=street or address))
     if place.district and is_of_place:
         lists.append(replace(still_open, district=place.district))

@@ -245,8 +245,13 @@ def mask_address(address: str) -> str:
     """Keep an address up to the house number; its first half, if there is none. Nothing stays nothing."""
     if not address:
         return ""
+    return (street_of(address) if _HOUSE_NUMBER.search(address) else address[: len(address) // 2]) + STAR * 3
+
+
+def street_of(address: str) -> str:
+    """Return an address up to the house number, if it has one; empty if it begins with it."""
     number = _HOUSE_NUMBER.search(address)
-    return address[: number.start() if number else len(address) // 2] + STAR * 3
+    return address[: number.start()] if number else address
 
 
 def mask_words(text: str) -> str:
