@@ -20,7 +20,7 @@ from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Position
 from readmodel.callers import earlier_cases
 from readmodel.calls.calls import LinkedCall, calls_of_case
-from readmodel.cases.queries import read_events, timeline
+from readmodel.cases.queries import as_event, read_events, timeline
 from readmodel.cases.tables import events
 from readmodel.incidents import IncidentCandidate, IncidentCounts, incident_events
 from readmodel.notifications import Delivery, as_delivered, deliveries, notifications
@@ -112,12 +112,13 @@ def latest_event(connection: ReadConnection, number: str, action: str) -> Event 
     return next(reversed(read_events(connection, Event, found).items), None)
 
 
-def events_of(
-    connection: ReadConnection, numbers: Collection[str], actions: Collection[str]
-) -> dict[str, tuple[Event, ...]]:
+def events_of(connection: ReadConnection, numbers: Collection[str], actions: Collection[str]) -> dict[str, list[Event]]:
     """Read the events of these actions of each case, oldest first."""
-    chosen = select(events).where(events.c.action.in_(actions))
-    return {each: read_events(connection, Event, chosen.where(events.c.number == each)).items for each in numbers}
+    found = {number: list[Event]() for number in numbers}
+    chosen = select(events).where(events.c.number.in_(numbers), events.c.action.in_(actions))
+    for row in connection.execute(chosen.order_by(events.c.seq)).mappings():
+        found[row["number"]].append(as_event(Event, row))
+    return found
 
 
 class IncidentRecord(NamedTuple):

@@ -74,14 +74,15 @@ class CrewDesk(Desk):
         """Show what a person works on, and what the department has to sign for. Raises ProblemError."""
         if actor.department is None:
             raise ProblemError(WRONG_ROLE, "This page is for people with a department.", zh="本页仅供部门人员使用")
-        jobs = await self._jobs(request, actor, await self._cases(actor, actor.department), actor.department)
+        cases = {case.number: (case, shown) for case, shown in await self._cases(actor, actor.department)}
         found = await self._incidents(actor, (IncidentState.DISPATCHED, IncidentState.IN_PROGRESS), actor.department)
         due: list[tuple[datetime, str, Job | tuple[Incident, int]]] = [
-            (job.case.next_due_at or _NEVER, job.case.number, job) for job in jobs
+            (shown.next_due_at or _NEVER, number, job(case, shown, actor.department))
+            for number, (case, shown) in cases.items()
         ]
         # An incident has no promise: it is due when water is expected back, and at once until somebody has said when.
         due += [(each.expected_at or each.opened_at, each.number, (each, calls)) for each, calls in found]
-        return self._shown(request, actor, [each for *_, each in sorted(due, key=itemgetter(0, 1))], STEPS)
+        return await self._shown(request, actor, [each for *_, each in sorted(due, key=itemgetter(0, 1))], STEPS)
 
     async def ordered(self, request: Request, text: str, name: str | None) -> Response:
         """Show the case of a work order while its department works on it, or act on it. Raises ProblemError.
@@ -103,32 +104,29 @@ class CrewDesk(Desk):
             raise (_order_over() if refused.problem.status == HTTPStatus.FORBIDDEN else refused) from None
         if case.cycle != link.cycle or (case.links_revoked_at and link.made_at <= case.links_revoked_at):
             raise _order_over()
-        at_work = [(found, case)] if is_at_work(case, link.department) else []
-        jobs = await self._jobs(request, actor, at_work, link.department)
+        jobs = [job(found, case, link.department)] if is_at_work(case, link.department) else []
         if name and (jobs or request.method == "POST"):
             times = {"began_at": link.made_at, "ends_at": link.made_at + LINK_VALID}
             session = Session(actor=actor, scope="all", session_number=-1, **times)
             answer = await self.act(request, session, link.number, name)
             if jobs or answer.status_code == HTTPStatus.SEE_OTHER:
                 return answer
-        return self._shown(request, actor, jobs, STEPS_BY_ORDER)
+        return await self._shown(request, actor, jobs, STEPS_BY_ORDER)
 
-    def _shown(
+    async def _shown(
         self, request: Request, actor: Actor, jobs: Sequence[Job | tuple[Incident, int]], steps: Sequence[str]
     ) -> Response:
-        more = len(jobs) > MOST
-        return self.page(request, "crew", actor, jobs=jobs[:MOST], steps=steps, more=more, flags=ON_THE_ROAD)
-
-    async def _jobs(
-        self, request: Request, actor: Actor, cases: Iterable[tuple[Case, Complaint]], department: str
-    ) -> list[Job]:
-        """Return each case once, with what the crew has to know of it."""
-        found, names = {case.number: (case, shown) for case, shown in cases}, self.names(request)
-        events = await self.backend.reader.ask(events_of, [*found], BRIEFING)
-        return [
-            job(case, shown, department)._replace(told=briefing(events[number], case.state, actor, names))
-            for number, (case, shown) in found.items()
+        """Answer with the first of them, each case with what the crew has to know of it."""
+        shown, names = jobs[:MOST], self.names(request)
+        numbers = [each.case.number for each in shown if isinstance(each, Job)]
+        events = await self.backend.reader.ask(events_of, numbers, BRIEFING) if numbers else {}
+        shown = [
+            each._replace(told=briefing(events[each.case.number], each.case.state, actor, names))
+            if isinstance(each, Job)
+            else each
+            for each in shown
         ]
+        return self.page(request, "crew", actor, jobs=shown, steps=steps, more=len(jobs) > MOST, flags=ON_THE_ROAD)
 
     async def _cases(self, actor: Actor, department: str) -> Iterable[tuple[Case, Complaint]]:
         """Cases assigned to the person, and cases and parts of the department that nobody else works on."""

@@ -188,8 +188,12 @@ def read_events(
     seq = statement.selected_columns["seq"]
     statement = statement.where(seq > after_seq).order_by(seq)
     rows = connection.execute(statement if limit is None else statement.limit(limit + 1)).mappings().all()
-    items = tuple(event.model_validate({**row, "data": from_json(row["data"])}) for row in rows[:limit])
+    items = tuple(as_event(event, row) for row in rows[:limit])
     return Timeline(items, items[-1].seq if len(rows) > len(items) else None)
+
+
+def as_event(event: type[E], row: RowMapping) -> E:
+    return event.model_validate({**row, "data": from_json(row["data"])})
 
 
 class PartOfCase(NamedTuple):
