@@ -102,13 +102,13 @@ async def get_assessment(
     items = await backend.reader.ask(months.items, month, found.serial, wanted.by)
     names = assessments.names(wanted.by)
     shown = [answers.AssessedItem.of(found, item, names(item.subject)) for item in items]
+    standard = answers.StandardItem.of(found.standard, wanted.by)
     if wanted.format != "json":
         if wanted.language:
-            table = scores(found, wanted.by, shown, zh=wanted.language == "zh")
+            table = scores(standard, wanted.by, shown, zh=wanted.language == "zh")
             return await file_of(table, month, wanted.format, backend, wanted.language)
         pages = one_page(answers.score_cells(shown))
         return await backend.file(wanted.format, f"{month}-{wanted.by}", answers.SCORE_COLUMNS, pages)
-    standard = answers.StandardItem.of(found.standard, wanted.by)
     bridge = await backend.reader.ask(bridge_of, month)
     return answers.AssessedMonth.of(found, actor, by=wanted.by, standard=standard, bridge=bridge, items=shown)
 

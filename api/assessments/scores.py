@@ -1,10 +1,8 @@
 """Scores of a month in words, for files and pages of people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from api.assessments.answers import AssessedItem, FigureItem
-from api.desk.words import LEFT_OUT
-from domain.assessment.assessment import Assessment
+from api.assessments.answers import AssessedItem, FigureItem, StandardItem
 from domain.catalogue.figures import FIGURE_OF, FigureUnit, Subject
 from domain.reports.report import Cell, Column, ColumnKind, Table
 from domain.shared.value import Phrase
@@ -28,11 +26,16 @@ COLUMNS = (
     _column("score", "总分", "Score"),
     _column("grade", "等级", "Grade", ColumnKind.TEXT),
 )
+COLUMN_NAMES = tuple(column.name for column in COLUMNS)
 
 
-def scores(month: Assessment, by: Subject, items: Iterable[AssessedItem], *, zh: bool) -> Table:
+LEFT_OUT: Mapping[str, Phrase] = {"no_data": ("无数据", "no data"), "objection": ("申诉", "objection")}
+"""Reasons why a figure is no part of a score."""
+
+
+def scores(standard: StandardItem, by: Subject, items: Iterable[AssessedItem], *, zh: bool) -> Table:
     """Row for each figure of each subject, in one language."""
-    given = {each.code: (each.name_zh, each.name) for each in (*month.standard.given, *month.standard.grades)}
+    given = {each.code: (each.name_zh, each.name) for each in (*standard.given, *standard.grades)}
 
     def said(words: Phrase) -> str:
         return words[0 if zh else 1]
@@ -45,7 +48,7 @@ def scores(month: Assessment, by: Subject, items: Iterable[AssessedItem], *, zh:
             said((figure.zh, figure.title) if figure else given.get(name, (name, name))),
             f"{value.value:.1%}" if is_rate and isinstance(value.value, float) else value.value,
             *(value.numerator, value.denominator, value.excluded, value.weight, value.points),
-            deducted(value),
+            _deducted(value),
             said(LEFT_OUT[value.left_out]) if value.left_out else None,
             item.score,
             said(given.get(item.grade, (item.grade, item.grade))) if item.grade else None,
@@ -56,6 +59,6 @@ def scores(month: Assessment, by: Subject, items: Iterable[AssessedItem], *, zh:
     return Table(name=f"assessment-{by}", title=title, title_zh=title_zh, columns=COLUMNS, rows=rows)
 
 
-def deducted(value: FigureItem) -> float | None:
+def _deducted(value: FigureItem) -> float | None:
     """Points of the weight that the figure does not earn; None for what is no part of the score."""
     return None if value.weight is None or value.points is None else round(value.weight - value.points, 2)

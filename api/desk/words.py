@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
 
+from api.reports.readable import ANSWERS
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.actions import TABLE, decide_approval, decide_credit, decide_extension
 from domain.case.actions.dispatch import Dispatched
@@ -24,7 +25,7 @@ from domain.kit.event import BaseAction, BaseEvent, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import RFC_3339, NamedCode, Phrase, english, exhaustive
 from readmodel.cases.search_terms import phone_term
-from workflows.complaint.details import FLAG_ZH, OUTCOME_ZH, RECIPIENTS, SLA_ZH, TELEPHONES
+from workflows.complaint.details import FLAG_ZH, RECIPIENTS, SLA_ZH, TELEPHONES
 from workflows.incident.messages import OUTCOMES, scope_in_words
 
 
@@ -102,8 +103,7 @@ FIELDS: Mapping[str, Phrase] = {
 A name after that of a model is the field of that model alone.
 """
 VALUES: Mapping[str, Phrase] = {
-    "true": ("是", "yes"),
-    "false": ("否", "no"),
+    **ANSWERS,
     "funded_repair": ("公司出资维修", "repair at the company's cost"),
     "waiver": ("减免", "waiver"),
     "settlement": ("协商结算", "settlement"),
@@ -112,7 +112,6 @@ VALUES: Mapping[str, Phrase] = {
     "household": ("居民", "household"),
     "business": ("单位", "business"),
     **{channel.code: (channel.name_zh, channel.name) for channel in CHANNELS},
-    **{code: (zh, code) for code, zh in OUTCOME_ZH.items()},
     **{code: (code, code) for code in ("P1", "P2", "P3", "P4", "P5")},
 }
 """Values of fields that have few."""
@@ -336,10 +335,6 @@ class Names(NamedTuple):
 
     def scope(self, scope: Scope) -> str:
         return scope_in_words(scope, lambda section, code: self.among(getattr(self.catalogue, section), code), self.say)
-
-
-LEFT_OUT: Mapping[str, Phrase] = {"no_data": ("无数据", "no data"), "objection": ("申诉", "objection")}
-"""Reasons why a figure is no part of a score."""
 
 
 def of_recipient(case: Case, names: Names, address: str) -> str:

@@ -1,19 +1,27 @@
 """Files of reports for people: in the language that is asked for, with words for codes, names and local times."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
-from api.desk.words import Names
 from api.directory import People
 from api.exports.files import XLSX, attachment, one_page
 from api.exports.reports import Reading, as_xlsx
 from api.routing import BackendParts
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.report import Table
+from domain.shared.value import Phrase
+from workflows.complaint.details import OUTCOME_ZH
 
+ANSWERS: Mapping[str, Phrase] = {
+    "true": ("是", "yes"),
+    "false": ("否", "no"),
+    **{code: (zh, code) for code, zh in OUTCOME_ZH.items()},
+}
+"""Words for what a follow-up (回访) has found."""
 _OF_PEOPLE = "Language of its words, names and local times, for people; by default codes."
 Language = Annotated[Literal["zh", "en"] | None, Field(description=_OF_PEOPLE)]
 LanguageQuery = Annotated[Literal["zh", "en"] | None, Query(description=_OF_PEOPLE)]
@@ -23,13 +31,16 @@ def reading(language: Language, catalogue: Catalogue, people: People) -> Reading
     """Return None for a file for programs."""
     if language is None:
         return None
-    names = Names(catalogue, language == "zh")
+    zh = language == "zh"
 
     def person(owner: str) -> str:
         return found.name if (found := people.get(owner)) else owner
 
-    words = {"owner": person, **dict.fromkeys(("outcome", "contacted", "solved"), names.word)}
-    return Reading(names.zh, catalogue.calendar.timezone, words)
+    def answer(code: str) -> str:
+        return ANSWERS[code][not zh]
+
+    words = {"owner": person, **dict.fromkeys(("outcome", "contacted", "solved"), answer)}
+    return Reading(zh, catalogue.calendar.timezone, words)
 
 
 async def file_of(table: Table, period: str, form: str, backend: BackendParts, language: Language) -> Response:
