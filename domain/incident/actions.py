@@ -203,7 +203,7 @@ INFORM = IncidentAction(
         {
             "message": "因咸潮影响，自来水略带咸味，正在调水稀释。",
             "message_en": "Salt tide: water tastes slightly of salt; fresh water is on its way.",
-            "expected_at": "2026-08-03T12:00:00Z",
+            "expected_at": "2036-08-03T12:00:00Z",
         }
     ),
     problems=(EXPECTED_AT_PAST,),
