@@ -156,6 +156,17 @@ async def test_a_part_of_the_department_is_its_work_too(on_both: Api, monkeypatc
     assert re.findall(r'/actions/(\w+)\?from=crew"', card)[0] == "sign_for"
 
 
+async def test_what_is_done_late_to_an_incident_says_so(on_sqlite: Api) -> None:
+    number = await declare(on_sqlite, services=["leak"], districts=["east"])
+    await act(on_sqlite, number, "dispatch", {"department": "repair"})
+    path = f"/desk/incidents/{number}/actions/sign_for"
+    sent = {"key": uuid.uuid4().hex, "version": "2", "pressed": "2026-11-24T06:59:10.000Z"}
+    async with signed_in(on_sqlite, "wu") as made:
+        assert (await made.post(path, data=sent)).is_redirect
+    events = (await on_sqlite.get(f"/v1/incidents/{number}/timeline", "zhou")).json()["items"]
+    assert events[-1]["data"]["note"] == "（2026-11-24 14:59 现场签收，联网后提交）"
+
+
 @pytest.mark.parametrize("name", [name for name, (_, department) in PEOPLE.items() if department is None])
 async def test_the_page_is_for_people_of_a_department(on_sqlite: Api, name: str) -> None:
     async with signed_in(on_sqlite, name) as made:

@@ -191,6 +191,26 @@ async def test_the_code_opens_one_case_and_its_holder_acts_as_the_crew(
     }
 
 
+async def test_who_finds_a_sheet_reads_no_names_of_the_staff_and_no_request(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = f"author-{uuid.uuid4().hex[:8]}"
+    on_sqlite.tokens[author] = on_sqlite.directory.enter(author, Role.SUPERVISOR, name="麦志坚")
+    number = await on_sqlite.case_in("in_progress", caller=CALLER, location=PLACE)
+    assert (await on_sqlite.act(number, "comment", {"note": "家有老人"}, author)).is_success
+    request = {"subject": "换水表", "kind": "funded_repair", "amount": "987.00", "grounds": "照片"}
+    assert (await on_sqlite.act(number, "request_approval", request, "wu")).is_success
+    path = await printed(on_sqlite, "zhou", number, monkeypatch)
+    async with browser(on_sqlite) as made:
+        found = (await made.get(path)).text
+    assert "家有老人" in found
+    assert not [each for each in ("麦志坚", author, "987", "换水表") if each in found]
+    async with signed_in(on_sqlite, "wu") as made:
+        monkeypatch.setattr("api.desk.crew.MOST", 199)
+        [card] = [each for each in (await made.get("/desk/crew")).text.split("<article") if number in each]
+    assert all(each in card for each in ("家有老人", "麦志坚", "987", "换水表"))
+
+
 async def test_a_case_that_waits_to_be_signed_for_says_so(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     number = await on_sqlite.case_in("dispatched", caller=CALLER | {"phone": "8823 0002"}, location=PLACE)
     assert (await on_sqlite.act(number, "supervise", {"note": "重点"}, "gao")).is_success

@@ -5,8 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from api.complaints.cases import Complaint
+from api.desk.briefing import MOST_ON_PAPER, briefing
 from api.desk.crew import Job, job
 from api.desk.words import Names
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.link_incident import OVER
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
@@ -38,6 +42,21 @@ def test_only_an_open_incident_is_named() -> None:
     assert _card(case, MONDAY).waits
     case.settled = OVER
     assert not _card(case, MONDAY).waits
+
+
+def test_a_sheet_has_the_note_of_the_dispatcher_and_the_latest_comment_before_all_else() -> None:
+    case = case_in(State.REGISTERED)
+    events = [*do(case, Dispatch(department="repair", note="先打电话"), MONDAY)]
+    for word in ("一", "二"):
+        events += do(case, Comment(note=f"家有老人{word}"), MONDAY)
+    for action in ("sign_for", "complete", "send_back", "complete", "reply"):
+        events += do(case, BODIES[action], MONDAY)
+    events += do(case, FollowUp(outcome="dissatisfied", note="路面没恢复"), MONDAY)
+    names = Names(load_catalogue(DEFAULT_CATALOGUE), zh=True)
+    said = [each.facts[0][1] for each in briefing(events, case.state, SYSTEM, names, MOST_ON_PAPER)]
+    assert len(said) == MOST_ON_PAPER
+    assert {"先打电话", "家有老人二", "路面没恢复"} < {*said}
+    assert "家有老人一" in [each.facts[0][1] for each in briefing(events, case.state, SYSTEM, names)]
 
 
 @pytest.mark.parametrize(("after", "status"), [(hours(0.1), ClockStatus.MET), (hours(30), ClockStatus.MISSED)])

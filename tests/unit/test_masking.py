@@ -17,6 +17,7 @@ from domain.rights.rights import (
     mask_words,
     masked,
     masks_for,
+    street_of,
 )
 from domain.shared.actors import Role
 
@@ -44,6 +45,9 @@ MASKED = [
     (mask_address, "12 High Street", "***"),
     (mask_address, "家", "***"),
     (mask_address, "", ""),
+    (street_of, "石岐区悦来南路十二号二楼", "石岐区悦来南路"),
+    (street_of, "三乡镇市场旁", "三乡镇市场旁"),
+    (street_of, "12 High Street", ""),
     (mask_agent, "0760 88230001", "**********01"),
     (mask_agent, "+86 138 0013 8000", "138****8000"),
     (mask_agent, "Agent13800138000", "Agent138****8000"),

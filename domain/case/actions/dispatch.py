@@ -26,7 +26,7 @@ class Dispatch(ActionBody):
         if case.state is State.IN_PROGRESS:
             accepted = (
                 ANOTHER_DEPARTMENT,
-                ("用 assign（指派）换经办人", "assign (指派), to give it to another person"),
+                ("用 assign（指派）换经办人", "assign, to give it to another person"),
             )
             raise Refused(SAME_DEPARTMENT, f"{self.department} has signed for the case {case.number}.", accepted)
         if self.assignee == case.assignee:
