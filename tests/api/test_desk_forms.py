@@ -127,7 +127,8 @@ async def test_a_correction_tells_the_old_and_the_new_values(on_sqlite: Api) -> 
     async with signed_in(on_sqlite, "chen") as made:
         stale = given_in((await made.get(at(number, "comment"))).text)
         new = {"phone": "0760 8823 0002"}
-        body = {"caller": new, "location": {"address": "无并路2号"}, "service_code": "leak", "reason": "听错"}
+        place = {"address": "无并路2号", "lat": 22.5, "lng": 113.4}
+        body = {"caller": new, "location": place, "service_code": "leak", "reason": "听错"}
         assert (await on_sqlite.act(number, "correct", body, "chen")).is_success
         page = text(await made.get(at(number)))
         assert re.search("服务项目：[^ ]+ → ", page)
@@ -139,6 +140,8 @@ async def test_a_correction_tells_the_old_and_the_new_values(on_sqlite: Api) -> 
         page = text(await made.get(at(number)))
         assert "联系电话：" in page
         assert "0760 8823" not in page
+    async with signed_in(on_sqlite, "gao") as made:
+        assert "无 → 无" not in text(await made.get(at(number)))
 
 
 async def test_who_replies_or_calls_sees_the_telephone_and_what_was_done(on_sqlite: Api) -> None:
