@@ -257,7 +257,6 @@ class Catalogue(Value):
             extensions_allowed=rules.extensions_allowed.count,
             return_within_days=rules.return_within.working_days,
             supervise_after=rules.supervise_after.count,
-            day_seconds=self._scaled(norms.UNIT_SECONDS["days"]),
             urging=UrgingRules(
                 notice_seconds=self._seconds(rules.urge_notice_after),
                 calendar=rules.urge_notice_after.calendar_kind(),

@@ -109,12 +109,6 @@ class Process(Value):
     supervise_after: int = Field(
         2, gt=0, description="After so many dissatisfied follow-ups the rework (重办) is supervised."
     )
-    day_seconds: int = Field(
-        86_400,
-        gt=0,
-        le=7 * 86_400,
-        description="A day of an extension on a clock round the clock that had it on working time, or that is new.",
-    )
     urging: UrgingRules = UrgingRules()
 
 

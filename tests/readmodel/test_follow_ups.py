@@ -105,7 +105,7 @@ def follow_up(made: Course, at: datetime, rng: random.Random) -> datetime:
     """Follow up until the caller is reached, three times at most, or not so often."""
     department = made.case.department
     for attempt in (1, 2, 3):
-        at += timedelta(hours=rng.randint(1, 30))
+        at += timedelta(hours=rng.randint(24, 54))
         if rng.random() < 0.1:
             made.act(FollowUp(contacted=False), at, CALLER)
         said = said_at_random(rng)
@@ -213,7 +213,7 @@ def test_a_row_holds_the_cycle_and_the_answers(database: Engine) -> None:
     dissatisfied = FollowUp(contacted=True, solved=False, satisfaction=Satisfaction.VERY_DISSATISFIED)
     not_reached = [FollowUp(outcome="unreachable")] * 3
     for body in (BODIES["dispatch"], *work(), dissatisfied, *work(), *not_reached, BODIES["reopen"], *work()):
-        at += timedelta(minutes=1)
+        at += timedelta(days=body in not_reached, minutes=1)
         made.act(body, at)
     made.act(FollowUp(outcome="satisfied"), at)
     with writing(database) as connection:

@@ -34,9 +34,9 @@ async def asked_three_questions(hotline: Hotline) -> Complaint:
 
 async def unreachable_three_times(hotline: Hotline) -> Complaint:
     complaint = await play(await hotline.start(), *TO_CREW, *DONE, UNREACHABLE)
-    await complaint.ahead(hours=20)
+    await complaint.ahead(hours=25)
     await play(complaint, UNREACHABLE)
-    await complaint.ahead(hours=20)
+    await complaint.ahead(hours=25)
     return await ended(await play(complaint, UNREACHABLE), hours=73)
 
 

@@ -5,8 +5,9 @@ standstill the time that does not count; what is consumed, when it is due and it
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.case.lifecycle import ENDED, Event, State
 from domain.catalogue.terms import Approver, Promise, Terms
@@ -61,6 +62,7 @@ class PromiseLedger(CountedTime):
         self.extended = 0
         self.signed = self.arrived = False
         self.handed_at: datetime | None = None
+        self.tried_on: date | None = None
         for promise in self.terms.promises:
             self._owe(promise)
         self._begin(at, "registration")
@@ -152,10 +154,14 @@ class PromiseLedger(CountedTime):
     def _follow_up(self, event: Any) -> None:
         if event.data.outcome != "unreachable":
             self._keep(event.at, "follow_up")
-        elif event.role is not Role.CALLER:
+        elif event.role is not Role.CALLER and (day := self._local_day(event.at)) != self.tried_on:
+            self.tried_on = day
             self._keep(event.at, "follow_up")
             if event.to_state is State.PENDING_FOLLOW_UP:
                 self._try_again(event.at)
+
+    def _local_day(self, at: datetime) -> date:
+        return at.astimezone(ZoneInfo(self.terms.calendar.timezone)).date()
 
     def _try_again(self, at: datetime) -> None:
         self.began.pop("reply")

@@ -90,7 +90,8 @@ class TestChangedAnswer:
         assert (case.flags, case.closed_at, case.reopen_ends_at) == (("reworked",), None, None)
 
     def test_nobody_changes_it_once_somebody_has_acted_or_the_window_is_over(self) -> None:
-        closed, signed, involved, reopened, unasked = (case_in(State.PENDING_FOLLOW_UP) for _ in range(5))
+        closed, signed, involved, reopened = (case_in(State.PENDING_FOLLOW_UP) for _ in range(4))
+        unasked = case_in(State.PENDING_FOLLOW_UP, process=Process(follow_up_attempts=1))
         do(closed, SATISFIED, THEN)
         assert refused(closed, DISSATISFIED, FOLLOW_UP).code == "out_of_turn"
         assert refused(closed, UNREACHABLE, CALLER).code == "out_of_turn"
@@ -99,8 +100,7 @@ class TestChangedAnswer:
         for case, action in ((signed, "sign_for"), (involved, "involve")):
             do(case, DISSATISFIED, THEN)
             do(case, BODIES[action], THEN + hours(1))
-        for _ in range(3):
-            do(unasked, UNREACHABLE, THEN)
+        do(unasked, UNREACHABLE, THEN)
         assert "follow_up" in closed.available_actions(CALLER, WINDOW - hours(1))
         assert "follow_up" not in closed.available_actions(CALLER, WINDOW)
         for case in (signed, involved, reopened, unasked):
@@ -169,7 +169,7 @@ class TestUnreachable:
     def test_is_tried_three_times_in_all_then_closed_and_flagged(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
         for attempt in (1, 2):
-            at = MONDAY + attempt * hours(20)
+            at = MONDAY + attempt * hours(22)
             event = do(case, UNREACHABLE, at)[-1]
             assert (data_of(event)["attempt"], case.follow_up_attempts, case.state) == (
                 attempt,
@@ -178,30 +178,42 @@ class TestUnreachable:
             )
             assert (case.clocks[-1].name, case.clocks[-1].due_at(case.calendar)) == ("follow_up", at + days(1))
             assert case.flags == ()
-        do(case, UNREACHABLE, MONDAY + hours(60))
+        do(case, UNREACHABLE, MONDAY + hours(66))
         assert (case.state, case.follow_up_attempts, case.flags) == (State.CLOSED, 3, ("unreachable",))
         assert [clock.status.value for clock in case.clocks if clock.name == "follow_up"] == ["met"] * 3
+
+    def test_a_further_try_on_the_same_local_day_is_kept_and_neither_counts_nor_moves_the_promise(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        midnight = MONDAY.replace(hour=16, minute=0) + days(1)
+        do(case, UNREACHABLE, midnight - hours(7))
+        clocks, since = case.clocks, case.follow_up_since
+        for at in (midnight - hours(3), midnight - minutes(1)):
+            event = do(case, UNREACHABLE, at)[-1]
+            assert (event.action, data_of(event)["attempt"]) == ("follow_up", 1)
+        assert (case.state, case.clocks, case.follow_up_since) == (State.PENDING_FOLLOW_UP, clocks, since)
+        do(case, UNREACHABLE, midnight)
+        assert (case.follow_up_attempts, case.follow_up_since) == (2, midnight)
 
     @pytest.mark.parametrize("outcome", ["satisfied", "dissatisfied"])
     def test_reached_at_the_last_attempt_it_is_as_at_the_first(self, outcome: str) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
-        for _ in range(2):
-            do(case, UNREACHABLE, THEN)
-        do(case, FollowUp.model_validate({"outcome": outcome}), THEN)
+        for day in range(2):
+            do(case, UNREACHABLE, THEN + days(day))
+        do(case, FollowUp.model_validate({"outcome": outcome}), THEN + days(2))
         assert case.state is (State.CLOSED if outcome == "satisfied" else State.DISPATCHED)
         assert "unreachable" not in case.flags
 
     def test_the_case_knows_in_which_cycles_the_caller_said_how_it_went(self) -> None:
-        case = case_in(State.PENDING_FOLLOW_UP)
+        case = case_in(State.PENDING_FOLLOW_UP, process=Process(follow_up_attempts=2))
         do(case, UNREACHABLE, THEN)
         assert [*case.answered_cycles] == []
         do(case, DISSATISFIED, THEN)
         assert [*case.answered_cycles] == [1]
         again_to_the_follow_up(case)
-        for _ in range(3):
-            do(case, UNREACHABLE, THEN)
+        for day in range(2):
+            do(case, UNREACHABLE, THEN + days(day))
         assert (case.state, [*case.answered_cycles]) == (State.CLOSED, [1])
-        do(case, Reopen(reason="It drips."), THEN, AGENT)
+        do(case, Reopen(reason="It drips."), THEN + days(1), AGENT)
         again_to_the_follow_up(case)
         do(case, FollowUp(outcome="satisfied"), THEN)
         assert [*case.answered_cycles] == [1, 3]

@@ -297,10 +297,10 @@ class TestAnew:
         do(case, FollowUp(outcome="unreachable"), MONDAY + hours(3))
         hold(case, MONDAY + hours(4))
         assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(27)
-        do(case, FollowUp(outcome="unreachable"), MONDAY + hours(5))
-        hold(case, MONDAY + hours(6), without("follow_up"))
-        hold(case, MONDAY + hours(7))
-        assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(29)
+        do(case, FollowUp(outcome="unreachable"), MONDAY + hours(25))
+        hold(case, MONDAY + hours(26), without("follow_up"))
+        hold(case, MONDAY + hours(27))
+        assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(49)
 
     def test_to_follow_up_counts_from_the_reply_though_none_was_promised(self) -> None:
         """A cancelled promise to reply is no reply."""

@@ -32,9 +32,9 @@ class TestFollowUp:
     @pytest.mark.parametrize("attempts", [1, 2, 5])
     def test_an_unreachable_caller_is_tried_as_often_as_the_catalogue_says(self, attempts: int) -> None:
         case = case_in(State.PENDING_FOLLOW_UP, process=Process(follow_up_attempts=attempts))
-        for _ in range(attempts):
+        for attempt in range(attempts):
             assert case.state is State.PENDING_FOLLOW_UP
-            do(case, FollowUp(outcome="unreachable"), THEN)
+            do(case, FollowUp(outcome="unreachable"), THEN + days(attempt))
         assert (case.state, case.follow_up_attempts, case.flags) == (State.CLOSED, attempts, ("unreachable",))
 
     def test_every_rework_from_supervise_after_on_is_supervised(self) -> None:

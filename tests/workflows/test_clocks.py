@@ -155,7 +155,7 @@ async def test_three_attempts_on_following_days_then_closed_and_flagged(hotline:
         await complaint.act(FollowUp(outcome="unreachable"))
         view = await complaint.view()
         assert (view.state, view.follow_up_attempts) == (State.PENDING_FOLLOW_UP, attempt)
-        await complaint.ahead(hours=20)
+        await complaint.ahead(hours=25)
     await complaint.act(FollowUp(outcome="unreachable"))
     view = await complaint.view()
     assert view.state is State.CLOSED

@@ -72,7 +72,7 @@ class FollowUp(FollowUpAnswers):
         if changes and outcome == "unreachable":
             return ACTION.out_of_turn("the caller has answered")
         # A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
-        no_try = outcome == "unreachable" and actor.role is Role.CALLER
+        no_try = outcome == "unreachable" and (actor.role is Role.CALLER or tried_on_the_day_of(case, at))
         attempt = case.follow_up_attempts + (0 if no_try or changes else 1)
         facts = {"outcome": outcome, "attempt": attempt, "department": case.department, "changes": changes}
         if outcome == "dissatisfied":
@@ -86,7 +86,10 @@ class FollowUp(FollowUpAnswers):
 
 
 class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
-    """Follow-up with its outcome; the tries of the company in this cycle, and the department whose work it is about."""
+    """Follow-up with its outcome, and the department whose work it is about.
+
+    `attempt` counts the tries of the company in this cycle: one a day.
+    """
 
     outcome: Outcome
     attempt: int
@@ -98,7 +101,7 @@ class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
         # Who was not reached has said nothing: what was said before stands.
         if reached or case.answer is None or not case.answer.contacted:
             case.answer = FollowUpAnswer.taken_from(self, contacted=reached, answered_at=event.at)
-        if event.role is Role.CALLER and not reached:
+        if not reached and self.attempt == case.follow_up_attempts:
             return
         if event.from_state is State.DISPATCHED:
             case.dissatisfactions -= event.to_state is State.CLOSED
@@ -125,6 +128,12 @@ class FollowedUp(FollowUpAnswers, MayEnd, OfDepartment):
         if State.DISPATCHED not in (event.from_state, event.to_state):
             return ("owner",)
         return ("owner", "department", *(("supervisor",) if "supervised" in case.flags else ()))
+
+
+def tried_on_the_day_of(case: CaseState, at: datetime) -> bool:
+    """One try a local day counts, as the caller is tried again on the following days."""
+    last = case.follow_up_since if case.follow_up_attempts else None
+    return last is not None and case.calendar.local_date(last) == case.calendar.local_date(at)
 
 
 def department_for_rework(case: CaseState) -> str:
