@@ -1,19 +1,22 @@
 """Page of today and this month so far (今日、本月), and pages and files of reports."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
 import httpx
 from fastapi import APIRouter
-from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from api import inner
 from api.desk.kit import DESK, DeskPages
+from api.documents import CONTENT_SECURITY
 from api.edge.problems import Problem
+from api.exports.reports import page
 from api.routing import StrictRoute, from_backend, require_role
 from domain.reports.report import Period, Report, ReportKind, headlines, shown
 from domain.rights.rights import READ_REPORTS
@@ -28,6 +31,8 @@ QUERIES = headline_numbers, promises, missed
 ROWS = 20
 """Rows of a table on the page."""
 FILES = {"xlsx": "Excel", "csv": "CSV"}
+REPORTS = {*ReportKind, "today", "this-month"}
+"""Reports that are pages as well."""
 TODAY: Phrase = "今日和本月", "Today and this month"
 _PASSED_ON = ("content-type", "content-disposition", "content-security-policy")
 
@@ -65,10 +70,10 @@ class ManagerDesk(DeskPages):
         registered = {"registered_from": start.isoformat(), "registered_to": end.isoformat()}
         return {"registered": f"all&{urlencode(registered)}", "open_at_end": "open"}
 
-    async def read(self, request: Request, actor: Actor, path: str) -> httpx.Response:
-        """Ask the API for what it has at this path, in the language of the reader."""
-        language = "zh" if self.names(request).zh else "en"
-        query = f"{request.url.query}&language={language}" if "format" in request.query_params else request.url.query
+    async def read(self, request: Request, actor: Actor, path: str, query: str = "") -> httpx.Response:
+        """Ask the API for what it has at this path, in the language of the reader; `query` is that of the page."""
+        language, query = "zh" if self.names(request).zh else "en", query or request.url.query
+        query = f"{query}&language={language}" if "format" in request.query_params else query
         return await inner.get(request, actor, f"/v1/{quote(path)}", query, language)
 
     def refused(self, request: Request, actor: Actor, answer: httpx.Response) -> Response:
@@ -84,17 +89,21 @@ class ManagerDesk(DeskPages):
         if not answer.is_success:
             return self.refused(request, actor, answer)
         headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
-        content = answer.content
-        if answer.headers["content-type"].startswith("text/html"):
-            content = content.replace(b"<header>", f"<header>{self._ways(request)}".encode(), 1)
-        return Response(content, answer.status_code, headers)
+        return Response(answer.content, answer.status_code, headers)
 
-    def _ways(self, request: Request) -> Markup:
-        """Links from the page of a report back to the desk, and to its files."""
-        links = {self.names(request).say(TODAY): f"{DESK}/today"}
-        links |= {name: f"?{request.url.include_query_params(format=form).query}" for form, name in FILES.items()}
-        shown = (Markup('<a href="{}">{}</a>').format(address, name) for name, address in links.items())
-        return Markup('<p class="ways">{}</p>').format(Markup(" · ").join(shown))
+    async def report(self, request: Request, actor: Actor, name: str) -> Response:
+        """Answer a report as a file, or as a page with links back to the desk and to its files."""
+        path, names = f"reports/{name}", self.names(request)
+        if name not in REPORTS or request.query_params.get("format") != "html":
+            return await self.file(request, actor, path)
+        query = {form: request.url.include_query_params(format=form).query for form in ("json", *FILES)}
+        answer = await self.read(request, actor, path, query["json"])
+        if not answer.is_success:
+            return self.refused(request, actor, answer)
+        links = {names.say(TODAY): f"{DESK}/today"} | {name: f"?{query[form]}" for form, name in FILES.items()}
+        report = Report.model_validate_json(answer.content)
+        html = await asyncio.to_thread(partial(page, report, zh=names.zh, links=links))
+        return HTMLResponse(html, headers=CONTENT_SECURITY)
 
 
 def _tables(report: Report, *, zh: bool) -> list[tuple[object, list[list[str]]]]:
@@ -114,4 +123,4 @@ async def show_today(request: Request, desk: TheManagerDesk) -> Response:
 
 @router.get(f"{DESK}/reports/{{name}}")
 async def show_report(request: Request, name: str, desk: TheManagerDesk) -> Response:
-    return await desk.shown(request, lambda session: desk.file(request, session.actor, f"reports/{name}"))
+    return await desk.shown(request, lambda session: desk.report(request, session.actor, name))

@@ -266,10 +266,11 @@ def as_xlsx(tables: Iterable[Table], company: str, title: str, reading: Reading 
     return file.getvalue()
 
 
-def page(report: Report, *, zh: bool | None = None) -> str:
-    """Page in one language or both that needs nothing from elsewhere, and has no links: mail is read elsewhere."""
+def page(report: Report, *, zh: bool | None = None, links: Mapping[str, str] | None = None) -> str:
+    """Page in one language or both that needs nothing from elsewhere. `links` are by name; none in mail."""
     return TEMPLATES.get_template("report.html").render(
         zh=zh,
+        links=links or {},
         report=report,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
         tables=[_shown(table, report, zh=zh) for table in report.tables],

@@ -238,6 +238,10 @@ async def test_a_report_of_a_chosen_day_leads_back_and_to_its_files(on_sqlite: A
         report = (await made.get("/desk/reports/today?format=html")).text
         assert f'<a href="{TODAY}">今日和本月</a>' in report
         assert '<a href="?format=xlsx">Excel</a>' in report
+        assert len(re.findall("<a ", report)) == 3
+        assert "<a " not in (await on_sqlite.get("/v1/reports/today?format=html", "gao")).text
+        refused = await made.get("/desk/reports/daily?date=2099-01-01&format=html")
+        assert (refused.status_code, "json" in refused.text) == (409, False)
 
 
 async def test_a_report_as_a_page_is_in_the_language_of_its_reader_alone(on_sqlite: Api) -> None:
