@@ -11,6 +11,7 @@ from api.desk import words
 from api.desk.words import FIELDS, VALUES, Names
 from api.responses import masked_for
 from domain.case.actions.correct import Corrected
+from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import Caller, Location
@@ -74,6 +75,7 @@ _IN_WORDS: dict[str, Callable[[Any, Names, Any], str]] = {
 """Values that are codes, ids or numbers."""
 
 
+_NOT_REACHED: Phrase = ("第 %d 次未联系上", "not reached, try %d")
 _MEANWHILE: Phrase = ("您填写期间：%s。现为%s，", "While you filled this in: %s. It is now %s: ")
 _CHECK: Phrase = ("请核对后再提交。", "check, then send again.")
 _OVER: Phrase = ("此操作已不能办理，无需再提交。", "the action is not possible any more, and nothing is to be sent.")
@@ -124,6 +126,8 @@ def entry_of(case: Case, event: Event, names: Names, reader: Actor) -> Entry:
     """Return an event of the case in words, masked as for this reader."""
     shown = masked_for(reader, event, case.state)
     values = vars(shown.data)
+    if isinstance(shown.data, FollowedUp) and shown.data.outcome == "unreachable" and shown.role is not Role.CALLER:
+        values = values | {"outcome": names.say(_NOT_REACHED) % shown.data.attempt}
     facts = (
         (names.say(phrase), _value(case, name, values[name], names))
         for name, phrase in _FACTS.items()

@@ -30,9 +30,7 @@ from workflows.incident.messages import OUTCOMES, scope_in_words
 
 
 def of_code(member: NamedCode) -> Phrase:
-    # As an action, that name is a verb.
-    name = "follow-up staff" if member is Role.FOLLOW_UP else english(member.value)
-    return member.zh, name.capitalize()
+    return member.zh, english(member.value).capitalize()
 
 
 def of_kind(kind: BaseKind[Any, Any]) -> Phrase:

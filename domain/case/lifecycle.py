@@ -155,10 +155,9 @@ BY: Mapping[Role, str] = exhaustive(
 
 
 def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
-    done, state = (english(words).replace("follow up", "follow-up") for words in (done_en, event.to_state))
     return (
         f"工单{number}：{done_zh}，现为{event.to_state.zh}",
-        f"Case {number}: {done}, by {BY[event.role]}; now {state}",
+        f"Case {number}: {done_en}, by {BY[event.role]}; now {english(event.to_state)}",
     )
 
 

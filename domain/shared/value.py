@@ -72,7 +72,8 @@ Phrase = tuple[str, str]
 
 
 def english(code: str) -> str:
-    return code.replace("_", " ")
+    """Return a code in words, as a noun or an adjective; each has its words by this rule alone."""
+    return code.replace("follow_up", "follow-up").replace("_", " ")
 
 
 def exhaustive(table: str, members: Iterable[object], rows: Rows) -> Rows:

@@ -187,6 +187,17 @@ async def test_the_longest_timeline_has_pages_of_60_kb(on_sqlite: Api) -> None:
             assert (await made.get(at(number), params={"before": wrong})).status_code == 200
 
 
+async def test_a_try_that_reached_nobody_tells_its_number(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("pending_reply")
+    await on_sqlite.act(number, "reply", {"message": "好了"}, "chen")
+    await on_sqlite.act(number, "follow_up", {"outcome": "unreachable"}, "he")
+    async with signed_in(on_sqlite, "he") as made:
+        chinese, english = [text(await made.get(f"/desk/cases/{number}", headers=each)) for each in ({}, ENGLISH)]
+    assert "回访结果：第 1 次未联系上" in chinese
+    assert "Outcome: not reached, try 1" in english
+    assert "→ Pending follow-up" in english
+
+
 async def test_a_request_says_who_decides_next(on_sqlite: Api) -> None:
     on_sqlite.tokens["50071"] = on_sqlite.directory.enter("50071", Role.MANAGER, name="罗国强")
     await on_sqlite.backend.people.read_anew()

@@ -80,7 +80,7 @@ async def test_the_card_has_the_words_of_others_and_why_it_is_done_again(
     assert places == sorted(places)
     assert "第一句" not in card
     sheet = text_of((await on_both.get(f"/v1/complaints/{number}/work-order", "wu")).text)
-    for words in ("家有老人在家", "Follow up he：路面没恢复", "Complete wu：接头已换", "Dispatch zhou：先打电话给用户"):
+    for words in ("家有老人在家", "Follow-up he：路面没恢复", "Complete wu：接头已换", "Dispatch zhou：先打电话给用户"):
         assert words in sheet
     assert "第三句" not in sheet, "which has less room"
 

@@ -263,7 +263,7 @@ async def test_of_two_replies_the_second_hears_that_nothing_is_to_be_sent(on_sql
             "pending_follow_up",
             "chen",
             "下一步：回访，由回访员、来电人",
-            "Next: Follow up, by follow-up staff or the caller",
+            "Next: Follow-up, by follow-up staff or the caller",
         ),
         ("pending_reply", "zhou", "下一步：回复，由首问责任人", "Next: Reply, by the owner"),
         ("dispatched", "chen", "下一步：签收，由抢修队", "Next: Sign for, by Emergency repair crew"),

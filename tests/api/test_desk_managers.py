@@ -52,7 +52,7 @@ async def test_a_role_without_the_right_is_told_who_has_it(on_sqlite: Api) -> No
         for path in (TODAY, "/desk/reports/today?format=csv"):
             said, english = [text_of((await made.get(path, headers=each)).text) for each in ({}, ENGLISH)]
             assert "您的角色（回访员）没有“查阅报表”权限，有此权限的角色：管理员、审批领导、班长。" in said
-            assert 'The role follow up lacks the right "read reports"; roles that have it: admin, manager,' in english
+            assert 'The role follow-up lacks the right "read reports"; roles that have it: admin, manager,' in english
             assert "read_reports" not in said + english
 
 
