@@ -154,7 +154,7 @@ class Desk(CaseLists):
             leaving = ((NOTHING, words.UNDO[name]),) if case.incident else ()
             fields = await self.among_incidents(fields, actor, case.incident, *leaving)
         return Form(
-            words.UNDO[name] if _undoes(request, case, name) else words.of_action(name),
+            words.UNDO[name] if _undoes(request, case, name) else words.on_case(name, case),
             fields,
             back,
             case.number,

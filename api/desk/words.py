@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 from api.reports.readable import ANSWERS
 from domain.calendar.work_calendar import on_the_wall
-from domain.case.actions import TABLE, decide_approval, decide_credit, decide_extension
-from domain.case.actions.dispatch import Dispatched
-from domain.case.actions.link_incident import Linked, OwnMatter
+from domain.case.actions import TABLE, decide_approval, decide_credit, decide_extension, dispatch, link_incident
+from domain.case.actions.link_incident import OwnMatter
 from domain.case.case import Case
 from domain.case.decide import CASE_KINDS
 from domain.case.intake import CHANNELS
-from domain.case.lifecycle import AT_WORK, BY, STATES, UNSIGNED, State
+from domain.case.lifecycle import BY, STATES, UNSIGNED, State
 from domain.case.progress import LIMIT_REACHED
 from domain.case.views import CaseView
 from domain.catalogue.catalogue import Catalogue
@@ -144,7 +143,10 @@ EFFECTS: Mapping[str, Phrase] = {
     ),
 }
 """Effects of what takes something back, on clocks and figures (docs/what.md)."""
-UNDO: Mapping[str, Phrase] = {"dispatch": ("改派", "Redirect"), "link_incident": ("退出并案", "Unlink")}
+UNDO: Mapping[str, Phrase] = {
+    name: (zh, done.capitalize())
+    for name, (zh, done) in {"dispatch": dispatch.REDIRECT, "link_incident": link_incident.UNLINK}.items()
+}
 """Names of actions where they take something back."""
 HINTS: Mapping[str, Phrase] = {
     "correct": (
@@ -185,11 +187,13 @@ def of_action(name: str) -> Phrase:
 
 
 def of_event(event: BaseEvent, kind: BaseKind[Any, Any]) -> Phrase:
-    """Name of what happened: of an action that left an incident or a department, what it took back."""
-    data = event.data
-    unlinks = isinstance(data, Linked) and data.incident is None and data.previous_incident
-    redirects = isinstance(data, Dispatched) and data.previous_department
-    return UNDO[event.action] if unlinks or redirects else of_kind(kind)
+    zh, done = kind.done(event)
+    return zh, done.capitalize()
+
+
+def on_case(name: str, case: CaseView) -> Phrase:
+    """Name of an action on a case: what dispatches one of a department redirects it."""
+    return UNDO[name] if name == dispatch.ACTION.name and case.department else of_action(name)
 
 
 def of_sla(sla: str, *, overdue: bool) -> Phrase | None:
@@ -213,8 +217,8 @@ def left_by(name: str, case: CaseView, body: Mapping[str, Any]) -> str | None:
     """Return the incident or department that an action takes a case from; None if it takes it from none."""
     if name == "link_incident":
         return case.incident if body.get("incident") is None else None
-    redirects = name == "dispatch" and case.state in AT_WORK and case.department != body.get("department")
-    return case.department if redirects else None
+    moves = case.state is State.PENDING_REDISPATCH or case.department != body.get("department")
+    return case.department if name == "dispatch" and moves else None
 
 
 def in_order(case: CaseView, *, waits: bool) -> list[tuple[str, int]]:
@@ -254,7 +258,7 @@ def steps_of_others(case: CaseView, names: "Names", deciders: str) -> Iterator[t
         for name in steps:
             roles = [role for role in Role if role in TABLE[name].roles]
             yield (
-                of_action(name),
+                on_case(name, case),
                 names.say(("、", " or ")).join(
                     deciders
                     if deciders and name == decide_approval.ACTION.name

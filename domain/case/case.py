@@ -31,7 +31,6 @@ from domain.kit.entity import AnyKind, EntityRules, EntityTable
 from domain.kit.event import Command, Decision, EventData, Notification, notifications_of
 from domain.shared.actors import FORMER_CALLER, SYSTEM, Actor
 from domain.shared.errors import INVALID_RESULT, Refused
-from domain.shared.value import english
 
 
 class Case(CaseState, EntityRules[Event]):
@@ -215,7 +214,7 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
     if not event.recipients:
         return ()
     kind = CASE_KINDS[event.action]
-    texts = event.data.text(number, event) or text_of(number, event, kind.zh, english(kind.name))
+    texts = event.data.text(number, event) or text_of(number, event, *kind.done(event))
     return notifications_of(number, event, event.recipients, event.action, texts)
 
 

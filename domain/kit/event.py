@@ -22,7 +22,7 @@ from typing_extensions import TypeVar
 
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, WRONG_ROLE, ProblemType, Refused
-from domain.shared.value import Immutable, Text, Value, exhaustive, omit_default
+from domain.shared.value import Immutable, Phrase, Text, Value, english, exhaustive, omit_default
 
 
 class EventData(Value):
@@ -30,6 +30,9 @@ class EventData(Value):
 
     def evolve(self, entity: Any, event: Any, /) -> None:  # noqa: ANN401 - any entity, and the event with these facts
         """Change the entity as the event does, beyond the fields of the same names (`BaseKind.sets`)."""
+
+    def done(self, event: Any, /) -> Phrase | None:  # noqa: ANN401 - the event with these facts
+        """Words for what the event did; None: the name of its kind."""
 
     def text(self, number: str, event: Any, /) -> tuple[str, str] | None:  # noqa: ANN401 - the event with these facts
         """Chinese and English words of a notification; None: the usual, the kind and the state."""
@@ -216,6 +219,10 @@ class BaseKind(Generic[EntityT, EventT]):
         if isinstance(self.notifies, Mapping):
             exhaustive(f"notifies of {self.name}", getattr(self, "targets", ()), self.notifies)
         self.EVENT.DATA[self.name], self.EVENT.KIND_ZH[self.name] = self.data, self.zh
+
+    def done(self, event: BaseEvent) -> Phrase:
+        """Words for what an event of this kind did."""
+        return event.data.done(event) or (self.zh, english(self.name))
 
     @classmethod
     def cancellation(cls, noun: str, **more: Any) -> Self:  # noqa: ANN401 - values of its fields

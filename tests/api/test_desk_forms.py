@@ -122,6 +122,19 @@ async def test_a_redirect_is_named_as_one(on_sqlite: Api) -> None:
         assert "Redirect · zhou → Dispatched Department: Metering" in text(await made.get(at(number)))
 
 
+async def test_a_dispatch_after_a_return_is_named_a_redirect(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    await on_sqlite.act(number, "return", {"reason": "水表"}, "wu")
+    async with signed_in(on_sqlite, "zhou") as made:
+        page = (await made.get(at(number))).text
+        assert re.findall(rf'href="{at(number, "dispatch")}[^>]*>([^<]+)', page) == ["改派", "改派"]
+        answer = await made.post(at(number, "dispatch"), data={"key": "k", "department": "metering"})
+        assert "已办理：改派（原 抢修队）" in text(await made.get(answer.headers["location"]))
+        page = text(await made.get(at(number)))
+    assert "改派 · zhou → 待签收" in page
+    assert f"工单{number}：改派，现为待签收" in page
+
+
 async def test_a_correction_tells_the_old_and_the_new_values(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("registered", caller=CALLER, location=STREET)
     async with signed_in(on_sqlite, "chen") as made:

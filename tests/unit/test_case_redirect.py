@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.dispatch import REDIRECT, Dispatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.case import Case, notifications
 from domain.case.clocks import DEPARTMENT_CLOCKS
@@ -33,6 +33,7 @@ from tests.support.build import (
     refused,
     registration,
 )
+from workflows.complaint.details import timeline_line
 
 ELSEWHERE = Dispatch(department="metering")
 RETURN, SIGN_FOR = BODIES["return"], BODIES["sign_for"]
@@ -182,6 +183,17 @@ def test_after_a_return_the_same_department_may_have_it_again() -> None:
     event = one(do(case, Dispatch(department="repair"), MONDAY + days(1)))
     assert case.dispatched_at == MONDAY + days(1)
     assert "previous_department" not in data_of(event)
+
+
+def test_a_dispatch_after_a_return_is_worded_as_a_redirect() -> None:
+    case = dispatched()
+    do(case, RETURN, THEN, CREW)
+    event = one(do(case, ELSEWHERE, THEN))
+    assert event.action == "dispatch"
+    assert f"**{REDIRECT[0]}** `dispatch`" in timeline_line(event, case)
+    assert {each.text_en for each in notifications(case.number, event)} == {
+        f"Case {case.number}: redirect, by a dispatcher; now dispatched"
+    }
 
 
 def test_the_rework_of_a_reopened_case_may_be_redirected() -> None:

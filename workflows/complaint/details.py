@@ -185,7 +185,7 @@ def facts_in_words(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(
 
 def timeline_line(event: Event, case: CaseState) -> str:
     """On one line: when, what, who, the state it led to, and its facts."""
-    zh, zone, state = CASE_KINDS[event.action].zh, case.calendar.timezone, State(event.to_state)
+    (zh, _), zone, state = CASE_KINDS[event.action].done(event), case.calendar.timezone, State(event.to_state)
     return entry_line(event, zh, state, zone, facts_in_words(event.data, case))
 
 

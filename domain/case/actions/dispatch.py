@@ -5,9 +5,11 @@ from domain.case.lifecycle import AT_WORK, TO_DISPATCH, UNFINISHED, Names, OfDep
 from domain.case.state import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, while_incomplete
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ANOTHER_DEPARTMENT, WRONG_ROLE, ProblemType, Refused
-from domain.shared.value import Name
+from domain.shared.value import Name, Phrase
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")
+
+REDIRECT: Phrase = ("改派", "redirect")
 
 
 class Dispatch(ActionBody):
@@ -46,6 +48,9 @@ class Dispatched(Dispatch, OfDepartment):
         """Hand the case to the department; another assignee there gets no new time to return it."""
         moves = self.department != case.department or event.from_state is not State.DISPATCHED
         hand_to(case, self.department, event, self.assignee, anew=moves)
+
+    def done(self, event: Event) -> Phrase | None:
+        return REDIRECT if self.previous_department or event.from_state is State.PENDING_REDISPATCH else None
 
     def text(self, number: str, event: Event) -> tuple[str, str] | None:
         left = self.previous_unit

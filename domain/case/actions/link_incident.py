@@ -12,10 +12,11 @@ from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED, Event, OfIncident, Sta
 from domain.case.progress import Progress
 from domain.case.state import Action, ActionBody, Actor, Addressees, BatchAnswer, CaseState, Decision, NotPossible, Role
 from domain.shared.errors import ANOTHER_INCIDENT, NO_INCIDENT, OPEN_INCIDENT, OUT_OF_TURN, SAME_INCIDENT, Refused
-from domain.shared.value import Immutable, IncidentNumber, NamedCode, exhaustive, omit_default
+from domain.shared.value import Immutable, IncidentNumber, NamedCode, Phrase, exhaustive, omit_default
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """Results for a case: completed and replied to; kept open for its own work; replied to long before."""
+UNLINK: Phrase = ("退出并案", "unlink")
 OWN_CAUSE = "own_cause"
 """The flag of a case that somebody took out of an incident (另有原因): it is not gathered again."""
 
@@ -64,6 +65,9 @@ class Linked(LinkIncident):
         if event.role is not Role.SYSTEM:
             case.add_flags(OWN_CAUSE)
         case.resume_department(event.at)
+
+    def done(self, _: Event) -> Phrase | None:
+        return UNLINK if self.incident is None and self.previous_incident else None
 
     def text(self, number: str, event: Event) -> tuple[str, str] | None:
         left = self.previous_incident
