@@ -25,6 +25,8 @@ from sqlalchemy import (
 
 from domain.case.actions import link_incident
 from domain.case.actions.link_incident import OVER, own_matters
+from domain.case.actions.unsubscribe import UNSUBSCRIBED
+from domain.case.automatic import left_out
 from domain.case.case import Case
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.incident.actions import CONFIRM
@@ -50,8 +52,8 @@ from domain.incident.state import (
 from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row
 from readmodel.base.paging import RowPage, read_page
-from readmodel.cases.queries import Timeline, get_cases, had, read_events
-from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
+from readmodel.cases.queries import STATES_TOGETHER, Timeline, get_cases, had, read_events
+from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events, has_flag
 from readmodel.notifications import DEAD, NO_ROUTE, SENT, deliveries, notification_row, notifications
 from readmodel.projection import write_entity
 
@@ -223,6 +225,38 @@ def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
         states[State(state)] += calls
         outcomes[outcome] += calls
     return IncidentCounts(states, outcomes)
+
+
+class Callers(NamedTuple):
+    """States of the cases whose callers are told, by number; of these, `unreached` callers; and `kept` cases."""
+
+    told: Mapping[str, State]
+    unreached: int
+    kept: int
+
+
+_MAY_BE_KEPT = or_(
+    HAS_OWN_MATTERS,
+    events.c.data[("terms", "needs_approval")].as_boolean(),
+    PROGRESS[("later_terms", "seq")].as_integer().is_not(None),
+    has_flag(left_out.FLAG),
+)
+"""Condition for a case that its incident may leave to its department: all others need not be read."""
+
+
+def callers(connection: ReadConnection, incident: str, *, at_end: bool) -> Callers:
+    """Find whom news are told, or `at_end` the reply of the incident, which keeps cases with work of their own."""
+    no_way = cases.c.caller_phone.is_(None) | has_flag(UNSUBSCRIBED)
+    of_first = (events.c.number == cases.c.number) & (events.c.seq == 1)
+    statement = select(cases.c.number, cases.c.state, no_way, _MAY_BE_KEPT).join(events, of_first)
+    mine = cases.c.incident == incident, cases.c.state.in_(sorted(BEFORE_REPLY))
+    rows = connection.execute(statement.where(*mine).order_by(cases.c.number)).all()
+    doubtful = [number for number, *_, may_be_kept in rows if at_end and may_be_kept]
+    groups = (doubtful[start : start + STATES_TOGETHER] for start in range(0, len(doubtful), STATES_TOGETHER))
+    read = (case for group in groups for case in get_cases(connection, group))
+    kept = {case.number for case in read if link_incident.outcome(case, incident) != link_incident.SETTLED}
+    told = {number: State(state) for number, state, *_ in rows if number not in kept}
+    return Callers(told, sum(lacks for number, _, lacks, _ in rows if number in told), len(kept))
 
 
 def count_open(connection: ReadConnection) -> int:

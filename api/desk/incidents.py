@@ -1,5 +1,6 @@
 """Incidents on the desk: their list, one with its cases, callers and minutes, its actions, and the declaration."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,11 +30,10 @@ from api.routing import CONTEXT, StrictRoute, from_backend, require_role
 from api.sign_in.security import digest_of
 from api.sign_in.sessions import Session
 from domain.case.actions import link_incident
-from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.case.lifecycle import State
 from domain.incident.actions import CONFIRM, DECLARE, INCIDENT_COMMANDS, INFORM, MERGE, MOST_CASES, RESOLVE
 from domain.incident.incident import Incident, News
 from domain.incident.state import (
-    ALL_CALLERS,
     ENDS,
     LINKABLE,
     NOT_LINKED,
@@ -41,6 +41,7 @@ from domain.incident.state import (
     IncidentAction,
     IncidentEvent,
     IncidentState,
+    sampled,
 )
 from domain.kit.event import Command
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE, right_to
@@ -48,8 +49,6 @@ from domain.shared.actors import Actor
 from domain.shared.errors import Refused
 from readmodel import incidents as stored
 from readmodel.case_record import incident_record
-from readmodel.cases.queries import list_cases
-from readmodel.cases.search import CaseFilters
 from readmodel.incidents import IncidentCandidate
 
 INCIDENTS = f"{DESK}/incidents"
@@ -69,14 +68,19 @@ class Preview(NamedTuple):
 
     `takes` is the number of cases that the incident will take by itself, and `taken` the latest of them; None for an
     action that takes none. `proposed` are those that only a name links. The callers of `told` cases will get one of
-    `texts`.
+    `texts`, but for those who are `unreached`. An end settles the cases of `states` so that they come to those of
+    `ends`, and leaves those that are `kept`.
     """
 
     takes: int | None = None
     taken: Sequence[Candidate] = ()
     proposed: Sequence[Candidate] = ()
     told: int = 0
+    unreached: int = 0
     texts: Sequence[str] = ()
+    states: Mapping[State, int] = {}
+    ends: Mapping[State, int] = {}
+    kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ class IncidentDesk(DeskPages):
             refused, status = refused or answer.refused, answer.status
             preview = await self._preview(actor, action, incident, body)
         given["seen"] = [seen if preview else ""]
-        fields = {"form": form, "given": given, "refused": refused, "preview": preview, "resolves": action is RESOLVE}
+        fields = {"form": form, "given": given, "refused": refused, "preview": preview}
         more = {"has_preview": action in PREVIEWED, "is_sent": self.texts.is_sent}
         return self.page(request, "incident_form", actor, status, **fields, **more)
 
@@ -232,19 +236,18 @@ class IncidentDesk(DeskPages):
 
     async def _told(self, incident: Incident, event: IncidentEvent) -> Preview:
         """Preview the texts to callers of its cases, with the number of one of these."""
-        filters = CaseFilters(incident=incident.number, state=tuple(sorted(BEFORE_REPLY)))
-        found = (await self.backend.reader.ask(list_cases, filters, None, 1)).items
-        if not found:
-            return Preview()
-        counts = await self.backend.reader.ask(stored.case_counts, incident.number)
-        told = sum(calls for state, calls in counts.states.items() if state in BEFORE_REPLY)
-        number, percent = found[0].number, incident.follow_up_percent
+        found = await self.backend.reader.ask(stored.callers, incident.number, at_end=incident.end is not None)
+        preview = Preview(told=len(found.told), unreached=found.unreached, kept=found.kept)
+        number = next(iter(found.told), None)
+        if number is None:
+            return preview
         if news := News.of(incident, event, (number,)):
-            return Preview(told=told, texts=[self.texts.of_news(news)])
-        ends = {State.PENDING_FOLLOW_UP: percent > 0, State.CLOSED: percent < ALL_CALLERS}
+            return preview._replace(texts=[self.texts.of_news(news)])
+        followed_up = sum(sampled(incident.number, each, incident.follow_up_percent) for each in found.told)
+        ends = {State.PENDING_FOLLOW_UP: followed_up, State.CLOSED: len(found.told) - followed_up}
         given = incident.number, number, incident.reply or ""
-        texts = [self.texts.of_reply(*given, state, event.at) for state, may_be in ends.items() if may_be]
-        return Preview(told=told, texts=texts)
+        texts = [self.texts.of_reply(*given, state, event.at) for state, calls in ends.items() if calls]
+        return preview._replace(texts=texts, states=Counter(found.told.values()), ends=ends)
 
     async def link(self, request: Request, session: Session, number: str) -> Response:
         """Link the candidates that were ticked. Raises ProblemError."""

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select, text, update
 
-from domain.case.actions.link_incident import LinkIncident, own_matters
-from domain.case.intake import Location
+from domain.case.actions.link_incident import SETTLED, LinkIncident, outcome, own_matters
+from domain.case.intake import Caller, Location
 from domain.case.progress import Progress
 from domain.incident.incident import Gathering, Incident, IncidentBatch, News
 from domain.incident.state import IncidentState, Scope
@@ -15,6 +15,7 @@ from domain.kit.event import ActionBody
 from readmodel import incidents
 from readmodel.base.database import ReadConnection, engine, reading, writing
 from readmodel.base.paging import BadCursorError
+from readmodel.cases.queries import get_cases
 from readmodel.cases.tables import cases
 from readmodel.incidents import Surge, candidates, incident_events, incident_timeline, unclaimed
 from readmodel.incidents import incidents as incidents_table
@@ -168,6 +169,23 @@ class TestWriting:
         with reading(database) as connection:
             assert incidents.linked_since_named(connection, INCIDENT, numbers) == linked
             assert incidents.linked_since_named(connection, OTHER_INCIDENT, numbers) == set()
+
+
+def test_callers_are_told_a_reply_by_the_cases_that_an_end_settles(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some are kept for what their services ask, and not for matters of their own."""
+    monkeypatch.setattr(incidents, "STATES_TOGETHER", 2)
+    mine, roads = LinkIncident(incident=INCIDENT), [road for road, _ in OWN.values()]
+    numbers = [register(database, place, *(STEPS[each] for each in road), mine) for place, road in enumerate(roads)]
+    numbers += [register(database, 50, mine, needs_approval=True), register(database, 51, mine, caller=Caller())]
+    register(database, 52, mine, "dispatch", "sign_for", "complete", "reply")
+    with reading(database) as connection:
+        settled = {each.number for each in get_cases(connection, numbers) if outcome(each, INCIDENT) == SETTLED}
+        told, unreached, kept = incidents.callers(connection, INCIDENT, at_end=True)
+        assert ({*told}, unreached, kept) == (settled, 1, len(numbers) - len(settled))
+        assert 1 < kept < len(numbers) - 1
+        assert incidents.callers(connection, INCIDENT, at_end=False).told.keys() == {*numbers}
 
 
 class TestUnclaimed:
@@ -335,6 +353,7 @@ QUESTIONS: dict[str, Callable[[ReadConnection], Any]] = {
     "taking": incidents.open_scopes,
     "page": lambda connection: incidents.page(connection, (), None, 20),
     "case_counts": lambda connection: incidents.case_counts(connection, INCIDENT),
+    "callers": lambda connection: incidents.callers(connection, INCIDENT, at_end=False),
 }
 
 
@@ -344,6 +363,7 @@ INDEXES = {
     "taking": "ix_incidents_open",
     "page": "ix_incidents_opened_at",
     "case_counts": "ix_cases_incident",
+    "callers": "ix_cases_incident",
 }
 """Index that is to answer each question. Recent incidents are sought among all incidents: they are few."""
 
