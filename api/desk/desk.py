@@ -42,10 +42,13 @@ from domain.case.actions import (
 )
 from domain.case.actions.correct import CorrectedFacts
 from domain.case.case import Case
+from domain.case.lifecycle import OPEN
 from domain.case.views import CaseView
-from domain.rights.rights import READ_CALLERS, READ_CASES
+from domain.kit.event import NotPossible
+from domain.rights.rights import READ_CALLERS, READ_CASES, right_to
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_incident, is_number
+from domain.shared.value import Phrase
 from readmodel.case_record import case_record, latest_event
 from readmodel.cases.queries import timeline
 
@@ -88,6 +91,7 @@ class Desk(CaseLists):
             shown=shown,
             refused=refused,
             is_latest=is_latest,
+            no_link=self._no_link(found, actor),
             deciders=self.deciders(complaint.approval, self.names(request)) if complaint.approval else "",
         )
 
@@ -98,6 +102,15 @@ class Desk(CaseLists):
         none = {send_link.ACTION.name, *(() if case.department else (revoke_links.ACTION.name,))}
         offered = tuple(name for name in case.available_actions if name not in none)
         return case.model_copy(update={"available_actions": offered})
+
+    def _no_link(self, case: Case, actor: Actor) -> Phrase | None:
+        """Return why the caller of an open case can get no link, to those who may send it; None if one can be sent."""
+        if case.state not in OPEN or actor.role not in right_to(send_link.ACTION).reach:
+            return None
+        if not self.texts.is_sent:
+            return "未开通短信渠道", "No channel leads to callers' telephones"
+        bar = send_link.guard(case, actor, self.backend.now)
+        return (bar.problem.zh, bar.problem.title) if isinstance(bar, NotPossible) else None
 
     async def _case(self, number: str, actor: Actor) -> tuple[Case, Complaint]:
         cases = self.pages.cases

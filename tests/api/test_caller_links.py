@@ -21,6 +21,7 @@ from readmodel.people import people
 from readmodel.writer import GroupWriter
 from tests.api.test_caller_page import CHINESE, ENGLISH, events, say
 from tests.support.api import CALL, Agreed, Api, Clock, further_api, problem, running_api
+from tests.support.browsing import signed_in
 from tests.support.channels import CALLER, CourierHarness, sms, webhook
 from tests.support.hotline import until
 from tests.support.outage import down
@@ -163,6 +164,8 @@ async def test_no_link_is_sent_where_none_can_arrive(temporal: Client, tmp_path:
             found = problem(await made.act(number, "send_link", {}, "chen"), 409, "no-telephone")
             assert "send_link" not in found["available_actions"]
             problem(await made.act(number, "send_link", {}, "wu"), 403, "wrong-role")
+            async with signed_in(made, "chen") as desk:
+                assert "发链接：工单没有联系电话，请先更正" in (await desk.get(f"/desk/cases/{number}")).text
             number = await registered(made)
             await say(made, made.link(number), act="unsubscribe")
             found = problem(await made.act(number, "send_link", {}, "chen"), 409, "caller-unsubscribed")

@@ -46,6 +46,9 @@ async def test_no_link_is_offered_where_there_can_be_none(on_sqlite: Api) -> Non
         for state, revocable in (("registered", False), ("dispatched", True)):
             page = text(await made.get(at(await on_sqlite.case_in(state))))
             assert ("发送链接" in page, "作废链接" in page) == (False, revocable)
+            assert "不能给来电人发链接：未开通短信渠道。请在电话中告知" in page
+    async with signed_in(on_sqlite, "zhou") as made:
+        assert "发链接" not in text(await made.get(at(await on_sqlite.case_in("registered"))))
 
 
 async def test_an_empty_list_of_call_backs_says_where_they_come_from(on_sqlite: Api) -> None:
