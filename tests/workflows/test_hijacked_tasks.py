@@ -244,14 +244,18 @@ def outcome_in(event: HistoryEvent) -> Outcome:
 
 
 async def accept(hotline: Hotline, outcome: Outcome | None, shown: SearchAttributes | None = None) -> None:
-    """Answer the next task of a workflow, in which an update is asked for, in place of the service; None: not yet.
+    """Answer the next task in which an update is asked for, in place of the service; None: not yet.
 
     The update has changed no more than what the search attributes show.
     """
     service, namespace = hotline.client.workflow_service, hotline.client.namespace
     queue = TaskQueue(name=hotline.settings.task_queue)
     poll = PollWorkflowTaskQueueRequest(namespace=namespace, task_queue=queue, identity="nobody")
-    task = await service.poll_workflow_task_queue(poll)
+    # The first task of a new run is there at once, and the update may come after it.
+    while not (task := await service.poll_workflow_task_queue(poll)).messages:
+        await service.respond_workflow_task_completed(
+            RespondWorkflowTaskCompletedRequest(namespace=namespace, task_token=task.task_token)
+        )
     [message] = task.messages
     request = UpdateRequest()
     message.body.Unpack(request)
