@@ -165,44 +165,7 @@ class TestDissatisfied:
         assert [clock.name for clock in case.clocks if clock.running_since] == ["resolve", "reply"]
 
 
-class TestUnreachable:
-    def test_is_tried_three_times_in_all_then_closed_and_flagged(self) -> None:
-        case = case_in(State.PENDING_FOLLOW_UP)
-        for attempt in (1, 2):
-            at = MONDAY + attempt * hours(22)
-            event = do(case, UNREACHABLE, at)[-1]
-            assert (data_of(event)["attempt"], case.follow_up_attempts, case.state) == (
-                attempt,
-                attempt,
-                State.PENDING_FOLLOW_UP,
-            )
-            assert (case.clocks[-1].name, case.clocks[-1].due_at(case.calendar)) == ("follow_up", at + days(1))
-            assert case.flags == ()
-        do(case, UNREACHABLE, MONDAY + hours(66))
-        assert (case.state, case.follow_up_attempts, case.flags) == (State.CLOSED, 3, ("unreachable",))
-        assert [clock.status.value for clock in case.clocks if clock.name == "follow_up"] == ["met"] * 3
-
-    def test_a_further_try_on_the_same_local_day_is_kept_and_neither_counts_nor_moves_the_promise(self) -> None:
-        case = case_in(State.PENDING_FOLLOW_UP)
-        midnight = MONDAY.replace(hour=16, minute=0) + days(1)
-        do(case, UNREACHABLE, midnight - hours(7))
-        clocks, since = case.clocks, case.follow_up_since
-        for at in (midnight - hours(3), midnight - minutes(1)):
-            event = do(case, UNREACHABLE, at)[-1]
-            assert (event.action, data_of(event)["attempt"]) == ("follow_up", 1)
-        assert (case.state, case.clocks, case.follow_up_since) == (State.PENDING_FOLLOW_UP, clocks, since)
-        do(case, UNREACHABLE, midnight)
-        assert (case.follow_up_attempts, case.follow_up_since) == (2, midnight)
-
-    @pytest.mark.parametrize("outcome", ["satisfied", "dissatisfied"])
-    def test_reached_at_the_last_attempt_it_is_as_at_the_first(self, outcome: str) -> None:
-        case = case_in(State.PENDING_FOLLOW_UP)
-        for day in range(2):
-            do(case, UNREACHABLE, THEN + days(day))
-        do(case, FollowUp.model_validate({"outcome": outcome}), THEN + days(2))
-        assert case.state is (State.CLOSED if outcome == "satisfied" else State.DISPATCHED)
-        assert "unreachable" not in case.flags
-
+class TestAnsweredCycles:
     def test_the_case_knows_in_which_cycles_the_caller_said_how_it_went(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP, process=Process(follow_up_attempts=2))
         do(case, UNREACHABLE, THEN)
