@@ -26,7 +26,7 @@ from readmodel.incidents import IncidentCandidate, IncidentCounts, incident_even
 from readmodel.notifications import Delivery, as_delivered, deliveries, notifications
 
 MOST_NOTIFICATIONS = 20
-"""Notifications of a record: those not delivered first, then the newest."""
+"""Notifications of a record: of all, those not delivered come first, then the newest."""
 _note, _row = notifications.c, deliveries.c
 
 
@@ -56,12 +56,13 @@ class CaseRecord(NamedTuple):
     """Events of a part of the timeline, and what belongs to the case. `told` are the notifications to the caller.
 
     `suspension` is the event that suspended the case, None unless it is suspended now. `incident` is the one that it
-    waits for.
+    waits for. `older` is how many notifications come before those left out; None if the record has the last.
     """
 
     events: Sequence[Event]
     calls: Sequence[LinkedCall]
     notifications: Sequence[SentNotification]
+    older: int | None
     told: Sequence[Delivery]
     earlier_cases: Sequence[EarlierCase]
     suspension: Event | None
@@ -69,16 +70,28 @@ class CaseRecord(NamedTuple):
 
 
 def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
-    connection: ReadConnection, case: Case, before: int, most: int, at: datetime, area_code: str, department: str | None
+    connection: ReadConnection,
+    case: Case,
+    before: int,
+    most: int,
+    skipped: int,
+    at: datetime,
+    area_code: str,
+    department: str | None,
 ) -> CaseRecord:
-    """Read at most `most` events with a seq below `before`; `department` narrows the other cases of the caller."""
+    """Read at most `most` events with a seq below `before`, and the notifications after the `skipped` first ones.
+
+    `department` narrows the other cases of the caller.
+    """
     after = max(before - 1 - most, 0)
-    sent = notifications_of_case(connection, case.number, case.incident)
+    found = notifications_of_case(connection, case.number, case.incident, skipped)
+    sent = found[:MOST_NOTIFICATIONS]
     to_caller = [each.key for each in sent if each.recipient.startswith(f"{Role.CALLER}:")]
     return CaseRecord(
         timeline(connection, case.number, after, before - 1 - after).items,
         calls_of_case(connection, case, area_code),
         sent,
+        skipped + len(sent) if found != sent else None,
         as_delivered(connection, to_caller, area_code) if to_caller else (),
         earlier_cases(connection, case.intake.caller, Position(at, ""), area_code, department),
         latest_event(connection, case.number, suspend.ACTION.name) if case.state is State.SUSPENDED else None,
@@ -86,8 +99,10 @@ def case_record(  # noqa: PLR0913, PLR0917 - a query and its bounds
     )
 
 
-def notifications_of_case(connection: ReadConnection, number: str, incident: str | None) -> list[SentNotification]:
-    """Read those that events of the case caused, and the news of its incident to its caller."""
+def notifications_of_case(
+    connection: ReadConnection, number: str, incident: str | None, skipped: int
+) -> list[SentNotification]:
+    """Read those that events of the case caused, and news of its incident to its caller: one more than shown."""
     # By the primary key: all keys of a number come between these, whatever the recipient.
     mine: ColumnElement[bool] = (_note.key > f"{number}-") & (_note.key < f"{number}.")
     if incident:
@@ -96,9 +111,8 @@ def notifications_of_case(connection: ReadConnection, number: str, incident: str
         mine = or_(mine, _note.key.in_([f"{incident}-{seq}-caller:{number}" for seq in seqs]))
     *names, _ = SentNotification._fields
     order = _note.dead_at.is_(None), _note.created_at.desc(), _note.seq.desc(), _note.key
-    rows = connection.execute(
-        select(*(_note[name] for name in names)).where(mine).order_by(*order).limit(MOST_NOTIFICATIONS)
-    ).all()
+    chosen = select(*(_note[name] for name in names)).where(mine).order_by(*order)
+    rows = connection.execute(chosen.offset(skipped).limit(MOST_NOTIFICATIONS + 1)).all()
     states = select(_row.key, _row.channel, _row.status, _row.sent_at, _row.next_try_at, _row.last_error)
     by_key = defaultdict[str, list[DeliveryState]](list)
     for key, *state in connection.execute(states.where(_row.key.in_([row.key for row in rows])).order_by(_row.channel)):

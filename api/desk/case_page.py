@@ -69,12 +69,14 @@ class CasePage(NamedTuple):
     """Content of the page of a case beside its fields.
 
     `promises` are those of the case (0) in the present cycle, and of each part by its serial; `incident` tells how
-    the incident stands that the case waits for; `earlier` is the seq before which the timeline goes on.
+    the incident stands that the case waits for; `earlier` is the seq before which the timeline goes on, and `older`
+    how many notifications come before those that are left out; None if there are no more.
     """
 
     promises: Mapping[int, list[Promise]]
     calls: list[CallItem]
     notifications: list[NotificationLine]
+    older: int | None
     others: list[EarlierCase]
     suspension: Entry | None
     incident: Phrase | None
@@ -99,6 +101,7 @@ def case_page(
         _promises(case, shown, names),
         [CallItem.of(each, reader, case) for each in record.calls[:MOST_CALLS]],
         lines,
+        record.older,
         others[:MOST_OTHERS],
         entry_of(case, record.suspension, names, reader) if record.suspension else None,
         words.WAITS.get(record.incident.state) if record.incident else None,

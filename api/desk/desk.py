@@ -78,7 +78,8 @@ class Desk(CaseLists):
         area_code, department = self.backend.catalogue.area_code, department_within(READ_CALLERS, actor, None)
         latest = found.version + 1
         before = min(max(positive(request.query_params.get("before", "")) or latest, 2), latest)
-        bounds = before, MOST_ENTRIES, self.backend.now
+        skipped = positive(request.query_params.get("skipped", "")) or 0
+        bounds = before, MOST_ENTRIES, skipped, self.backend.now
         record = await self.backend.reader.ask(case_record, found, *bounds, area_code, department)
         shown = case_page(found, complaint, record, actor, self.names(request), self.texts)
         is_latest = before == latest
@@ -92,6 +93,7 @@ class Desk(CaseLists):
             refused=refused,
             is_latest=is_latest,
             no_link=self._no_link(found, actor),
+            skipped=skipped,
             deciders=self.deciders(complaint.approval, self.names(request)) if complaint.approval else "",
         )
 

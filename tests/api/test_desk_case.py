@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from domain.shared.actors import Role
 from readmodel.base.database import engine, writing
+from readmodel.case_record import MOST_NOTIFICATIONS
 from readmodel.notifications import NO_ROUTE, Failure, Results, notifications, record, route, take
 from tests.api.test_calls import report
 from tests.api.test_calls_of_cases import call_at, new_phone
@@ -185,6 +186,26 @@ async def test_the_longest_timeline_has_pages_of_60_kb(on_sqlite: Api) -> None:
         assert pages > 1
         for wrong in ("-1", "x", "0", "1", "99999999999999999999", "²"):
             assert (await made.get(at(number), params={"before": wrong})).status_code == 200
+
+
+async def test_earlier_notifications_have_pages_of_their_own(on_both: Api) -> None:
+    number = await on_both.case_in("dispatched")
+    for place in range(MOST_NOTIFICATIONS):
+        new = {"location": {"address": f"{place}号"}, "reason": "听错"}
+        assert (await on_both.act(number, "correct", new, "chen")).is_success
+    path, found = at(number), list[list[str]]()
+    async with signed_in(on_both, "chen") as made:
+        while path:
+            page = (await made.get(path)).text
+            listed = page.partition('id="notifications"')[2].partition("</section>")[0]
+            found.append(re.findall("<br>([^<]+)", listed))
+            assert ("最新的通知" in listed) is (len(found) > 1)
+            older = re.search('href="([^"#]+)#notifications">更早的通知', listed)
+            path = older[1] if older else ""
+        assert len(found) > 1
+        assert {len(each) for each in found[:-1]} == {MOST_NOTIFICATIONS}
+        assert f"工单{number}：派单，现为待签收" in found[-1]
+        assert (await made.get(at(number), params={"skipped": "999999999"})).status_code == 200
 
 
 async def test_a_try_that_reached_nobody_tells_its_number(on_sqlite: Api) -> None:
