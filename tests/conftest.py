@@ -10,6 +10,7 @@ import pytest
 from temporalio.worker._workflow import _WorkflowWorker
 
 from activities.sealing import stamps
+from readmodel.base import database
 
 pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables")]
 
@@ -34,6 +35,7 @@ LONG = (
 FOLDERS = ("e2e", "workflows", "api", "readmodel", "replay", "unit", "docs")
 """Folders, that with the longest files first."""
 ACCEPTED_WITHIN = stamps.ACCEPTED_WITHIN
+CONNECT_SECONDS = database.CONNECT_SECONDS
 # Temporal's server takes less of a processor if it collects garbage at five times the heap in use, not at twice.
 os.environ.setdefault("GOGC", "400")
 _begin = _WorkflowWorker.__init__
@@ -47,12 +49,20 @@ def _begin_patiently(self: Any, *args: Any, **kwargs: Any) -> None:
 _WorkflowWorker.__init__ = _begin_patiently  # type: ignore[method-assign]  # the SDK has no setting for it
 # Tests skip the time of a workflow alone. What is sent after a skip is sealed long before by that time.
 stamps.ACCEPTED_WITHIN = timedelta.max
+# PostgreSQL begins a process for each connection, which takes a busy machine more than the service's two seconds.
+database.CONNECT_SECONDS = int(PATIENCE_SECONDS)
 
 
 @pytest.fixture
 def accepted_within(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge by a workflow's clock when an update was sealed, as the service does: for a test that skips no time."""
     monkeypatch.setattr(stamps, "ACCEPTED_WITHIN", ACCEPTED_WITHIN)
+
+
+@pytest.fixture
+def connect_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a connection to SQL as long as the service does."""
+    monkeypatch.setattr(database, "CONNECT_SECONDS", CONNECT_SECONDS)
 
 
 def pytest_collection() -> None:

@@ -58,6 +58,7 @@ def test_sqlite_is_set_up_for_one_writer_and_many_readers(sqlite_url: str, *, un
     database.dispose()
 
 
+@pytest.mark.usefixtures("connect_seconds")
 def test_a_postgresql_that_does_not_answer_is_given_up() -> None:
     """A socket that is listened on and never answered: the worst way to be down. By default psycopg waits 130 s."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
