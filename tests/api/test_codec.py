@@ -182,12 +182,14 @@ class TestWhoReads:
         self, behind: Behind, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each may take a thread a second, and a browser sends many."""
-        opening, most = 0, 0
+        opening, most, both = 0, 0, asyncio.Event()
 
         async def slow(*_: object) -> Response:
             nonlocal opening, most
             opening, most = opening + 1, max(most, opening + 1)
-            await asyncio.sleep(0.1)
+            if most == 2:
+                both.set()
+            await (asyncio.sleep(0.1) if people == ["xu"] * 3 else both.wait())
             opening -= 1
             return Response()
 
