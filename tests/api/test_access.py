@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from limits import RateLimitItemPerMinute
 
 from api.temporal.client import IncidentClient
 from domain.incident.state import Opening
@@ -140,8 +141,9 @@ async def test_many_requests_of_one_person_are_told_and_refused(
 
 
 @pytest.mark.slow
-async def test_by_default_nobody_registers_300_within_a_minute(on_sqlite: Api) -> None:
-    """300 registrations in 9 s by one key were all taken."""
+async def test_by_default_nobody_registers_300_within_a_minute(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 registrations in 9 s by one key were all taken. A busy machine needs longer than the minute for them."""
+    monkeypatch.setattr(RateLimitItemPerMinute, "get_expiry", lambda _: 3600)
     defaults = {name: Settings.model_fields[name].default for name in ("writes_per_minute", "reads_per_minute")}
     async with further_api(on_sqlite, on_sqlite.clock, None, **defaults) as made:
         answers = [await made.register({"service_code": "no_water"}) for _ in range(300)]
