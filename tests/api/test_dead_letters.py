@@ -12,7 +12,7 @@ from api.dead_letters import Letters
 from readmodel.base.database import engine, writing
 from readmodel.notifications import DEAD, notifications
 from tests.support.api import Api, Json, problem, running_api
-from tests.support.outage import down
+from tests.support.outage import down, impatient
 from tests.support.rows import rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -73,16 +73,15 @@ async def test_dead_letters_are_for_supervisors_and_managers(on_sqlite: Api, who
 
 @pytest.mark.slow
 async def test_with_sql_down_a_dead_letter_is_unchanged_and_sent_again_later(
-    temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+    temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
-    # Our engines wait for seconds for SQLite's lock, as they should; a test need not.
-    monkeypatch.setattr("readmodel.base.database.BUSY_SECONDS", 0)
     async with running_api(temporal, database_url, tmp_path) as made:
+        impatient(made.backend.direct.engine)
         key = await dead_letter(made)
         path = f"/v1/letters/{quote(key, safe='')}/resend"
         database = engine(database_url)
         before = letter(database, key)
-        with down(database):
+        with down(made.backend.direct.engine):
             for _ in range(2):
                 answer = await made.post(path, None)
                 assert "Send the same again" in problem(answer, 503, "read-model-unavailable")["detail"]
