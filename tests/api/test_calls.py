@@ -252,13 +252,13 @@ async def test_with_sql_down_a_report_is_sent_again(temporal: Client, tmp_path: 
 
 async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six at once take longer together than one may; none is refused."""
-    monkeypatch.setattr("api.sql.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("api.sql.ANSWER_SECONDS", 3.0)
     taken = threading.Lock()
 
     def slow(*args: Any) -> Imported:
         with taken:
             # Work of some length, as that of 1,000 calls.
-            threading.Event().wait(0.3)
+            threading.Event().wait(0.6)
         return save_calls(*args)
 
     monkeypatch.setattr("api.calls.stored.save_calls", slow)
