@@ -238,7 +238,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(on_sqlite: Api) -> None:
 
 
 async def test_a_slow_request_within_its_time_is_answered(on_sqlite: Api) -> None:
-    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=5) as made, AsyncExitStack() as stack:
+    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=60) as made, AsyncExitStack() as stack:
         wire = await Wire.to(made, stack)
         body = b'{"service_code": "no_water", "description": "-", "location": {"district": "west"}}'
         sent = HEAD % made.tokens["chen"].encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
