@@ -14,7 +14,7 @@ from api import sql
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.support.api import Api, running_api
+from tests.support.api import PATIENT, Api, running_api
 from tests.support.databases import fresh
 from tests.support.ports import free_ports
 from tests.support.temporal import temporal_server
@@ -56,7 +56,7 @@ async def temporal(server: WorkflowEnvironment) -> Client:
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def on_sqlite(temporal: Client, folder: Path) -> AsyncIterator[Api]:
     """The API of most tests: what they are about is the same on every database."""
-    async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder) as made:
+    async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder, **PATIENT) as made:
         yield made
 
 
@@ -68,7 +68,7 @@ def postgresql_session_url(postgresql: PostgresServer, postgresql_template: str)
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def on_postgresql(temporal: Client, folder: Path, postgresql_session_url: str) -> AsyncIterator[Api]:
-    async with running_api(temporal, postgresql_session_url, folder / "postgresql") as made:
+    async with running_api(temporal, postgresql_session_url, folder / "postgresql", **PATIENT) as made:
         yield made
 
 

@@ -23,7 +23,7 @@ from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
 from api.temporal.client import ComplaintClient
 from domain.case.case import Case
-from tests.support.api import CALL, Agreed, Api, api_on_its_day, problem, running_api
+from tests.support.api import CALL, PATIENT, Agreed, Api, api_on_its_day, problem, running_api
 from tests.support.build import registration
 from tests.support.hotline import until
 from tests.support.proxy import relay
@@ -77,7 +77,7 @@ async def sides(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> A
     clocks = (Going(MIDNIGHT), Going(MIDNIGHT))
     async with AsyncExitStack() as stack:
         url = f"sqlite:///{folder / 'hotline.db'}"
-        made = await stack.enter_async_context(running_api(temporal, url, folder, at_work=False))
+        made = await stack.enter_async_context(running_api(temporal, url, folder, at_work=False, **PATIENT))
         before, after = [await stack.enter_async_context(api_on_its_day(made, clock)) for clock in clocks]
         yield Sides(before, after, clocks)
 

@@ -259,13 +259,9 @@ async def test_a_case_that_is_no_longer_in_memory_is_acted_on_all_the_same(
 
 
 async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_order(on_both: Api) -> None:
-    """Temporal takes ten updates of a workflow at a time. The times are long, as the machine may be busy."""
+    """Temporal takes ten updates of a workflow at a time."""
     number = await on_both.case_in("in_progress")
-    patient: dict[str, Any] = {"update_timeout_seconds": 60.0, "sql_wait_seconds": 30.0}
-    async with (
-        further_api(on_both, on_both.clock, **patient) as one,
-        further_api(on_both, on_both.clock, **patient) as other,
-    ):
+    async with further_api(on_both, on_both.clock) as one, further_api(on_both, on_both.clock) as other:
         senders = [(one, other)[place % 2] for place in range(AT_ONCE)]
         answers = await asyncio.gather(
             *(api.act(number, "comment", {"note": f"{place}"}, "wu") for place, api in enumerate(senders))
@@ -294,7 +290,7 @@ async def test_an_action_waits_until_temporal_has_room_for_it(on_sqlite: Api) ->
                 if error.status not in (RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE):
                     raise
 
-    async with further_api(on_sqlite, on_sqlite.clock, update_timeout_seconds=60.0) as made:
+    async with further_api(on_sqlite, on_sqlite.clock) as made:
         others = [asyncio.ensure_future(comment(f"{place}")) for place in range(AT_ONCE)]
         assert (await made.act(number, "comment", {"note": "在家"})).status_code == 200
         await asyncio.gather(*others)

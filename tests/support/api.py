@@ -38,6 +38,12 @@ KEPT = httpx.Limits(keepalive_expiry=2)
 """The server lets go of a connection that was idle for 5 s, and so would the client: a request at that very moment is
 lost. Whoever lets go well before never sends one into a connection that is about to be closed."""
 
+LONGEST_ANSWER = 100
+"""Seconds that a client of the tests waits: more than the longest settings below take together."""
+PATIENT: Json = {"update_timeout_seconds": 60.0, "sql_wait_seconds": 30.0}
+"""Settings for a busy machine. With the usual ones, what Temporal does in more than 8 s is answered 503. What SQL takes
+in more than 2 s is done, but lists do not show it yet, and the page of a new case is answered 503."""
+
 PEOPLE: Mapping[str, tuple[Role, str | None]] = {
     "chen": (Role.AGENT, None),
     "li": (Role.AGENT, None),
@@ -197,7 +203,7 @@ async def running_api(
         if at_work:
             await stack.enter_async_context(worker.running(temporal, settings))
         url = await stack.enter_async_context(served(app, settings))
-        client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT)
+        client = httpx.AsyncClient(base_url=url, timeout=LONGEST_ANSWER, trust_env=False, limits=KEPT)
         http = await stack.enter_async_context(client)
         yield Api(url, app, settings, temporal, clock, directory, backend, tokens, http)
 
@@ -226,7 +232,7 @@ async def further_api(
     app = create_app(backend)
     async with (
         served(app, settings) as url,
-        httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,
+        httpx.AsyncClient(base_url=url, timeout=LONGEST_ANSWER, trust_env=False, limits=KEPT) as http,
     ):
         yield replace(made, url=url, app=app, backend=backend, settings=settings, http=http)
 

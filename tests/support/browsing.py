@@ -7,7 +7,7 @@ from html import unescape
 
 import httpx
 
-from tests.support.api import KEPT, Api
+from tests.support.api import KEPT, LONGEST_ANSWER, Api
 
 NAVIGATION = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Site": "same-origin"}
 """Headers by which a browser asks for a page of the same site."""
@@ -17,7 +17,9 @@ NAVIGATION = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Site": "sa
 async def browser(api: Api, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
     """Return a browser, without a session."""
     sent = {**NAVIGATION, **headers}
-    async with httpx.AsyncClient(base_url=api.url, timeout=30, trust_env=False, limits=KEPT, headers=sent) as made:
+    async with httpx.AsyncClient(
+        base_url=api.url, timeout=LONGEST_ANSWER, trust_env=False, limits=KEPT, headers=sent
+    ) as made:
         yield made
 
 
