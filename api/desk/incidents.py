@@ -54,6 +54,8 @@ from readmodel.incidents import IncidentCandidate
 INCIDENTS = f"{DESK}/incidents"
 ROWS = 25
 """Ended incidents, candidates and cases taken on a page."""
+MOST_MISSED = 500
+"""Cases whose callers were not reached, on the page that lists them instead of candidates: it has 60 KB at most."""
 MOST_OPEN = 75
 OPEN_STATES = [state for state in IncidentState if state not in ENDS.values()]
 PREVIEWED = (DECLARE, CONFIRM, INFORM, RESOLVE)
@@ -127,8 +129,10 @@ class IncidentDesk(DeskPages):
         """Page of an incident; `refused` says why cases were not linked. Raises ProblemError."""
         incident, names = await self._found(number, actor), self.names(request)
         shown = masked_for(actor, incident)
-        proposes = incident.state in LINKABLE and actor.role in READ_CANDIDATES.reach
-        bounds = self.texts.channels.recording, MOST_ENTRIES, ROWS + 1
+        lists_missed = "missed" in request.query_params
+        proposes = incident.state in LINKABLE and actor.role in READ_CANDIDATES.reach and not lists_missed
+        rows = MOST_MISSED if lists_missed else ROWS
+        bounds = self.texts.channels.recording, MOST_ENTRIES, rows + 1
         record = await self.backend.reader.ask(incident_record, incident, *bounds, proposes=proposes)
         events = [masked_for(actor, event) for event in reversed(record.events)]
         is_linking = bool(events) and self.backend.now - events[0].at < LINKING
@@ -146,6 +150,7 @@ class IncidentDesk(DeskPages):
             candidates=[Candidate.of(each, actor) for each in proposed[:ROWS]],
             taking=record.taking if is_linking else 0,
             rows=ROWS,
+            missed=record.missed[:rows],
             refused=refused,
             given=given or blank(),
         )

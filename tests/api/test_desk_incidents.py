@@ -94,7 +94,7 @@ async def test_ended_incidents_have_pages(on_sqlite: Api, monkeypatch: pytest.Mo
     assert {len(page) for page in pages[1:]} == {1}
 
 
-async def test_a_page_has_cases_news_callers_and_minutes(on_both: Api) -> None:
+async def test_a_page_has_cases_news_callers_and_minutes(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     district = "dachong"
     number = await declare(on_both, title="爆管", services=["leak"], districts=[district])
     caller = {"phone": "13800138000"}
@@ -111,8 +111,11 @@ async def test_a_page_has_cases_news_callers_and_minutes(on_both: Api) -> None:
         taken = {"key": f"{mine}{cases[1]}", "channel": "log", "status": SENT, "tries": 1}
         connection.execute(sa.insert(deliveries).values(**taken))
     async with signed_in(on_both, "zhou") as made:
-        page = await made.get(f"{INCIDENTS}/{number}")
+        monkeypatch.setattr("api.desk.incidents.ROWS", 1)
+        short, page = [await made.get(f"{INCIDENTS}/{number}{more}") for more in ("", "?missed")]
         listed = await made.get(DESK, params={"tab": "all", "incident": number, "state": "registered"})
+    assert re.findall(">([^<]+)</a>", short.text.partition("未能通知")[2])[:2] == [min(cases[0], cases[2]), "更多"]
+    assert re.findall('<a href="[?]missed#missed">([^<]+)</a>', short.text) == ["1", "1", "更多"]
     shown = text(page)
     wanted = (await incident(on_both, number))["cases_by_state"]
     assert wanted == {"registered": 3}
