@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from inspect import signature
 from typing import Any, Self, TypedDict, cast
 
@@ -11,12 +12,14 @@ from google.protobuf.message import DecodeError
 from temporalio import converter, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
+from temporalio.bridge import worker as sdk_worker
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import _data_converter as sdk
 from temporalio.exceptions import ApplicationError
+from temporalio.worker._command_aware_visitor import CommandAwarePayloadVisitor
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.names import NO_HANDLER, UNDECODED
@@ -31,7 +34,26 @@ from domain.shared.value import InClear, Start
 # would stop a workflow. It has no setting for it.
 sdk._is_reference_payload = sdk._has_reference_marker = lambda _: False  # type: ignore[assignment]  # noqa: SLF001 - as said
 
+
+class _Visitor(CommandAwarePayloadVisitor):
+    """Visitor of all payloads of a task: for the codec alone, and not four times more for what is stored elsewhere."""
+
+    async def visit(self, fs: Any, root: Any) -> None:  # noqa: ANN401 - messages of the SDK's core
+        if fs._f.__name__ in ("_encode_payload_sequence", "_decode_payload_sequence"):  # noqa: SLF001 - as above
+            await super().visit(fs, root)
+
+
+sdk_worker.CommandAwarePayloadVisitor = _Visitor  # type: ignore[attr-defined]  # as above
+
 Taken = Callable[[Sequence[Payload], list[type] | None], Sequence[Payload]]
+
+
+class _SealingConverter(converter.DataConverter):
+    """Data converter whose parts for a workflow are made once: the SDK asks for them several times in every task."""
+
+    @lru_cache(maxsize=1000)  # noqa: B019 - a process has few
+    def with_context(self, context: converter.SerializationContext) -> Self:
+        return super().with_context(context)
 
 
 class SealingOptions(TypedDict):
@@ -156,7 +178,7 @@ def sealing(keys: Keys, clock: Callable[[], float] = time.time) -> SealingOption
 
     `clock` returns the present time in seconds since 1970.
     """
-    data_converter = converter.DataConverter(
+    data_converter = _SealingConverter(
         payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
         failure_converter_class=FailureConverter,
         payload_codec=Envelope(keys),
