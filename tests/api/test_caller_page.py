@@ -150,6 +150,7 @@ async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(on_sqli
     page = await say(on_sqlite, on_sqlite.link(number), **said)
     assert (page.status_code, 'role="alert"' in page.text, "<form" in page.text) == (422, True, True)
     assert said.get("words", "").strip() in page.text
+    assert "maxlength" not in page.text  # a browser would cut what is pasted, without a word
     chosen = [(name, value) for name, value in said.items() if name in QUESTIONS and value in ANSWERS[name]]
     assert re.findall(r'name="(\w+)" value="(\w+)" checked', page.text) == chosen
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
