@@ -88,6 +88,7 @@ class Desk(CaseLists):
             "case",
             actor,
             status,
+            here=f"{DESK}/cases/{found.number}" if refused else "",
             case=complaint,
             shown=shown,
             refused=refused,

@@ -142,6 +142,7 @@ class IncidentDesk(DeskPages):
             "incident",
             actor,
             status,
+            here=f"{INCIDENTS}/{incident.number}" if refused else "",
             item=shown,
             facts=facts_of(shown, names),
             record=record,

@@ -125,8 +125,9 @@ class DeskPages:
     def page(self, request: Request, name: str, actor: Actor, status: int = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
         names = self.names(request)
         fields |= {"names": names, "say": names.say, "words": words, "actor": actor}
-        here = (request.scope[part].decode("latin-1") for part in ("raw_path", "query_string"))
-        fields["here"] = "?".join(here).removesuffix("?")
+        asked = (request.scope[part].decode("latin-1") for part in ("raw_path", "query_string"))
+        # A page that answers a form sent to another address names its own, by which it can be opened again.
+        fields["here"] = fields.get("here") or "?".join(asked).removesuffix("?")
         fields["done"] = _done(request, names)
         case = request.query_params.get("case", "")
         fields["done_case"] = case if is_number(case) else None

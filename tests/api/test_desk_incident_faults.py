@@ -125,6 +125,7 @@ async def test_candidates_without_a_tick_are_refused(on_sqlite: Api) -> None:
     number = await declare(on_sqlite, districts=["east"], streets=[STREET])
     async with signed_in(on_sqlite, "zhou") as made:
         refused = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"})
+        assert f'to={INCIDENTS}/{number}"' in refused.text, "the other language shows the incident as well"
         english = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"}, headers=ENGLISH)
     async with signed_in(on_sqlite, "gao") as made:
         manager = await made.post(f"{INCIDENTS}/{number}/candidates", data={"key": "k"})

@@ -179,6 +179,7 @@ async def test_a_refused_dispatch_shows_the_case_with_the_reason(on_both: Api) -
     assert [answer.status_code for answer in answers] == [422, 422]
     assert 'role="alert"' in answers[0].text
     [number] = numbers
+    assert f'to=/desk/cases/{number}"' in answers[0].text, "the other language shows the case as well"
     assert (await on_both.complaint(number))["state"] == "registered"
 
 
