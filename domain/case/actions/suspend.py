@@ -40,9 +40,8 @@ ACTION = Action(
     roles={Role.CREW, Role.OWNER},
     sources={State.IN_PROGRESS},
     targets=(State.SUSPENDED,),
-    example=Suspend.model_validate(
-        {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"}
-    ),
+    # Without `wake_at`: any date written here is past or too far ahead at some time.
+    example=Suspend(reason="The caller buys a valve and calls again."),
     problems=(WAKE_AT_PAST, WAKE_AT_TOO_FAR),
     sets=("wake_at",),
     notifies=("owner",),
