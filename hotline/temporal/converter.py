@@ -12,14 +12,12 @@ from google.protobuf.message import DecodeError
 from temporalio import converter, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
-from temporalio.bridge import worker as sdk_worker
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import _data_converter as sdk
 from temporalio.exceptions import ApplicationError
-from temporalio.worker._command_aware_visitor import CommandAwarePayloadVisitor
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.names import NO_HANDLER, UNDECODED
@@ -33,17 +31,6 @@ from domain.shared.value import InClear, Start
 # The service stores no payload elsewhere. For one that says so, the SDK raises an error before the codec, so a signal
 # would stop a workflow. It has no setting for it.
 sdk._is_reference_payload = sdk._has_reference_marker = lambda _: False  # type: ignore[assignment]  # noqa: SLF001 - as said
-
-
-class _Visitor(CommandAwarePayloadVisitor):
-    """Visitor of all payloads of a task: for the codec alone, and not four times more for what is stored elsewhere."""
-
-    async def visit(self, fs: Any, root: Any) -> None:  # noqa: ANN401 - messages of the SDK's core
-        if fs._f.__name__ in ("_encode_payload_sequence", "_decode_payload_sequence"):  # noqa: SLF001 - as above
-            await super().visit(fs, root)
-
-
-sdk_worker.CommandAwarePayloadVisitor = _Visitor  # type: ignore[attr-defined]  # as above
 
 Taken = Callable[[Sequence[Payload], list[type] | None], Sequence[Payload]]
 
