@@ -163,8 +163,8 @@ class IntakeDesk(Desk):
                 known, body = Known(refused=answer.refused), {**body, "caller": {}}
             else:
                 known = Known(KnownCaller.model_validate(answer.content))
-        if fills and known.record and not known.record.customer:
-            known = known._replace(source=await self._fill(actor, given, known.record.earlier_cases))
+        if known.record and not known.record.customer:
+            known = known._replace(source=await self._source(actor, given, known.record.earlier_cases, fills=fills))
             body = self._body(given)
         catalogue, reader = self.backend.catalogue, self.backend.reader
         with suppress(ValidationError, ProblemError):  # no service is chosen yet, or SQL does not answer any more
@@ -179,13 +179,14 @@ class IntakeDesk(Desk):
             known = Known(known.record, known.refused, known.source, located, flags, duplicates, alike, there, incident)
         return known
 
-    async def _fill(self, actor: Actor, given: Typed, cases: Sequence[EarlierCase]) -> str | None:
-        """Fill in the name and the whole place where nothing is typed; return the number of the case they are from."""
+    async def _source(self, actor: Actor, given: Typed, cases: Sequence[EarlierCase], *, fills: bool) -> str | None:
+        """Return the number of the case that name or place are from; it `fills` them in where nothing is typed."""
         latest = await self.backend.reader.ask(get_cases, [case.number for case in cases[:1]])
         facts = [masked_for(actor, self.pages.cases.view(each, actor)).model_dump() for each in latest]
         shown = present([*self._fields()], facts[0]) if facts else {}
         known = {name: [shown[name]] for name in FILLED if name in shown}
-        given |= {name: words for name, words in known.items() if given.keys().isdisjoint(FILLED[name])}
+        if fills:
+            given |= {name: words for name, words in known.items() if given.keys().isdisjoint(FILLED[name])}
         return latest[0].number if any(given.get(name) == words for name, words in known.items()) else None
 
     def _body(self, given: Typed) -> dict[str, Any]:

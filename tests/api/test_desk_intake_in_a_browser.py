@@ -84,8 +84,9 @@ async def fill_in(page: Page, **typed: str) -> dict[str, str]:
 
 
 async def texts(page: Page) -> dict[str, str]:
+    """Return those of all inputs but the one that notes for whom something was looked up, which comes later."""
     found: dict[str, str] = await page.evaluate('Object.fromEntries(new FormData(document.getElementById("intake")))')
-    return found
+    return {name: text for name, text in found.items() if name != "filled"}
 
 
 async def register(page: Page) -> str:
@@ -141,6 +142,24 @@ async def test_what_was_filled_in_gives_way_to_the_next_caller(on_sqlite: Api) -
         await phone_box.fill("0760 8812 2222")
         await expect(page.locator("#known")).not_to_contain_text("请与来电人核对")
         await expect(name_box).to_have_value("何先生")
+
+
+async def test_what_was_filled_in_gives_way_after_a_question_as_well(on_sqlite: Api) -> None:
+    for phone, name in (("0760 8813 1111", {"name": "何女士"}), ("0760 8813 2222", {})):
+        await on_sqlite.case_in("registered", caller={"phone": phone, **name}, location={})
+    async with open_desk(on_sqlite, "chen") as page:
+        await open_intake(page, on_sqlite)
+        phone_box, name_box = page.locator('[name="caller.phone"]'), page.locator('[name="caller.name"]')
+        await page.locator('[name="service_code"]').select_option("leak")
+        await page.locator('[name="description"]').fill("漏水")
+        await phone_box.fill("0760 8813 1111")
+        await expect(name_box).to_have_value("何女士")
+        await page.get_by_role("button", name="受理", exact=True).click()
+        await expect(page.get_by_role("button", name="仍然受理")).to_be_visible()
+        await expect(page.locator("#known")).to_contain_text("请与来电人核对")
+        await expect(name_box).to_have_value("何女士")
+        await phone_box.fill("0760 8813 2222")
+        await expect(name_box).to_have_value("")
 
 
 async def test_a_fault_goes_once_it_is_mended(on_sqlite: Api) -> None:
