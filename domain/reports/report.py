@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 from pydantic import Field, computed_field
 
 from domain.calendar.work_calendar import on_the_wall
+from domain.shared.errors import Accepted
 from domain.shared.value import Immutable, NamedCode, exhaustive
 
 
@@ -52,7 +53,7 @@ class PeriodError(ValueError):
 class NoReportError(Exception):
     """A period of which there can be no report; `accepted` says which periods would be accepted."""
 
-    def __init__(self, detail: str, *accepted: str) -> None:
+    def __init__(self, detail: str, *accepted: Accepted) -> None:
         super().__init__(detail)
         self.accepted = accepted
 
@@ -114,13 +115,15 @@ class Period(NamedTuple):
         _, end = self.bounds(zone)
         last = self.ended_before(self.kind, now, zone).name
         first = self.containing(self.kind, (first_case_at or now).astimezone(zone).date()).name
-        accepted = f"{first} to {last}" if first <= last else f"{first}, once it has ended"
+        zh, en = f"{first}（结束后）", f"{first}, once it has ended"
+        if first <= last:
+            zh, en = f"{first} 至 {last}", f"{first} to {last}"
         if end > now:
-            raise NotEndedError(f"{self.name} has not ended; accepted: {accepted}.", accepted)
+            raise NotEndedError(f"{self.name} has not ended; accepted: {en}.", (zh, en))
         if first_case_at is None:
             raise BeforeFirstCaseError(f"{self.name} ended before the first case: none is registered yet.")
         if end <= first_case_at:
-            raise BeforeFirstCaseError(f"{self.name} ended before the first case; accepted: {accepted}.", accepted)
+            raise BeforeFirstCaseError(f"{self.name} ended before the first case; accepted: {en}.", (zh, en))
 
 
 def month_of(at: datetime, zone: tzinfo) -> str:

@@ -117,6 +117,22 @@ async def test_who_comes_back_finds_the_form_as_it_was_and_registers_no_second_c
         assert await register(page) != first
 
 
+async def test_the_next_caller_finds_an_empty_form(on_sqlite: Api) -> None:
+    """Also after a refusal, whose page has the address of the intake."""
+    async with open_desk(on_sqlite, "chen") as page:
+        await open_intake(page, on_sqlite)
+        empty = await texts(page)
+        anew = page.locator("header a[href='/desk/intake']").click
+        for again, phone in ((anew, "letters"), (anew, "0760 8811 4321"), (page.reload, "0760 8811 4321")):
+            await fill_in(page, **{"caller.phone": phone})
+            if phone == "letters":
+                await page.get_by_role("button", name="受理", exact=True).click()
+                await expect(page.locator("main > [role=alert]")).to_be_visible()
+            await again()
+            await expect(page.locator('[name="description"]')).to_have_value("")
+            assert {**await texts(page), "key": ""} == {**empty, "key": ""}
+
+
 async def test_a_case_alike_is_shown_while_the_address_is_typed(on_sqlite: Api) -> None:
     there = await on_sqlite.case_in("dispatched", service_code="leak", location=AT_90)
     async with open_desk(on_sqlite, "chen") as page:

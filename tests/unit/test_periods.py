@@ -154,5 +154,6 @@ def test_no_report_before_the_first_case_or_before_its_end_is_due() -> None:
 def test_before_its_end_the_first_period_is_named_as_accepted_later(day: str) -> None:
     first_case_at, now = utc(2026, 9, 30, 9), utc(2026, 9, 30, 12)
     accepted = "accepted: 2026-09-30, once it has ended"
-    with pytest.raises((NotEndedError, BeforeFirstCaseError), match=accepted):
+    with pytest.raises((NotEndedError, BeforeFirstCaseError), match=accepted) as refused:
         Period.parse(ReportKind.DAILY, day).check(now, BEIJING, first_case_at)
+    assert refused.value.accepted == (("2026-09-30（结束后）", "2026-09-30, once it has ended"),)
