@@ -62,7 +62,7 @@ def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
     zh, en = (Templates().render(delivery("supervisor", kind), language).subject for language in ("zh", "en"))
     of_month = kind.startswith(ASSESSMENT_PREFIX)
     assert re.fullmatch(f"{'考核' if of_month else '工单'}{NUMBER} [\u4e00-\u9fff]+", zh)
-    assert re.fullmatch(f"{'Assessment' if of_month else 'Case'} {NUMBER}: [a-z ]+", en)
+    assert re.fullmatch(f"{'Assessment' if of_month else 'Case'} {NUMBER}: [a-z -]+", en)
 
 
 def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
