@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -16,14 +17,19 @@ from tests.support.api import Api, running_api
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+def one_try(folder: Path) -> Path:
+    """The default catalogue, but for a caller who is tried once."""
+    catalogue = folder / "catalogue.toml"
+    once = 'follow_up_attempts = { count = 1, source = "I" }'
+    catalogue.write_text(f'extends = "{DEFAULT_CATALOGUE}"\n\n[process]\n{once}\n', "utf-8")
+    return catalogue
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def tried_once(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """A service that tries a caller once: its clock is Temporal's, and a further try takes a further day."""
     folder = tmp_path_factory.mktemp("tried_once")
-    catalogue = folder / "catalogue.toml"
-    once = 'follow_up_attempts = { count = 1, source = "I" }'
-    catalogue.write_text(f'extends = "{DEFAULT_CATALOGUE}"\n\n[process]\n{once}\n', "utf-8")
-    async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder, catalogue=catalogue) as made:
+    async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder, catalogue=one_try(folder)) as made:
         yield made
 
 
