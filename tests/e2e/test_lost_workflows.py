@@ -42,10 +42,12 @@ def failed(service: Service, *argv: str) -> tuple[int, str]:
 
 # So many calls about one service from one district raise a suspected incident, which is lost and comes back as well.
 def test_a_lost_temporal_database_is_rebuilt_from_sql_by_a_command_that_was_killed(tmp_path: Path) -> None:
-    unlimited = {"HOTLINE_WRITES_PER_MINUTE": "0"}
-    with Service(tmp_path, variables=unlimited) as service, ThreadPoolExecutor(AT_ONCE) as several:
+    # Eight requests at once, beside other tests on the machine, may wait longer than a desk would.
+    patient = {"HOTLINE_UPDATE_TIMEOUT_SECONDS": "60", "HOTLINE_SQL_WAIT_SECONDS": "30"}
+    variables = {"HOTLINE_WRITES_PER_MINUTE": "0", **patient}
+    with Service(tmp_path, variables=variables) as service, ThreadPoolExecutor(AT_ONCE) as several:
         headers = {"Authorization": f"Bearer {service.admin_key}"}
-        with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=30) as http:
+        with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=120) as http:
 
             def register(_: int) -> str:
                 return str(http.post("/complaints", json=CALL).json()["number"])
@@ -55,12 +57,12 @@ def test_a_lost_temporal_database_is_rebuilt_from_sql_by_a_command_that_was_kill
 
             numbers = list(several.map(register, range(CASES)))
             dispatch = partial(act, action="dispatch", department="repair")
-            assert {each.status_code for each in several.map(dispatch, numbers)} == {200}
+            assert [each.text for each in several.map(dispatch, numbers) if not each.is_success] == []
         service.stop()
         for file in service.data_dir.glob("temporal.db*"):
             file.unlink()
         service.start()
-        with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=30) as http:
+        with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=120) as http:
             code, said = failed(service, "verify")
             assert (code, [number for number in numbers if number not in said]) == (1, [])
             lost = act(numbers[0], "sign_for")
@@ -78,7 +80,7 @@ def test_a_lost_temporal_database_is_rebuilt_from_sql_by_a_command_that_was_kill
             assert f"{CASES} cases" in service.run("verify")
 
             answers = list(several.map(partial(act, action="sign_for", assignee="梁伟"), numbers))
-            assert {(each.status_code, each.json()["version"]) for each in answers} == {(200, 3)}
+            assert [each.text for each in answers if not each.is_success or each.json()["version"] != 3] == []
             timeline = http.get(f"/complaints/{numbers[-1]}/timeline").json()["items"]
             assert [each["action"] for each in timeline] == ["register", "dispatch", "sign_for"]
         log = (service.data_dir / "notifications.log").read_text(encoding="utf-8")
