@@ -32,6 +32,8 @@ LONG = (
     "test_kill",
 )
 """Files of `tests/e2e` that take minutes, the longest first."""
+NIGHT = ("test_handovers", "test_outages", "test_write_path", "test_write_faults", "test_desk_intake")
+"""Files that run on PostgreSQL at night alone: their statements run there in `tests/readmodel` and by other tests."""
 FOLDERS = ("e2e", "workflows", "api", "readmodel", "replay", "unit", "docs")
 """Folders, that with the longest files first."""
 ACCEPTED_WITHIN = stamps.ACCEPTED_WITHIN
@@ -80,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters, fixtures = item.name.partition("[")[2].rstrip("]").split("-"), getattr(item, "fixturenames", ())
         if "postgresql" in parameters or any("postgresql" in name for name in fixtures):
-            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.night if item.path.stem in NIGHT else pytest.mark.slow)
 
 
 def _place(file: Path) -> int:

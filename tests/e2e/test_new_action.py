@@ -13,7 +13,7 @@ import pytest
 from tests.support.people import AGENT, CREW, DISPATCHER, Hotline
 from tests.support.service import ROOT, Service, environment
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.night]
 
 MODULE = '''"""sample 取样: the crew takes a sample of the water."""
 

@@ -204,6 +204,7 @@ def test_no_personal_data_is_in_the_lists(page: Page, service: Service, stage: S
     expect(page.get_by_text("nothing owed")).to_have_count(0)
 
 
+@pytest.mark.night
 def test_the_pictures_of_the_documentation_can_be_taken(
     browser: Browser, service: Service, stage: Stage, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_an_agent(browser: Browser, service: Service, people: dict[str, Person],
         assert agent.see(number)["state"] == "pending_follow_up"
 
 
+@pytest.mark.night
 def test_a_dispatcher(browser: Browser, service: Service, people: dict[str, Person], folder: Path | None) -> None:
     agent, crew, dispatcher = people[AGENT], people[CREW], people[DISPATCHER]
     number = agent.register("leak", "west", "水管漏水。A pipe leaks.")
@@ -181,6 +182,7 @@ def test_a_crew(browser: Browser, service: Service, people: dict[str, Person], f
     assert "decide_extension" in people[SUPERVISOR].see(bill)["available_actions"]
 
 
+@pytest.mark.night
 def test_a_manager_and_a_supervisor(
     browser: Browser, service: Service, people: dict[str, Person], folder: Path
 ) -> None:
@@ -228,6 +230,7 @@ def test_a_manager_and_a_supervisor(
     assert "extended" in agent.see(bill)["flags"]
 
 
+@pytest.mark.night
 def test_a_follow_up_clerk(browser: Browser, service: Service, people: dict[str, Person], folder: Path | None) -> None:
     agent, crew = people[AGENT], people[CREW]
     number = agent.register("leak", "west", "水管漏水。A pipe leaks.")
